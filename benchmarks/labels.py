@@ -138,7 +138,7 @@ def child(config: Path, truth: Path) -> None:
         began = time.perf_counter()
         agent.tick("bench")
         figures |= {"first": time.perf_counter() - began, "first_peak": peak()}
-        agent.store.fold()
+        agent.store.checkpoint()
         figures["file"] = config.with_name("state.db").stat().st_size
         late = summarise(agent.store, agent.config)["models"]["bench"].get("labels")
         if late:

@@ -155,7 +155,7 @@ class SeriesJudge:
                 interval=(value - margin, value + margin),
                 unit="sd",
             )
-            alone = self.rule.unusual.alone(measurement)
+            alone = self.rule.unusual.judge_without_past(measurement)
             row = JudgedMeasurement(
                 check="drift",
                 measurement=measurement,

@@ -366,7 +366,7 @@ class Quarter:
         measurement_row = JudgedMeasurement(
             check=check,
             measurement=Measurement(value, {"column": column} if column else {}, measurement),
-            judgement=Judgement.crossed(severity, crossed) if is_changed else Judgement(Verdict.OK),
+            judgement=Judgement.change(severity, crossed) if is_changed else Judgement(Verdict.OK),
             rows=5000,
             cause=cause,
         )

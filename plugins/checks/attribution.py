@@ -1,6 +1,6 @@
-"""Attribution: does the model still rest on the same features?
+"""Compares how important each feature is to the model with the reference.
 
-Refuses to explain the model: attributions, such as SHAP values, come with the records.
+Does not compute attributions: values such as SHAP come with the records.
 """
 
 from __future__ import annotations
@@ -21,23 +21,26 @@ from driftline import (
 )
 from driftline.kit.checks import Wording
 
-NAMED = 5
-MEASURED = ("attribution_ndcg", "attribution_moved", "attribution_spearman")
+MAX_NAMES = 5
+ATTRIBUTION_MEASUREMENTS = ("attribution_ndcg", "attribution_moved", "attribution_spearman")
 
 
 class Attribution(Check):
-    """How the importance of features, the mean size of their attributions over all rows, has moved
-    since the reference.
+    """Measures how the importance of features has moved since the reference.
 
-    attribution_ndcg says how well its order is kept, 1 for the same one: SageMaker's and Azure's
-    number with their bound, 0.90. attribution_moved is half the sum of the differences of shares:
-    0.3 says that 30% of all importance lies with other features now. attribution_spearman is the
-    rank correlation of importances. Intervals are by 400 draws from the rows' errors, features
-    independent. `moved` in the detail names the features whose share changed most.
+    The importance of a feature is the mean size of its attributions over all rows.
 
-    Without attribution columns, score_correlation is the rank correlation of each numeric feature
-    with the score (or a numeric prediction) on the sampled rows: it moves when the model's use of
-    the feature does, or the company the feature keeps.
+    attribution_ndcg compares the order of the features by importance; 1 is the same order.
+    SageMaker and Azure use this number and the same bound, 0.90. attribution_moved is half the sum
+    of the absolute differences of the shares: 0.3 means that 30% of all importance lies with other
+    features now. attribution_spearman is the rank correlation of the importances. The intervals
+    come from 400 draws from the errors of the rows, with features taken as independent. `moved` in
+    the detail names the features whose share changed most.
+
+    Without attribution columns the check measures score_correlation instead. It is the rank
+    correlation of each numeric feature with the score (or a numeric prediction) on the sampled
+    rows. It moves when the model uses the feature differently, or when the feature's relation to
+    other features changes.
 
     | input | answer |
     | --- | --- |
@@ -47,8 +50,8 @@ class Attribution(Check):
     | all attributions of a side 0 | no value, with the reason |
     | all importances of a side equal | attribution_spearman without value |
     | one row | values, with intervals of that row's own size |
-    | no score and no numeric prediction; no sample | score_correlation without value, with the reason |
-    | a feature or score constant, null, or with fewer than 4 rows that have both | score_correlation without value |
+    | no score and no numeric prediction; no sample | no score_correlation, with the reason |
+    | a feature or score constant or null; fewer than 4 rows with both | no score_correlation |
     | the same on both sides | 1, 0 and 1 |
     """
 
@@ -61,17 +64,17 @@ class Attribution(Check):
     wordings: ClassVar = {"attribution_ndcg": Wording(noun="attribution NDCG")}
 
     columns: Mapping[str, str] = {}
-    """The column that holds the attributions of each feature, such as `{age: shap_age}`."""
+    """The attribution column of each feature, such as `{age: shap_age}`."""
     prefix: str = ""
-    """Or what the names of all such columns begin with, such as `shap_`."""
+    """A prefix that all attribution columns share, such as `shap_`; an alternative to `columns`."""
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """Three numbers, or one for each feature."""
+        """Yield three measurements, or one for each feature when there are no attributions."""
         if not self.columns and not self.prefix:
             yield from _correlations(ctx)
             return
-        features = dict(self.columns) or _named(self.prefix, ctx)
-        was, now = _sizes(ctx.reference, features), _sizes(ctx.current, features)
+        features = dict(self.columns) or attribution_columns(self.prefix, ctx)
+        ref, cur = _sizes(ctx.reference, features), _sizes(ctx.current, features)
         rows = min(
             (
                 ctx.current.columns[name].count
@@ -81,9 +84,9 @@ class Attribution(Check):
             default=0,
         )
         lacking = ", ".join(
-            dict.fromkeys(features[f] for f in features if f not in was or f not in now)
+            dict.fromkeys(features[f] for f in features if f not in ref or f not in cur)
         )
-        why = (
+        reason = (
             "no reference yet"
             if ctx.reference is None
             else f"no attributions in {lacking}"[:200]
@@ -92,42 +95,52 @@ class Attribution(Check):
         )
         shift = (
             None
-            if why
-            else stats.attribution_shift(list(was.values()), list(now.values()), ctx.rng())
+            if reason
+            else stats.attribution_shift(list(ref.values()), list(cur.values()), ctx.rng())
         )
         if shift is None:
-            why = why or "needs two features, and attributions other than 0"
-            yield from (Measurement(None, name=name, rows=rows, reason=why) for name in MEASURED)
+            reason = reason or "needs two features, and attributions other than 0"
+            yield from (
+                Measurement(None, name=name, rows=rows, reason=reason)
+                for name in ATTRIBUTION_MEASUREMENTS
+            )
             return
-        all_was, all_now = (sum(size.value for size in side.values()) for side in (was, now))
+        all_was, all_now = (sum(size.value for size in side.values()) for side in (ref, cur))
         change = {
-            feature: now[feature].value / all_now - was[feature].value / all_was
+            feature: cur[feature].value / all_now - ref[feature].value / all_was
             for feature in features
         }
         most = sorted(
             (feature for feature in change if change[feature]),
             key=lambda feature: (-abs(change[feature]), feature),
         )
-        detail = {"moved": ", ".join(f"{f} {change[f]:+.3f}" for f in most[:NAMED])}
-        for name, one in zip(MEASURED, shift, strict=True):
-            why = "" if one.value is not None else "all importances of a side are equal"
-            yield Measurement(one.value, {}, name, rows, one.interval, None, why, detail=detail)
+        detail = {"moved": ", ".join(f"{f} {change[f]:+.3f}" for f in most[:MAX_NAMES])}
+        for name, estimate in zip(ATTRIBUTION_MEASUREMENTS, shift, strict=True):
+            reason = "" if estimate.value is not None else "all importances of a side are equal"
+            yield Measurement(
+                estimate.value,
+                name=name,
+                rows=rows,
+                interval=estimate.interval,
+                reason=reason,
+                detail=detail,
+            )
 
 
-def _named(prefix: str, ctx: CheckContext) -> dict[str, str]:
-    known = dict(ctx.reference.columns if ctx.reference else {}) | dict(ctx.current.columns)
-    return {name.removeprefix(prefix): name for name in known if name.startswith(prefix)}
+def attribution_columns(prefix: str, ctx: CheckContext) -> dict[str, str]:
+    columns = dict(ctx.reference.columns if ctx.reference else {}) | dict(ctx.current.columns)
+    return {name.removeprefix(prefix): name for name in columns if name.startswith(prefix)}
 
 
 def _sizes(window: Window | None, features: Mapping[str, str]) -> dict[str, stats.MeanSize]:
-    found, totals = {}, window.summaries.get("sizes", {}) if window else {}
+    sizes, totals = {}, window.summaries.get("sizes", {}) if window else {}
     for feature, name in features.items():
         column = window.columns.get(name) if window else None
         if isinstance(column, NumericColumn) and column.mean is not None and name in totals:
             size = stats.mean_size(totals[name], column.count, column.mean, column.variance)
             if size is not None:
-                found[feature] = size
-    return found
+                sizes[feature] = size
+    return sizes
 
 
 def _correlations(ctx: CheckContext) -> Iterator[Measurement]:
@@ -141,7 +154,7 @@ def _correlations(ctx: CheckContext) -> Iterator[Measurement]:
         "",
     )
     now = ctx.current.summaries.get("sample", {})
-    was = ctx.reference.summaries.get("sample", {}) if ctx.reference else {}
+    ref_sample = ctx.reference.summaries.get("sample", {}) if ctx.reference else {}
     numeric = [
         name for name, part in schema.features.items() if part.kind is Kind.NUMERIC and name in now
     ]
@@ -158,13 +171,19 @@ def _correlations(ctx: CheckContext) -> Iterator[Measurement]:
     for name in numeric:
         value = stats.rank_correlation(now[name], now[score])
         before = (
-            stats.rank_correlation(was[name], was[score]).value
-            if name in was and score in was
+            stats.rank_correlation(ref_sample[name], ref_sample[score]).value
+            if name in ref_sample and score in ref_sample
             else None
         )
         yield Measurement(
-            value.value, {"column": name}, "score_correlation", value.n, value.interval, None, value.reason, before
-        )  # fmt: skip
+            value.value,
+            {"column": name},
+            name="score_correlation",
+            rows=value.n,
+            interval=value.interval,
+            reason=value.reason,
+            was=before,
+        )
 
 
 @hookimpl

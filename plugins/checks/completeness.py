@@ -1,7 +1,7 @@
-"""Whole rows: the share with a value in all of some columns at once, and whether as many rows came
-as were promised.
+"""Measures complete rows, and whether as many rows arrived as were promised.
 
-Refuses to look at columns one by one, which is what the `missing` check does.
+A row is complete when it has a value in all columns of a set. Does not look at single columns: the
+`missing` check does.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ ALL = "all"
 
 
 class Completeness(Check):
-    """complete_rate is the share of rows with a usable value in every column of a set, with
-    Wilson's interval; null, NaN and values of another type are none. incomplete_increase is how
-    many more are incomplete than in the reference (0.05 is five points more), with Newcombe's
-    interval. received is the rows of the window over those promised, where some were.
+    """Measures the share of complete rows, and the rows received.
+
+    complete_rate is the share of rows with a usable value in every column of a set, with Wilson's
+    interval. Null, NaN and values of another type are not usable. incomplete_increase is the share
+    of incomplete rows less that of the reference (0.05 is five points more), with Newcombe's
+    interval. received is the number of rows over `rows_promised`, where that is set.
 
     | input | answer |
     | --- | --- |
@@ -46,16 +48,18 @@ class Completeness(Check):
     on_empty = True
 
     sets: dict[str, tuple[expressions.ExpressionColumn, ...]] = Field(default_factory=dict)
-    """Columns that belong together, by a name of yours: `address: [street, city]`; all columns but
-    the label when empty.
+    """The sets of columns, each under a name of your choice: `address: [street, city]`.
+
+    When empty, all columns except the label are one set.
     """
     rows_promised: int | None = Field(default=None, gt=0)
-    """How many rows each window of a model version should have, where that is known, as of a
-    nightly run over all customers.
+    """The number of rows that each window of a model version should have.
+
+    Set it where the number is known, such as for a nightly run over all customers.
     """
 
     def wants(self) -> Mapping[str, tuple[str, ...]]:
-        """One condition for each set."""
+        """Return one condition for each set."""
         return {"expressions": tuple(self._conditions().values())}
 
     def _conditions(self) -> dict[str, str]:
@@ -66,61 +70,77 @@ class Completeness(Check):
         }
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """The promise, then two measurements for each set."""
+        """Yield `received` first, then two measurements for each set."""
         rows = ctx.current.rows
         if self.rows_promised is not None and not ctx.current.segment:
-            # It rests on the promise: rows that did not come can't be too few to tell.
+            # Judged by the promise, so that few received rows are not called too few to judge.
             detail = {"rows": rows, "promised": self.rows_promised}
             yield Measurement(
                 rows / self.rows_promised,
-                {},
-                "received",
-                max(self.rows_promised, self.min_rows),
+                name="received",
+                rows=max(self.rows_promised, self.min_rows),
                 unit="of the rows promised",
                 detail=detail,
             )
         if not rows:
             return
         for name, text in self._conditions().items():
-            labels, now, was = (
+            labels, cur, ref = (
                 {"set": name},
                 _complete(ctx.current, text),
                 _complete(ctx.reference, text),
             )
-            if isinstance(now, str):
-                yield Measurement(None, labels, "complete_rate", 0, reason=now)
-                yield Measurement(None, labels, "incomplete_increase", 0, reason=now)
-                continue
-            before = None if isinstance(was, str) else was[0] / was[1]
-            interval = stats.wilson(*now)
-            yield Measurement(
-                now[0] / now[1], labels, "complete_rate", now[1], interval, was=before, unit="share"
-            )
-            if isinstance(was, str) or before is None:
+            if isinstance(cur, str):
                 yield Measurement(
                     None,
                     labels,
-                    "incomplete_increase",
-                    now[1],
-                    reason=f"nothing to compare with: {was}",
+                    name="complete_rate",
+                    rows=0,
+                    reason=cur,
+                )
+                yield Measurement(
+                    None,
+                    labels,
+                    name="incomplete_increase",
+                    rows=0,
+                    reason=cur,
                 )
                 continue
-            # As a difference of incomplete rows, which is that of complete ones the other way
-            # round.
-            interval = (0.0, 0.0) if now == was else stats.newcombe(*was, *now)
-            shares = {"complete": now[0] / now[1], "complete_was": before}
+            before = None if isinstance(ref, str) else ref[0] / ref[1]
+            interval = stats.wilson(*cur)
             yield Measurement(
-                before - now[0] / now[1],
+                cur[0] / cur[1],
                 labels,
-                "incomplete_increase",
-                now[1],
-                interval,
+                name="complete_rate",
+                rows=cur[1],
+                interval=interval,
+                was=before,
+                unit="share",
+            )
+            if isinstance(ref, str) or before is None:
+                yield Measurement(
+                    None,
+                    labels,
+                    name="incomplete_increase",
+                    rows=cur[1],
+                    reason=f"nothing to compare with: {ref}",
+                )
+                continue
+            # The increase of incomplete rows is the decrease of complete ones.
+            interval = (0.0, 0.0) if cur == ref else stats.newcombe(*ref, *cur)
+            shares = {"complete": cur[0] / cur[1], "complete_was": before}
+            yield Measurement(
+                before - cur[0] / cur[1],
+                labels,
+                name="incomplete_increase",
+                rows=cur[1],
+                interval=interval,
                 detail=shares,
             )
 
 
 def _complete(window: Window | None, text: str) -> tuple[int, int] | str:
-    """Complete rows and all rows, or why these aren't known."""
+    """Return the complete rows and all rows, or the reason why these are unknown."""
     tally = expressions.tally(window, text)
     return tally.reason or ("no rows" if not tally.rows else (tally.true, tally.rows))
 

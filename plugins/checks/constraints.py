@@ -1,8 +1,7 @@
-"""Constraints on columns, each judged against its own threshold: what SageMaker Model Monitor calls
-`constraints.json`.
+"""Judges columns by constraints, each with a threshold of its own.
 
-Refuses files: constraints stand in the configuration, where they are read, versioned and explained
-with everything else. `driftline reference import` writes them there.
+SageMaker Model Monitor calls such a list `constraints.json`. Does not read files: constraints stand
+in the configuration, and `driftline reference import` writes them there.
 """
 
 from __future__ import annotations
@@ -30,12 +29,12 @@ from driftline.kit.decoding import json_values
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Detail = dict[str, str | float | int | None]
-Counted = tuple[int, int, int]
-"""Rows that certainly keep a constraint, rows that may or may not, all rows that it is about."""
+RowCounts = tuple[int, int, int]
+"""Rows that surely keep a constraint, rows that may keep it, and all rows that it covers."""
 WHOLE = re.compile(r"[+-]?[0-9]+")
 NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
 FEWEST = 5
-"""Rows expected of a category that chi-square counts by itself."""
+"""A category with fewer expected rows is put together with other small ones for chi-square."""
 OPEN = "some rows lie between edges of the grid, where they can't be told apart"
 
 
@@ -47,24 +46,28 @@ class Drift(_Part):
     """How far a column may move from the reference."""
 
     threshold: Annotated[float, Field(ge=0)] = 0.1
-    """The largest distance of a numeric column that is fine."""
+    """The largest allowed distance of a numeric column."""
     method: Literal["robust", "simple"] = "robust"
-    """`simple`: the largest difference of the two distribution functions, or of a category's
-    shares; `robust` takes off what chance adds to it, 1.8 times the root of (n+m)/(nm).
+    """How distances are measured.
+
+    `simple` is the largest difference of the two distribution functions, or of the shares of a
+    category. `robust` subtracts what chance adds to it, 1.8 times the root of (n+m)/(nm).
     """
     categorical_threshold: Annotated[float, Field(ge=0)] | None = None
-    """The same for categorical columns; with `chi_squared` and `robust` the smallest p-value that
-    is fine. As `threshold` when absent.
+    """The largest allowed distance of a categorical column.
+
+    With `chi_squared` and `robust` it is the smallest allowed p-value. When absent, `threshold`
+    holds.
     """
     categorical_method: Literal["linfinity", "chi_squared"] = "linfinity"
-    """How categories are compared: by the share that changed most, or by Pearson's chi-square."""
+    """How categories are compared: by the largest change of a share, or by Pearson's chi-square."""
 
 
 class Feature(_Part):
-    """The constraints of one column; each that is absent is not looked at."""
+    """The constraints of one column; an absent one is not checked."""
 
     type: Literal["integral", "fractional", "string"] | None = None
-    """What the values are: whole numbers, any numbers, or text that is no number."""
+    """The type of the values: whole numbers, any numbers, or text that is not a number."""
     completeness: Share | None = None
     """The smallest share of rows with a value."""
     non_negative: bool = False
@@ -72,44 +75,47 @@ class Feature(_Part):
     domain: tuple[Annotated[str, StringConstraints(strict=True)], ...] | None = None
     """The categories that may occur."""
     data_type_share: Share | None = None
-    """The smallest share of values of that type; the check's when absent."""
+    """The smallest share of values of that type; when absent, the setting of the check holds."""
     domain_share: Share | None = None
-    """The smallest share of values within the domain; the check's when absent."""
+    """The smallest share of values in the domain; when absent, the setting of the check holds."""
     drift: Drift | Literal[False] | None = None
-    """How far it may move; the check's when absent, `false` not to compare it."""
+    """How far the column may move; `false` turns the comparison off.
+
+    When absent, the setting of the check holds.
+    """
 
 
 def _constraint_sentence(alert: AlertFact) -> str:
-    """The number beside its own constraint, with enough digits to tell them apart."""
-    asked = alert.detail.get("asked")
-    if not isinstance(asked, str) or alert.value is None:
+    """Return the number beside its own constraint, with enough digits to tell them apart."""
+    constraint = alert.detail.get("asked")
+    if not isinstance(constraint, str) or alert.value is None:
         return ""
     percent = phrasing.is_share(alert)
     now = f"{100 * alert.value:.6g}%" if percent else phrasing.number(alert.value)
-    was = f" (was {100 * alert.was:.6g}%)" if percent and alert.was is not None else ""
+    suffix = f" (was {100 * alert.was:.6g}%)" if percent and alert.was is not None else ""
     noun = phrasing.clean(alert.measurement.replace("_", " "), 60)
-    return f"{noun} {now}{was}, {phrasing.clean(asked, 40)} asked"
+    return f"{noun} {now}{suffix}, {phrasing.clean(constraint, 40)} asked"
 
 
 class Constraints(Check):
-    """What each column must keep: its type, completeness, sign, domain and distribution, one
-    measurement a constraint.
+    """Checks each column against its constraints: type, completeness, sign, domain, distribution.
 
-    Each number is judged against its own constraint: `changed` when the data prove that it is
-    broken, `unsure` when too few rows tell. A constraint of 100% is broken by one row, and kept
-    where no row breaks it. baseline_drift with `robust` is `changed` wherever the distance is above
-    its threshold, and `ok` once its interval lies below. Whole numbers count as fractional. A
-    column without any value is missing: absent and empty columns look alike in a summary.
-    extra_columns are features with values that no constraint names.
+    Each constraint gives one measurement, which is judged against that constraint: `changed` when
+    the data prove that it is broken, `unsure` when there are too few rows to tell. A constraint of
+    100% is broken by one row, and kept when no row breaks it. baseline_drift with `robust` is
+    `changed` whenever the distance is above its threshold, and `ok` once its interval lies below
+    it. Whole numbers count as fractional too. A column without any value counts as missing, because
+    a summary of rows does not tell absent columns from empty ones. extra_columns is the number of
+    features that have values but no constraint.
 
     | input | answer |
     | --- | --- |
-    | column absent, or without values | missing_column 1, completeness 0; the others without value, with the reason |
-    | no reference, or one without values in the column | baseline_drift without value, with the reason |
-    | column of another kind than the reference's | baseline_drift without value, with the reason |
-    | whole numbers or signs between two edges of the grid | an interval from none of these rows to all |
+    | column absent, or without values | missing_column 1, completeness 0; the others no value |
+    | no reference, or no values in its column | no baseline_drift, with the reason |
+    | column of another kind than the reference's | no baseline_drift, with the reason |
+    | whole numbers or signs between two grid edges | an interval from none of these rows to all |
     | numeric column with a domain; categorical column with a sign | no value, with the reason |
-    | fewer than two categories to compare | baseline_drift by chi-square without value, with the reason |
+    | fewer than two categories to compare | no baseline_drift by chi-square, with the reason |
     """
 
     type = "constraints"
@@ -128,24 +134,24 @@ class Constraints(Check):
     }
 
     features: dict[str, Feature] = Field(default_factory=dict)
-    """The constraints, by column."""
+    """The constraints of each column, by its name."""
     data_type_share: Share = 1.0
     """The smallest share of a column's values that have its type."""
     domain_share: Share = 1.0
     """The smallest share of a column's values that are in its domain."""
     drift: Drift | None = None
-    """How far columns may move from the reference; when absent they aren't compared."""
+    """How far columns may move from the reference; when absent they are not compared."""
     extra_columns: bool = True
-    """Whether features that no constraint names are a finding."""
+    """Whether features without constraints are reported."""
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """Column by column; then the extra columns."""
+        """Yield the measurements of each column, then the extra columns."""
         for name, feature in self.features.items():
             reference = ctx.reference.columns.get(name) if ctx.reference else None
             pair = _Pair(
                 {"column": name}, ctx.current.columns.get(name), reference, ctx.current.rows
             )
-            yield from self._of(feature, pair, shown=name not in ctx.schema.redact)
+            yield from self._of(feature, pair, show_names=name not in ctx.schema.redact)
         if self.extra_columns:
             columns = (
                 (name, ctx.current.columns.get(name))
@@ -153,105 +159,136 @@ class Constraints(Check):
                 if name not in self.features
             )
             extra = [name for name, column in columns if column is not None and _present(column)]
-            named = ", ".join(name[:80] for name in extra[:5])
+            names = ", ".join(name[:80] for name in extra[:5])
             yield Measurement(
-                len(extra), {}, "extra_columns", detail={"columns": named} if extra else {}, most=0
+                len(extra),
+                name="extra_columns",
+                detail={"columns": names} if extra else {},
+                most=0,
             )
 
-    def _of(self, feature: Feature, pair: _Pair, *, shown: bool) -> Iterator[Measurement]:
+    def _of(self, feature: Feature, pair: _Pair, *, show_names: bool) -> Iterator[Measurement]:
         column = pair.now
         yield Measurement(
             0 if column and _present(column) else 1,
             pair.labels,
-            "missing_column",
-            pair.rows,
+            name="missing_column",
+            rows=pair.rows,
             most=0,
         )
         if feature.completeness is not None:
             yield _share(
-                "completeness", pair, _complete, feature.completeness, {}, (0, 0, pair.rows)
+                "completeness",
+                pair,
+                count=_complete,
+                threshold=feature.completeness,
+                detail={},
+                absent=(0, 0, pair.rows),
             )
         if feature.type is not None:
-            asked = (
+            threshold = (
                 self.data_type_share if feature.data_type_share is None else feature.data_type_share
             )
             count = {"integral": _whole, "fractional": _number, "string": _text}[feature.type]
-            yield _share("data_type", pair, count, asked, {"type": feature.type})
+            yield _share("data_type", pair, count, threshold, {"type": feature.type})
         if feature.non_negative:
             yield _share("non_negative", pair, _not_below_zero, 1.0, {})
         if feature.domain is not None:
-            asked = self.domain_share if feature.domain_share is None else feature.domain_share
+            threshold = self.domain_share if feature.domain_share is None else feature.domain_share
             domain = frozenset(
-                known for value in feature.domain if (known := json_values.to_category(value))
+                category for value in feature.domain if (category := json_values.to_category(value))
             )
-            told: Detail = {}
-            if isinstance(column, CategoricalColumn) and shown:
-                told["outside"] = (
+            detail: Detail = {}
+            if isinstance(column, CategoricalColumn) and show_names:
+                detail["outside"] = (
                     ", ".join([value[:80] for value in column.counts if value not in domain][:5])
                     or None
                 )
-            yield _share("domain", pair, lambda each: _within(each, domain), asked, told)
+            yield _share(
+                "domain",
+                pair,
+                lambda current_column: _within(current_column, domain),
+                threshold,
+                detail,
+            )
         drift = self.drift if feature.drift is None else feature.drift
         if drift:
-            yield _moved(drift, pair)
+            yield _drift_measurement(drift, pair)
 
 
 class _Pair(NamedTuple):
-    """A column of the window and the same of the reference."""
+    """A column of the window, with the same column of the reference."""
 
     labels: Mapping[str, str]
     now: Column | None
-    was: Column | None
+    ref: Column | None
     rows: int
-    """Of the window."""
+    """Rows of the window."""
 
 
 def _share(
     name: str,
     pair: _Pair,
-    count: Callable[[Column], Counted | str],
-    asked: float,
-    told: Detail,
-    absent: Counted = (0, 0, 0),
+    count: Callable[[Column], RowCounts | str],
+    threshold: float,
+    detail: Detail,
+    absent: RowCounts = (0, 0, 0),
 ) -> Measurement:
-    """The share of rows that keep a constraint; `absent` counts them where the window has no such
-    column.
+    """Return the share of rows that keep a constraint.
+
+    `absent` is the count for a window without the column.
     """
-    told = {"asked": f"at least {100 * asked:.6g}%", **told}
-    counted = absent if pair.now is None else count(pair.now)
-    before = "" if pair.was is None else count(pair.was)
-    was = (
+    detail = {"asked": f"at least {100 * threshold:.6g}%", **detail}
+    cur_counts = absent if pair.now is None else count(pair.now)
+    before = "" if pair.ref is None else count(pair.ref)
+    ref_share = (
         None
         if isinstance(before, str) or not before[2]
         else (before[0] + before[1] / 2) / before[2]
     )
-    if isinstance(counted, str) or not counted[2]:
-        why = counted if isinstance(counted, str) else "no values in the window"
+    if isinstance(cur_counts, str) or not cur_counts[2]:
+        no_value_reason = cur_counts if isinstance(cur_counts, str) else "no values in the window"
         return Measurement(
-            None, pair.labels, name, 0, reason=why, was=was, detail=told, least=asked
+            None,
+            pair.labels,
+            name=name,
+            rows=0,
+            reason=no_value_reason,
+            was=ref_share,
+            detail=detail,
+            least=threshold,
         )
-    sure, maybe, total = counted
+    sure, maybe, total = cur_counts
     value, interval = (sure + maybe / 2) / total, (1.0, 1.0)
     if sure < total:
         low, high = stats.wilson(sure, total), stats.wilson(sure + maybe, total)
         interval = (low[0] if low else 0.0, high[1] if high else 1.0)
-    told["broken"] = total - sure - maybe
+    detail["broken"] = total - sure - maybe
     reason = OPEN if maybe else ""
     return Measurement(
-        value, pair.labels, name, total, interval, None, reason, was, "share", told, least=asked
+        value,
+        pair.labels,
+        name=name,
+        rows=total,
+        interval=interval,
+        reason=reason,
+        was=ref_share,
+        unit="share",
+        detail=detail,
+        least=threshold,
     )
 
 
 def _present(column: Column) -> int:
-    """Rows with anything in them, of whatever type."""
+    """Return the rows with a value of any type."""
     return column.rows - column.missing + column.invalid
 
 
-def _complete(column: Column) -> Counted:
+def _complete(column: Column) -> RowCounts:
     return _present(column), 0, column.rows
 
 
-def _number(column: Column) -> Counted:
+def _number(column: Column) -> RowCounts:
     if isinstance(column, NumericColumn):
         numbers = column.count + column.infinities
         return numbers, 0, numbers + column.invalid
@@ -259,16 +296,16 @@ def _number(column: Column) -> Counted:
     return numbers, column.other, column.count + column.invalid
 
 
-def _text(column: Column) -> Counted:
+def _text(column: Column) -> RowCounts:
     if isinstance(column, NumericColumn):
         return column.invalid, 0, column.count + column.infinities + column.invalid
-    # True and false count as the categories 1 and 0, so these two may have been words.
+    # True and false are counted as 1 and 0, so these two categories may stand for words.
     words = sum(rows for name, rows in column.counts.items() if not NUMBER.fullmatch(name))
     either = sum(column.counts.get(name, 0) for name in ("0", "1"))
     return words, either + column.other, column.count + column.invalid
 
 
-def _whole(column: Column) -> Counted:
+def _whole(column: Column) -> RowCounts:
     if isinstance(column, CategoricalColumn):
         whole = sum(rows for name, rows in column.counts.items() if WHOLE.fullmatch(name))
         return whole, column.other, column.count + column.invalid
@@ -277,13 +314,13 @@ def _whole(column: Column) -> Counted:
         return 0, 0, total
     edges = column.edges
     sure = int(column.counts[1::2][edges == np.floor(edges)].sum())
-    # Between two edges whole numbers may hide only where there is one.
+    # Values between two edges may be whole only if a whole number lies between the edges.
     after = np.floor(np.concatenate(([np.nextafter(column.minimum, -np.inf)], edges))) + 1
     before = np.concatenate((edges, [np.nextafter(column.maximum, np.inf)]))
     return sure, int(column.counts[0::2][after < before].sum()), total
 
 
-def _not_below_zero(column: Column) -> Counted | str:
+def _not_below_zero(column: Column) -> RowCounts | str:
     if not isinstance(column, NumericColumn):
         return "not a numeric column"
     total = column.count + column.infinities
@@ -292,7 +329,7 @@ def _not_below_zero(column: Column) -> Counted | str:
     place = int(np.searchsorted(column.edges, 0.0))
     exact = place < len(column.edges) and column.edges[place] == 0
     certain, cell = int(column.counts[: 2 * place].sum()), int(column.counts[2 * place])
-    # The smallest value is below 0, wherever it was counted.
+    # The smallest value is below 0, so at least one row is.
     below = certain + cell if exact else max(certain, 1)
     if column.maximum is not None and column.maximum < 0:
         below = column.count
@@ -300,7 +337,7 @@ def _not_below_zero(column: Column) -> Counted | str:
     return column.count - below - maybe, maybe + column.infinities, total
 
 
-def _within(column: Column, domain: frozenset[str]) -> Counted | str:
+def _within(column: Column, domain: frozenset[str]) -> RowCounts | str:
     if not isinstance(column, CategoricalColumn):
         return "a numeric column has no domain: make it categorical in the schema"
     inside = sum(rows for name, rows in column.counts.items() if name in domain)
@@ -317,84 +354,116 @@ def _values(column: Column | None) -> int:
     )
 
 
-def _moved(drift: Drift, pair: _Pair) -> Measurement:
-    now, was, robust = pair.now, pair.was, drift.method == "robust"
-    if not _values(was):
-        why = (
+def _drift_measurement(drift: Drift, pair: _Pair) -> Measurement:
+    cur_column, ref_column, robust = pair.now, pair.ref, drift.method == "robust"
+    if not _values(ref_column):
+        reason = (
             "the reference has no values in this column"
-            if was
+            if ref_column
             else "no reference, or one without this column"
         )
-    elif not _values(now):
-        why = "no values in the window"
-    elif isinstance(now, NumericColumn) and isinstance(was, NumericColumn):
-        if np.array_equal(now.edges, was.edges):
+    elif not _values(cur_column):
+        reason = "no values in the window"
+    elif isinstance(cur_column, NumericColumn) and isinstance(ref_column, NumericColumn):
+        if np.array_equal(cur_column.edges, ref_column.edges):
             return _distance(
-                stats.ks_shift(was.side, now.side), drift.threshold, robust, pair, "KS"
+                stats.ks_shift(ref_column.side, cur_column.side),
+                drift.threshold,
+                robust,
+                pair,
+                "KS",
             )
-        why = "counted on another grid than the reference"
-    elif isinstance(now, CategoricalColumn) and isinstance(was, CategoricalColumn):
+        reason = "counted on another grid than the reference"
+    elif isinstance(cur_column, CategoricalColumn) and isinstance(ref_column, CategoricalColumn):
         threshold = (
             drift.threshold if drift.categorical_threshold is None else drift.categorical_threshold
         )
         if drift.categorical_method == "chi_squared":
-            return _chi_squared(now, was, threshold, robust, pair)
-        if not now.other and not was.other:
-            names = list(dict.fromkeys([*was.counts, *now.counts]))
-            ref, cur = ([side.counts.get(each, 0) for each in names] for side in (was, now))
+            return _chi_squared(cur_column, ref_column, threshold, robust, pair)
+        if not cur_column.other and not ref_column.other:
+            names = list(dict.fromkeys([*ref_column.counts, *cur_column.counts]))
+            ref, cur = (
+                [side.counts.get(category, 0) for category in names]
+                for side in (ref_column, cur_column)
+            )
             return _distance(
                 stats.linf_shift(ref, cur), threshold, robust, pair, "largest share change"
             )
-        why = "more categories than are kept"
+        reason = "more categories than are kept"
     else:
-        why = f"{now.kind if now else None} here, {was.kind if was else None} in the reference"
+        cur_kind, ref_kind = (side.kind if side else None for side in (cur_column, ref_column))
+        reason = f"{cur_kind} here, {ref_kind} in the reference"
     return Measurement(
-        None, pair.labels, "baseline_drift", _values(now), reason=why, most=drift.threshold
+        None,
+        pair.labels,
+        name="baseline_drift",
+        rows=_values(cur_column),
+        reason=reason,
+        most=drift.threshold,
     )
 
 
 def _distance(
-    shift: stats.Shift, threshold: float, robust: bool, pair: _Pair, what: str
+    shift: stats.Shift, threshold: float, robust: bool, pair: _Pair, distance_name: str
 ) -> Measurement:
     value, interval = shift.value or 0.0, shift.interval or (0.0, 1.0)
-    n, m = _values(pair.was), _values(pair.now)
-    told: Detail = {"asked": f"at most {threshold:g}", "distance": what, "raw": value}
+    n, m = _values(pair.ref), _values(pair.now)
+    detail: Detail = {"asked": f"at most {threshold:g}", "distance": distance_name, "raw": value}
     if robust:
-        # What chance adds is off already: this is a lower end by itself.
+        # The value is already reduced by what chance adds, so it is a lower end itself.
         value = stats.ks_robust(value, n, m) or 0.0
         interval = (value, max(value, interval[1]))
     return Measurement(
-        value, pair.labels, "baseline_drift", m, interval, detail=told, most=threshold
+        value,
+        pair.labels,
+        name="baseline_drift",
+        rows=m,
+        interval=interval,
+        detail=detail,
+        most=threshold,
     )
 
 
 def _chi_squared(
-    now: CategoricalColumn, was: CategoricalColumn, threshold: float, robust: bool, pair: _Pair
+    cur: CategoricalColumn, ref: CategoricalColumn, threshold: float, robust: bool, pair: _Pair
 ) -> Measurement:
-    """Goodness of fit to the reference's shares; categories that it lacks are left out, small ones
-    are put together.
+    """Test the fit of the categories to the shares of the reference (Pearson's chi-square).
+
+    Categories that the reference lacks are left out. Small ones are put together.
     """
     from scipy.special import chdtrc
 
-    seen, known = sum(now.counts.get(name, 0) for name in was.counts), sum(was.counts.values())
+    cur_rows, ref_rows = (
+        sum(cur.counts.get(name, 0) for name in ref.counts),
+        sum(ref.counts.values()),
+    )
     cells, small = [], (0.0, 0.0)
-    for name, count in was.counts.items():
-        observed, expected = float(now.counts.get(name, 0)), count / known * seen
-        if expected >= FEWEST:
-            cells.append((observed, expected))
+    for name, count in ref.counts.items():
+        cur_count, expected_count = float(cur.counts.get(name, 0)), count / ref_rows * cur_rows
+        if expected_count >= FEWEST:
+            cells.append((cur_count, expected_count))
         else:
-            small = (small[0] + observed, small[1] + expected)
+            small = (small[0] + cur_count, small[1] + expected_count)
     if small[1] > 0:
         cells.append(small)
     if len(cells) < 2:
-        why = "fewer than two categories to compare"
-        return Measurement(None, pair.labels, "baseline_drift", seen, reason=why, most=threshold)
+        reason = "fewer than two categories to compare"
+        return Measurement(
+            None,
+            pair.labels,
+            name="baseline_drift",
+            rows=cur_rows,
+            reason=reason,
+            most=threshold,
+        )
     statistic = float(sum((o - e) ** 2 / e for o, e in cells))
     p_value = float(chdtrc(len(cells) - 1, statistic))
-    what, bound = ("p-value of chi-square", "least") if robust else ("chi-square", "most")
-    told: Detail = {
-        "asked": f"at {bound} {threshold:g}",
-        "distance": what,
+    statistic_name, direction = (
+        ("p-value of chi-square", "least") if robust else ("chi-square", "most")
+    )
+    detail: Detail = {
+        "asked": f"at {direction} {threshold:g}",
+        "distance": statistic_name,
         "statistic": statistic,
         "cells": len(cells),
     }
@@ -402,11 +471,10 @@ def _chi_squared(
     return Measurement(
         value,
         pair.labels,
-        "baseline_drift",
-        seen,
-        None,
-        p_value,
-        detail=told,
+        name="baseline_drift",
+        rows=cur_rows,
+        p_value=p_value,
+        detail=detail,
         least=least,
         most=most,
     )

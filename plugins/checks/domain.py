@@ -1,8 +1,7 @@
-"""Texts that are not what a column may hold: outside a list of values, or of another form than a
-pattern.
+"""Finds texts that a column may not hold, by a list of values or a pattern.
 
-Refuses numeric columns, whose domain is a range, and patterns that need more time than the text is
-long: the dialect is RE2.
+Does not check numeric columns: the `range` check does. Patterns are RE2, whose time grows only with
+the length of the text.
 """
 
 from __future__ import annotations
@@ -33,7 +32,8 @@ if TYPE_CHECKING:
 FORMS = {
     "uuid": r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
     "date": r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])",
-    "timestamp": r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?",
+    "timestamp": r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?"
+    r"(?:Z|[+-][0-9]{2}:?[0-9]{2})?",
     "IPv4 address": r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}",
     "e-mail address": r"[^@\s]+@[^@\s]+\.[^@\s]+",
     "URL": r"[a-zA-Z][a-zA-Z0-9+.-]*://\S+",
@@ -41,8 +41,9 @@ FORMS = {
 }
 """Forms that are recognised in a reference."""
 LEARNT, ROWS, NAMES, FIRST = 0.999, 1000, 50, 20
-"""The share, rows and distinct texts that show a form; of the most frequent texts, how many are
-looked at first.
+"""The share, rows and distinct texts that a form needs; the number of texts that are tried first.
+
+The texts that are tried first are the most frequent ones.
 """
 
 
@@ -54,23 +55,25 @@ Word = Annotated[str, BeforeValidator(_word, json_schema_input_type=str | int | 
 
 
 class Domain(Check):
-    """nonconforming_rate is the share of a column's texts that don't conform, with its exact
-    interval (Clopper and Pearson).
+    """Measures the share of a column's texts that do not conform.
 
-    A text conforms when it is one of the allowed values and matches the pattern from its first
-    character to its last, as far as either is given. A column without either conforms to a form
-    that at least 99.9% of the reference has (at least 1,000 rows and 50 different texts): UUID,
-    date, timestamp, IPv4 or e-mail address, URL, digits. Every distinct text is looked at once.
-    Texts beyond the 10,000 that a column counts are not: the value is then that of the others, and
-    the interval reaches from none of them to all. 1, 1.0 and true are one text, `1`; texts beyond
-    200 characters are cut. Missing values, and values of another type, are the `missing` check's.
+    nonconforming_rate has an exact interval (Clopper and Pearson). A text conforms when it is one
+    of the allowed values and the whole text matches the pattern, as far as these are given. For a
+    column without either, the check learns a form that at least 99.9% of the reference has (at
+    least 1,000 rows and 50 different texts): UUID, date, timestamp, IPv4 or e-mail address, URL,
+    digits. Each distinct text is checked once.
+
+    Texts beyond the 10,000 that are counted for a column are not checked. The value is then that of
+    the other texts, and the interval covers everything from none of them to all of them. 1, 1.0 and
+    true are the same text, `1`. Texts are cut after 200 characters. Missing values and values of
+    another type belong to the `missing` check.
 
     | input | answer |
     | --- | --- |
     | column absent, or without texts | no value, with the reason |
-    | numeric column | no value, with the reason, where something was asked of it |
+    | numeric column | no value, with the reason, when it is configured |
     | constant, one row, ties, a category never seen | counted like any other texts |
-    | no reference, or one of less than 1,000 rows or 50 texts | nothing is learnt; what was asked is measured |
+    | no reference, or less than 1,000 rows or 50 texts in it | configured columns only |
     | no rows | no value, with the reason |
     """
 
@@ -82,28 +85,33 @@ class Domain(Check):
     min_rows = 30
 
     patterns: dict[ColumnName, expressions.Pattern] = Field(default_factory=dict)
-    """A regular expression by column that whole texts must match: `zip: "[0-9]{5}"`. No
-    look-around, no back references.
+    """The regular expression of each column, such as `zip: "[0-9]{5}"`.
+
+    It must match the whole text. Look-around and back references are not supported.
     """
     allowed: dict[ColumnName, tuple[Word, ...]] = Field(default_factory=dict)
-    """The values that a column may have: `country: [DE, FR]`."""
+    """The allowed values of each column, by its name: `country: [DE, FR]`."""
     learn: bool = True
-    """Whether the forms of the other columns are learnt from the reference."""
+    """Whether to learn the forms of the other columns from the reference."""
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """One measurement for each column that is asked about, or whose form is known."""
+        """Yield one measurement for each configured column and each column whose form is learnt."""
         label = ctx.schema.label.name if ctx.schema.label else None
-        asked = dict.fromkeys([*self.patterns, *self.allowed])
-        others = (
-            [name for name in ctx.reference.columns if name not in asked and name != label]
+        configured_columns = dict.fromkeys([*self.patterns, *self.allowed])
+        candidates = (
+            [
+                name
+                for name in ctx.reference.columns
+                if name not in configured_columns and name != label
+            ]
             if ctx.reference
             else []
         )
-        for name in [*asked, *(others if self.learn else [])]:
-            was = ctx.reference.columns.get(name) if ctx.reference else None
+        for name in [*configured_columns, *(candidates if self.learn else [])]:
+            ref = ctx.reference.columns.get(name) if ctx.reference else None
             pattern, form = self.patterns.get(name), ""
-            if name not in asked:
-                form = _form(was)
+            if name not in configured_columns:
+                form = _form(ref)
                 if not form:
                     continue
                 pattern = FORMS[form]
@@ -112,35 +120,49 @@ class Domain(Check):
                 if name in self.allowed
                 else None
             )
-            now = _counted(ctx.current.columns.get(name), pattern, values)
-            before = _counted(was, pattern, values)
+            now = _count_values(ctx.current.columns.get(name), pattern, values)
+            before = _count_values(ref, pattern, values)
             if isinstance(now, str):
-                yield Measurement(None, {"column": name}, "nonconforming_rate", 0, reason=now)
+                yield Measurement(
+                    None,
+                    {"column": name},
+                    name="nonconforming_rate",
+                    rows=0,
+                    reason=now,
+                )
                 continue
-            shown = name not in ctx.schema.redact
+            show_values = name not in ctx.schema.redact
             yield _rate(
-                name, now, None if isinstance(before, str) else before.rate, form, shown=shown
+                name,
+                now,
+                None if isinstance(before, str) else before.rate,
+                form,
+                show_values=show_values,
             )
 
 
-class _Counted(NamedTuple):
+class _TextCounts(NamedTuple):
     wrong: int
-    """Rows with texts that don't conform."""
-    other: int
-    """Rows with texts that were not looked at."""
+    """Rows with texts that do not conform."""
+    unchecked_rows: int
+    """Rows with texts that were not checked."""
     rows: int
     examples: Sequence[str]
-    """The most frequent that don't conform."""
+    """The most frequent texts that do not conform."""
 
     @property
     def rate(self) -> float:
-        return self.wrong / (self.rows - self.other) if self.rows > self.other else 0.5
+        return (
+            self.wrong / (self.rows - self.unchecked_rows)
+            if self.rows > self.unchecked_rows
+            else 0.5
+        )
 
 
-def _counted(
+def _count_values(
     column: Column | None, pattern: str | None, allowed: frozenset[str] | None
-) -> _Counted | str:
-    """How many rows don't conform, or why that isn't known."""
+) -> _TextCounts | str:
+    """Return the rows that do not conform, or the reason why they are unknown."""
     import pyarrow as pa
 
     if not isinstance(column, CategoricalColumn):
@@ -157,34 +179,45 @@ def _counted(
         fits &= np.array([name in allowed for name in column.counts], bool)
     counts = np.fromiter(column.counts.values(), np.int64, len(names))
     examples = names.take(pa.array(np.flatnonzero(~fits)[:5])).to_pylist()
-    return _Counted(int(counts[~fits].sum()), column.other, column.count, examples)
+    return _TextCounts(int(counts[~fits].sum()), column.other, column.count, examples)
 
 
 def _fitting(names: pa.Array, pattern: str) -> NDArray[np.bool_]:
     return np.array(expressions.match_whole(names, pattern).to_numpy(zero_copy_only=False), bool)
 
 
-def _rate(name: str, now: _Counted, was: float | None, form: str, *, shown: bool) -> Measurement:
+def _rate(
+    name: str, cur: _TextCounts, ref_rate: float | None, form: str, *, show_values: bool
+) -> Measurement:
     low, high = (
-        stats.clopper_pearson(wrong, now.rows) or (0.0, 1.0)
-        for wrong in (now.wrong, now.wrong + now.other)
+        stats.clopper_pearson(wrong, cur.rows) or (0.0, 1.0)
+        for wrong in (cur.wrong, cur.wrong + cur.unchecked_rows)
     )
     reason = (
-        f"{now.other:,} rows have texts beyond those that are counted, which were not looked at"
-        if now.other
+        f"{cur.unchecked_rows:,} rows have texts beyond those that are counted, "
+        "which were not looked at"
+        if cur.unchecked_rows
         else ""
     )
     detail: dict[str, str | float | int | None] = {"form": form} if form else {}
-    if shown and now.examples:
-        detail["outside"] = ", ".join(text[:60] for text in now.examples)
-    value, labels = now.rate, {"column": name}
+    if show_values and cur.examples:
+        detail["outside"] = ", ".join(text[:60] for text in cur.examples)
+    value, labels = cur.rate, {"column": name}
     return Measurement(
-        value, labels, "nonconforming_rate", now.rows, (low[0], high[1]), None, reason, was, "share", detail
-    )  # fmt: skip
+        value,
+        labels,
+        name="nonconforming_rate",
+        rows=cur.rows,
+        interval=(low[0], high[1]),
+        reason=reason,
+        was=ref_rate,
+        unit="share",
+        detail=detail,
+    )
 
 
 def _form(column: Column | None) -> str:
-    """The form that a reference shows; empty when none."""
+    """Return the form that a reference shows; empty when there is none."""
     import pyarrow as pa
 
     if (

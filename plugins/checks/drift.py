@@ -1,7 +1,6 @@
-"""Drift: how far the values of each column have moved from the reference.
+"""Measures how far the values of each column have moved from the reference.
 
-Refuses to judge missing values, which are the `missing` check's, and to compare a window on bins of
-its own: the bins are the reference's, always.
+Does not judge missing values: the `missing` check does. The bins are always those of the reference.
 """
 
 from __future__ import annotations
@@ -28,23 +27,42 @@ from driftline import (
 from driftline.kit.checks import Wording, phrasing
 
 Metric = Literal[
-    "mean_shift", "spread", "psi", "js", "hellinger", "tvd", "ks", "wasserstein", "cramer_von_mises", "energy", "linf",
-    "chi_square", "g_test", "new_categories", "vanished_categories",
-]  # fmt: skip
+    "mean_shift",
+    "spread",
+    "psi",
+    "js",
+    "hellinger",
+    "tvd",
+    "ks",
+    "wasserstein",
+    "cramer_von_mises",
+    "energy",
+    "linf",
+    "chi_square",
+    "g_test",
+    "new_categories",
+    "vanished_categories",
+]
 Detail = dict[str, str | float | int | None]
-Found = Iterator[tuple[Metric, stats.Shift, Detail, str]]
-"""The metric, its number, the facts that explain it, and why there is none or what must be known of
-it.
+MetricResults = Iterator[tuple[Metric, stats.Shift, Detail, str]]
+"""A metric, its number, the facts that explain it, and a reason.
+
+The reason says why there is no number, or what a reader must know about it.
 """
 
 ON_BINS: Mapping[Metric, Callable[..., stats.Shift]] = {
-    "psi": stats.psi_shift, "js": stats.js_shift, "hellinger": stats.hellinger_shift, "tvd": stats.tvd_shift,
-}  # fmt: skip
-"""From counts by bin or category, of the reference and of the window."""
+    "psi": stats.psi_shift,
+    "js": stats.js_shift,
+    "hellinger": stats.hellinger_shift,
+    "tvd": stats.tvd_shift,
+}
+"""Functions of the counts by bin or category, of the reference and of the window."""
 ON_GRID: Mapping[Metric, Callable[[stats.Side, stats.Side], stats.Shift]] = {
-    "ks": stats.ks_shift, "wasserstein": stats.wasserstein_shift, "cramer_von_mises": stats.cramer_von_mises_shift,
+    "ks": stats.ks_shift,
+    "wasserstein": stats.wasserstein_shift,
+    "cramer_von_mises": stats.cramer_von_mises_shift,
     "energy": stats.energy_shift,
-}  # fmt: skip
+}
 TESTS: Mapping[Metric, Callable[..., stats.TableTest | None]] = {
     "chi_square": stats.chi_square,
     "g_test": stats.g_test,
@@ -58,16 +76,21 @@ CATEGORICAL: tuple[Metric, ...] = (
     "vanished_categories",
 )
 UNITS: Mapping[Metric, str] = {
-    "mean_shift": "sd", "wasserstein": "sd", "energy": "√sd", "linf": "share", "tvd": "share", "new_categories": "share",
+    "mean_shift": "sd",
+    "wasserstein": "sd",
+    "energy": "√sd",
+    "linf": "share",
+    "tvd": "share",
+    "new_categories": "share",
     "vanished_categories": "share",
-}  # fmt: skip
+}
 CATEGORIES, RARE, ROWS_A_CELL = 50, 0.001, 5
 NO_UNIT = "the reference does not vary, so it has no unit for a shift"
 
 
 def _categories(alert: AlertFact) -> str:
-    named = alert.detail.get("categories")
-    return f": {phrasing.clean(named, 60)}" if named else ""
+    categories = alert.detail.get("categories")
+    return f": {phrasing.clean(categories, 60)}" if categories else ""
 
 
 def _new_categories_sentence(alert: AlertFact) -> str:
@@ -82,21 +105,24 @@ def _vanished_categories_sentence(alert: AlertFact) -> str:
 
 
 class Drift(Check):
-    """Distances between the window and the reference, column by column; prediction and score too,
-    the label not.
+    """Measures distances between window and reference, column by column.
 
-    mean_shift is the mean less the reference's, in standard deviations of the reference, with its
-    sign; spread the logarithm of the standard deviation over the reference's. psi, js and hellinger
-    are less what chance adds to them, with 95% intervals by their noncentral chi-square law; `raw`
-    in the detail is the plain number that other tools show. js is the distance (the root of the
-    divergence) in base 2. ks, wasserstein, energy and tvd have conservative intervals; wasserstein
-    is in robust standard deviations of the reference (IQR/1.349, else sd, else 1), energy in their
-    root. Numeric psi, js, hellinger and tvd stand on 10 quantile bins of the reference, where a
-    value with a tenth of the rows has a bin of its own; categorical ones, linf and the tests on the
-    reference's top 50 categories of at least 0.1%, all others being one. chi_square, g_test and
-    cramer_von_mises are the statistics. new_categories is the share of rows in categories that the
-    reference lacks, vanished_categories the reference's share in categories that the window lacks,
-    each beyond what chance lets expect.
+    Prediction and score take part, the label does not.
+
+    mean_shift is the difference of the means, in standard deviations of the reference; it is
+    positive when the mean of the window is larger. spread is the logarithm of the standard
+    deviation over that of the reference. psi, js and hellinger are reduced by what chance adds to
+    them, with 95% intervals by their noncentral chi-square law; `raw` in the detail is the plain
+    number that other tools show. js is the distance (the root of the divergence) in base 2. ks,
+    wasserstein, energy and tvd have conservative intervals. wasserstein is in robust standard
+    deviations of the reference (IQR/1.349, else sd, else 1), energy in the root of these.
+
+    For numeric columns psi, js, hellinger and tvd use 10 quantile bins of the reference; a value
+    with a tenth of the rows has a bin of its own. For categorical columns these metrics, linf and
+    the tests use the reference's top 50 categories of at least 0.1% each; all others count as one
+    category. chi_square, g_test and cramer_von_mises are the test statistics. new_categories is the
+    share of rows in categories that the reference lacks. vanished_categories is the reference's
+    share in categories that the window lacks. Both are reduced by what chance explains.
 
     | input | answer |
     | --- | --- |
@@ -104,12 +130,13 @@ class Drift(Check):
     | column absent, all null or not finite in the window | no value, with the reason |
     | column of another kind, or counted on another grid | no value, with the reason |
     | identical data | 0, with the interval 0 to 0 for mean_shift, spread, psi, js and hellinger |
-    | constant reference | mean_shift and spread without value, with the reason; the same constant: 0 for the others |
+    | constant reference | no mean_shift and no spread, with the reason |
+    | the same constant on both sides | the same; 0 for the others |
     | constant or single row in the window | spread without value, with the reason |
     | constant, another constant | psi near its largest, js and ks 1 |
     | one category on both sides | chi_square and g_test without value |
     | fewer than 5 rows a category | psi, js, hellinger and tvd without value |
-    | a reference with more categories than are kept | new_categories without value; vanished_categories of those kept |
+    | more categories in the reference than are kept | no new_categories; the others of those kept |
     """
 
     type = "drift"
@@ -140,28 +167,37 @@ class Drift(Check):
     }
 
     columns: tuple[str, ...] = ()
-    """Columns to look at; all but the label when empty."""
+    """The columns to compare; when empty, all except the label."""
     metrics: tuple[Metric, ...] = (
-        "mean_shift", "psi", "js", "ks", "wasserstein", "linf", "chi_square", "new_categories", "vanished_categories",
-    )  # fmt: skip
-    """What to measure; each column gets those that suit its kind."""
+        "mean_shift",
+        "psi",
+        "js",
+        "ks",
+        "wasserstein",
+        "linf",
+        "chi_square",
+        "new_categories",
+        "vanished_categories",
+    )
+    """The metrics to measure; each column gets those that suit its kind."""
 
     def only(self, names: frozenset[str]) -> Drift:
-        """Without the metrics that are not asked for."""
+        """Return the check with only those of its metrics that are in `names`."""
         return self.model_copy(
             update={"metrics": tuple(metric for metric in self.metrics if metric in names)}
         )
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """Every metric of every column."""
+        """Yield every metric of every column."""
         label = ctx.schema.label.name if ctx.schema.label else None
         references = ctx.reference.columns if ctx.reference else {}
         numeric, categorical = (
-            tuple(each for each in kind if each in self.metrics) for kind in (NUMERIC, CATEGORICAL)
+            tuple(candidate for candidate in kind if candidate in self.metrics)
+            for kind in (NUMERIC, CATEGORICAL)
         )
-        known = [name for name in {**ctx.current.columns, **references} if name != label]
-        for name in self.columns or known:
-            reference, current, shown = (
+        names = [name for name in {**ctx.current.columns, **references} if name != label]
+        for name in self.columns or names:
+            reference, current, show_names = (
                 references.get(name),
                 ctx.current.columns.get(name),
                 name not in ctx.schema.redact,
@@ -172,25 +208,27 @@ class Drift(Check):
                 else _obstacle(reference, current)
             )
             if reason:
-                suited = (
+                metrics = (
                     categorical if isinstance(reference or current, CategoricalColumn) else numeric
                 )
-                found: Found = ((metric, stats.Shift(None), {}, reason) for metric in suited)
+                results: MetricResults = (
+                    (metric, stats.Shift(None), {}, reason) for metric in metrics
+                )
             elif isinstance(reference, NumericColumn) and isinstance(current, NumericColumn):
-                found = _numeric(reference, current, numeric, shown=shown)
+                results = _numeric(reference, current, numeric, show_names=show_names)
             elif isinstance(reference, CategoricalColumn) and isinstance(
                 current, CategoricalColumn
             ):
-                found = _categorical(reference, current, categorical, shown=shown)
+                results = _categorical(reference, current, categorical, show_names=show_names)
             labels, rows = {"column": name}, _values(current) if current else 0
-            for metric, shift, detail, why in found:
+            for metric, shift, detail, no_value_reason in results:
                 if shift.value is None:
                     yield Measurement(
                         None,
                         labels,
-                        metric,
-                        rows,
-                        reason=why or "nothing to compare",
+                        name=metric,
+                        rows=rows,
+                        reason=no_value_reason or "nothing to compare",
                         detail=detail,
                     )
                 else:
@@ -198,14 +236,13 @@ class Drift(Check):
                     yield Measurement(
                         shift.value,
                         labels,
-                        metric,
-                        rows,
-                        shift.interval,
-                        shift.p_value,
-                        why,
-                        None,
-                        unit,
-                        detail,
+                        name=metric,
+                        rows=rows,
+                        interval=shift.interval,
+                        p_value=shift.p_value,
+                        reason=no_value_reason,
+                        unit=unit,
+                        detail=detail,
                     )
 
 
@@ -241,28 +278,28 @@ def _values(column: Column) -> int:
 
 
 def _numeric(
-    reference: NumericColumn, current: NumericColumn, metrics: Iterable[Metric], *, shown: bool
-) -> Found:
-    was, now = reference.side, current.side
-    means: Detail = {"mean_was": reference.mean, "mean": current.mean} if shown else {}
-    moved, bins = stats.mean_shift(was, now), stats.group_counts(now.counts, was.cuts)
-    detail: Detail = {**means, "shift_sd": moved.value}
+    reference: NumericColumn, current: NumericColumn, metrics: Iterable[Metric], *, show_names: bool
+) -> MetricResults:
+    ref, cur = reference.side, current.side
+    means: Detail = {"mean_was": reference.mean, "mean": current.mean} if show_names else {}
+    mean_shift, bins = stats.mean_shift(ref, cur), stats.group_counts(cur.counts, ref.cuts)
+    detail: Detail = {**means, "shift_sd": mean_shift.value}
     for metric in metrics:
         if metric == "mean_shift":
-            yield metric, moved, detail, "" if reference.variance else NO_UNIT
+            yield metric, mean_shift, detail, "" if reference.variance else NO_UNIT
         elif metric == "spread":
-            sds: Detail = {"sd_was": reference.sd, "sd": current.sd} if shown else {}
+            sds: Detail = {"sd_was": reference.sd, "sd": current.sd} if show_names else {}
             yield (
                 metric,
-                stats.spread_shift(was, now),
+                stats.spread_shift(ref, cur),
                 sds,
                 NO_UNIT if not reference.variance else _flat(current),
             )
         elif metric in ON_BINS:
-            shift = ON_BINS[metric](was.bins, bins)
+            shift = ON_BINS[metric](ref.bins, bins)
             yield metric, shift, {**detail, "raw": shift.raw, "cells": shift.cells}, ""
         else:
-            shift = ON_GRID[metric](was, now)
+            shift = ON_GRID[metric](ref, cur)
             yield metric, shift, {**detail, "raw": shift.raw}, ""
 
 
@@ -275,21 +312,23 @@ def _categorical(
     current: CategoricalColumn,
     metrics: Iterable[Metric],
     *,
-    shown: bool,
-) -> Found:
+    show_names: bool,
+) -> MetricResults:
     n, m = reference.count, current.count
-    kept = [
+    metrics_of_kind = [
         name for name, count in islice(reference.counts.items(), CATEGORIES) if count >= RARE * n
     ]
-    ref, cur = ([side.counts.get(name, 0) for name in kept] for side in (reference, current))
+    ref, cur = (
+        [side.counts.get(name, 0) for name in metrics_of_kind] for side in (reference, current)
+    )
     ref, cur = [*ref, n - sum(ref)], [*cur, m - sum(cur)]
     largest = stats.linf_shift(ref, cur)
     detail: Detail = {"share_was": ref[largest.cells] / n, "share": cur[largest.cells] / m}
-    if shown:
-        detail["category"] = [*kept, "all others"][largest.cells][:80]
+    if show_names:
+        detail["category"] = [*metrics_of_kind, "all others"][largest.cells][:80]
     few = (
-        f"needs {ROWS_A_CELL * len(kept)} rows, {ROWS_A_CELL} for each category"
-        if m < ROWS_A_CELL * len(kept)
+        f"needs {ROWS_A_CELL * len(metrics_of_kind)} rows, {ROWS_A_CELL} for each category"
+        if m < ROWS_A_CELL * len(metrics_of_kind)
         else ""
     )
     for metric in metrics:
@@ -304,9 +343,9 @@ def _categorical(
         elif metric == "linf":
             yield metric, largest, detail, ""
         elif metric == "new_categories":
-            yield _news(reference, current, shown=shown)
+            yield _new_categories(reference, current, show_names=show_names)
         elif metric == "vanished_categories":
-            yield _gone(reference, current, shown=shown)
+            yield _vanished_categories(reference, current, show_names=show_names)
         elif (test := TESTS[metric](ref, cur)) is None:
             yield metric, stats.Shift(None), {}, "only one category"
         else:
@@ -321,8 +360,8 @@ def _categorical(
             yield metric, stats.Shift(test.statistic, None, test.p_value), facts, rough
 
 
-def _news(
-    reference: CategoricalColumn, current: CategoricalColumn, *, shown: bool
+def _new_categories(
+    reference: CategoricalColumn, current: CategoricalColumn, *, show_names: bool
 ) -> tuple[Metric, stats.Shift, Detail, str]:
     if reference.other:
         return (
@@ -331,30 +370,42 @@ def _news(
             {},
             "the reference has more categories than are kept",
         )
-    news = [name for name in current.counts if name not in reference.counts]
-    rows = sum(current.counts[name] for name in news)
-    # What a reference knows is counted by name, so rows beyond the bound are of categories that it
-    # does not know.
+    new_names = [name for name in current.counts if name not in reference.counts]
+    rows = sum(current.counts[name] for name in new_names)
+    # Categories of the reference are always counted by name, so the rows beyond the bound belong
+    # to new ones.
     rows += current.other
     once = list(reference.counts.values()).count(1)
     shift = stats.news_shift(rows, current.count, reference.count, once)
-    detail: Detail = {"new": len(news), "raw": shift.raw, **_named(news, shown=shown)}
+    detail: Detail = {
+        "new": len(new_names),
+        "raw": shift.raw,
+        **_name_detail(new_names, show_names=show_names),
+    }
     return "new_categories", shift, detail, ""
 
 
-def _gone(
-    reference: CategoricalColumn, current: CategoricalColumn, *, shown: bool
+def _vanished_categories(
+    reference: CategoricalColumn, current: CategoricalColumn, *, show_names: bool
 ) -> tuple[Metric, stats.Shift, Detail, str]:
-    known = list(reference.counts.values())
-    seen = [current.counts.get(name, 0) for name in reference.counts]
-    gone = [name for name, rows in zip(reference.counts, seen, strict=True) if not rows]
-    shift = stats.gone_shift(known, seen, reference.count, current.count)
-    detail: Detail = {"gone": len(gone), "raw": shift.raw, **_named(gone, shown=shown)}
+    ref_counts = list(reference.counts.values())
+    cur_counts = [current.counts.get(name, 0) for name in reference.counts]
+    vanished_names = [
+        name for name, rows in zip(reference.counts, cur_counts, strict=True) if not rows
+    ]
+    shift = stats.gone_shift(ref_counts, cur_counts, reference.count, current.count)
+    detail: Detail = {
+        "gone": len(vanished_names),
+        "raw": shift.raw,
+        **_name_detail(vanished_names, show_names=show_names),
+    }
     return "vanished_categories", shift, detail, ""
 
 
-def _named(names: list[str], *, shown: bool) -> Detail:
-    return {"categories": ", ".join(name[:80] for name in names[:5])} if shown and names else {}
+def _name_detail(names: list[str], *, show_names: bool) -> Detail:
+    return (
+        {"categories": ", ".join(name[:80] for name in names[:5])} if show_names and names else {}
+    )
 
 
 @hookimpl

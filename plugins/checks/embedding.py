@@ -1,7 +1,7 @@
-"""Embeddings: how far the vectors of the window have moved from those of the reference.
+"""Measures how far the vectors of the window have moved from those of the reference.
 
-Refuses to look at single dimensions, which mean nothing to anyone, and at all rows: a uniform
-sample stands for each side.
+Does not look at single dimensions, which have no meaning of their own, nor at all rows: each side
+is a uniform sample.
 """
 
 from __future__ import annotations
@@ -32,19 +32,22 @@ SEED = 5
 
 
 class Embedding(Check):
-    """Distances between the sampled vectors of window and reference (500 rows a side; beyond 64
-    dimensions projected to 64).
+    """Measures distances between the sampled vectors of window and reference.
+
+    A side has at most 500 rows. Vectors of more than 64 dimensions are projected to 64.
 
     mean_shift is the distance of the means in standard deviations of the reference (Mahalanobis,
-    its covariance shrunk as Ledoit and Wolf do), mmd the squared maximum mean discrepancy (Gaussian
-    kernel of the reference's median distance, 256 random Fourier features), centroid_cosine 1 less
-    the cosine between the means. All three are less what chance adds, with 95% intervals and
-    p-values; `raw` in the detail is the plain number. Half of the reference makes clusters by
-    k-means, up to 20 of 25 rows or more, the other half tells what is normal: prototype_distance is
-    how much further vectors are from the nearest centre on average (0.1 is 10% further),
-    prototype_distance_p95 the same of the 95th percentile, cluster_psi the PSI of the shares of
-    clusters. Norm, holes and dimension of the vectors are columns of their own: `NAME.norm`,
-    `NAME.nan_share` and `NAME.dimension`.
+    with the covariance shrunk after Ledoit and Wolf). mmd is the squared maximum mean discrepancy
+    (Gaussian kernel with the reference's median distance, 256 random Fourier features).
+    centroid_cosine is 1 less the cosine between the means. All three are reduced by what chance
+    adds to them, with 95% intervals and p-values; `raw` in the detail is the plain number.
+
+    Half of the reference is clustered by k-means, with up to 20 clusters of 25 rows or more; the
+    other half shows what is normal. prototype_distance is how much further vectors are from the
+    nearest centre on average (0.1 is 10% further), prototype_distance_p95 the same for the 95th
+    percentile. cluster_psi is the PSI of the shares of the clusters. The norm, missing values and
+    dimension of the vectors are columns of their own: `NAME.norm`, `NAME.nan_share` and
+    `NAME.dimension`.
 
     | input | answer |
     | --- | --- |
@@ -52,10 +55,10 @@ class Embedding(Check):
     | no reference, or fewer than two vectors on a side | no value, with the reason |
     | a redacted column | no value, with the reason: its vectors are not kept |
     | the same sample on both sides | 0, with the interval 0 to 0 |
-    | all vectors of the reference alike | mean_shift, mmd and what rests on clusters without value |
-    | vectors whose mean is near the origin | centroid_cosine without value: its direction is chance |
+    | all vectors of the reference equal | no mean_shift, no mmd, nothing based on clusters |
+    | vectors whose mean is near the origin | no centroid_cosine: its direction is chance |
     | fewer than 100 vectors in the reference | prototype_distance and cluster_psi without value |
-    | vectors of another dimension, with holes, or no vectors at all | not in the sample; counted as invalid |
+    | vectors of another dimension or with holes; no vectors | not in the sample; invalid |
     """
 
     type = "embedding"
@@ -74,11 +77,11 @@ class Embedding(Check):
     }
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """Six measurements for each embedding."""
+        """Yield six measurements for each embedding."""
         for name, part in ctx.schema.features.items():
             if part.kind is not Kind.EMBEDDING:
                 continue
-            was, now = _vectors(ctx.reference, name), _vectors(ctx.current, name)
+            ref, cur = _vectors(ctx.reference, name), _vectors(ctx.current, name)
             reason = (
                 "its vectors are not kept"
                 if name in ctx.schema.redact
@@ -86,78 +89,85 @@ class Embedding(Check):
                 if ctx.reference
                 else "no reference yet"
             )
-            for side, rows in (("reference", was), ("window", now)):
+            for side, rows in (("reference", ref), ("window", cur)):
                 reason = reason or (
                     "" if len(rows) > 1 else f"fewer than two vectors in the sample of the {side}"
                 )
-            if not reason and was.shape[1] != now.shape[1]:
+            if not reason and ref.shape[1] != cur.shape[1]:
                 reason = "the reference has vectors of another dimension"
-            found = (
+            measurements = (
                 dict.fromkeys(NAMES, Measurement(None, reason=reason))
                 if reason
-                else _measured(was, now)
+                else _measure_cloud(ref, cur)
             )
-            for what in NAMES:
-                m = found[what]
+            for measurement_name in NAMES:
+                m = measurements[measurement_name]
                 yield Measurement(
-                    m.value, {"column": name}, what, len(now), m.interval, m.p_value, m.reason,
-                    unit=UNITS.get(what, "") if m.value is not None else "", detail=m.detail,
-                )  # fmt: skip
+                    m.value,
+                    {"column": name},
+                    name=measurement_name,
+                    rows=len(cur),
+                    interval=m.interval,
+                    p_value=m.p_value,
+                    reason=m.reason,
+                    unit=UNITS.get(measurement_name, "") if m.value is not None else "",
+                    detail=m.detail,
+                )
 
 
 def _vectors(window: Window | None, name: str) -> Floats:
-    """The sampled vectors, shape (n, d); those of the commonest length."""
-    kept = (
+    """Return the sampled vectors of the most common length, shape (n, d)."""
+    names = (
         [value for value in window.summaries.get("raw_sample", {}).get(name, ()) if value]
         if window
         else []
     )
-    sizes = [len(value) for value in kept]
+    sizes = [len(value) for value in names]
     size = max(sorted(set(sizes)), key=sizes.count, default=0)
-    rows = [np.frombuffer(value, "<f4") for value in kept if len(value) == size]
+    rows = [np.frombuffer(value, "<f4") for value in names if len(value) == size]
     return np.array(rows, np.float64).reshape(-1, size // 4 or 1)
 
 
-def _measured(was: Floats, now: Floats) -> dict[str, Measurement]:
-    spread = stats.median_squared_distance(was[:BANDWIDTH]) or 0.0
-    found = {
+def _measure_cloud(ref: Floats, cur: Floats) -> dict[str, Measurement]:
+    spread = stats.median_squared_distance(ref[:BANDWIDTH]) or 0.0
+    measurements = {
         "mean_shift": _shift(
-            stats.mahalanobis_shift(was, now), "the reference's vectors are all alike"
+            stats.mahalanobis_shift(ref, cur), "the reference's vectors are all alike"
         ),
         "mmd": _shift(
-            stats.fourier_shift(was, now, spread / 2, np.random.default_rng(SEED)),
+            stats.fourier_shift(ref, cur, spread / 2, np.random.default_rng(SEED)),
             "most of the reference's vectors are alike",
         ),
         "centroid_cosine": _shift(
-            stats.cosine_shift(was, now), "the vectors have no common direction"
+            stats.cosine_shift(ref, cur), "the vectors have no common direction"
         ),
     }
-    return found | _by_clusters(was, now)
+    return measurements | _by_clusters(ref, cur)
 
 
-def _shift(shift: stats.Shift, why: str) -> Measurement:
+def _shift(shift: stats.Shift, reason: str) -> Measurement:
     if shift.value is None:
-        return Measurement(None, reason=why)
+        return Measurement(None, reason=reason)
     return Measurement(
         shift.value, interval=shift.interval, p_value=shift.p_value, detail={"raw": shift.raw}
     )
 
 
-def _by_clusters(was: Floats, now: Floats) -> dict[str, Measurement]:
+def _by_clusters(ref: Floats, cur: Floats) -> dict[str, Measurement]:
     names = NAMES[3:]
-    made, known = was[::2], was[1::2]
-    count = min(CLUSTERS, len(was) // (2 * ROWS_A_CLUSTER))
+    training, held_out = ref[::2], ref[1::2]
+    count = min(CLUSTERS, len(ref) // (2 * ROWS_A_CLUSTER))
     if count < 2:
         few = Measurement(None, reason=f"needs {4 * ROWS_A_CLUSTER} vectors in the reference")
         return dict.fromkeys(names, few)
-    centres = stats.kmeans(made, count, np.random.default_rng(SEED))
+    centres = stats.kmeans(training, count, np.random.default_rng(SEED))
     if len(centres) < 2:
         return dict.fromkeys(
             names, Measurement(None, reason="the reference's vectors are all alike")
         )
-    current = known if np.array_equal(was, now) else now
+    current = held_out if np.array_equal(ref, cur) else cur
     (place_was, far_was), (place_now, far_now) = (
-        stats.assign(known, centres),
+        stats.assign(held_out, centres),
         stats.assign(current, centres),
     )
     k = len(centres)
@@ -170,24 +180,24 @@ def _by_clusters(was: Floats, now: Floats) -> dict[str, Measurement]:
     }
 
 
-def _growth(now: stats.Estimate, was: stats.Estimate) -> Measurement:
-    value, interval = stats.growth(now, was)
-    why = "" if value is not None else "the reference's vectors lie on its centres"
+def _growth(cur: stats.Estimate, ref: stats.Estimate) -> Measurement:
+    value, interval = stats.growth(cur, ref)
+    reason = "" if value is not None else "the reference's vectors lie on its centres"
     return Measurement(
         value,
         interval=interval,
-        reason=why,
-        detail={"distance": now.value, "distance_was": was.value},
+        reason=reason,
+        detail={"distance": cur.value, "distance_was": ref.value},
     )
 
 
-def _psi(was: NDArray[np.int64], now: NDArray[np.int64]) -> Measurement:
-    shift, moved = stats.psi_shift(was, now), stats.linf_shift(was, now)
+def _psi(ref: NDArray[np.int64], cur: NDArray[np.int64]) -> Measurement:
+    shift, largest = stats.psi_shift(ref, cur), stats.linf_shift(ref, cur)
     shares = {
-        "share_was": float(was[moved.cells] / np.sum(was)),
-        "share": float(now[moved.cells] / np.sum(now)),
+        "share_was": float(ref[largest.cells] / np.sum(ref)),
+        "share": float(cur[largest.cells] / np.sum(cur)),
     }
-    detail = {"raw": shift.raw, "clusters": len(was), "cluster": moved.cells + 1, **shares}
+    detail = {"raw": shift.raw, "clusters": len(ref), "cluster": largest.cells + 1, **shares}
     return Measurement(shift.value, interval=shift.interval, p_value=shift.p_value, detail=detail)
 
 

@@ -1,6 +1,6 @@
-"""How old the newest record is when a window ends.
+"""Measures how old the newest record is when a window ends.
 
-Refuses to ask for the time: the window's end is the time.
+Does not read the clock: the end of the window is the time.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ def _age_sentence(age: str | float | None) -> str:
 
 
 class Freshness(Check):
-    """Seconds from the model's newest event to the end of the window, and that age in units of the
-    limit (staleness).
+    """Measures the age of the newest record at the end of the window.
+
+    age_seconds is the time from the model's newest event to the end of the window. staleness is
+    that age over the limit.
 
     | input | answer |
     | --- | --- |
@@ -52,10 +54,10 @@ class Freshness(Check):
     }
 
     limit: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    """Seconds after which data is stale; twice the window's length when absent."""
+    """The age in seconds from which data is stale; when absent, twice the length of the window."""
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """The age, and the staleness."""
+        """Yield the age and the staleness."""
         window = ctx.current
         reason = ""
         if window.start is None or window.end is None:

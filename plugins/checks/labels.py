@@ -1,8 +1,7 @@
-"""How many predictions have their label by now, how long it took, and how many labels were
-corrected.
+"""Measures how many predictions have a label, how late labels come, and how many are corrected.
 
-Refuses to judge by itself: young windows have few labels, and how many there should be is for the
-configuration to say.
+Has no default rules: young windows have few labels, so the configuration says how many there should
+be.
 """
 
 from __future__ import annotations
@@ -17,14 +16,17 @@ HOUR = 3600.0
 
 
 class LabelCoverage(Check):
-    """coverage is the share of the predictions whose label is known, with Wilson's interval:
-    whether it came in the record itself or later.
+    """Measures label coverage, the delay of labels, and corrections.
 
-    Of labels that came later and on their own: delay and delay_p90 are the hours from a prediction
-    to its first label, up to which half and nine tenths of those known came, within 4.5% (0 is less
-    than a minute); corrected is the share with labels of different values, of which the newest
-    counts; contradicting is the share whose newest labels have one and the same time and differ.
-    All of it is measured again when labels come.
+    coverage is the share of predictions that have a label, in the same record or from a later one,
+    with Wilson's interval.
+
+    The other measurements are about labels that came later in records of their own. delay and
+    delay_p90 are hours from a prediction to its first label: half and nine tenths of the labels
+    that have come took at most so long. They are exact within 4.5%; 0 means less than a minute.
+    corrected is the share of predictions with labels of different values; the newest label counts.
+    contradicting is the share whose newest labels have the same time and different values. All of
+    it is measured again when labels come.
 
     | input | answer |
     | --- | --- |
@@ -42,39 +44,42 @@ class LabelCoverage(Check):
     default_place = 90
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """Five numbers."""
-        scores, was = ctx.current.scores, ctx.reference.scores if ctx.reference else None
+        """Yield five measurements."""
+        scores, ref_scores = ctx.current.scores, ctx.reference.scores if ctx.reference else None
         late: Labels = ctx.current.summaries.get("labels", Labels())
-        rows, known = scores.rows, scores.labelled
-        before = was.labelled / was.rows if was and was.rows else None
-        why = "" if rows else "no predictions"
-        interval = stats.wilson(known, rows)
+        rows, labelled_rows = scores.rows, scores.labelled
+        before = ref_scores.labelled / ref_scores.rows if ref_scores and ref_scores.rows else None
+        reason = "" if rows else "no predictions"
+        interval = stats.wilson(labelled_rows, rows)
         yield Measurement(
-            known / rows if rows else None,
-            {},
-            "coverage",
-            rows,
-            interval,
-            None,
-            why,
-            before,
-            "share",
+            labelled_rows / rows if rows else None,
+            name="coverage",
+            rows=rows,
+            interval=interval,
+            reason=reason,
+            was=before,
+            unit="share",
         )
         n = late.labelled
-        why = "" if n else "no label has come later"
+        reason = "" if n else "no label has come later"
         for name, q in (("delay", 0.5), ("delay_p90", 0.9)):
             seconds = late.delay(q)
             yield Measurement(
                 None if seconds is None else seconds / HOUR,
                 name=name,
                 rows=n,
-                reason=why,
+                reason=reason,
                 unit="hours",
             )
         for name, count in (("corrected", late.corrected), ("contradicting", late.contradicting)):
             share = count / n if n else None
             yield Measurement(
-                share, name=name, rows=n, interval=stats.wilson(count, n), reason=why, unit="share"
+                share,
+                name=name,
+                rows=n,
+                interval=stats.wilson(count, n),
+                reason=reason,
+                unit="share",
             )
 
 

@@ -1,6 +1,6 @@
-"""Missing and unusable values, and columns that stopped varying.
+"""Measures missing and unusable values, and finds columns that stopped varying.
 
-Refuses to explain: which values are missing is a fact of the source, why is for people.
+Does not explain why values are missing.
 """
 
 from __future__ import annotations
@@ -22,28 +22,29 @@ from driftline import (
 from driftline.kit.checks import Wording, phrasing
 
 ALIKE = 1e-6
-"""Rows count as stuck when so many of the reference would all be alike with less than this
-chance.
+"""The chance below which equal values count as stuck.
+
+It is the chance that as many rows of the reference would all be equal.
 """
 
 
 class Missing(Check):
-    """Share of rows without a value (null or NaN) in each column, and what else makes a column
-    useless; the label is left out.
+    """Measures missing and invalid values of each column, and columns with one value only.
 
-    missing_increase is the rate less the reference's (0.05 is five points more), with Newcombe's
-    interval. invalid_rate counts values of another type. constant is 1 when all values are one
-    value while the reference varies, and so many rows of the reference would be alike by chance
-    once in a million at most.
+    missing_rate is the share of rows without a value (null or NaN). missing_increase is that rate
+    less the reference's (0.05 is five points more), with Newcombe's interval. invalid_rate is the
+    share of values of another type. constant is 1 when all values are equal while the reference
+    varies, and the chance that so many rows of the reference are equal is below one in a million.
+    The label is left out.
 
     | input | answer |
     | --- | --- |
-    | no reference, or column not in it | missing_increase and constant without value, with the reason |
+    | no reference, or column not in it | no missing_increase, no constant, with the reason |
     | column not in the window | missing_rate 1 |
     | all null | missing_rate 1; constant without value |
     | the same counts on both sides | missing_increase 0, with the interval 0 to 0 |
     | constant reference, one row | constant 0 |
-    | no rows | nothing can be had: values None |
+    | no rows | no values |
     """
 
     type = "missing"
@@ -75,10 +76,10 @@ class Missing(Check):
     }
 
     columns: tuple[str, ...] = ()
-    """Columns to look at; all but the label when empty."""
+    """The columns to check; when empty, all except the label."""
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """Four measurements for each column."""
+        """Yield three or four measurements for each column."""
         label = ctx.schema.label.name if ctx.schema.label else None
         references = dict(ctx.reference.columns) if ctx.reference else {}
         for name in self.columns or [
@@ -89,12 +90,19 @@ class Missing(Check):
                 reference = None
             labels, rows = {"column": name}, current.rows if current else ctx.current.rows
             missing = current.missing if current else rows
-            was = reference.missing / reference.rows if reference else None
-            why = "" if current else "the window has no such column"
+            ref_rate = reference.missing / reference.rows if reference else None
+            reason = "" if current else "the window has no such column"
             rate = missing / rows if rows else None
             interval = stats.wilson(missing, rows)
             yield Measurement(
-                rate, labels, "missing_rate", rows, interval, None, why or _rows(rows), was, "share"
+                rate,
+                labels,
+                name="missing_rate",
+                rows=rows,
+                interval=interval,
+                reason=reason or _rows(rows),
+                was=ref_rate,
+                unit="share",
             )
             yield _increase(missing, rows, reference, labels)
             if current:
@@ -106,13 +114,12 @@ class Missing(Check):
                 yield Measurement(
                     share,
                     labels,
-                    "invalid_rate",
-                    rows,
-                    interval,
-                    None,
-                    _rows(rows),
-                    invalid_was,
-                    "share",
+                    name="invalid_rate",
+                    rows=rows,
+                    interval=interval,
+                    reason=_rows(rows),
+                    was=invalid_was,
+                    unit="share",
                 )
             yield _constant(current, reference, labels)
 
@@ -125,38 +132,56 @@ def _increase(
     missing: int, rows: int, reference: Column | None, labels: dict[str, str]
 ) -> Measurement:
     if reference is None or not rows:
-        why = _rows(rows) or "no reference for this column yet"
-        return Measurement(None, labels, "missing_increase", rows, reason=why)
-    rate, was = missing / rows, reference.missing / reference.rows
+        reason = _rows(rows) or "no reference for this column yet"
+        return Measurement(
+            None,
+            labels,
+            name="missing_increase",
+            rows=rows,
+            reason=reason,
+        )
+    rate, ref_rate = missing / rows, reference.missing / reference.rows
     same = (missing, rows) == (reference.missing, reference.rows)
     interval = (
         (0.0, 0.0) if same else stats.newcombe(missing, rows, reference.missing, reference.rows)
     )
-    detail = {"missing": rate, "missing_was": was}
-    return Measurement(rate - was, labels, "missing_increase", rows, interval, detail=detail)
+    detail = {"missing": rate, "missing_was": ref_rate}
+    return Measurement(
+        rate - ref_rate,
+        labels,
+        name="missing_increase",
+        rows=rows,
+        interval=interval,
+        detail=detail,
+    )
 
 
 def _constant(
     current: Column | None, reference: Column | None, labels: dict[str, str]
 ) -> Measurement:
-    def measured(
+    def _measurement(
         value: float | None, reason: str = "", p_value: float | None = None
     ) -> Measurement:
         return Measurement(
-            value, labels, "constant", current.count if current else 0, None, p_value, reason
+            value,
+            labels,
+            name="constant",
+            rows=current.count if current else 0,
+            p_value=p_value,
+            reason=reason,
         )
 
     if current is None or not current.count:
-        return measured(None, "no values in the window")
+        return _measurement(None, "no values in the window")
     if reference is None or not reference.count or reference.kind != current.kind:
-        return measured(None, "no reference for this column yet")
+        return _measurement(None, "no reference for this column yet")
     if not _single(current) or _single(reference):
-        return measured(0.0)
+        return _measurement(0.0)
     chance = _largest_share(reference) ** current.count
     return (
-        measured(1.0, p_value=chance)
+        _measurement(1.0, p_value=chance)
         if chance < ALIKE
-        else measured(0.0, "so few rows may well be alike", chance)
+        else _measurement(0.0, "so few rows may well be alike", chance)
     )
 
 
@@ -168,7 +193,7 @@ def _single(column: Column) -> bool:
 
 def _largest_share(column: Column) -> float:
     if isinstance(column, NumericColumn):
-        # Without a grid nothing is known of repeated values.
+        # Without a grid, repeated values are unknown.
         return float(column.counts[1::2].max() / column.count) if len(column.edges) else 1.0
     return next(iter(column.counts.values()), 0) / column.count
 

@@ -1,7 +1,7 @@
-"""MMD: how far the joint distribution of all columns has moved, whatever moved in it.
+"""Measures how far the joint distribution of all columns has moved (MMD).
 
-Refuses to say what: the domain classifier names columns, this one only misses less of what no
-product of two columns shows.
+Does not name the columns that moved: the domain classifier does. In turn this check also finds
+changes that no product of two columns shows.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from driftline import Check, CheckContext, Measurement, hookimpl, stats, unusual
 from driftline.kit.checks import Wording, sampled_rows
 
 MOST = 1_000
-"""Rows of each side: cost grows with their square."""
+"""Rows of each side at most: the cost grows with their square."""
 
 
 class MMD(Check):
-    """mmd2 is the squared maximum mean discrepancy of the sampled rows, unbiased: 0 when nothing
-    changed, at most 2.
+    """Measures the squared maximum mean discrepancy of the sampled rows.
 
-    The kernel is Gaussian; its variance is half the median squared distance of the reference's
-    rows, and stays so. Columns are encoded as for `reconstruction`. The interval is the
-    jackknife's, on the safe side. `raw` is the biased number, which chance alone keeps above 0.
-    Permutation deals out the rows of both sides together, and p is (k+1)/(B+1): never 0.
+    mmd2 is unbiased: 0 when nothing changed, at most 2. The kernel is Gaussian; its variance is
+    half the median squared distance of the reference's rows, and does not change with the window.
+    Columns are encoded as for `reconstruction`. The interval is a conservative jackknife interval.
+    `raw` in the detail is the biased number, which is above 0 by chance alone. Permutations shuffle
+    the rows of both sides; p is (k+1)/(B+1), so it is never 0.
 
     | input | answer |
     | --- | --- |
@@ -50,31 +50,36 @@ class MMD(Check):
     wordings: ClassVar = {"mmd2": Wording(noun="MMD²")}
 
     columns: tuple[str, ...] = ()
-    """Columns to look at; all but label, id, time and version when empty."""
+    """The columns to compare; when empty, all except label, id, time and version."""
     ignore: tuple[str, ...] = ()
     """Columns to leave out."""
     permutations: Annotated[int, Field(ge=199, le=100_000)] | None = None
-    """How often the rows are dealt out anew for a p-value; none when absent."""
+    """The number of permutations for a p-value; when absent, there is no p-value."""
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """One number."""
-        both = sampled_rows.both(ctx, self.columns, self.ignore)
-        sides = stats.standardise(both.reference, both.current)
+        """Yield one measurement."""
+        samples = sampled_rows.select_samples(ctx, self.columns, self.ignore)
+        sides = stats.standardise(samples.reference, samples.current)
         variance = stats.kernel_variance(sides.ref[:MOST])
-        found = stats.discrepancy(
+        result = stats.discrepancy(
             sides.ref[:MOST], sides.cur[:MOST], variance or 0.0, self.permutations or 0, ctx.rng()
         )
-        if both.reason or found is None:
+        if samples.reason or result is None:
             few = f"needs 2 sampled rows on each side: {len(sides.ref)} and {len(sides.cur)}"
-            reason = both.reason or (
+            reason = samples.reason or (
                 "no column varies in the reference" if not sides.names else few
             )
-            yield Measurement(None, name="mmd2", rows=both.rows, reason=reason)
+            yield Measurement(None, name="mmd2", rows=samples.rows, reason=reason)
             return
-        value = max(0.0, found.unbiased)
-        detail = {"raw": found.biased, "kernel_sd": (variance or 0.0) ** 0.5}
+        value = max(0.0, result.unbiased)
+        detail = {"raw": result.biased, "kernel_sd": (variance or 0.0) ** 0.5}
         yield Measurement(
-            value, {}, "mmd2", both.rows, found.interval, found.p_value, detail=detail
+            value,
+            name="mmd2",
+            rows=samples.rows,
+            interval=result.interval,
+            p_value=result.p_value,
+            detail=detail,
         )
 
 

@@ -121,15 +121,15 @@ def _feature_options(
     shares, own = _settings(overrides, name, checks)
     options |= shares
     if own is not None:
-        # An override names what differs; all else is that of the file.
+        # An override holds only what differs from the settings of the file.
         options["drift"] = {**drift, **own} if own and isinstance(drift, dict) else own
     return options
 
 
 def _settings(config: Plain, where: str, checks: MonitorChecks) -> tuple[Plain, Any]:
-    """Return the least shares that a monitoring_config sets, and how columns are compared.
+    """Return the smallest shares that a monitoring_config sets, and how columns are compared.
 
-    The second is None where the config does not say it, False where columns are not compared.
+    The second is None where the config does not set it, False where columns are not compared.
     """
     compare = _mapping(config, "distribution_constraints")
     shares: Plain = {}
@@ -194,7 +194,7 @@ def _mapping(node: Plain, name: str) -> Plain:
 
 
 def _enabled(value: Any) -> bool:
-    """Return whether a switch is on; a missing one is."""
+    """Return whether a switch is on; a missing switch counts as on."""
     return value not in (False, "Disabled", "disabled", "DISABLED", "false")
 
 
@@ -222,17 +222,17 @@ def import_checks(document: Any, rename: Mapping[str, str]) -> ImportedChecks | 
     """Return the checks for a file of constraints; None for any other document."""
     if not is_constraints(document):
         return None
-    converted = convert_constraints(document, rename)
-    features = converted.constraints.get("features", {})
+    monitor_checks = convert_constraints(document, rename)
+    features = monitor_checks.constraints.get("features", {})
     checks: dict[str, Plain] = {}
-    if converted.constraints:
-        checks["model_monitor"] = {"type": "constraints", "options": converted.constraints}
-    if converted.rules:
-        checks["model_quality"] = {"type": "performance", "rule": converted.rules}
+    if monitor_checks.constraints:
+        checks["model_monitor"] = {"type": "constraints", "options": monitor_checks.constraints}
+    if monitor_checks.rules:
+        checks["model_quality"] = {"type": "performance", "rule": monitor_checks.rules}
     return ImportedChecks(
         checks=checks,
         features=features,
         summaries={name: summarise(constraints) for name, constraints in features.items()},
-        needs_labels=bool(converted.rules),
-        doubts=tuple(converted.doubts),
+        needs_labels=bool(monitor_checks.rules),
+        doubts=tuple(monitor_checks.doubts),
     )

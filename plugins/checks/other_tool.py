@@ -1,8 +1,7 @@
-"""Drift as another tool defines it, for people who move and want to match the numbers and verdicts
-that they had.
+"""Measures drift by the definitions of another tool, to match the numbers of that tool.
 
-Refuses improvements: no interval, no debiasing, no smallest number of rows, whatever that tool's
-default threshold is worth.
+Does not improve on that tool: there is no interval, no correction for chance, and no minimum number
+of rows.
 """
 
 from __future__ import annotations
@@ -30,80 +29,84 @@ from driftline.kit.checks import Sigma, Wording
 Tool = Literal["sagemaker", "vertex", "azure", "evidently", "nannyml"]
 Numbers = Callable[[NumericColumn, NumericColumn], float | None]
 Counts = Callable[[list[float], list[float]], float | None]
-"""From the rows of each category of either side."""
+"""A function of the rows of each category, of the reference and of the window."""
 FEW_ROWS, FEW_VALUES, BY_VALUE = 1_000, 5, 20
 SMALLEST = 0.001
-"""What a standard deviation counts as at least."""
+"""The lower bound of a standard deviation that is divided by."""
 EXACT = 10_000
-"""Rows of a side up to which a Kolmogorov-Smirnov p-value is counted."""
+"""Rows of a side up to which the p-value of Kolmogorov-Smirnov is exact."""
 
 
 class Metric(NamedTuple):
-    """A number of a tool, with its default threshold."""
+    """A metric of a tool, with the tool's default threshold."""
 
     numeric: Numbers | None
     categorical: Counts | None
     threshold: float | None
     below: bool = False
-    """Whether it is a p-value: a change when it is below the threshold."""
+    """Whether it is a p-value, which means a change when it is below the threshold."""
 
 
-def _pooled(metric: Counts) -> Numbers:
-    """On the values themselves, for a column of few."""
-    return lambda was, now: metric(*(side.tolist() for side in stats.by_value(was.side, now.side)))
+def _by_value(metric: Counts) -> Numbers:
+    """Return the metric on the distinct values, for a column that has few."""
+    return lambda ref, cur: metric(*(side.tolist() for side in stats.by_value(ref.side, cur.side)))
 
 
-def _binned(
+def _on_bins(
     metric: Counts, edges: Callable[[stats.Side, stats.Side], np.ndarray], values: int = 0
 ) -> Numbers:
-    """On bins that both sides share; on the values themselves where the reference has so many at
-    most.
+    """Return the metric on bins that both sides share.
+
+    Where the reference has at most `values` distinct values, these take the place of bins.
     """
 
-    def measure(was: NumericColumn, now: NumericColumn) -> float | None:
-        if np.count_nonzero(was.counts) <= values:
-            return _pooled(metric)(was, now)
-        shared = edges(was.side, now.side)
-        return metric(*(stats.histogram(column.side, shared).tolist() for column in (was, now)))
+    def measure(ref: NumericColumn, cur: NumericColumn) -> float | None:
+        if np.count_nonzero(ref.counts) <= values:
+            return _by_value(metric)(ref, cur)
+        shared = edges(ref.side, cur.side)
+        return metric(*(stats.histogram(column.side, shared).tolist() for column in (ref, cur)))
 
     return measure
 
 
 def _doane(metric: Counts) -> Numbers:
-    """On Doane's bins of the reference, rows outside of them in one of their own."""
+    """Return the metric on Doane's bins of the reference.
 
-    def measure(was: NumericColumn, now: NumericColumn) -> float | None:
-        edges = stats.doane_edges(was.side)
-        return metric(*(stats.with_leftover(column.side, edges).tolist() for column in (was, now)))
+    Rows outside of them have a bin of their own.
+    """
+
+    def measure(ref: NumericColumn, cur: NumericColumn) -> float | None:
+        edges = stats.doane_edges(ref.side)
+        return metric(*(stats.with_leftover(column.side, edges).tolist() for column in (ref, cur)))
 
     return measure
 
 
-def _wasserstein(was: NumericColumn, now: NumericColumn) -> float | None:
-    return stats.grid_wasserstein(was.side, now.side)
+def _wasserstein(ref: NumericColumn, cur: NumericColumn) -> float | None:
+    return stats.grid_wasserstein(ref.side, cur.side)
 
 
 def _per_sd(ddof: int) -> Numbers:
-    def measure(was: NumericColumn, now: NumericColumn) -> float | None:
-        distance, rows = _wasserstein(was, now), was.side.rows
-        variance = (was.variance or 0.0) * ((rows - 1) / rows if not ddof else 1.0)
+    def measure(ref: NumericColumn, cur: NumericColumn) -> float | None:
+        distance, rows = _wasserstein(ref, cur), ref.side.rows
+        variance = (ref.variance or 0.0) * ((rows - 1) / rows if not ddof else 1.0)
         return None if distance is None else distance / max(math.sqrt(variance), SMALLEST)
 
     return measure
 
 
-def _ks(was: NumericColumn, now: NumericColumn) -> float | None:
-    found = stats.grid_ks(was.side, now.side)
-    return found[0] if found else None
+def _ks(ref: NumericColumn, cur: NumericColumn) -> float | None:
+    distance = stats.grid_ks(ref.side, cur.side)
+    return distance[0] if distance else None
 
 
-def _ks_robust(was: NumericColumn, now: NumericColumn) -> float | None:
-    distance = _ks(was, now)
-    return None if distance is None else stats.ks_robust(distance, was.side.rows, now.side.rows)
+def _ks_robust(ref: NumericColumn, cur: NumericColumn) -> float | None:
+    distance = _ks(ref, cur)
+    return None if distance is None else stats.ks_robust(distance, ref.side.rows, cur.side.rows)
 
 
-def _ks_p(was: NumericColumn, now: NumericColumn) -> float | None:
-    distance, n, m = _ks(was, now), was.side.rows, now.side.rows
+def _ks_p(ref: NumericColumn, cur: NumericColumn) -> float | None:
+    distance, n, m = _ks(ref, cur), ref.side.rows, cur.side.rows
     if distance is None:
         return None
     return (
@@ -120,31 +123,35 @@ def _linf_robust(ref: list[float], cur: list[float]) -> float | None:
 def _z_p(ref: list[float], cur: list[float]) -> float | None:
     if len(ref) > 2:
         return None
-    found = stats.two_proportion_z(ref[0], sum(ref), cur[0], sum(cur))
-    return found[1] if found else None
+    test = stats.two_proportion_z(ref[0], sum(ref), cur[0], sum(cur))
+    return test[1] if test else None
 
 
 def _yates_p(ref: list[float], cur: list[float]) -> float | None:
     from scipy.special import chdtrc
 
-    found = stats.yates_chi_square(ref, cur)
-    return float(chdtrc(found[1], found[0])) if found else None
+    test = stats.yates_chi_square(ref, cur)
+    return float(chdtrc(test[1], test[0])) if test else None
 
 
 def _nats(ref: list[float], cur: list[float]) -> float | None:
     return stats.js_distance(ref, cur, "e")
 
 
-def _own_histograms(was: NumericColumn, now: NumericColumn) -> float | None:
-    """What is infinite agrees with nothing; as soon as a side has NaN, neither do those of both."""
+def _own_histograms(ref_column: NumericColumn, cur_column: NumericColumn) -> float | None:
+    """Return the divergence of two columns that each have a histogram of their own.
+
+    Infinite values match nothing. When one side has NaN, the NaN of both sides match nothing
+    either.
+    """
     strays: list[tuple[int, int]] = [
-        (was.infinities, 0),
-        (0, now.infinities),
-        (was.nans, 0),
-        (0, now.nans),
+        (ref_column.infinities, 0),
+        (0, cur_column.infinities),
+        (ref_column.nans, 0),
+        (0, cur_column.nans),
     ]
     ref, cur = ([pair[place] for pair in strays] for place in (0, 1))
-    return stats.aligned_divergence(was.side, now.side, strays=(ref, cur))
+    return stats.aligned_divergence(ref_column.side, cur_column.side, strays=(ref, cur))
 
 
 METRICS: Mapping[Tool, Mapping[str, Metric]] = {
@@ -159,25 +166,25 @@ METRICS: Mapping[Tool, Mapping[str, Metric]] = {
     "azure": {
         "normalized_wasserstein_distance": Metric(_per_sd(1), None, 0.1),
         "jensen_shannon_distance": Metric(
-            _binned(stats.js_distance, stats.joint_edges), stats.js_distance, 0.1
+            _on_bins(stats.js_distance, stats.joint_edges), stats.js_distance, 0.1
         ),
         "population_stability_index": Metric(
-            _binned(stats.laplace_psi, stats.joint_edges), stats.laplace_psi, 0.1
+            _on_bins(stats.laplace_psi, stats.joint_edges), stats.laplace_psi, 0.1
         ),
         "two_sample_kolmogorov_smirnov_test": Metric(_ks_p, None, 0.05, True),
         "pearsons_chi_squared_test": Metric(None, stats.fit_p_value, 0.05, True),
     },
     "evidently": {
         "ks": Metric(_ks_p, None, 0.05, True),
-        "chisquare": Metric(_pooled(stats.fit_p_value), stats.fit_p_value, 0.05, True),
-        "z": Metric(_pooled(_z_p), _z_p, 0.05, True),
+        "chisquare": Metric(_by_value(stats.fit_p_value), stats.fit_p_value, 0.05, True),
+        "z": Metric(_by_value(_z_p), _z_p, 0.05, True),
         "wasserstein": Metric(_per_sd(0), None, 0.1),
-        "jensenshannon": Metric(_binned(_nats, stats.sturges_edges, BY_VALUE), _nats, 0.1),
+        "jensenshannon": Metric(_on_bins(_nats, stats.sturges_edges, BY_VALUE), _nats, 0.1),
         "psi": Metric(
-            _binned(stats.filled_psi, stats.sturges_edges, BY_VALUE), stats.filled_psi, 0.1
+            _on_bins(stats.filled_psi, stats.sturges_edges, BY_VALUE), stats.filled_psi, 0.1
         ),
         "kl_div": Metric(
-            _binned(stats.filled_kl, stats.sturges_edges, BY_VALUE), stats.filled_kl, 0.1
+            _on_bins(stats.filled_kl, stats.sturges_edges, BY_VALUE), stats.filled_kl, 0.1
         ),
     },
     "nannyml": {
@@ -192,7 +199,7 @@ METRICS: Mapping[Tool, Mapping[str, Metric]] = {
 
 
 def _usual(tool: Tool, numeric: bool, rows: int, values: int) -> str:
-    """The metric that the tool takes where nobody chose one."""
+    """Return the metric that the tool uses by default."""
     match tool:
         case "sagemaker":
             return "robust"
@@ -208,16 +215,18 @@ def _usual(tool: Tool, numeric: bool, rows: int, values: int) -> str:
 
 
 class OtherTool(Check):
-    """The distance of each column by the definition of SageMaker Model Monitor, Vertex AI, Azure
-    ML, Evidently or NannyML.
+    """Measures the distance of each column by the definition of another tool.
 
-    Measurements have that tool's names, and its default thresholds as bounds; a rule goes before
-    them, a bound on a p-value holds from below. Without `metrics` each column has the one that the
-    tool chooses for it. NannyML's limits are the mean and three standard deviations of its first
-    ten chunks: its default metric is judged by the rule `sigma`, over windows of yours; give the
-    others that rule. Numbers are equal wherever every value stands on the reference's grid, which
-    it does in columns of up to 1,500 values; elsewhere values within a cell count as spread evenly,
-    which changes a distance by less than the cell's share.
+    The tools are SageMaker Model Monitor, Vertex AI, Azure ML, Evidently and NannyML. Measurements
+    have the names of that tool, and its default thresholds as bounds. A rule replaces such a bound.
+    A bound on a p-value is a lower bound. Without `metrics` each column has the metric that the
+    tool chooses for it.
+
+    NannyML's limits are the mean and three standard deviations of its first ten chunks. Here the
+    rule `sigma` judges its default metric over your windows; give its other metrics the same rule.
+    Numbers equal those of the tool when every value stands on the reference's grid, which is so for
+    columns of up to 1,500 values. In other columns the values within a cell count as spread evenly,
+    which changes a distance by less than the share of the cell.
 
     | input | answer |
     | --- | --- |
@@ -243,71 +252,81 @@ class OtherTool(Check):
     }
 
     like: Tool
-    """Whose definitions: `sagemaker`, `vertex`, `azure`, `evidently` or `nannyml`."""
+    """The tool to follow: `sagemaker`, `vertex`, `azure`, `evidently` or `nannyml`."""
     columns: tuple[str, ...] = ()
-    """Columns to look at; all but the label when empty."""
+    """The columns to compare; when empty, all except the label."""
     metrics: tuple[str, ...] = ()
-    """The tool's metrics to measure, by its own names; the one that it takes by default for each
-    column when empty.
+    """The tool's metrics to measure, by the names that the tool uses.
+
+    When empty, each column has the metric that the tool uses by default.
     """
     thresholds: dict[str, float] = Field(default_factory=dict)
-    """The threshold of a metric, by its name; the tool's default for the others."""
+    """The threshold of a metric, by its name; the tool's default holds for the others."""
 
     @model_validator(mode="after")
-    def _known(self) -> OtherTool:
+    def _check_metrics(self) -> OtherTool:
         for name in (*self.metrics, *self.thresholds):
             if name not in METRICS[self.like]:
                 raise ValueError(
-                    f"{self.like} has no metric {name!r} here; it has {', '.join(METRICS[self.like])}"
+                    f"{self.like} has no metric {name!r} here; "
+                    f"it has {', '.join(METRICS[self.like])}"
                 )
         return self
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """Each metric of each column."""
+        """Yield each metric of each column."""
         label = ctx.schema.label.name if ctx.schema.label else None
         references = ctx.reference.columns if ctx.reference else {}
         for name in self.columns or [
             name for name in {**ctx.current.columns, **references} if name != label
         ]:
-            was, now = references.get(name), ctx.current.columns.get(name)
-            reason = _obstacle(was, now)
-            rows, values = (was.count, _values(was, now)) if was and now and not reason else (0, 0)
-            numeric = isinstance(was or now, NumericColumn)
+            ref, cur = references.get(name), ctx.current.columns.get(name)
+            reason = _obstacle(ref, cur)
+            rows, values = (ref.count, _values(ref, cur)) if ref and cur and not reason else (0, 0)
+            numeric = isinstance(ref or cur, NumericColumn)
             for metric in self.metrics or (_usual(self.like, numeric, rows, values),):
-                known = METRICS[self.like][metric]
-                if (known.numeric if numeric else known.categorical) is None:
+                definition = METRICS[self.like][metric]
+                if (definition.numeric if numeric else definition.categorical) is None:
                     continue
-                value = None if reason or was is None or now is None else _measured(known, was, now)
-                bound = self.thresholds.get(metric, known.threshold)
+                value = (
+                    None if reason or ref is None or cur is None else _measure(definition, ref, cur)
+                )
+                threshold = self.thresholds.get(metric, definition.threshold)
                 yield Measurement(
-                    value, {"column": name}, metric, now.count if now else 0, None, value if known.below else None,
-                    "" if value is not None else reason or "nothing to compare", detail={"like": self.like},
-                    least=bound if known.below else None, most=None if known.below else bound,
-                )  # fmt: skip
+                    value,
+                    {"column": name},
+                    name=metric,
+                    rows=cur.count if cur else 0,
+                    p_value=value if definition.below else None,
+                    reason="" if value is not None else reason or "nothing to compare",
+                    detail={"like": self.like},
+                    least=threshold if definition.below else None,
+                    most=None if definition.below else threshold,
+                )
 
 
-def _obstacle(was: Column | None, now: Column | None) -> str:
-    if was is None or not _rows(was):
+def _obstacle(ref: Column | None, cur: Column | None) -> str:
+    if ref is None or not _rows(ref):
         return (
             "no reference, or one without this column"
-            if was is None
+            if ref is None
             else "the reference has no values in this column"
         )
-    if now is None or now.kind != was.kind:
+    if cur is None or cur.kind != ref.kind:
         return (
-            f"{now.kind} here, {was.kind} in the reference"
-            if now
+            f"{cur.kind} here, {ref.kind} in the reference"
+            if cur
             else "the window has no such column"
         )
-    if not _rows(now):
+    if not _rows(cur):
         return "no values in the window"
-    if isinstance(was, NumericColumn) and isinstance(now, NumericColumn):
-        same = was.edges is now.edges or np.array_equal(was.edges, now.edges)
+    if isinstance(ref, NumericColumn) and isinstance(cur, NumericColumn):
+        same = ref.edges is cur.edges or np.array_equal(ref.edges, cur.edges)
         return (
             "counted on another grid than the reference"
             if not same
             else ""
-            if len(was.edges)
+            if len(ref.edges)
             else "no grid yet"
         )
     return ""
@@ -317,31 +336,35 @@ def _rows(column: Column) -> int:
     return column.side.rows if isinstance(column, NumericColumn) else column.count
 
 
-def _values(was: Column, now: Column) -> int:
-    """Distinct values of both sides."""
-    if isinstance(was, NumericColumn) and isinstance(now, NumericColumn):
-        return int(np.count_nonzero(was.counts + now.counts))
-    return len(_categories(was, now)[0])
+def _values(ref: Column, cur: Column) -> int:
+    """Return the number of distinct values of both sides together."""
+    if isinstance(ref, NumericColumn) and isinstance(cur, NumericColumn):
+        return int(np.count_nonzero(ref.counts + cur.counts))
+    return len(_categories(ref, cur)[0])
 
 
-def _categories(was: Column, now: Column) -> tuple[list[float], list[float]]:
-    """Rows by category; what is beyond those kept is one of its own."""
-    if not isinstance(was, CategoricalColumn) or not isinstance(now, CategoricalColumn):
+def _categories(ref_column: Column, cur_column: Column) -> tuple[list[float], list[float]]:
+    """Return the rows by category; rows beyond the counted categories make one more category."""
+    if not isinstance(ref_column, CategoricalColumn) or not isinstance(
+        cur_column, CategoricalColumn
+    ):
         return [], []
-    names = sorted({**was.counts, **now.counts})
-    ref, cur = ([float(side.counts.get(name, 0)) for name in names] for side in (was, now))
+    names = sorted({**ref_column.counts, **cur_column.counts})
+    ref, cur = (
+        [float(side.counts.get(name, 0)) for name in names] for side in (ref_column, cur_column)
+    )
     return (
-        ([*ref, float(was.other)], [*cur, float(now.other)])
-        if was.other or now.other
+        ([*ref, float(ref_column.other)], [*cur, float(cur_column.other)])
+        if ref_column.other or cur_column.other
         else (ref, cur)
     )
 
 
-def _measured(metric: Metric, was: Column, now: Column) -> float | None:
-    if isinstance(was, NumericColumn) and isinstance(now, NumericColumn):
-        value = metric.numeric(was, now) if metric.numeric else None
+def _measure(metric: Metric, ref: Column, cur: Column) -> float | None:
+    if isinstance(ref, NumericColumn) and isinstance(cur, NumericColumn):
+        value = metric.numeric(ref, cur) if metric.numeric else None
     else:
-        value = metric.categorical(*_categories(was, now)) if metric.categorical else None
+        value = metric.categorical(*_categories(ref, cur)) if metric.categorical else None
     return value if value is None or math.isfinite(value) else None
 
 

@@ -1,7 +1,6 @@
-"""How well the model predicts, where the truth is known, and how much worse than in the reference.
+"""Measures how well the model predicts, and how much worse than in the reference.
 
-Refuses to guess: a metric that is undefined has no value and a reason, and rows without a label
-count for nothing.
+Needs labels; rows without a label are left out. An undefined metric has no value and a reason.
 """
 
 from __future__ import annotations
@@ -14,13 +13,36 @@ from driftline import AlertFact, Check, CheckContext, Measurement, above, hookim
 from driftline.kit.checks import Decision, Scores, Task, Wording, phrasing
 
 Metric = Literal[
-    "accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "brier",
-    "macro_precision", "macro_recall", "macro_f1", "mae", "rmse", "r2", "bias",
-]  # fmt: skip
+    "accuracy",
+    "precision",
+    "recall",
+    "f1",
+    "roc_auc",
+    "log_loss",
+    "brier",
+    "macro_precision",
+    "macro_recall",
+    "macro_f1",
+    "mae",
+    "rmse",
+    "r2",
+    "bias",
+]
 Headline = Literal[
-    "accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "brier",
-    "macro_precision", "macro_recall", "macro_f1", "mae", "rmse", "r2",
-]  # fmt: skip
+    "accuracy",
+    "precision",
+    "recall",
+    "f1",
+    "roc_auc",
+    "log_loss",
+    "brier",
+    "macro_precision",
+    "macro_recall",
+    "macro_f1",
+    "mae",
+    "rmse",
+    "r2",
+]
 
 BINARY: tuple[Metric, ...] = (
     "accuracy",
@@ -59,37 +81,42 @@ METRICS: Mapping[Metric, Callable[[Scores], stats.Estimate]] = {
 
 
 NOUNS: Mapping[str, str] = {
-    "roc_auc": "ROC AUC", "f1": "F1", "mae": "MAE", "rmse": "RMSE", "r2": "R²",
-}  # fmt: skip
-"""What people call a metric, where that is not its name."""
+    "roc_auc": "ROC AUC",
+    "f1": "F1",
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "r2": "R²",
+}
+"""The name that people use for a metric, where it differs."""
 
 
 def _drop_sentence(alert: AlertFact) -> str:
-    """The metric itself, now and in the reference."""
+    """Return the metric itself, now and in the reference."""
     metric = alert.detail.get("metric")
     if not isinstance(metric, str):
         return ""
-    now, was = alert.detail.get(metric), alert.detail.get(f"{metric}_was")
-    if not isinstance(now, (int, float)) or not isinstance(was, (int, float)):
+    now, before = alert.detail.get(metric), alert.detail.get(f"{metric}_was")
+    if not isinstance(now, (int, float)) or not isinstance(before, (int, float)):
         return ""
     noun = NOUNS.get(metric) or phrasing.clean(metric.replace("_", " "), 60)
-    return f"{noun} {phrasing.number(now)} (was {phrasing.number(was)})"
+    return f"{noun} {phrasing.number(now)} (was {phrasing.number(before)})"
 
 
 class Performance(Check):
-    """The metrics of the model's task on the rows whose label is known, and `drop`: how much worse
-    the headline metric is.
+    """Measures the metrics of the model's task on labelled rows, and the drop since the reference.
 
-    drop is above 0 when the model is worse than in the reference: 0.03 of accuracy, AUC and the
-    like in the metric's own units, of MAE and RMSE as a share of the reference's. Its interval
-    combines both sides' (MOVER; for MAE and RMSE on the log scale). Precision counts the rows
-    predicted positive, recall those labelled so, F1 both.
+    drop says how much worse the headline metric is: above 0 the model is worse than in the
+    reference. For accuracy, AUC and similar metrics it is in the metric's own units (0.03 is three
+    points), for MAE and RMSE a share of the reference's value. Its interval combines the intervals
+    of both sides (MOVER; for MAE and RMSE on the log scale). The rows of precision are those
+    predicted positive, of recall those labelled positive, of F1 both.
 
     | input | answer |
     | --- | --- |
     | no labelled rows | no value, with the reason |
-    | nothing predicted positive; no positive label | precision; recall without value, with the reason |
-    | fewer than 10 positive or negative labels, or no scores | roc_auc without value, with the reason |
+    | nothing predicted positive | no precision, with the reason |
+    | no positive label | no recall, with the reason |
+    | fewer than 10 positive or negative labels, or no scores | no roc_auc, with the reason |
     | one row | errors without interval |
     | all labels the same | r2 without value, with the reason |
     | no reference, or one without labels | drop without value, with the reason |
@@ -110,51 +137,57 @@ class Performance(Check):
     }
 
     metrics: tuple[Metric, ...] = ()
-    """What to measure; all that the model's task has when empty."""
+    """The metrics to measure; when empty, all that the model's task has."""
     headline: Headline | None = None
-    """The metric that `drop` compares: roc_auc where there are scores, else accuracy, and mae for
-    regression, when absent.
+    """The metric that `drop` compares.
+
+    When absent: roc_auc where there are scores, else accuracy; mae for regression.
     """
 
     decision: Decision | None = None
-    """What is to be done when `drop` has changed, for actions that are bound to it."""
+    """What should happen when `drop` has changed, for actions that are bound to it."""
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """Every metric, then the drop."""
+        """Yield every metric, then the drop."""
         scores = ctx.current.scores
-        known = ctx.reference.scores if ctx.reference else Scores()
-        task = ctx.schema.task or _task(scores if scores.labelled else known)
-        suited = {Task.BINARY: BINARY, Task.MULTICLASS: MULTICLASS, Task.REGRESSION: REGRESSION}[
+        ref_scores = ctx.reference.scores if ctx.reference else Scores()
+        task = ctx.schema.task or _task(scores if scores.labelled else ref_scores)
+        metrics = {Task.BINARY: BINARY, Task.MULTICLASS: MULTICLASS, Task.REGRESSION: REGRESSION}[
             task
         ]
-        for metric in self.metrics or suited:
-            now, was = METRICS[metric](scores), METRICS[metric](known)
-            value, reason = _finite(now.value), now.reason
+        for metric in self.metrics or metrics:
+            cur, ref = METRICS[metric](scores), METRICS[metric](ref_scores)
+            value, reason = _finite(cur.value), cur.reason
             if value is None:
                 yield Measurement(
                     None, name=metric, rows=scores.labelled, reason=reason or "too large a number"
                 )
             else:
                 yield Measurement(
-                    value, {}, metric, now.n, _both(now.interval), None, reason, _finite(was.value)
+                    value,
+                    name=metric,
+                    rows=cur.n,
+                    interval=_require_interval(cur.interval),
+                    reason=reason,
+                    was=_finite(ref.value),
                 )
-        yield self._drop(task, scores, known)
+        yield self._drop(task, scores, ref_scores)
 
-    def _drop(self, task: Task, scores: Scores, known: Scores) -> Measurement:
-        scored = scores.sums.n > 0 or known.sums.n > 0
+    def _drop(self, task: Task, scores: Scores, ref_scores: Scores) -> Measurement:
+        has_scores = scores.sums.n > 0 or ref_scores.sums.n > 0
         usual: Metric = (
             "mae"
             if task == Task.REGRESSION
             else "roc_auc"
-            if task == Task.BINARY and scored
+            if task == Task.BINARY and has_scores
             else "accuracy"
         )
         metric = self.headline or usual
-        now, was = METRICS[metric](scores), METRICS[metric](known)
-        value, interval = stats.growth(now, was) if metric in RELATIVE else stats.change(now, was)
+        cur, ref = METRICS[metric](scores), METRICS[metric](ref_scores)
+        value, interval = stats.growth(cur, ref) if metric in RELATIVE else stats.change(cur, ref)
         if value is None or interval is None:
             reason = (
-                f"the reference has no {metric}: {was.reason}" if was.value is None else now.reason
+                f"the reference has no {metric}: {ref.reason}" if ref.value is None else cur.reason
             )
             reason = reason or f"{metric} has no interval here or in the reference"
             return Measurement(
@@ -163,11 +196,11 @@ class Performance(Check):
         low, high = interval
         if metric not in LOSSES:
             value, low, high = -value, -high, -low
-        detail = {"metric": metric, f"{metric}_was": was.value, metric: now.value}
+        detail = {"metric": metric, f"{metric}_was": ref.value, metric: cur.value}
         return Measurement(
             value + 0.0,
             name="drop",
-            rows=now.n,
+            rows=cur.n,
             interval=(low + 0.0, high + 0.0),
             detail=detail,
             decision=self.decision,
@@ -177,8 +210,11 @@ class Performance(Check):
 def _binary(scores: Scores) -> stats.Confusion:
     cells = scores.confusion
     return stats.Confusion(
-        cells.get(("1", "1"), 0), cells.get(("0", "1"), 0), cells.get(("0", "0"), 0), cells.get(("1", "0"), 0)
-    )  # fmt: skip
+        cells.get(("1", "1"), 0),
+        cells.get(("0", "1"), 0),
+        cells.get(("0", "0"), 0),
+        cells.get(("1", "0"), 0),
+    )
 
 
 def _task(scores: Scores) -> Task:
@@ -192,7 +228,7 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _both(interval: tuple[float, float] | None) -> tuple[float, float] | None:
+def _require_interval(interval: tuple[float, float] | None) -> tuple[float, float] | None:
     return interval if interval is not None and all(map(math.isfinite, interval)) else None
 
 

@@ -1,6 +1,6 @@
-"""Values outside the range that the reference, or the owner, knows.
+"""Finds values outside the range of the reference, or outside limits of your own.
 
-Refuses categories: what is outside for them is a new category, which the drift check reports.
+Does not check categories: the drift check reports new ones.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from driftline import (
 from driftline.kit.checks import ColumnName, Wording, phrasing
 
 TIMES = 5
-"""How many times the rate that chance alone puts outside may be there."""
+"""The factor on the rate that chance puts outside; only what exceeds the product counts."""
 
 
 class Limits(BaseModel):
@@ -34,9 +34,9 @@ class Limits(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     low: float | None = None
-    """The smallest value that is fine; none when absent."""
+    """The smallest allowed value; no limit when absent."""
     high: float | None = None
-    """The largest value that is fine; none when absent."""
+    """The largest allowed value; no limit when absent."""
 
     @model_validator(mode="after")
     def _a_range(self) -> Limits:
@@ -54,22 +54,23 @@ def _outside_sentence(alert: AlertFact) -> str:
 
 
 class OutsideRange(Check):
-    """Share of finite or infinite values outside the limits of each numeric column; the label is
-    left out.
+    """Measures the share of values outside the limits of each numeric column.
 
-    Outside [min, max] of M reference rows lies, by chance alone, a share of 2/(M+1). outside_excess
-    is the rate less five times that (nothing, for limits that the owner gave), at least 0, so that
-    its exact interval shows evidence. Infinite values are outside, unless the limits are the
-    reference's and it has infinite values itself. The ends of the reference are edges of the grid,
-    so counts outside it are exact. Limits given may lie between two edges: the rows between those
-    two then may be in or out, the interval reaches from none to all of them, and the value takes
-    half.
+    outside_rate is the share of finite and infinite values outside; the label is left out. By
+    chance alone a share of 2/(M+1) lies outside [min, max] of M reference rows. outside_excess is
+    outside_rate less five times that share, at least 0, so its exact interval shows evidence.
+    Nothing is subtracted for limits that you set. Infinite values are outside, unless the limits
+    are the reference's and it has infinite values itself.
+
+    The ends of the reference are edges of the grid, so counts outside it are exact. Limits that you
+    set may lie between two edges. The rows between these edges are then unknown: the interval
+    covers everything from none of them to all of them, and the value takes half.
 
     | input | answer |
     | --- | --- |
     | no limits given, and no reference or no values in it | no value, with the reason |
     | column absent, or without values | no value, with the reason |
-    | categorical column | nothing, or no value with the reason when it was asked for |
+    | categorical column | nothing; no value, with the reason, when it is configured |
     | constant reference | every other value is outside |
     """
 
@@ -90,14 +91,15 @@ class OutsideRange(Check):
     }
 
     columns: tuple[str, ...] = ()
-    """Columns to look at; every numeric one but the label when empty."""
+    """The columns to check; when empty, every numeric one except the label."""
     limits: dict[ColumnName, Limits] = Field(default_factory=dict)
-    """The range of a column, by its name; the reference's smallest and largest value for the
-    others.
+    """The range of a column, by its name.
+
+    Other columns have the smallest and largest value of the reference.
     """
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """Two measurements for each column."""
+        """Yield two measurements for each column."""
         label = ctx.schema.label.name if ctx.schema.label else None
         numeric = [column.name for column in ctx.current.numeric() if column.name != label]
         for name in self.columns or dict.fromkeys([*numeric, *self.limits]):
@@ -118,17 +120,32 @@ class OutsideRange(Check):
             elif not column.count + column.infinities:
                 reason = "no values in the window"
             if reason or limits is None or not isinstance(column, NumericColumn):
-                yield Measurement(None, labels, "outside_rate", reason=reason)
-                yield Measurement(None, labels, "outside_excess", reason=reason)
+                yield Measurement(
+                    None,
+                    labels,
+                    name="outside_rate",
+                    reason=reason,
+                )
+                yield Measurement(
+                    None,
+                    labels,
+                    name="outside_excess",
+                    reason=reason,
+                )
                 continue
-            known = (
+            infinities_are_normal = (
                 name not in self.limits
                 and isinstance(reference, NumericColumn)
                 and reference.infinities > 0
             )
-            shown = name not in ctx.schema.redact
+            show_values = name not in ctx.schema.redact
             yield from _outside(
-                column, limits, allowed, labels, 0 if known else column.infinities, shown=shown
+                column,
+                limits,
+                allowed,
+                labels,
+                0 if infinities_are_normal else column.infinities,
+                show_values=show_values,
             )
 
 
@@ -139,11 +156,11 @@ def _outside(
     labels: dict[str, str],
     infinite: int,
     *,
-    shown: bool,
+    show_values: bool,
 ) -> Iterator[Measurement]:
     rows = column.count + column.infinities
     below, above_ = _below(column, limits.low), _above(column, limits.high)
-    # Without a grid the same rows may lie on either side: they count once.
+    # Without a grid the same rows may count as below and as above: they count once.
     least, most = (
         below[0] + above_[0] + infinite,
         min(below[1] + above_[1], column.count) + infinite,
@@ -159,7 +176,7 @@ def _outside(
         else "a limit lies between two edges of the grid: the rows between them may be in or out"
     )
     detail: dict[str, str | float | int | None] = {"infinite": infinite}
-    if shown:
+    if show_values:
         detail |= {
             "low": limits.low,
             "high": limits.high,
@@ -167,28 +184,42 @@ def _outside(
             "maximum": column.maximum,
         }
     yield Measurement(
-        rate, labels, "outside_rate", rows, (low, high), None, reason, unit="share", detail=detail
+        rate,
+        labels,
+        name="outside_rate",
+        rows=rows,
+        interval=(low, high),
+        reason=reason,
+        unit="share",
+        detail=detail,
     )
     value, ends = max(0.0, rate - allowed), (max(0.0, low - allowed), max(0.0, high - allowed))
     yield Measurement(
-        value, labels, "outside_excess", rows, ends, None, reason, unit="share", detail=detail
+        value,
+        labels,
+        name="outside_excess",
+        rows=rows,
+        interval=ends,
+        reason=reason,
+        unit="share",
+        detail=detail,
     )
 
 
 def _below(column: NumericColumn, limit: float | None) -> tuple[int, int]:
-    """The rows below `limit`: at least, at most."""
+    """Return the smallest and the largest possible number of rows below `limit`."""
     if limit is None or column.minimum is None or column.minimum >= limit:
         return 0, 0
     place = int(np.searchsorted(column.edges, limit))
     certain = int(column.counts[: 2 * place].sum())
     if place < len(column.edges) and column.edges[place] == limit:
         return certain + int(column.counts[2 * place]), certain + int(column.counts[2 * place])
-    # The limit splits an open cell; the smallest value is below it, wherever it was counted.
+    # The limit lies inside a cell. The smallest value is below it, so at least one row is.
     return max(certain, 1), certain + int(column.counts[2 * place])
 
 
 def _above(column: NumericColumn, limit: float | None) -> tuple[int, int]:
-    """The rows above `limit`: at least, at most."""
+    """Return the smallest and the largest possible number of rows above `limit`."""
     if limit is None or column.maximum is None or column.maximum <= limit:
         return 0, 0
     place = int(np.searchsorted(column.edges, limit))

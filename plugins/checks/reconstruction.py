@@ -1,6 +1,7 @@
-"""Reconstruction: do the columns still hang together as they did in the reference?
+"""Measures whether the columns are still related as they were in the reference.
 
-Refuses to judge single columns: a value moved along with all that goes with it is no error here.
+Does not judge single columns: a value that moves together with its related columns is no error
+here.
 """
 
 from __future__ import annotations
@@ -13,20 +14,21 @@ from pydantic import Field
 from driftline import Check, CheckContext, Measurement, hookimpl, stats, unusual
 from driftline.kit.checks import sampled_rows
 
-NAMED = 5
+MAX_NAMES = 5
 
 
 class Reconstruction(Check):
-    """reconstruction_error is how far rows lie from what the reference's principal components make
-    of them, in units of how far the reference's own do: 1 when nothing changed, above it when
-    correlations broke, below when variance collapsed.
+    """Measures how far rows lie from their reconstruction by the reference's principal components.
 
-    Components are those of the reference's sampled rows that explain 80% of the variance. Each row
-    is judged by components that have not seen it. Categories stand for their share of the
-    reference, missing values for the mean, all in standard deviations of the reference and at most
-    10 of them away. `error` and `error_was` are the mean distances, as NannyML has them. `columns`
-    names those whose part of the error moved most in the direction of the whole. Prediction and
-    score take part, the label not.
+    reconstruction_error is in units of the reference's own error: 1 when nothing changed, above 1
+    when correlations broke, below 1 when variance collapsed.
+
+    The components are those of the reference's sampled rows that explain 80% of the variance. Each
+    row is judged by components that were fitted without it. Categories enter as their share of the
+    reference, missing values as the mean, all in standard deviations of the reference and at most
+    10 of them away. `error` and `error_was` in the detail are the mean distances, as in NannyML.
+    `columns` names the columns whose part of the error moved most in the direction of the whole.
+    Prediction and score take part, the label does not.
 
     | input | answer |
     | --- | --- |
@@ -52,41 +54,48 @@ class Reconstruction(Check):
     min_rows = 100
 
     columns: tuple[str, ...] = ()
-    """Columns to look at; all but label, id, time and version when empty."""
+    """The columns to compare; when empty, all except label, id, time and version."""
     ignore: tuple[str, ...] = ()
     """Columns to leave out."""
     explained: Annotated[float, Field(gt=0, lt=1)] = 0.8
-    """Share of the reference's variance that the components keep, at least; breaks show in the
-    rest. NannyML's is 0.65.
+    """The smallest share of the reference's variance that the components explain.
+
+    Changes show in the remaining variance. NannyML uses 0.65.
     """
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """One number."""
-        both = sampled_rows.both(ctx, self.columns, self.ignore)
-        sides = stats.standardise(both.reference, both.current)
-        found = stats.reconstruction(sides.ref, sides.cur, self.explained)
-        ratio, interval = stats.growth(found.now, found.was) if found else (None, None)
-        if both.reason or found is None or ratio is None or interval is None:
+        """Yield one measurement."""
+        samples = sampled_rows.select_samples(ctx, self.columns, self.ignore)
+        sides = stats.standardise(samples.reference, samples.current)
+        result = stats.reconstruction(sides.ref, sides.cur, self.explained)
+        ratio, interval = stats.growth(result.now, result.was) if result else (None, None)
+        if samples.reason or result is None or ratio is None or interval is None:
             few = f"needs 10 sampled rows of the reference: {len(sides.ref)}"
-            reason = both.reason or (
+            reason = samples.reason or (
                 few if len(sides.ref) < 10 else "needs two columns that vary in the reference"
             )
-            yield Measurement(None, name="reconstruction_error", rows=both.rows, reason=reason)
+            yield Measurement(None, name="reconstruction_error", rows=samples.rows, reason=reason)
             return
         detail: dict[str, str | float | int | None] = {
-            "error": found.now.value, "error_was": found.was.value, "components": found.components,
+            "error": result.now.value,
+            "error_was": result.was.value,
+            "components": result.components,
         }  # fmt: skip
-        grown = found.growth if ratio >= 0 else -found.growth
-        moved = sorted(
+        growth = result.growth if ratio >= 0 else -result.growth
+        columns = sorted(
             (-part, name)
-            for part, name in zip(grown.tolist(), sides.names, strict=True)
+            for part, name in zip(growth.tolist(), sides.names, strict=True)
             if part > 0
         )
-        if moved:
-            detail["columns"] = ", ".join(name for _, name in moved[:NAMED])
+        if columns:
+            detail["columns"] = ", ".join(name for _, name in columns[:MAX_NAMES])
         value, (low, high) = 1 + ratio, interval
         yield Measurement(
-            value, {}, "reconstruction_error", both.rows, (1 + low, 1 + high), detail=detail
+            value,
+            name="reconstruction_error",
+            rows=samples.rows,
+            interval=(1 + low, 1 + high),
+            detail=detail,
         )
 
 

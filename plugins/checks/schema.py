@@ -1,7 +1,7 @@
-"""Columns that went away, came, or changed their type: what breaks a model at once.
+"""Finds columns that are missing, new, or of another type than in the reference.
 
-Refuses shares: a column that is missing in some rows is the `missing` check's. Columns that the
-schema doesn't name are not seen at all, because records are read no further than the schema asks.
+Does not measure shares: the `missing` check reports columns that are missing in some rows. Columns
+that the schema does not name are not seen, because only the columns of the schema are read.
 """
 
 from __future__ import annotations
@@ -26,36 +26,39 @@ from driftline import (
 from driftline.kit.checks import Wording, phrasing
 
 ALIKE = 1e-6
-"""A column is gone when so many rows of the reference would all be without value with less than
-this chance.
+"""The chance below which a column without any value counts as missing.
+
+It is the chance that as many rows of the reference would all be without a value.
 """
 MOST, FEW = 0.9, 0.1
-"""The share of values of a type that makes it the column's, and the one below which it is not."""
+"""A type is a column's own from the first share of values on, and not its own up to the second."""
 LOOKED_AT = 1_000
-"""Categories whose texts are looked at."""
+"""Categories whose texts are checked."""
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 def _type_sentence(alert: AlertFact) -> str:
-    now, was = alert.detail.get("type"), alert.detail.get("type_was")
-    if not alert.value or not now or not was:
+    now, before = alert.detail.get("type"), alert.detail.get("type_was")
+    if not alert.value or not now or not before:
         return ""
-    return f"{phrasing.clean(now, 30)} where {phrasing.clean(was, 30)} were"
+    return f"{phrasing.clean(now, 30)} where {phrasing.clean(before, 30)} were"
 
 
 class SchemaChange(Check):
-    """missing_column is 1 when no row has a value where the reference had some, of whatever type: a
-    column that the records lack and one that is null in all of them look alike. new_column is 1
-    when values come where the reference had none. type_changed is 1 when at least 90% of the values
-    are of a type that at most 10% of the reference had: text where numbers were, lists where texts
-    were, numbers where words were, or words where numbers were. The label is left out.
+    """Finds columns that disappeared, appeared, or changed their type.
+
+    missing_column is 1 when no row has a value (of any type) and the reference had some; a column
+    that the records lack and a column that is always null look alike. new_column is 1 when there
+    are values and the reference had none. type_changed is 1 when at least 90% of the values are of
+    a type that at most 10% of the reference had: text instead of numbers, lists instead of texts,
+    numbers instead of words, or words instead of numbers. The label is left out.
 
     | input | answer |
     | --- | --- |
     | no rows | no value, with the reason |
     | no reference, one without rows, or without the column | no value, with the reason |
-    | column absent or all null, so few rows that it may be chance | missing_column 0, with the reason |
-    | column absent or all null on both sides | missing_column 0, new_column 0, type_changed without value |
+    | column absent or all null in few rows: it may be chance | missing_column 0, with the reason |
+    | column absent or all null on both sides | missing_column 0, new_column 0, no type_changed |
     | column of another kind than the reference's | type_changed without value, with the reason |
     | constant, one row, ties, a category never seen | 0 |
     """
@@ -79,43 +82,42 @@ class SchemaChange(Check):
     }
 
     columns: tuple[str, ...] = ()
-    """Columns to look at; all but the label when empty."""
+    """The columns to check; when empty, all except the label."""
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """Three measurements for each column."""
+        """Yield two or three measurements for each column."""
         label = ctx.schema.label.name if ctx.schema.label else None
-        # Training data often lack what the model makes of them.
-        made = {
+        # Training data often lack the predictions and scores of the model.
+        outputs = {
             field.name for field in (ctx.schema.prediction, ctx.schema.score) if field is not None
         }
         references = dict(ctx.reference.columns) if ctx.reference else {}
         for name in self.columns or [
             name for name in dict(ctx.current.columns) | references if name != label
         ]:
-            now, was = ctx.current.columns.get(name), references.get(name)
+            cur, ref = ctx.current.columns.get(name), references.get(name)
             reason = "" if ctx.current.rows else "no rows"
-            if was is None or not was.rows:
+            if ref is None or not ref.rows:
                 reason = reason or "no reference for this column yet"
-            for measured, found in (
-                ("missing_column", _gone),
+            for measurement_name, answer in (
+                ("missing_column", _missing_column),
                 ("new_column", _new),
-                ("type_changed", _changed),
+                ("type_changed", _type_change),
             ):
-                if measured == "new_column" and name in made:
+                if measurement_name == "new_column" and name in outputs:
                     continue
-                value, why, detail, chance = (
+                value, no_value_reason, detail, chance = (
                     (None, reason, {}, None)
-                    if reason or was is None
-                    else found(now, was, ctx.current.rows)
+                    if reason or ref is None
+                    else answer(cur, ref, ctx.current.rows)
                 )
                 yield Measurement(
                     value,
                     {"column": name},
-                    measured,
-                    ctx.current.rows,
-                    None,
-                    chance,
-                    why,
+                    name=measurement_name,
+                    rows=ctx.current.rows,
+                    p_value=chance,
+                    reason=no_value_reason,
                     detail=detail,
                 )
 
@@ -125,14 +127,14 @@ Answer = tuple[float | None, str, dict[str, str], float | None]
 
 
 def _present(column: Column | None) -> int:
-    """Rows with anything in them, of whatever type."""
+    """Return the rows with a value of any type."""
     return 0 if column is None else column.rows - column.missing + column.invalid
 
 
-def _gone(now: Column | None, was: Column, rows: int) -> Answer:
-    if _present(now) or not _present(was):
+def _missing_column(cur: Column | None, ref: Column, rows: int) -> Answer:
+    if _present(cur) or not _present(ref):
         return 0.0, "", {}, None
-    most = (stats.clopper_pearson(was.rows - _present(was), was.rows) or (0.0, 1.0))[1]
+    most = (stats.clopper_pearson(ref.rows - _present(ref), ref.rows) or (0.0, 1.0))[1]
     chance = most**rows
     return (
         (1.0, "", {}, chance)
@@ -141,19 +143,19 @@ def _gone(now: Column | None, was: Column, rows: int) -> Answer:
     )
 
 
-def _new(now: Column | None, was: Column, rows: int) -> Answer:
-    return float(_present(now) > 0 and not _present(was)), "", {}, None
+def _new(cur: Column | None, ref: Column, rows: int) -> Answer:
+    return float(_present(cur) > 0 and not _present(ref)), "", {}, None
 
 
-def _changed(now: Column | None, was: Column, rows: int) -> Answer:
-    if now is None or not _present(now) or not _present(was):
+def _type_change(cur: Column | None, ref: Column, rows: int) -> Answer:
+    if cur is None or not _present(cur) or not _present(ref):
         return None, "no values to compare", {}, None
-    if now.kind != was.kind:
-        return None, f"{now.kind} here, {was.kind} in the reference", {}, None
-    here, there = _types(now), _types(was)
-    for kind, share in here.items():
-        if share >= MOST and there[kind] <= FEW:
-            usual = max(there, key=lambda each: there[each])
+    if cur.kind != ref.kind:
+        return None, f"{cur.kind} here, {ref.kind} in the reference", {}, None
+    cur_types, ref_types = _types(cur), _types(ref)
+    for kind, share in cur_types.items():
+        if share >= MOST and ref_types[kind] <= FEW:
+            usual = max(ref_types, key=lambda type_name: ref_types[type_name])
             return 1.0, "", {"type": kind, "type_was": usual}, None
     return 0.0, "", {}, None
 
@@ -164,14 +166,18 @@ def _is_number(text: str) -> bool:
 
 
 def _types(column: Column) -> dict[str, float]:
-    """The share of each type among the values."""
+    """Return the share of each type among the values."""
     total = _present(column)
     if isinstance(column, NumericColumn):
         return {"numbers": 1 - column.invalid / total, "other than numbers": column.invalid / total}
-    # What is beyond the most frequent categories is taken to be like those.
-    seen = list(islice(column.counts.items(), LOOKED_AT))
-    counted = sum(rows for _, rows in seen)
-    numbers = sum(rows for name, rows in seen if _is_number(name)) / counted if counted else 0.0
+    # The other categories are assumed to have the same types as the most frequent ones.
+    categories = list(islice(column.counts.items(), LOOKED_AT))
+    total_rows = sum(rows for _, rows in categories)
+    numbers = (
+        sum(rows for name, rows in categories if _is_number(name)) / total_rows
+        if total_rows
+        else 0.0
+    )
     texts = column.count / total
     return {
         "numbers": texts * numbers,

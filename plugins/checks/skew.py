@@ -1,8 +1,6 @@
-"""Training-serving skew: the same feature of the same row, as it was served and as it was computed
-offline.
+"""Compares a feature as it was served with the same feature computed offline, row by row.
 
-Refuses to compare distributions, which is what the `drift` check does: here both values of one row
-must agree.
+This is training-serving skew. Does not compare distributions: the `drift` check does.
 """
 
 from __future__ import annotations
@@ -19,11 +17,13 @@ Z95 = 1.959963984540054
 
 
 class Skew(Check):
-    """skew_rate is the share of rows in which the two values differ by more than is tolerated, of
-    the rows with both, with its exact interval (Clopper and Pearson). one_sided_rate is the share
-    of all rows in which one of the two is missing. skew_mean is the mean of the first less the
-    second, in standard deviations of the first in the reference, with its normal interval. Records
-    carry both values, or requests and responses that the agent pairs by id do.
+    """Measures how often and how far served values differ from offline values of the same row.
+
+    skew_rate is the share of rows in which the two values differ by more than the tolerance, among
+    rows with both values. It has an exact interval (Clopper and Pearson). one_sided_rate is the
+    share of all rows in which one of the two is missing. skew_mean is the mean of the served value
+    less the offline value, in standard deviations of the served column in the reference, with its
+    normal interval. The records hold both values, or the agent pairs requests and responses by id.
 
     | input | answer |
     | --- | --- |
@@ -31,7 +31,8 @@ class Skew(Check):
     | a column absent, or all null | one_sided_rate, and nothing to compare |
     | a column not in the schema; a number beside a category | no value, with the reason |
     | categories on both sides | no skew_mean |
-    | no reference, or a constant one | skew_mean in standard deviations of the window, without value where that is constant |
+    | no reference, or a constant one | skew_mean in standard deviations of the window |
+    | a constant window too | no skew_mean, with the reason |
     | one row with both | skew_mean without interval |
     | the same values on both sides | skew_rate 0, skew_mean 0 with the interval 0 to 0 |
     """
@@ -50,12 +51,13 @@ class Skew(Check):
     pairs: dict[expressions.ExpressionColumn, expressions.ExpressionColumn] = Field(
         default_factory=dict
     )
-    """The column that was served, and the one with its value offline: `age: age_offline`."""
+    """The served column, and the column with its offline value: `age: age_offline`."""
     relative: float = Field(default=1e-6, ge=0, allow_inf_nan=False)
-    """How far two numbers may lie apart, as a share of the larger one."""
+    """The largest allowed difference of two numbers, as a share of the larger one."""
     tolerance: dict[ColumnName, float] = Field(default_factory=dict)
-    """The same in the column's own unit, by the column that was served; it replaces `relative`
-    there.
+    """The largest allowed difference in the unit of the column, by the name of the served column.
+
+    It replaces `relative` for that column.
     """
 
     @model_validator(mode="after")
@@ -68,43 +70,56 @@ class Skew(Check):
         return self
 
     def wants(self) -> Mapping[str, tuple[str, ...]]:
-        """Three expressions for each pair."""
-        return {"expressions": tuple(text for served in self.pairs for text in self._texts(served))}
+        """Return three expressions for each pair."""
+        return {"expressions": tuple(text for online in self.pairs for text in self._texts(online))}
 
-    def _texts(self, served: str) -> tuple[str, str, str]:
-        a, b = expressions.quote_column(served), expressions.quote_column(self.pairs[served])
-        most = self.tolerance.get(served)
+    def _texts(self, online: str) -> tuple[str, str, str]:
+        a, b = expressions.quote_column(online), expressions.quote_column(self.pairs[online])
+        most = self.tolerance.get(online)
         agree = (
             f"near({a}, {b}, {self.relative!r})" if most is None else f"abs({a} - {b}) <= {most!r}"
         )
         return agree, f"({a} is null) != ({b} is null)", f"{a} - {b}"
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """Two or three measurements for each pair."""
-        for served, offline in self.pairs.items():
-            labels = {"column": served}
+        """Yield two or three measurements for each pair."""
+        for online, offline in self.pairs.items():
+            labels = {"column": online}
             agree, alone, apart = (
-                expressions.tally(ctx.current, text) for text in self._texts(served)
+                expressions.tally(ctx.current, text) for text in self._texts(online)
             )
-            was = expressions.tally(ctx.reference, self._texts(served)[0])
-            both, before = agree.true + agree.false, was.true + was.false
+            ref_agreement = expressions.tally(ctx.reference, self._texts(online)[0])
+            cur_rows, ref_rows = agree.true + agree.false, ref_agreement.true + ref_agreement.false
             reason = agree.reason or alone.reason or ("" if agree.rows else "no rows")
-            why = reason or ("" if both else "no row has both values")
+            no_value_reason = reason or ("" if cur_rows else "no row has both values")
             yield Measurement(
-                agree.false / both if both else None, labels, "skew_rate", both, stats.clopper_pearson(agree.false, both),
-                reason=why, was=was.false / before if before else None, unit="share", detail={"offline": offline},
-            )  # fmt: skip
+                agree.false / cur_rows if cur_rows else None,
+                labels,
+                name="skew_rate",
+                rows=cur_rows,
+                interval=stats.clopper_pearson(agree.false, cur_rows),
+                reason=no_value_reason,
+                was=ref_agreement.false / ref_rows if ref_rows else None,
+                unit="share",
+                detail={"offline": offline},
+            )
             share = None if reason else alone.true / alone.rows
             interval = None if reason else stats.clopper_pearson(alone.true, alone.rows)
             yield Measurement(
-                share, labels, "one_sided_rate", alone.rows, interval, reason=reason, unit="share"
+                share,
+                labels,
+                name="one_sided_rate",
+                rows=alone.rows,
+                interval=interval,
+                reason=reason,
+                unit="share",
             )
-            if isinstance(ctx.current.columns.get(served), NumericColumn):
-                yield _mean(apart, ctx, labels, why)
+            if isinstance(ctx.current.columns.get(online), NumericColumn):
+                yield _mean(apart, ctx, labels, no_value_reason)
 
 
 def _mean(
-    apart: expressions.Tally, ctx: CheckContext, labels: dict[str, str], why: str
+    apart: expressions.Tally, ctx: CheckContext, labels: dict[str, str], reason: str
 ) -> Measurement:
     name, n = "skew_mean", apart.count
     sides = [
@@ -115,19 +130,48 @@ def _mean(
     sd = next((side.sd for side in sides if isinstance(side, NumericColumn) and side.sd), None)
     if apart.mean is None:
         return Measurement(
-            None, labels, name, n, reason=why or apart.reason or "no row has both values as numbers"
+            None,
+            labels,
+            name=name,
+            rows=n,
+            reason=reason or apart.reason or "no row has both values as numbers",
         )
     if not apart.mean and not apart.variance:
-        return Measurement(0.0, labels, name, n, (0.0, 0.0), unit="sd")
+        return Measurement(
+            0.0,
+            labels,
+            name=name,
+            rows=n,
+            interval=(0.0, 0.0),
+            unit="sd",
+        )
     if sd is None:
-        return Measurement(None, labels, name, n, reason="the column does not vary")
+        return Measurement(
+            None,
+            labels,
+            name=name,
+            rows=n,
+            reason="the column does not vary",
+        )
     value = apart.mean / sd
     half = None if apart.variance is None else Z95 * (apart.variance / n) ** 0.5 / sd
     if not abs(value) < 1e300 or (half is not None and not half < 1e300):
-        return Measurement(None, labels, name, n, reason="too large a number")
+        return Measurement(
+            None,
+            labels,
+            name=name,
+            rows=n,
+            reason="too large a number",
+        )
     interval = None if half is None else (value - half, value + half)
     return Measurement(
-        value, labels, name, n, interval, unit="sd", detail={"mean_difference": apart.mean}
+        value,
+        labels,
+        name=name,
+        rows=n,
+        interval=interval,
+        unit="sd",
+        detail={"mean_difference": apart.mean},
     )
 
 

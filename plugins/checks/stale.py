@@ -1,6 +1,6 @@
-"""Columns that stand still: a window whose counts are those of the window before, one by one.
+"""Finds columns that stand still: their counts equal those of the window before.
 
-Refuses to keep windows: a fingerprint of the counts is measured, and compared with the one in the
+Does not store windows. It measures a fingerprint of the counts and compares it with those in the
 history.
 """
 
@@ -27,15 +27,14 @@ from driftline import (
 from driftline.kit.checks import Earlier, Wording, phrasing
 
 ALIKE = 1e-6
-"""Counts are the same by more than chance when two samples would agree with less than this
-chance.
+"""The chance below which equal counts are not chance.
+
+It is the chance that two samples have the same counts.
 """
 MEMORY, LEARNING, OFTEN = 32, 3, 0.2
-"""Earlier windows that are looked at; those that must have differed; the share of repeats that
-makes them usual.
-"""
+"""Windows to compare; those that must have differed; the share of repeats that is normal."""
 GROUP = 5
-"""Rows that are counted together at least, to tell how likely the same counts are."""
+"""Rows of a group at least, for the chance of equal counts."""
 
 
 def _stale_sentence(alert: AlertFact) -> str:
@@ -47,17 +46,18 @@ def _stale_sentence(alert: AlertFact) -> str:
 
 
 class Stale(Check):
-    """stale is the number of windows right before this one in which the column has exactly the same
-    counts: of every cell of its grid, of every category, and of missing values. It is 0 where the
-    same counts may well be chance, two samples of such a law agreeing more than once in a million
-    times, and where windows of the column often repeat. fingerprint is 48 bits of a hash of the
-    counts. The label is left out.
+    """Counts the windows right before this one with exactly the same counts of a column.
+
+    stale compares the counts of every cell of the grid, of every category, and of missing values.
+    It is 0 where equal counts may be chance, which means that two samples of the distribution would
+    agree more than once in a million times. It is also 0 where windows of the column often repeat.
+    fingerprint is 48 bits of a hash of the counts. The label is left out.
 
     | input | answer |
     | --- | --- |
     | no rows | no value, with the reason |
     | no earlier window | stale 0 |
-    | the same counts, and fewer than 3 earlier windows that differ | stale without value, with the reason |
+    | the same counts; fewer than 3 earlier windows that differ | no stale, with the reason |
     | constant, one row, all null, few rows, one class | stale 0, with the reason |
     | column absent | no value, with the reason |
     | another number of rows, a new category, other ties | another fingerprint, stale 0 |
@@ -72,54 +72,84 @@ class Stale(Check):
     wordings: ClassVar = {"stale": Wording(sentence=_stale_sentence)}
 
     columns: tuple[str, ...] = ()
-    """Columns to look at; all but the label when empty."""
+    """The columns to check; when empty, all except the label."""
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """Two measurements for each column."""
+        """Yield two measurements for each column."""
         label = ctx.schema.label.name if ctx.schema.label else None
         for name in self.columns or [name for name in ctx.current.columns if name != label]:
             labels, column = {"column": name}, ctx.current.columns.get(name)
             if column is None or not column.rows:
                 reason = "no rows" if column else "the window has no such column"
-                yield Measurement(None, labels, "fingerprint", 0, reason=reason)
-                yield Measurement(None, labels, "stale", 0, reason=reason)
+                yield Measurement(
+                    None,
+                    labels,
+                    name="fingerprint",
+                    rows=0,
+                    reason=reason,
+                )
+                yield Measurement(
+                    None,
+                    labels,
+                    name="stale",
+                    rows=0,
+                    reason=reason,
+                )
                 continue
             mark = _fingerprint(column)
-            yield Measurement(mark, labels, "fingerprint", column.rows)
+            yield Measurement(
+                mark,
+                labels,
+                name="fingerprint",
+                rows=column.rows,
+            )
             yield _stale(mark, ctx.history("fingerprint", labels, MEMORY), column, labels)
 
 
 def _stale(
     mark: float, past: Sequence[Earlier], column: Column, labels: dict[str, str]
 ) -> Measurement:
-    def measured(value: float | None, reason: str = "", chance: float | None = None) -> Measurement:
+    def measurement(
+        value: float | None, reason: str = "", chance: float | None = None
+    ) -> Measurement:
         return Measurement(
-            value, labels, "stale", column.rows, None, chance, reason, unit="windows alike before"
+            value,
+            labels,
+            name="stale",
+            rows=column.rows,
+            p_value=chance,
+            reason=reason,
+            unit="windows alike before",
         )
 
-    marks = [one.value for one in past]
-    alike = next((place for place, each in enumerate(reversed(marks)) if each != mark), len(marks))
+    marks = [earlier.value for earlier in past]
+    alike = next(
+        (place for place, earlier_mark in enumerate(reversed(marks)) if earlier_mark != mark),
+        len(marks),
+    )
     if not alike:
-        return measured(0.0)
+        return measurement(0.0)
     chance = _chance(column)
     if chance >= ALIKE:
-        return measured(0.0, "such counts may well be the same by chance", chance)
+        return measurement(0.0, "such counts may well be the same by chance", chance)
     before = marks[: len(marks) - alike]
     if len(before) < LEARNING:
-        return measured(None, f"learning: {len(before)} of {LEARNING} earlier windows that differ")
-    repeats = sum(one == next_ for one, next_ in pairwise(before))
+        return measurement(
+            None, f"learning: {len(before)} of {LEARNING} earlier windows that differ"
+        )
+    repeats = sum(mark_before == next_ for mark_before, next_ in pairwise(before))
     if repeats > OFTEN * (len(before) - 1):
-        return measured(0.0, "windows of this column often repeat")
-    return measured(float(alike), chance=chance)
+        return measurement(0.0, "windows of this column often repeat")
+    return measurement(float(alike), chance=chance)
 
 
 def _fingerprint(column: Column) -> float:
     if isinstance(column, NumericColumn):
         ends = np.array([column.minimum or 0.0, column.maximum or 0.0]).tobytes()
-        told = repr(
+        fingerprint = repr(
             (column.rows, column.nulls, column.nans, column.infinities, column.invalid)
         ).encode()
-        content = told + ends + column.counts.astype("<i8").tobytes()
+        content = fingerprint + ends + column.counts.astype("<i8").tobytes()
     else:
         content = repr(
             (column.rows, column.nulls, column.invalid, column.other, sorted(column.counts.items()))
@@ -128,9 +158,9 @@ def _fingerprint(column: Column) -> float:
 
 
 def _chance(column: Column) -> float:
-    """The chance that two samples of this size from this law have the same counts, at most.
+    """Return an upper bound of the chance that two samples of the column have the same counts.
 
-    Of multinomial counts n p_i in k groups it is (4 pi n)^(-(k-1)/2) / sqrt(p_1 ... p_k), by their
+    For multinomial counts n p_i in k groups it is (4 pi n)^(-(k-1)/2) / sqrt(p_1 ... p_k), by their
     normal law.
     """
     cells = (
@@ -149,16 +179,19 @@ def _chance(column: Column) -> float:
 
 
 def _groups(counts: np.ndarray) -> list[int]:
-    """Neighbouring counts added up until each has enough rows; what is left over is in the last."""
-    found, open_ = [], 0
+    """Add up neighbouring counts until each group has enough rows.
+
+    The last group takes the remainder.
+    """
+    depths, open_ = [], 0
     for count in counts[counts > 0].tolist():
         open_ += count
         if open_ >= GROUP:
-            found.append(open_)
+            depths.append(open_)
             open_ = 0
     if open_:
-        found[-1:] = [sum(found[-1:]) + open_]
-    return found
+        depths[-1:] = [sum(depths[-1:]) + open_]
+    return depths
 
 
 @hookimpl

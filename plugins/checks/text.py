@@ -1,7 +1,7 @@
-"""Texts: how many words the reference doesn't know, and how many texts are sent again and again.
+"""Measures unknown words and repeated texts.
 
-Refuses to say what texts mean, and what simpler columns say: lengths, script and single words are
-the drift check's, as `NAME.words`, `NAME.script`, `NAME.word`.
+Does not interpret texts. The drift check covers lengths, script and single words, as `NAME.words`,
+`NAME.script`, `NAME.word`.
 """
 
 from __future__ import annotations
@@ -27,21 +27,22 @@ KNOWN = 10_000
 
 
 class Text(Check):
-    """What is new in texts, and what repeats, each less what the reference lets expect, with
-    Newcombe's interval.
+    """Measures new words and repeated texts, compared with the reference.
 
-    unknown_words is the share of words outside the reference's vocabulary, one word of each text
-    being looked at; at least 0. The vocabulary are the words that every window counts by name,
-    10,000 at most, the most frequent ones. To be fair, a word of the reference counts as unknown to
-    it where it would be without its own row. repeated_texts is the share of texts that repeat
-    another one sign by sign, among equally many sampled rows of both sides (500 at most). 0.05 is
-    five points more than in the reference.
+    Both numbers are differences to the reference (0.05 is five points more), with Newcombe's
+    interval.
+
+    unknown_words is the share of words outside the reference's vocabulary, at least 0. One word of
+    each text is taken. The vocabulary holds the words that every window counts by name: the most
+    frequent ones, 10,000 at most. The reference's own share treats a word as unknown when the
+    vocabulary would lack it without that row. repeated_texts is the share of texts that equal
+    another one character by character, among equally many sampled rows of both sides (500 at most).
 
     | input | answer |
     | --- | --- |
     | no text in the schema | nothing |
     | no reference, or no words on a side | no value, with the reason |
-    | a redacted column | unknown_words without the words; repeated_texts without value, as its texts are not kept |
+    | a redacted column | no words in the detail; no repeated_texts, as its texts are not kept |
     | the same on both sides | 0 |
     | all texts alike on both sides | 0 |
     | empty texts, texts of white space, nulls | left out |
@@ -60,26 +61,32 @@ class Text(Check):
     default_place = 110
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """Two measurements for each column of texts."""
+        """Yield two measurements for each text column."""
         for name, part in ctx.schema.features.items():
             if part.kind is Kind.TEXT:
-                shown = name not in ctx.schema.redact
+                show_words = name not in ctx.schema.redact
                 yield _unknown(
-                    name, _words(ctx.reference, name), _words(ctx.current, name), shown=shown
+                    name,
+                    _words(ctx.reference, name),
+                    _words(ctx.current, name),
+                    show_words=show_words,
                 )
-                yield _repeated(
-                    name, _hashes(ctx.reference, name), _hashes(ctx.current, name), kept=shown
+                yield _repeat_measurement(
+                    name,
+                    _hashes(ctx.reference, name),
+                    _hashes(ctx.current, name),
+                    has_hashes=show_words,
                 )
 
 
 def _words(window: Window | None, name: str) -> CategoricalColumn | None:
-    """The column of single words, where it has any."""
-    found = window.columns.get(f"{name}.word") if window else None
-    return found if isinstance(found, CategoricalColumn) and found.count else None
+    """Return the column of single words; None when it has no values."""
+    column = window.columns.get(f"{name}.word") if window else None
+    return column if isinstance(column, CategoricalColumn) and column.count else None
 
 
 def _hashes(window: Window | None, name: str) -> Sequence[int]:
-    """Of the sampled texts, in the order of their rows' hashes."""
+    """Return the hashes of the sampled texts, in the order of the hashes of their rows."""
     return (
         [
             value
@@ -92,55 +99,79 @@ def _hashes(window: Window | None, name: str) -> Sequence[int]:
 
 
 def _unknown(
-    name: str, was: CategoricalColumn | None, now: CategoricalColumn | None, *, shown: bool
+    name: str, ref: CategoricalColumn | None, cur: CategoricalColumn | None, *, show_words: bool
 ) -> Measurement:
-    if was is None or now is None:
-        why = f"no words in the {'reference' if was is None else 'window'}"
+    if ref is None or cur is None:
+        reason = f"no words in the {'reference' if ref is None else 'window'}"
         return Measurement(
-            None, {"column": name}, "unknown_words", now.count if now else 0, reason=why
+            None,
+            {"column": name},
+            name="unknown_words",
+            rows=cur.count if cur else 0,
+            reason=reason,
         )
-    counts = list(was.counts.values())
+    counts = list(ref.counts.values())
     often = counts[KNOWN] + 1 if len(counts) > KNOWN else 1
-    news = {word: count for word, count in now.counts.items() if was.counts.get(word, 0) < often}
+    new_words = {
+        word: count for word, count in cur.counts.items() if ref.counts.get(word, 0) < often
+    }
     x, x_was = (
-        sum(news.values()) + now.other,
-        was.count - sum(count for count in counts if count > often),
+        sum(new_words.values()) + cur.other,
+        ref.count - sum(count for count in counts if count > often),
     )
-    found = _compared(name, "unknown_words", (x, now.count), (x_was, was.count))
-    detail = dict(found.detail) | ({"words": ", ".join(list(news)[:5])} if shown and news else {})
-    low, high = found.interval or (0.0, 0.0)
+    comparison = _compare_shares(name, "unknown_words", (x, cur.count), (x_was, ref.count))
+    detail = dict(comparison.detail) | (
+        {"words": ", ".join(list(new_words)[:5])} if show_words and new_words else {}
+    )
+    low, high = comparison.interval or (0.0, 0.0)
     return replace(
-        found,
-        value=max(0.0, found.value or 0.0),
+        comparison,
+        value=max(0.0, comparison.value or 0.0),
         interval=(max(0.0, low), max(0.0, high)),
         detail=detail,
     )
 
 
-def _repeated(name: str, was: Sequence[int], now: Sequence[int], *, kept: bool) -> Measurement:
-    rows = min(len(was), len(now))
+def _repeat_measurement(
+    name: str, ref: Sequence[int], cur: Sequence[int], *, has_hashes: bool
+) -> Measurement:
+    rows = min(len(ref), len(cur))
     if not rows:
-        why = (
-            f"no texts in the sample of the {'window' if was else 'reference'}"
-            if kept
+        reason = (
+            f"no texts in the sample of the {'window' if ref else 'reference'}"
+            if has_hashes
             else "its texts are not kept"
         )
-        return Measurement(None, {"column": name}, "repeated_texts", 0, reason=why)
-    again, again_was = (rows - len(set(side[:rows])) for side in (now, was))
-    return _compared(name, "repeated_texts", (again, rows), (again_was, rows))
+        return Measurement(
+            None,
+            {"column": name},
+            name="repeated_texts",
+            rows=0,
+            reason=reason,
+        )
+    again, again_was = (rows - len(set(side[:rows])) for side in (cur, ref))
+    return _compare_shares(name, "repeated_texts", (again, rows), (again_was, rows))
 
 
-def _compared(name: str, what: str, now: tuple[int, int], was: tuple[int, int]) -> Measurement:
-    """How much larger a share is: (x, n) on both sides."""
-    share, share_was = now[0] / now[1], was[0] / was[1]
-    interval = (0.0, 0.0) if now == was else stats.newcombe(*now, *was)
+def _compare_shares(
+    name: str, measurement_name: str, cur: tuple[int, int], ref: tuple[int, int]
+) -> Measurement:
+    """Return how much larger a share is than in the reference; a side is (rows, all rows)."""
+    share, share_was = cur[0] / cur[1], ref[0] / ref[1]
+    interval = (0.0, 0.0) if cur == ref else stats.newcombe(*cur, *ref)
     detail = {"share": share, "share_was": share_was}
     return Measurement(
-        share - share_was, {"column": name}, what, now[1], interval, unit="share", detail=detail
+        share - share_was,
+        {"column": name},
+        name=measurement_name,
+        rows=cur[1],
+        interval=interval,
+        unit="share",
+        detail=detail,
     )
 
 
 @hookimpl
 def register_checks() -> list[type[Check]]:
-    """The check of texts."""
+    """The text check."""
     return [Text]

@@ -1,6 +1,6 @@
-"""Records that came twice, and columns whose values should occur once.
+"""Finds repeated records, and repeated values of columns whose values should be unique.
 
-Refuses to look beyond a window: the same id in two windows is not seen.
+Does not compare windows: the same id in two windows is not found.
 """
 
 from __future__ import annotations
@@ -30,20 +30,22 @@ if TYPE_CHECKING:
     from driftline.kit.checks.collecting import Batch
 
 IDS = ""
-"""The key that is no column: the ids of the rows."""
+"""The key of the row ids, which are no column."""
 BOUND = 8192
-"""Distinct values of each key that are counted."""
+"""Distinct values that are counted for each key."""
 
 
 class Uniqueness(Check):
-    """duplicate_rate is the share of rows that repeat an id, or the value of a key column, that
-    stands in another row of the window already; distinct_ratio is the distinct values over the rows
-    with a value, for key columns.
+    """Measures how often ids and key values repeat within a window.
 
-    Both are exact up to 8,192 distinct values, where the rate has the interval of Clopper and
-    Pearson. Beyond that they rest on the values with the smallest hashes, a uniform sample, with
-    intervals that say so. One id that alone has very many rows may escape the sample, as long as it
-    has less than about 3% of all rows. Rows without id, and missing values, don't count.
+    duplicate_rate is the share of rows whose id, or value of a key column, another row of the
+    window already has. distinct_ratio, for key columns only, is the distinct values over the rows
+    with a value.
+
+    Both are exact up to 8,192 distinct values; the rate then has the interval of Clopper and
+    Pearson. Beyond that they use the values with the smallest hashes, a uniform sample, with wider
+    intervals. A single id with very many rows may not be in the sample, as long as it has less than
+    about 3% of all rows. Rows without id, and missing values, are not counted.
 
     | input | answer |
     | --- | --- |
@@ -52,7 +54,7 @@ class Uniqueness(Check):
     | one row; no repeat | duplicate_rate 0 with the interval 0 to 0, distinct_ratio 1 |
     | constant key | duplicate_rate (n-1)/n, distinct_ratio 1/n |
     | a key that is not in the schema | no value, with the reason |
-    | no reference | the same, without what the rate was |
+    | no reference | the same, without the rate of the reference |
     """
 
     type = "uniqueness"
@@ -65,76 +67,87 @@ class Uniqueness(Check):
     default_place = 100
 
     keys: tuple[ColumnName, ...] = ()
-    """Columns of which each value should occur once in a window, beside the ids of the schema."""
+    """Columns whose values should be unique in a window, in addition to the ids of the schema."""
 
     def wants(self) -> Mapping[str, tuple[str, ...]]:
-        """The key columns."""
+        """Return the key columns."""
         return {"identities": self.keys}
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """The ids, then each key."""
+        """Yield the measurements of the ids, then of each key."""
         sides = (ctx.current, ctx.reference)
         for key in (IDS, *dict.fromkeys(self.keys)):
             labels = {"column": key} if key else {}
-            now, was = (
+            cur, ref = (
                 dict(window.summaries.get("identities", {})).get(key) if window else None
                 for window in sides
             )
             if not key and ctx.schema.id is None:
                 reason = "the schema has no id"
-            elif key and key not in ctx.schema.profiled:
+            elif key and key not in ctx.schema.profile_columns:
                 reason = "the schema has no such column"
-            elif now is None:
+            elif cur is None:
                 reason = "these rows were summarised before there was this key"
             else:
-                reason = "" if now.rows else "no values in the window"
-            if reason or now is None:
-                yield Measurement(None, labels, "duplicate_rate", 0, reason=reason)
+                reason = "" if cur.rows else "no values in the window"
+            if reason or cur is None:
+                yield Measurement(
+                    None,
+                    labels,
+                    name="duplicate_rate",
+                    rows=0,
+                    reason=reason,
+                )
                 if key:
-                    yield Measurement(None, labels, "distinct_ratio", 0, reason=reason)
+                    yield Measurement(
+                        None,
+                        labels,
+                        name="distinct_ratio",
+                        rows=0,
+                        reason=reason,
+                    )
                 continue
-            rate, before = stats.repeat_rate(now), stats.repeat_rate(was).value if was else None
-            about = "" if now.reach >= 1 else "from a sample of the distinct values"
-            detail = {"repeats": now.extra} if now.reach >= 1 else {}
+            rate, before = stats.repeat_rate(cur), stats.repeat_rate(ref).value if ref else None
+            basis = "" if cur.reach >= 1 else "from a sample of the distinct values"
+            detail = {"repeats": cur.extra} if cur.reach >= 1 else {}
             yield Measurement(
                 rate.value,
                 labels,
-                "duplicate_rate",
-                now.rows,
-                rate.interval,
-                None,
-                about,
-                before,
-                "share",
-                detail,
+                name="duplicate_rate",
+                rows=cur.rows,
+                interval=rate.interval,
+                reason=basis,
+                was=before,
+                unit="share",
+                detail=detail,
             )
             if key:
-                found = stats.distinct(now)
-                assert found.value is not None
-                assert found.interval is not None
-                ends = (found.interval[0] / now.rows, found.interval[1] / now.rows)
+                estimate = stats.distinct(cur)
+                assert estimate.value is not None
+                assert estimate.interval is not None
+                ends = (estimate.interval[0] / cur.rows, estimate.interval[1] / cur.rows)
                 yield Measurement(
-                    found.value / now.rows,
+                    estimate.value / cur.rows,
                     labels,
-                    "distinct_ratio",
-                    now.rows,
-                    ends,
-                    reason=about,
+                    name="distinct_ratio",
+                    rows=cur.rows,
+                    interval=ends,
+                    reason=basis,
                     unit="share",
                 )
 
 
 class _Key:
-    __slots__ = ("counts", "dropped", "hashes", "rows")
+    __slots__ = ("counts", "is_truncated", "hashes", "rows")
 
     def __init__(self) -> None:
         self.rows = 0
         self.hashes: Hashes = np.empty(0, np.uint64)
-        """The smallest hashes, rising; uint64, shape (k,)."""
+        """The smallest hashes, ascending; uint64, shape (k,)."""
         self.counts: NDArray[np.int64] = np.empty(0, np.int64)
         """Rows of each hash; int64, shape (k,)."""
-        self.dropped = False
-        """Whether there were greater hashes."""
+        self.is_truncated = False
+        """Whether greater hashes were left out."""
 
     def add(self, hashes: Hashes) -> None:
         self.rows += len(hashes)
@@ -142,36 +155,36 @@ class _Key:
 
     def merge(self, other: _Key) -> None:
         self.rows += other.rows
-        self.dropped |= other.dropped
+        self.is_truncated |= other.is_truncated
         self._add_counts(other.hashes, other.counts)
 
     def _add_counts(self, hashes: Hashes, counts: NDArray[np.int64]) -> None:
-        if self.dropped and len(self.hashes) == BOUND:
+        if self.is_truncated and len(self.hashes) == BOUND:
             small = hashes <= self.hashes[-1]
             hashes, counts = hashes[small], counts[small]
         distinct, places = np.unique(np.concatenate((self.hashes, hashes)), return_inverse=True)
         totals = np.bincount(places, np.concatenate((self.counts, counts)), len(distinct))
-        self.dropped |= len(distinct) > BOUND
+        self.is_truncated |= len(distinct) > BOUND
         self.hashes, self.counts = distinct[:BOUND], totals.astype(np.int64)[:BOUND]
 
     def repeats(self) -> stats.Repeats:
         extra = self.counts - 1
-        reach = (int(self.hashes[-1]) + 1) / 2**64 if self.dropped else 1.0
+        reach = (int(self.hashes[-1]) + 1) / 2**64 if self.is_truncated else 1.0
         return stats.Repeats(
-            self.rows,
-            len(extra),
-            int((extra > 0).sum()),
-            int(extra.sum()),
-            int((extra * extra).sum()),
-            reach,
+            rows=self.rows,
+            kept=len(extra),
+            repeated=int((extra > 0).sum()),
+            extra=int(extra.sum()),
+            extra_squares=int((extra * extra).sum()),
+            reach=reach,
         )
 
 
 class IdentityCollector(Collector):
-    """Counts how often ids occur, and values of the key columns that `Check.wants` names.
+    """Counts the ids of rows, and the values of the key columns that `Check.wants` names.
 
-    Of more distinct values than BOUND it keeps those with the smallest hashes. Such a value was
-    kept in every part in which it occurred, so its merged count is exact, and the values kept are a
+    When there are more distinct values than BOUND, it keeps those with the smallest hashes. Every
+    part that has such a value keeps it, so its merged count is exact, and the kept values are a
     uniform sample of all.
     """
 
@@ -183,11 +196,11 @@ class IdentityCollector(Collector):
 
     @classmethod
     def zero(cls, spec: ProfileSpec) -> Self:
-        """The summary of no rows."""
+        """Return the collector of no rows."""
         return cls(spec)
 
     def update(self, batch: Batch) -> None:
-        """Add the rows of a batch: counts hashes."""
+        """Add the hashes of the rows of a batch."""
         for name, key in self._keys.items():
             if name != IDS:
                 array = batch.columns.get(name)
@@ -202,32 +215,32 @@ class IdentityCollector(Collector):
             key.merge(other._keys[name])
 
     def summary(self) -> dict[str, stats.Repeats]:
-        """The repeats by key column; the ids are under IDS."""
+        """Return the repeats of each key column; those of the ids are under IDS."""
         return {name: key.repeats() for name, key in self._keys.items()}
 
     def to_bytes(self) -> bytes:
-        """The canonical bytes."""
+        """Return the canonical bytes."""
         return pack(
             [
-                (k.rows, k.dropped, k.hashes.astype("<u8").tobytes(), narrow(k.counts))
+                (k.rows, k.is_truncated, k.hashes.astype("<u8").tobytes(), narrow(k.counts))
                 for k in self._keys.values()
             ]
         )
 
     @classmethod
     def from_bytes(cls, data: bytes, spec: ProfileSpec) -> Self:
-        """The inverse of `to_bytes`."""
+        """Return the collector from the bytes of `to_bytes`."""
         collector = cls(spec)
-        for key, (rows, dropped, hashes, counts) in zip(
+        for key, (rows, is_truncated, hashes, counts) in zip(
             collector._keys.values(), unpack(data), strict=True
         ):
-            key.rows, key.dropped = rows, dropped
+            key.rows, key.is_truncated = rows, is_truncated
             key.hashes, key.counts = np.frombuffer(hashes, "<u8").astype(np.uint64), widen(counts)
         return collector
 
 
 def _hash_values(array: pa.Array) -> Hashes:
-    """A hash of each value, without nulls and NaN; shape (k,)."""
+    """Return a hash of each value, without nulls and NaN; shape (k,)."""
     import pyarrow as pa
 
     values = array.drop_null()

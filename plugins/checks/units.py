@@ -1,7 +1,6 @@
-"""Units: columns whose values look like the reference's in another unit, a thousand times as large
-or in Fahrenheit.
+"""Finds columns whose unit has changed, such as grams for kilograms, or Fahrenheit.
 
-Refuses factors near 1, such as 1,024/1,000: they can't be told from values that drifted.
+Does not look for factors near 1, such as 1,024/1,000: values that drifted look the same.
 """
 
 from __future__ import annotations
@@ -26,21 +25,20 @@ from driftline import (
 from driftline.kit.checks import Range, Wording, phrasing
 
 TOLERANCE = 0.03
-"""What mean and sd may be off in their own size beyond twice what chance makes of it."""
+"""The relative tolerance of mean and sd, in addition to twice their chance error."""
 SHIFT, MOST = 0.25, 0.25
-"""What the mean may be off in standard deviations instead, and the logarithm of the sd at most, in
-factors that stand out.
-"""
+"""Tolerances for factors that stand out: of the mean in sd, and of the logarithm of the sd."""
 SMALL, PINNED = 3.0, (0.05, 0.1)
-"""Drift alone may well come near factors below this: there the data must pin mean and sd down to
-these.
+"""The factor below which drift alone is a likely cause, and the precision that is then needed.
+
+The precision holds for mean and sd.
 """
 APART, EXPLAINED = 0.3, 0.1
-"""The KS distance of the values as they are, at least, and once converted, at most."""
+"""The smallest KS distance of the values as they are, and the largest of the converted values."""
 
 
 class Unit(NamedTuple):
-    """A way in which values may have been written in another unit."""
+    """A change of unit: `value * factor + offset`, and its text for people."""
 
     factor: float
     offset: float
@@ -71,23 +69,24 @@ def _unit_sentence(alert: AlertFact) -> str:
 
 
 class Units(Check):
-    """Whether the values of a numeric column are the reference's in another unit; the label is left
-    out.
+    """Finds numeric columns whose values are the reference's in another unit.
 
-    unit_change is the factor that explains the window, 1 where none of the known ones does: powers
-    of ten (1,000 for 1,024 too), minutes, hours and days in seconds, miles, pounds, Fahrenheit. The
-    values as they are must lie apart, by a KS distance of 0.3 at least. Converted, mean and
-    standard deviation must agree within 3% and twice what chance makes of them (the mean, for
-    factors above 3 and for Fahrenheit, within a quarter of a standard deviation), and the distance
-    must be 0.1 at most where the reference's grid reaches. For factors below 3 chance may add 2% to
-    that at most, so that wide columns need many rows. Growth that passes through a factor looks the
-    same.
+    unit_change is the factor that explains the window; 1 when no known factor does. Known are
+    powers of ten (1,000 stands for 1,024 too), minutes, hours and days in seconds, miles, pounds,
+    and Fahrenheit. The label is left out.
+
+    The unconverted values must have a KS distance of at least 0.3 from the reference. After
+    conversion, mean and standard deviation must agree within 3% plus twice their chance error; for
+    factors above 3 and for Fahrenheit the mean may be off by a quarter of a standard deviation. The
+    distance must then be at most 0.1 where the reference's grid reaches. For factors below 3 chance
+    may add at most 2% to that, so wide columns need many rows. Growth that passes through a known
+    factor looks the same as a change of unit.
 
     | input | answer |
     | --- | --- |
     | no reference, or one without values in the column | no value, with the reason |
     | column absent, without values, or counted on another grid | no value, with the reason |
-    | categorical column | nothing, or no value with the reason when it was asked for |
+    | categorical column | nothing; no value, with the reason, when it is configured |
     | constant or single row on either side | no value, with the reason |
     | identical data | 1 |
     """
@@ -105,80 +104,90 @@ class Units(Check):
     wordings: ClassVar = {"unit_change": Wording(sentence=_unit_sentence)}
 
     columns: tuple[str, ...] = ()
-    """Columns to look at; every numeric one but the label when empty."""
+    """The columns to check; when empty, every numeric one except the label."""
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """One measurement for each column."""
+        """Yield one measurement for each column."""
         label = ctx.schema.label.name if ctx.schema.label else None
         references = ctx.reference.columns if ctx.reference else {}
         for name in self.columns or [
             column.name for column in ctx.current.numeric() if column.name != label
         ]:
-            was, now = references.get(name), ctx.current.columns.get(name)
-            rows = now.count if now else 0
-            if not isinstance(now, NumericColumn):
-                reason = "not a numeric column" if now else "the window has no such column"
-            elif not isinstance(was, NumericColumn):
+            ref, cur = references.get(name), ctx.current.columns.get(name)
+            rows = cur.count if cur else 0
+            if not isinstance(cur, NumericColumn):
+                reason = "not a numeric column" if cur else "the window has no such column"
+            elif not isinstance(ref, NumericColumn):
                 reason = (
                     "no reference for this column yet"
-                    if was is None
+                    if ref is None
                     else "categorical in the reference"
                 )
             else:
-                reason = _obstacle(was, now)
-            if reason or not isinstance(now, NumericColumn) or not isinstance(was, NumericColumn):
-                yield Measurement(None, {"column": name}, "unit_change", rows, reason=reason)
+                reason = _obstacle(ref, cur)
+            if reason or not isinstance(cur, NumericColumn) or not isinstance(ref, NumericColumn):
+                yield Measurement(
+                    None,
+                    {"column": name},
+                    name="unit_change",
+                    rows=rows,
+                    reason=reason,
+                )
                 continue
-            found = _explained(was.side, now.side)
-            detail: dict[str, str | float | int | None] = {"looks": found.looks} if found else {}
+            unit = _find_unit(ref.side, cur.side)
+            detail: dict[str, str | float | int | None] = {"looks": unit.looks} if unit else {}
             if name not in ctx.schema.redact:
-                detail |= {"mean_was": was.mean, "mean": now.mean}
+                detail |= {"mean_was": ref.mean, "mean": cur.mean}
             yield Measurement(
-                found.factor if found else 1.0, {"column": name}, "unit_change", rows, detail=detail
+                unit.factor if unit else 1.0,
+                {"column": name},
+                name="unit_change",
+                rows=rows,
+                detail=detail,
             )
 
 
-def _obstacle(was: NumericColumn, now: NumericColumn) -> str:
-    if not was.side.rows or not now.side.rows:
+def _obstacle(ref: NumericColumn, cur: NumericColumn) -> str:
+    if not ref.side.rows or not cur.side.rows:
         return (
             "no values in the window"
-            if was.side.rows
+            if ref.side.rows
             else "the reference has no values in this column"
         )
-    if was.edges is not now.edges and not np.array_equal(was.edges, now.edges):
+    if ref.edges is not cur.edges and not np.array_equal(ref.edges, cur.edges):
         return "counted on another grid than the reference"
-    return "" if was.variance and now.variance else "one value alone has no unit to be told by"
+    return "" if ref.variance and cur.variance else "one value alone has no unit to be told by"
 
 
-def _explained(was: stats.Side, now: stats.Side) -> Unit | None:
-    """The known unit that fits best, of those that fit."""
-    if not was.variance or not now.variance:
+def _find_unit(ref: stats.Side, cur: stats.Side) -> Unit | None:
+    """Return the known unit that fits best; None when none fits."""
+    if not ref.variance or not cur.variance:
         return None
-    sd, wider = math.sqrt(was.variance), math.log(now.variance / was.variance) / 2
+    sd, wider = math.sqrt(ref.variance), math.log(cur.variance / ref.variance) / 2
     if abs(wider) < SMALLEST - MOST:
         return None
-    chance = 2 * math.sqrt(1 / was.rows + 1 / now.rows)
-    off_sd = TOLERANCE + chance * math.sqrt(max((stats.kurtosis(was) or 3.0) - 1, 0.0)) / 2
-    off_mean = TOLERANCE * abs(was.mean) + chance * sd
-    pinned = off_mean <= PINNED[0] * abs(was.mean) and off_sd <= PINNED[1]
+    chance = 2 * math.sqrt(1 / ref.rows + 1 / cur.rows)
+    off_sd = TOLERANCE + chance * math.sqrt(max((stats.kurtosis(ref) or 3.0) - 1, 0.0)) / 2
+    off_mean = TOLERANCE * abs(ref.mean) + chance * sd
+    is_pinned = off_mean <= PINNED[0] * abs(ref.mean) and off_sd <= PINNED[1]
     best, misfit = None, math.inf
     for unit in KNOWN:
         stands_out = unit.offset != 0 or abs(math.log(unit.factor)) > math.log(SMALL)
         wide, mean = (
             abs(wider - math.log(unit.factor)),
-            abs((now.mean - unit.offset) / unit.factor - was.mean),
+            abs((cur.mean - unit.offset) / unit.factor - ref.mean),
         )
         near = wide <= min(off_sd, MOST) and mean <= (
             max(off_mean, SHIFT * sd + chance * sd) if stands_out else off_mean
         )
-        if near and (stands_out or pinned) and wide + mean / sd < misfit:
+        if near and (stands_out or is_pinned) and wide + mean / sd < misfit:
             best, misfit = unit, wide + mean / sd
-    return best if best and _fits(was, now, best) else None
+    return best if best and _fits(ref, cur, best) else None
 
 
-def _fits(was: stats.Side, now: stats.Side, unit: Unit) -> bool:
-    apart, left = stats.grid_ks(was, now), stats.rescaled_ks(was, now, unit.factor, unit.offset)
-    margin = stats.ks_margin(was.rows, now.rows)
+def _fits(ref: stats.Side, cur: stats.Side, unit: Unit) -> bool:
+    apart, left = stats.grid_ks(ref, cur), stats.rescaled_ks(ref, cur, unit.factor, unit.offset)
+    margin = stats.ks_margin(ref.rows, cur.rows)
     if apart is None or left is None or margin is None:
         return False
     return apart[0] >= APART and left <= max(EXPLAINED, margin)

@@ -1,6 +1,6 @@
-"""Rows of a window against what windows like it used to have.
+"""Compares the rows of a window with those of earlier, similar windows.
 
-Refuses the reference: a training file says nothing about traffic. Only history does.
+Does not use the reference: a training file says nothing about traffic.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Season = tuple[int, int]
 LEARNING, ALIKE = 8, 4
 DAY = timedelta(days=1)
 MEMORY = 7 * 24 * 5
-"""Earlier windows to look at: five weeks of hours."""
+"""Earlier windows to compare: five weeks of hourly windows."""
 
 
 def _rows_sentence(rows: str | float | None, expected: str | float | None) -> str:
@@ -31,17 +31,22 @@ def _rows_sentence(rows: str | float | None, expected: str | float | None) -> st
 
 
 class Volume(Check):
-    """Rows, and rows over the rows expected: the median of earlier windows of the same hour and
-    weekday, else of the same hour, else of all; four are the least for a median by season.
+    """Measures the rows of a window, and their ratio to the rows expected.
 
-    The interval of the ratio is exact under a negative binomial law whose dispersion comes from the
-    same history.
+    The expected number is the median of earlier windows of the same hour and weekday, else of the
+    same hour, else of all. A median by season needs at least four windows.
+
+    For windows shorter than a day with fewer than four earlier windows of their hour, it is the
+    nearest row count of an earlier window that was not judged `changed`.
+
+    The interval of the ratio is exact under a negative binomial law. The dispersion of that law
+    comes from the same history.
 
     | input | answer |
     | --- | --- |
     | fewer than 8 earlier windows | no ratio, with the reason |
-    | windows shorter than a day, on the first day | no ratio, with the reason, unless there are no rows |
-    | the same, fewer than 4 earlier ones of this hour | the ratio to the nearest that was seen and not called changed |
+    | shorter than a day, on the first day | no ratio, with the reason, unless there are no rows |
+    | shorter than a day, under 4 earlier of its hour | rows over the nearest unchanged count |
     | mostly empty windows before | no ratio: nothing is expected |
     | no rows where no earlier window was empty | 0, with the interval 0 to 0 |
     """
@@ -69,11 +74,13 @@ class Volume(Check):
     }
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """The rows, and their ratio to the rows expected."""
+        """Yield the rows, then their ratio to the rows expected."""
         rows, start = ctx.current.rows, ctx.current.start
         yield Measurement(float(rows), name="rows", rows=rows, unit="rows")
         past = [
-            one for one in ctx.history("rows", {}, MEMORY) if start is None or one.start < start
+            earlier
+            for earlier in ctx.history("rows", {}, MEMORY)
+            if start is None or earlier.start < start
         ]
         if len(past) < LEARNING:
             reason = f"learning: {len(past)} of {LEARNING} earlier windows"
@@ -93,45 +100,48 @@ class Volume(Check):
                     None, name="rows_ratio", rows=rows, reason="learning: the first day is not over"
                 )
                 return
-            if sum(one.start.hour == start.hour for one in past) < ALIKE:
+            if sum(earlier.start.hour == start.hour for earlier in past) < ALIKE:
                 odd = {
-                    one.start
-                    for one in ctx.history("rows_ratio", {}, MEMORY)
-                    if one.verdict == "changed"
+                    earlier.start
+                    for earlier in ctx.history("rows_ratio", {}, MEMORY)
+                    if earlier.verdict == "changed"
                 }
-                seen = [one.value for one in past if one.start not in odd] or [
-                    one.value for one in past
+                row_counts = [earlier.value for earlier in past if earlier.start not in odd] or [
+                    earlier.value for earlier in past
                 ]
-                expected = min(max(rows, min(seen)), max(seen))
+                expected = min(max(rows, min(row_counts)), max(row_counts))
         if expected <= 0:
             yield Measurement(
                 None, name="rows_ratio", rows=rows, reason="windows like this one used to be empty"
             )
             return
-        counted = [(rows, season(when)) for when, values in groups.items() for rows in values]
-        spread = stats.dispersion(*zip(*counted, strict=True))
+        expectations = [(rows, season(when)) for when, values in groups.items() for rows in values]
+        spread = stats.dispersion(*zip(*expectations, strict=True))
         low, high = stats.mean_interval(rows, spread)
-        if not rows and all(one.value > 0 for one in past):
+        if not rows and all(earlier.value > 0 for earlier in past):
             high = 0.0
         detail = {"rows": rows, "rows_expected": expected}
         ratio = rows / expected
         yield Measurement(
-            ratio, name="rows_ratio", rows=rows, interval=(min(low / expected, ratio), max(high / expected, ratio)),
-            was=1.0, unit="of the rows expected", detail=detail,
-        )  # fmt: skip
+            ratio,
+            name="rows_ratio",
+            rows=rows,
+            interval=(min(low / expected, ratio), max(high / expected, ratio)),
+            was=1.0,
+            unit="of the rows expected",
+            detail=detail,
+        )
 
 
 def _by_season(past: Sequence[Earlier]) -> dict[Season, list[float]]:
     groups: dict[Season, list[float]] = {}
-    for one in past:
-        groups.setdefault((one.start.hour, one.start.weekday()), []).append(one.value)
+    for earlier in past:
+        groups.setdefault((earlier.start.hour, earlier.start.weekday()), []).append(earlier.value)
     return groups
 
 
 def _seasons(groups: Mapping[Season, Sequence[float]]) -> Callable[[Season | None], float]:
-    """What is expected of a window of an hour and weekday: the median of the windows most like
-    it.
-    """
+    """Return a function from hour and weekday to the median rows of the most similar windows."""
     hours: dict[int, list[float]] = {}
     for (hour, _), values in groups.items():
         hours.setdefault(hour, []).extend(values)

@@ -144,13 +144,14 @@ def test_approval(desk):
         f"driftline actions approve {run.token}" in at.told[0].notification.facts["action retrain"]
     )
     with at.store.write() as connection:
-        assert action_runs.approve_run(connection, run.token, "ada", "looked at it", at.now) == ""
+        assert action_runs.mark_approved(connection, run.token, "ada", "looked at it", at.now) == ""
         assert (
-            action_runs.approve_run(connection, run.token, "bob", "me too", at.now)
+            action_runs.mark_approved(connection, run.token, "bob", "me too", at.now)
             == "it awaits no approval: pending"
         )
         assert (
-            action_runs.approve_run(connection, "none", "bob", "", at.now) == "there is no such run"
+            action_runs.mark_approved(connection, "none", "bob", "", at.now)
+            == "there is no such run"
         )
     at.settle()
     [after] = at.runs
@@ -163,7 +164,7 @@ def test_rejection_expiry_and_the_end_of_the_incident(desk):
     at = desk(approval=True, max_per_day=9)
     [run] = at.incident()
     with at.store.write() as connection:
-        action_runs.reject_run(connection, run.token, "ada", "not now", at.now)
+        action_runs.mark_rejected(connection, run.token, "ada", "not now", at.now)
     at.over()
     at.incident(hour=3)
     at.now = NOW + DAY
@@ -176,7 +177,7 @@ def test_rejection_expiry_and_the_end_of_the_incident(desk):
     with at.store.write() as connection:
         for each in runs:
             assert (
-                action_runs.approve_run(connection, each.token, "ada", "late", at.now)
+                action_runs.mark_approved(connection, each.token, "ada", "late", at.now)
                 == f"it awaits no approval: {each.state}"
             )
     at.settle()
@@ -308,7 +309,7 @@ def test_trouble_lasts_until_somebody_is_done_with_it(desk):
     assert at.acting.failure_facts(at.store, "fraud", at.now) == []
     with at.store.write() as connection:
         assert (
-            action_runs.reject_run(connection, run.token, "ada", "it is gone for good", at.now)
+            action_runs.mark_rejected(connection, run.token, "ada", "it is gone for good", at.now)
             == ""
         )
     [fact] = at.acting.failure_facts(at.store, "churn", at.now)

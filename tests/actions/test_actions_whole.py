@@ -158,7 +158,7 @@ def test_by_hand(station, call, api):
         [told] = station.told()
         signed = ("--author", "ada", "--reason", "now")
         order = ("actions", "run", "retrain", "--incident", told["incident"])
-        assert "say who orders it" in call(*order)[2]
+        assert "give your name and the reason" in call(*order)[2]
         assert call(*order, *signed)[0] == 0
         assert "once for an incident is all" in call(*order, *signed)[2]
         assert (

@@ -106,7 +106,7 @@ def test_long_quiet_leaves_a_stone_with_the_last_evidence():
     """
     alert = fold("cc" + "o" * (HORIZON + 5))
     assert alert.recent == ()
-    assert at(1) == alert.changed.start
+    assert at(1) == alert.newest_change.start
     assert observe(alert, fact(40, verdict="ok")) == (alert, None)
 
 

@@ -12,7 +12,7 @@ from driftline import Severity
 from driftline.alerting import AlertingState, step
 from driftline.alerting.observe import HORIZON
 from driftline.state.factory import open_store
-from driftline.state.incident_store import load, save
+from driftline.state.incident_store import load_alerting_state, save_step
 from driftline.state.tables import alerts, incidents
 
 pytestmark = [pytest.mark.postgres, pytest.mark.system]
@@ -98,11 +98,11 @@ def _give_back(facts, store, other):
     for one in facts:
         for each in (store, other):
             with each.write() as connection:
-                done = step(load(connection, "churn"), [one], at(0))
-                save(connection, done)
+                done = step(load_alerting_state(connection, "churn"), [one], at(0))
+                save_step(connection, done)
         state = step(state, [one], at(0)).state
         with store.read() as connection:
-            assert state == load(connection, "churn")
+            assert state == load_alerting_state(connection, "churn")
     dumps = []
     for each in (store, other):
         with each.read() as connection:
@@ -147,7 +147,7 @@ def test_one_unreadable_row_costs_only_itself():
             update(alerts).where(alerts.c.key == first["key"]).values(state='{"v":99}')
         )
         connection.execute(update(incidents).values(detail="garbage"))
-        state = load(connection, "churn")
+        state = load_alerting_state(connection, "churn")
     assert (len(state.alerts), len(state.incidents), len(state.unreadable)) == (2, 2, 3)
     sim.feed(fact(1, "a"), fact(1, "b"), fact(1, "c", cause="service"))
     sim.feed(fact(2, "a", "ok"), fact(2, "b", "ok"), fact(2, "c", "ok", cause="service"))
@@ -158,7 +158,7 @@ def test_a_newer_version_of_an_entry_is_not_guessed():
     """State that a later version wrote is reported, not misread."""
     store = open_store(databases.fresh())
     with store.write() as connection:
-        save(
+        save_step(
             connection,
             step(
                 AlertingState(),
@@ -167,6 +167,6 @@ def test_a_newer_version_of_an_entry_is_not_guessed():
             ),
         )
         connection.execute(update(alerts).values(state='{"v":2}'))
-        assert [text.split(": ")[1] for text in load(connection, "churn").unreadable] == [
-            "expected version 1"
-        ]
+        assert [
+            text.split(": ")[1] for text in load_alerting_state(connection, "churn").unreadable
+        ] == ["expected version 1"]

@@ -10,7 +10,7 @@ from simulation import HOUR, Simulation, at, fact
 from driftline import Severity, Verdict
 from driftline.alerting import AlertingState, Fact, retire, step
 from driftline.state import outbox
-from driftline.state.incident_store import SinkPlan, load
+from driftline.state.incident_store import SinkPlan, load_alerting_state
 from driftline.types.incident import Reason
 
 pytestmark = pytest.mark.postgres
@@ -229,7 +229,7 @@ def test_seventy_two_hours_with_a_restart():
                 before = [len(sim.told), sim.steps[-1].state]
                 sim.restart()
                 with sim.store.read() as connection:
-                    assert before[1] == load(connection, "churn")
+                    assert before[1] == load_alerting_state(connection, "churn")
                 sim.feed(hour=32.5)
                 assert before[0] == len(sim.told)
             if hour == 60:

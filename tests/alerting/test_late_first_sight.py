@@ -8,7 +8,7 @@ from driftline import Measurement, Severity
 from driftline.alerting import AlertingState, step
 from driftline.state import measurements
 from driftline.state.factory import open_store
-from driftline.state.incident_store import later
+from driftline.state.incident_store import load_later_facts
 from driftline.state.tables import as_micros
 from driftline.types.alert import AlertState
 from driftline.types.model import Judgement, Verdict
@@ -49,7 +49,7 @@ def test_a_change_that_is_over_is_told_with_its_end():
     store = store_with({1: "ok", 2: "ok"})
     late = fact(0)
     with store.read() as connection:
-        after = later(connection, [late])
+        after = load_later_facts(connection, [late])
     assert [at(1), at(2)] == [one.start for one in after]
     done = step(AlertingState(), [late, *after], at(5))
     assert [change.event.value for change in done.changes] == ["opened", "resolved"]
@@ -61,7 +61,9 @@ def test_quiet_windows_break_a_run():
     store = store_with({1: "ok"})
     with store.read() as connection:
         state = step(
-            AlertingState(), [fact(0, needed=2), *later(connection, [fact(0, needed=2)])], at(3)
+            AlertingState(),
+            [fact(0, needed=2), *load_later_facts(connection, [fact(0, needed=2)])],
+            at(3),
         ).state
     done = step(state, [fact(2, needed=2)], at(3))
     assert (done.changes, [alert.phase.state for alert in done.state.alerts.values()]) == (
@@ -74,5 +76,5 @@ def test_what_came_in_time_costs_no_look():
     """The newest window has nothing after it, and unsure windows say nothing."""
     store = store_with({0: "ok", 1: "unsure"})
     with store.read() as connection:
-        assert later(connection, [fact(1), fact(0)]) == []
-        assert later(connection, [fact(0, "other"), fact(0, verdict="ok")]) == []
+        assert load_later_facts(connection, [fact(1), fact(0)]) == []
+        assert load_later_facts(connection, [fact(0, "other"), fact(0, verdict="ok")]) == []

@@ -208,7 +208,7 @@ def test_id_time_version_and_label_never_take_part():
         DomainClassifier(columns=("age", "income", "key")),
     ):
         assert measured(check, current, reference, **schema).value < 0.6
-    both = sampled_rows.both(
+    both = sampled_rows.select_samples(
         replace(context(current, reference), schema=Schema(**schema)), ("key", "age", "nowhere")
     )
     assert list(both.current) == ["age"]

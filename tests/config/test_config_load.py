@@ -140,16 +140,19 @@ def test_texts_images_and_embeddings_stand_for_several_columns(tmp_path):
     assert {name: part.dimension for name, part in made.features.items()} == {
         "said": 0, "photo": 0, "meaning": 768, "later": 0, "run": 4,
     }  # fmt: skip
-    assert made.unmeasured == ("later",)
+    assert made.embeddings_without_dimension == ("later",)
     assert [field.path for field in made.fields] == [
         "said", "body.image", "meaning", "later", "e_008", "e_009", "e_010", "e_011",
     ]  # fmt: skip
-    assert (made.profiled["said.words"], made.profiled["said.script"]) == (
+    assert (made.profile_columns["said.words"], made.profile_columns["said.script"]) == (
         Kind.NUMERIC,
         Kind.CATEGORICAL,
     )
-    assert (made.profiled["photo.blur"], made.profiled["meaning"]) == (Kind.NUMERIC, Kind.EMBEDDING)
-    assert {"body.image", "photo"}.isdisjoint(made.profiled)
+    assert (made.profile_columns["photo.blur"], made.profile_columns["meaning"]) == (
+        Kind.NUMERIC,
+        Kind.EMBEDDING,
+    )
+    assert {"body.image", "photo"}.isdisjoint(made.profile_columns)
     assert {"said", "said.word", "said.characters"} <= made.redact
     assert "photo.blur" not in made.redact
 

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from driftline import OutcomeUnknown, Rejected, Retryable, Throttled
-from driftline.delivery.network.http_errors import parse_retry_after, raise_for_status, read_pause
+from driftline.delivery.network.http_errors import raise_for_status, read_pause, read_retry_after
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 MEANINGS = {
@@ -63,7 +63,7 @@ def test_retry_after(header, seconds):
     """Seconds or an HTTP date, never in the past, never more than an hour away; nonsense is as good
     as nothing.
     """
-    assert (None if seconds is None else NOW + timedelta(seconds=seconds)) == parse_retry_after(
+    assert (None if seconds is None else NOW + timedelta(seconds=seconds)) == read_retry_after(
         header, NOW
     )
 

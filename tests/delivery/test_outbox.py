@@ -131,7 +131,7 @@ def test_dead_letters_are_listed_and_armed_again(store):
     settle(store, outbox.mark_refused, claimed.id, NOW, "HTTP 404")
     with store.read() as connection:
         [letter] = outbox.list_dead_letters(connection)
-    assert (letter.sink, letter.error, letter.attempts, letter.finished) == (
+    assert (letter.sink, letter.error, letter.attempts, letter.finished_at) == (
         "chat",
         "HTTP 404",
         1,

@@ -25,7 +25,7 @@ HOSTILE = (
 
 
 def written(template: str, markup: str = "plain", **names: object) -> str:
-    return Sandbox(DIALECTS[markup], {}).written(template, names)
+    return Sandbox(DIALECTS[markup], {}).render(template, names)
 
 
 @pytest.mark.parametrize("markup", DIALECTS)

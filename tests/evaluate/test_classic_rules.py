@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from driftline import Check, Measurement, Rule, Severity, Verdict
-from driftline.contracts.classic_rules import RUN, often
+from driftline.contracts.classic_rules import MAX_RUN, often
 from driftline.evaluate.check_plan import CheckPlan, run_check
 from driftline.kit.checks import Cusum, Earlier, Ewma, PValue, Shewhart, Sigma
 from driftline.testing import context, window
@@ -300,7 +300,7 @@ def test_a_chart_is_given_the_past_of_its_own_series():
     assert [row.verdict for row in rows] == [Verdict.CHANGED, Verdict.UNSURE, Verdict.UNSURE]
     assert rows[0].severity is Severity.WARNING
     assert rows[1].reason == "10 more windows are needed to know what is usual"
-    assert asked == [("level", {"column": name}, 10 + RUN) for name in "ab"]
+    assert asked == [("level", {"column": name}, 10 + MAX_RUN) for name in "ab"]
 
 
 def test_a_rule_is_of_one_kind():

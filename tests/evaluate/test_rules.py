@@ -94,12 +94,12 @@ def test_what_would_have_been_seen_is_the_bound_and_the_arm_of_the_interval():
     was passed.
     """
     shift = Measurement(3.0, interval=(2.5, 3.5))
-    assert above(warning=1.0, critical=2.0).smallest_seen(shift, 100) == 1.5
-    assert below(warning=5.0).smallest_seen(shift, 100) == 4.5
-    assert Rule(outside=Range(low=0.0, high=2.0)).smallest_seen(shift, 100) == 2.5
-    assert Rule(unusual=Unusual(obvious=2.0)).smallest_seen(shift, 100) == 2.5
-    assert above(warning=4.0).smallest_seen(shift, 100) is None
-    assert above(warning=1.0).smallest_seen(Measurement(3.0), 100) is None
+    assert above(warning=1.0, critical=2.0).smallest_detectable(shift, 100) == 1.5
+    assert below(warning=5.0).smallest_detectable(shift, 100) == 4.5
+    assert Rule(outside=Range(low=0.0, high=2.0)).smallest_detectable(shift, 100) == 2.5
+    assert Rule(unusual=Unusual(obvious=2.0)).smallest_detectable(shift, 100) == 2.5
+    assert above(warning=4.0).smallest_detectable(shift, 100) is None
+    assert above(warning=1.0).smallest_detectable(Measurement(3.0), 100) is None
 
 
 @pytest.mark.parametrize("hits", [150, 300, 560, 598, 600])
@@ -108,7 +108,7 @@ def test_a_share_as_large_as_would_have_been_seen_passes_the_bound(hits):
     20%.
     """
     rule = above(critical=0.2)
-    smallest = rule.smallest_seen(Measurement(hits / 600, interval=wilson(hits, 600)), 600)
+    smallest = rule.smallest_detectable(Measurement(hits / 600, interval=wilson(hits, 600)), 600)
     enough = math.ceil(smallest * 600)
 
     def verdict(found):

@@ -39,7 +39,7 @@ def verdicts(rows, effect, seed):
         row = JudgedMeasurement(
             check="drift",
             measurement=measurement,
-            judgement=Judgement(RULE.alone(measurement).verdict),
+            judgement=Judgement(RULE.judge_without_past(measurement).verdict),
             rows=rows,
             watched=RULE,
         )

@@ -94,7 +94,7 @@ def test_a_hanging_call_is_left_and_not_started_again(guard, clock):
     with pytest.raises(Overdue, match="has not answered"):
         guard.call("k", hang, timeout=0.01)
     assert guard.calls()["k"].overdue_since == clock.now()
-    with pytest.raises(Overdue, match="not started again"):
+    with pytest.raises(Overdue, match="not called again"):
         guard.call("k", hang, timeout=0.01)
     assert guard.call("other", lambda: 1, timeout=5) == 1
     assert len(starts) == 1

@@ -158,7 +158,7 @@ def test_what_is_no_image_is_invalid_and_what_is_missing_is_null():
     for odd in (pa.array([1.5, None]), pa.array([["a"], None]), pa.array([True, None])):
         made, marked = derive(PART, odd)
         assert all(rows.tolist() == [True, False] for rows in marked.values())
-        assert set(marked) == set(made) == set(PART.profiled)
+        assert set(marked) == set(made) == set(PART.profile_columns)
     assert derive(PART, pa.nulls(2))[1] == {}
 
 

@@ -175,12 +175,12 @@ def test_what_is_no_text_is_invalid_and_numbers_are_their_digits():
     for odd in (pa.array([["a"], None]), pa.array([{"a": 1}, None]), pa.array([b"\xff\xfe", None])):
         made, wrong = derive(part, odd)
         assert {name: rows.tolist() for name, rows in wrong.items()} == {
-            name: [True, False] for name in part.profiled
+            name: [True, False] for name in part.profile_columns
         }
         assert all(array.null_count == 2 for array in made.values())
     coded, _ = derive(part, pa.array(["a b", "c", "a b"]).dictionary_encode())
     assert coded["t.words"].to_pylist() == [2, 1, 2]
     for nothing in (pa.nulls(2), pa.array([], pa.string())):
         made, wrong = derive(part, nothing)
-        assert set(made) == set(part.profiled)
+        assert set(made) == set(part.profile_columns)
         assert wrong == {}

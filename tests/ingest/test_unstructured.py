@@ -78,7 +78,7 @@ def test_numbered_columns_with_a_telling_name_are_one_embedding():
     kinds, found = inferred(**run, age=[1.5, 2.0] * 100)
     assert kinds == {"emb": Kind.EMBEDDING, "age": Kind.NUMERIC}
     part = found.schema.features["emb"]
-    assert (part.path, part.dimension, part.run) == ("emb_{000..023}", 24, tuple(run))
+    assert (part.path, part.dimension, part.element_paths) == ("emb_{000..023}", 24, tuple(run))
     assert any("emb_{000..023}" in doubt for doubt in found.doubts)
     for name, cast in (("v{}", float), ("emb_{}", int)):
         columns = {
@@ -152,4 +152,4 @@ def test_a_declared_embedding_gets_its_dimension():
         "said": 7,
         "unseen": 0,
     }
-    assert found.unmeasured == ("unseen",)
+    assert found.embeddings_without_dimension == ("unseen",)

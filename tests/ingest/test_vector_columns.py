@@ -202,9 +202,9 @@ def test_columns_of_a_run_make_one_vector():
     null, a hole is a hole.
     """
     part = Field("emb", "emb_{00..03}", Kind.EMBEDDING, 4)
-    assert [piece.path for piece in part.read] == ["emb_00", "emb_01", "emb_02", "emb_03"]
+    assert [piece.path for piece in part.input_fields] == ["emb_00", "emb_01", "emb_02", "emb_03"]
     schema = Schema(features={"emb": part})
-    assert schema.fields == part.read
+    assert schema.fields == part.input_fields
     raw = {
         "emb[0]": pa.array([1.0, None, 0.5]),
         "emb[1]": pa.array(["2", None, "x"]),

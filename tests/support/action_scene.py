@@ -38,7 +38,7 @@ from driftline.delivery.worker import DeliveryPolicy, SinkWorker
 from driftline.extensions.guard import Guard
 from driftline.state import action_runs, outbox
 from driftline.state.action_runs import Run
-from driftline.state.incident_store import enqueue, save
+from driftline.state.incident_store import enqueue, save_step
 from driftline.state.store import Store
 from driftline.testing import FakeLog
 
@@ -165,7 +165,7 @@ class Desk:
         called = self.acting.plan_runs(self.store, done.changes, self.now)
         with self.store.write() as connection:
             changes = self.acting.record_runs(connection, done.changes, called, self.now)
-            save(connection, replace(done, changes=tuple(changes)))
+            save_step(connection, replace(done, changes=tuple(changes)))
             for change in changes:
                 enqueue(connection, change, (), self.now)
         self.told = changes
@@ -174,7 +174,7 @@ class Desk:
     @property
     def runs(self) -> list[Run]:
         with self.store.read() as connection:
-            return action_runs.list_runs(connection)
+            return action_runs.load_runs(connection)
 
     def settle(self) -> None:
         """Let the clock jump to what is due, for three days."""

@@ -10,7 +10,7 @@ from pydantic import PrivateAttr
 
 from driftline import Notification, Severity, Sink, Verdict
 from driftline.alerting import AlertingState, retire, step
-from driftline.state.incident_store import SinkPlan, enqueue, save
+from driftline.state.incident_store import SinkPlan, enqueue, save_step
 from driftline.state.store import Store
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -55,7 +55,7 @@ def tell(
         )
         assert [event] == [change.event.value for change in done.changes]
         with store.write() as connection:
-            save(connection, done)
+            save_step(connection, done)
             for change in done.changes:
                 enqueue(connection, change, plans, now)
         state = done.state

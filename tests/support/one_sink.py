@@ -74,7 +74,7 @@ class World:
         sink = self._sink(Secret("${env:URL}", self.server.url))
         clock: dict[str, Any] = {"permit": lambda: self.left.append(self.now)}
         http = HttpClient(
-            lambda: self.now, allow_private=True, timeout=0.25, trusted=trusted, **clock
+            lambda: self.now, allow_private=True, timeout=0.25, authorities=trusted, **clock
         )
 
         def earlier(told: Notification) -> str:

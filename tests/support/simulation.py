@@ -15,7 +15,7 @@ from driftline import Notification, Severity, Verdict
 from driftline.alerting import Fact, Step, step
 from driftline.state import outbox
 from driftline.state.factory import open_store
-from driftline.state.incident_store import SinkPlan, enqueue, load, save
+from driftline.state.incident_store import SinkPlan, enqueue, load_alerting_state, save_step
 from driftline.state.store import Store
 
 START = datetime(2026, 11, 20, 0, 0, tzinfo=UTC)
@@ -59,8 +59,8 @@ class Simulation:
         """
         now = at(hour) if hour is not None else max((one.end for one in facts), default=START)
         with self.store.write() as connection:
-            done = step(load(connection, "churn"), facts, now)
-            save(connection, done)
+            done = step(load_alerting_state(connection, "churn"), facts, now)
+            save_step(connection, done)
             for change in done.changes:
                 enqueue(connection, change, self.sinks, now)
         self.steps.append(done)

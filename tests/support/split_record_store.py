@@ -193,7 +193,7 @@ class Halves:
 
     def alone(self) -> dict[str, int]:
         with self.store.read() as connection:
-            return pair_rows.count_alone(connection, "m", 2**62)
+            return pair_rows.count_unpaired(connection, "m", 2**62)
 
     def kept(self) -> list[tuple[int, ...]]:
         """The kept halves: role, window, rows, matched, joined, removed."""

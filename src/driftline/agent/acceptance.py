@@ -16,7 +16,7 @@ from driftline.agent.reference_state import ReferenceState
 from driftline.alerting.acts import Act, Kind, refused
 from driftline.alerting.incident import Change
 from driftline.state import people
-from driftline.state.incident_store import asked, load
+from driftline.state.incident_store import load_acts, load_alerting_state
 from driftline.state.store import Store
 from driftline.types.alert import Alert
 from driftline.types.errors import DriftlineError
@@ -49,11 +49,13 @@ def apply_acceptances(
     reference, changes = None, list[Change]()
     with alerts.store.read() as connection:
         requests = [
-            request for request in asked(connection, alerts.model) if request.kind is Kind.ACCEPT
+            request
+            for request in load_acts(connection, alerts.model)
+            if request.kind is Kind.ACCEPT
         ]
         if not requests:
             return None, changes
-        state = load(connection, alerts.model)
+        state = load_alerting_state(connection, alerts.model)
     for request in requests:
         incident = state.incidents.get(request.incident)
         keys = () if incident is None else incident.keys

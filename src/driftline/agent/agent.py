@@ -146,7 +146,7 @@ class Agent:
         services = self._services
         services.metrics.leading.set(1)
         with self.store.read() as connection:
-            for row in incidents.list_incidents(connection, firing=True, limit=10):
+            for row in incidents.load_incidents(connection, firing=True, limit=10):
                 services.log.info(
                     f"still firing: {row.title}",
                     model=row.model,

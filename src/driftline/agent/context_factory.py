@@ -44,7 +44,7 @@ class ContextFactory:
         key = allow_private, ca_file
         if key not in self._clients:
             self._clients[key] = HttpClient(
-                self.clock, allow_private=allow_private, trusted=ca_file, permit=self.permit
+                self.clock, allow_private=allow_private, authorities=ca_file, permit=self.permit
             )
         return self._clients[key]
 

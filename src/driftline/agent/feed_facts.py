@@ -7,6 +7,7 @@ from datetime import datetime
 
 from driftline.alerting.fact import Fact, trouble
 from driftline.ingest.read.read_pass import ReadCounts
+from driftline.state.pair_rows import RequestCounts
 
 REJECTED_SHARE = 0.05
 """Share of the records of one tick; more than this can't be chance, and is an alert."""
@@ -18,13 +19,13 @@ def feed_facts(
     reading: ReadCounts,
     *,
     error: str,
-    unpaired_reason: str | None,
+    request_counts: RequestCounts | None,
     label_problems: Mapping[str, str],
     patience_ticks: int,
 ) -> list[Fact]:
     """Return a fact for each trouble that a tick may have; an empty reason says there is none.
 
-    `unpaired_reason` describes requests without a response; None where nothing is paired.
+    `request_counts` is None where no requests wait for responses.
     """
 
     def fact(name: str, reason: str, ticks: int = 1) -> Fact:
@@ -33,8 +34,8 @@ def feed_facts(
     facts = [fact("reading", error or _waiting(reading), patience_ticks)]
     if reading.objects:
         facts.append(fact("unreadable", _unreadable(reading)))
-    if unpaired_reason is not None:
-        facts.append(fact("unpaired", unpaired_reason))
+    if request_counts is not None:
+        facts.append(fact("unpaired", _unpaired(request_counts)))
     patience = {"labels": patience_ticks}
     return facts + [
         fact(name, reason, patience.get(name, 1)) for name, reason in label_problems.items()
@@ -55,4 +56,14 @@ def _unreadable(reading: ReadCounts) -> str:
     return (
         f"{reading.rejected_records:,} of {records:,} records and {reading.quarantined:,} objects: "
         f"{example}"
+    )
+
+
+def _unpaired(counts: RequestCounts) -> str:
+    """Most requests have no response, though earlier ones had."""
+    if 2 * counts.unpaired_requests <= counts.requests or not counts.earlier_had_responses:
+        return ""
+    return (
+        f"{counts.unpaired_requests:,} of {counts.requests:,} requests "
+        f"since {counts.start:%Y-%m-%d %H:%M} have no response"
     )

@@ -22,7 +22,14 @@ from driftline.alerting.step import retire, step
 from driftline.alerting.work import AlertingState, Step
 from driftline.extensions.phrasebook import Phrasebook
 from driftline.state import people
-from driftline.state.incident_store import asked, enqueue, later, load, save, silences
+from driftline.state.incident_store import (
+    enqueue,
+    load_acts,
+    load_alerting_state,
+    load_later_facts,
+    load_silences,
+    save_step,
+)
 from driftline.state.store import Store
 from driftline.types.alert import Alert
 from driftline.types.notification import Notification
@@ -82,12 +89,12 @@ class ModelAlerts:
         with self.store.read() as connection:
             result = step(
                 self._load(connection),
-                [*facts, *later(connection, facts)],
+                [*facts, *load_later_facts(connection, facts)],
                 now,
                 self.settings.life,
             )
-            result, outcomes = act(result, asked(connection, self.model), now)
-            quiet = replace(self.settings.quiet, silences=silences(connection, now))
+            result, outcomes = act(result, load_acts(connection, self.model), now)
+            quiet = replace(self.settings.quiet, silences=load_silences(connection, now))
             result = tell(result, quiet, now)
         changes = tuple(self._enrich(change) for change in result.changes)
         runs = [] if self.actions is None else self.actions.plan_runs(self.store, changes, now)
@@ -102,7 +109,7 @@ class ModelAlerts:
         if self.actions is not None:
             changes = self.actions.record_runs(connection, result.changes, prepared_step.runs, now)
             result = replace(result, changes=tuple(changes))
-        save(connection, result)
+        save_step(connection, result)
         for change in result.changes:
             notification = change.notification
             receivers = self.settings.receivers(notification)
@@ -127,7 +134,7 @@ class ModelAlerts:
         return self._publish(result)
 
     def _load(self, connection: Connection) -> AlertingState:
-        return load(connection, self.model, self.settings.phrasebook)
+        return load_alerting_state(connection, self.model, self.settings.phrasebook)
 
     def _publish(self, result: Step) -> list[Change]:
         self.callbacks.on_changes(result.changes)

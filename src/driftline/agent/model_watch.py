@@ -114,7 +114,7 @@ class ModelWatch:
         settings, stopping = self.settings, self.callbacks.stopping
         with self._services.store.write() as connection:
             models.add_model(connection, self.name, as_micros(now))
-            models.note_configuration(
+            models.store_configuration(
                 connection,
                 digest=settings.config_digest,
                 model=self.name,
@@ -225,7 +225,7 @@ class ModelWatch:
         if self._has_retired_alerts:
             return
         checks = {plan.name for plan in self.settings.plans}
-        columns = set(reference.schema.profiled)
+        columns = set(reference.schema.profile_columns)
 
         def is_obsolete(alert: Alert) -> bool:
             column = dict(alert.labels).get("column")
@@ -326,7 +326,7 @@ class ModelWatch:
     def _report_feed(self, now: datetime, report: Tick) -> None:
         """Report the state of the feed and of the actions: troubles are alerts of monitoring."""
         with self._services.store.read() as connection:
-            unpaired_reason = pair_rows.lonely(
+            request_counts = pair_rows.load_request_counts(
                 connection, self.name, pair_rows.find_first_unjudged(connection, self.name)
             )
         facts = feed_facts(
@@ -334,7 +334,7 @@ class ModelWatch:
             now,
             report.reading,
             error=report.error,
-            unpaired_reason=unpaired_reason,
+            request_counts=request_counts,
             label_problems=report.labels.problems
             if self._labels is not None and not report.error
             else {},

@@ -136,15 +136,15 @@ def build_reference(
     columns = _input_columns(reference_job, objects, job, schema) if has_source else ()
     job = replace(job, formats=with_input_columns(job.formats, columns))
     warnings: list[str] = []
-    if schema is None or not schema.features or schema.unmeasured:
+    if schema is None or not schema.features or schema.embeddings_without_dimension:
         batches = peek(reference_job, objects)
         if has_source:
             batches = batches + peek(job, _first_objects(job, now))
         inference = infer_schema(batches, schema)
         schema, warnings = inference.schema, inference.doubts
-        if schema.unmeasured:
+        if schema.embeddings_without_dimension:
             raise SourceError(
-                f"no vector of {schema.unmeasured[0]} is in the first records: set its dimension "
+                f"no vector of {schema.embeddings_without_dimension[0]} is in the first records: set its dimension "
                 "in the schema"
             )
     reference_job = replace(reference_job, schema=schema, latest=latest_event_time(now))

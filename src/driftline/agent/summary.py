@@ -64,7 +64,7 @@ def summarise(store: Store, config: Config, ticks: dict[str, Tick] | None = None
                 "incident": run.incident,
                 "state": run.state,
             }
-            for run in action_runs.list_runs(connection)
+            for run in action_runs.load_runs(connection)
         ]
     leader = store.leader()
     summary["leader"] = (
@@ -106,7 +106,7 @@ def _model(connection: Any, name: str) -> Plain:
     counts = measurements.count_verdicts(connection, name)
     state = models.load_model(connection, name)
     reference = models.load_current_reference(connection, name)
-    unpaired_counts = pair_rows.count_alone(
+    unpaired_counts = pair_rows.count_unpaired(
         connection, name, pair_rows.find_first_unjudged(connection, name)
     )
     return {
@@ -135,7 +135,7 @@ def _model(connection: Any, name: str) -> Plain:
                 "since": row.since.isoformat(),
                 "resolved_at": row.resolved_at.isoformat() if row.resolved_at else None,
             }
-            for row in incidents.list_incidents(connection, name)
+            for row in incidents.load_incidents(connection, name)
         ],
         "last_event": from_micros(state.last_event).isoformat()
         if state and state.last_event is not None

@@ -8,7 +8,7 @@ from driftline.agent.services import Services
 from driftline.agent.tick import Tick
 from driftline.alerting.step import firing
 from driftline.state import models, outbox
-from driftline.state.incident_store import load
+from driftline.state.incident_store import load_alerting_state
 from driftline.types.model import Severity, Verdict
 
 MAX_ERRORS = 3
@@ -75,7 +75,7 @@ def update_state_metrics(model: str, services: Services) -> None:
     metrics = services.metrics
     with services.store.read() as connection:
         state = models.load_model(connection, model)
-        alerts = firing(load(connection, model))
+        alerts = firing(load_alerting_state(connection, model))
         sinks = outbox.load_sink_status(connection)
     metrics.set_alerts(
         model,

@@ -20,7 +20,7 @@ from driftline.types.phrasing import (
     describe_movement,
     group_by_subject,
     lasting,
-    pair,
+    old_and_new,
     span,
     subject,
     times,
@@ -35,8 +35,10 @@ LONGEST = 200
 def fact_of(alert: Alert, *, named: bool = False) -> AlertFact:
     """An alert in words and numbers; `named` adds the model version to its labels."""
     firing = alert.fires
-    number_entry = (alert.changed if firing else alert.newest) or alert.changed or _nothing(alert)
-    verdict_entry = alert.changed or number_entry
+    number_entry = (
+        (alert.newest_change if firing else alert.newest) or alert.newest_change or _nothing(alert)
+    )
+    verdict_entry = alert.newest_change or number_entry
     within = {"segment": alert.segment, "version": alert.version if named else ""}
     labels = {**dict(alert.labels), **{name: value for name, value in within.items() if value}}
     return AlertFact(
@@ -207,7 +209,7 @@ def _example(group: Sequence[AlertFact], phrasebook: Phrasebook) -> str:
     about = subject(group[0], NAME)
     for alert in group:
         for word in ("mean", "median"):
-            found = pair(alert.detail, word)
+            found = old_and_new(alert.detail, word)
             by = times(*found) if found else ""
             if by:
                 return f"{about} {by}"

@@ -254,7 +254,7 @@ def end(
 
 def _decisions(alerts: Sequence[Alert]) -> set[Decision]:
     """What the checks of the alerts that fire say is to be done."""
-    changed = (alert.changed for alert in alerts if alert.fires)
+    changed = (alert.newest_change for alert in alerts if alert.fires)
     return {
         entry.measurement.decision
         for entry in changed
@@ -290,7 +290,7 @@ def told(
     shown = tuple(fact for fact, _ in ordered)
     ends = [alert.phase.until for alert in members if alert.phase.until is not None]
     resolved_at = max(ends, default=window[1]) if event is Event.RESOLVED else None
-    newest = [alert.changed or alert.newest for _, alert in ordered]
+    newest = [alert.newest_change or alert.newest for _, alert in ordered]
     line = title(
         incident.model,
         event,

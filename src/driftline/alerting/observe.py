@@ -78,13 +78,18 @@ def _trim(alert: Alert) -> Alert:
     calm = all(entry.verdict is not Verdict.CHANGED for entry in alert.recent[-HORIZON:])
     if calm and phase.state in (AlertState.QUIET, AlertState.RESOLVED):
         return replace(
-            alert, base=phase, recent=(), floor=None, evidence=alert.changed, seen=alert.newest
+            alert,
+            base=phase,
+            recent=(),
+            floor=None,
+            evidence=alert.newest_change,
+            seen=alert.newest,
         )
     first = alert.recent[0]
     evidence = first if first.verdict is Verdict.CHANGED else alert.evidence
     return replace(
         alert,
-        base=alert.stride(alert.base, first),
+        base=alert.advance(alert.base, first),
         recent=alert.recent[1:],
         evidence=evidence,
         seen=first,

@@ -159,7 +159,7 @@ def _each(asked: Matchers, alerts: Sequence[Alert]) -> list[bool]:
 
 
 def _known(alert: Alert) -> Mapping[str, str]:
-    judgement = None if alert.changed is None else alert.changed.judgement
+    judgement = None if alert.newest_change is None else alert.newest_change.judgement
     bound = None if judgement is None else judgement.bound
     return {
         "side": "" if bound is None else bound.side.value, **dict(alert.labels), "family": alert.cause, "check": alert.check, "measurement": alert.measurement,

@@ -60,7 +60,7 @@ def list_runs(incident: str | None, config: Path, as_json: bool) -> int:
     from driftline.state import action_runs
 
     with open_state(load_config(config)) as store, store.read() as connection:
-        runs = action_runs.list_runs(connection, incident)
+        runs = action_runs.load_runs(connection, incident)
     if as_json:
         click.echo(json.dumps([run.plain() for run in runs], ensure_ascii=False, indent=2))
     else:
@@ -78,7 +78,7 @@ def approve_run(run: str, author: str, reason: str, config: Path, as_json: bool)
     from driftline.state import action_runs
 
     return _decide(
-        action_runs.approve_run,
+        action_runs.mark_approved,
         token=run,
         author=author,
         reason=reason,
@@ -97,7 +97,7 @@ def reject_run(run: str, author: str, reason: str, config: Path, as_json: bool) 
     from driftline.state import action_runs
 
     return _decide(
-        action_runs.reject_run,
+        action_runs.mark_rejected,
         token=run,
         author=author,
         reason=reason,

@@ -216,7 +216,7 @@ def _schema(schema: Schema) -> list[str]:
 def _feature(part: Field) -> str:
     parts = {
         "path": part.path if part.path != part.name else "",
-        "dimension": part.dimension if not part.run else 0,
+        "dimension": part.dimension if not part.element_paths else 0,
     }
     inside = ", ".join(
         f"{key}: {_quoted(value) if key == 'path' else value}"

@@ -276,12 +276,12 @@ def _show(baseline: ImportedBaseline) -> None:
 def list_references(model: str | None, config: Path, as_json: bool) -> None:
     """List the references of MODEL, or of all models: their origin, and which one is in use."""
     from driftline.config import load_config
-    from driftline.state.models import list_references
+    from driftline.state.models import load_references
 
     settings = load_config(config)
     names = list(settings.models) if model is None else [_model(list(settings.models), model)]
     with open_state(settings) as store, store.read() as connection:
-        rows = [row for name in names for row in list_references(connection, name)]
+        rows = [row for name in names for row in load_references(connection, name)]
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
         return

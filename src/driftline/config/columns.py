@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from driftline.config.document import Quoted
-from driftline.types.model import WIDEST, Kind, Schema, Task
+from driftline.types.model import MAX_DIMENSION, Kind, Schema, Task
 from driftline.types.model import Field as Column
 
 
@@ -55,7 +55,7 @@ class FeatureConfig(_Part):
 
     Default: the name. If the values of an embedding are columns of their own, write `emb_{0..767}`.
     """
-    dimension: int | None = Field(default=None, ge=1, le=WIDEST)
+    dimension: int | None = Field(default=None, ge=1, le=MAX_DIMENSION)
     """The number of values of an embedding. Default: that of most vectors of the reference."""
 
     @model_validator(mode="after")
@@ -64,9 +64,9 @@ class FeatureConfig(_Part):
             if self.dimension is not None:
                 raise ValueError("only an embedding has a dimension")
             return self
-        run = len(self.column("").run)
-        if run > WIDEST:
-            raise ValueError(f"an embedding has {WIDEST:,} values at most")
+        run = len(self.column("").element_paths)
+        if run > MAX_DIMENSION:
+            raise ValueError(f"an embedding has {MAX_DIMENSION:,} values at most")
         if run and self.dimension not in (None, run):
             raise ValueError(f"{self.path} are {run} columns, not {self.dimension}")
         return self
@@ -74,7 +74,7 @@ class FeatureConfig(_Part):
     def column(self, name: str) -> Column:
         """Return the canonical column."""
         part = Column(name, self.path or name, self.kind, self.dimension or 0)
-        return replace(part, dimension=part.dimension or len(part.run))
+        return replace(part, dimension=part.dimension or len(part.element_paths))
 
 
 def _kind(value: Any) -> Any:

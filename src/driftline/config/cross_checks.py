@@ -22,35 +22,39 @@ from driftline.types.model import DERIVED, Kind
 NAME = re.compile(r"[^\W_][\w .:-]{0,99}")
 
 
-def crossed(document: Document, registry: Registry) -> Iterator[Problem]:
-    """Every name that leads nowhere."""
-    models, sinks = _dict(document.value, "models"), _dict(document.value, "sinks")
-    actions = _dict(document.value, "actions")
+def find_cross_problems(document: Document, registry: Registry) -> Iterator[Problem]:
+    """Yield a problem for every name that nothing defines, and for every missing token."""
+    models, sinks = _get_dict(document.value, "models"), _get_dict(document.value, "sinks")
+    actions = _get_dict(document.value, "actions")
     for part, names in (("models", models), ("sinks", sinks), ("actions", actions)):
-        yield from _names(document, (part,), names)
-    yield from _reachable(document)
-    yield from _acting(document)
-    yield from _names(document, ("mute_times",), _dict(document.value, "mute_times"))
-    yield from _routes(document, ("routes",), _dict(document.value, "routes"), sinks)
+        yield from _check_names(document, (part,), names)
+    yield from _check_http_token(document)
+    yield from _check_signing_token(document)
+    yield from _check_names(document, ("mute_times",), _get_dict(document.value, "mute_times"))
+    yield from _check_routes(document, ("routes",), _get_dict(document.value, "routes"), sinks)
     for name, sink in sinks.items():
-        yield from _templates(document, ("sinks", name, "templates"), _dict(sink, "templates"))
+        yield from _check_templates(
+            document, ("sinks", name, "templates"), _get_dict(sink, "templates")
+        )
     for name, action in actions.items():
-        yield from _called_for(document, ("actions", name, "when"), _dict(action, "when"), models)
+        yield from _check_conditions(
+            document, ("actions", name, "when"), _get_dict(action, "when"), models
+        )
     for name, model in models.items():
         at: Loc = ("models", name)
         if isinstance(model, dict):
-            yield from _notify(document, (*at, "notify"), model.get("notify"), sinks)
-            yield from _names(document, (*at, "checks"), _dict(model, "checks"))
-            yield from _columns(document, at, model, registry)
-            yield from _labels(document, at, model)
+            yield from _check_sink_names(document, (*at, "notify"), model.get("notify"), sinks)
+            yield from _check_names(document, (*at, "checks"), _get_dict(model, "checks"))
+            yield from _check_columns(document, at, model, registry)
+            yield from _check_labels(document, at, model)
 
 
-def _dict(value: Any, key: str) -> dict[str, Any]:
-    found = value.get(key) if isinstance(value, dict) else None
-    return found if isinstance(found, dict) else {}
+def _get_dict(value: Any, key: str) -> dict[str, Any]:
+    part = value.get(key) if isinstance(value, dict) else None
+    return part if isinstance(part, dict) else {}
 
 
-def _texts(value: Any) -> list[tuple[int, str]]:
+def _enumerate_texts(value: Any) -> list[tuple[int, str]]:
     return (
         [(number, item) for number, item in enumerate(value) if isinstance(item, str)]
         if isinstance(value, list)
@@ -58,27 +62,33 @@ def _texts(value: Any) -> list[tuple[int, str]]:
     )
 
 
-def _names(document: Document, loc: Loc, names: dict[str, Any]) -> Iterator[Problem]:
+def _check_names(document: Document, loc: Loc, names: dict[str, Any]) -> Iterator[Problem]:
     for name in names:
         if not NAME.fullmatch(name):
-            message = "a name begins with a letter or digit and holds up to 100 letters, digits, and any of space . : _ -"
+            message = (
+                "a name begins with a letter or digit and holds up to 100 letters, digits, "
+                "and any of space . : _ -"
+            )
             yield document.problem((*loc, name), message, at_key=True)
 
 
-def _reachable(document: Document) -> Iterator[Problem]:
-    """Pages that other machines can reach need a token."""
-    agent = _dict(document.value, "agent")
+def _check_http_token(document: Document) -> Iterator[Problem]:
+    """Check that pages which other machines can reach have a token."""
+    agent = _get_dict(document.value, "agent")
     http = agent.get("http")
     if isinstance(http, str) and agent.get("http_token") is None and not has_reference(http):
         host = http.rpartition(":")[0].removeprefix("[").removesuffix("]")
         if host and not _is_loopback(host):
-            message = "other machines can reach this address; set agent.http_token, such as ${env:DRIFTLINE_HTTP_TOKEN}"
+            message = (
+                "other machines can reach this address; set agent.http_token, "
+                "such as ${env:DRIFTLINE_HTTP_TOKEN}"
+            )
             yield document.problem(("agent", "http"), f"{message}, or listen on 127.0.0.1")
 
 
-def _acting(document: Document) -> Iterator[Problem]:
-    """Links that act are signed."""
-    agent = _dict(document.value, "agent")
+def _check_signing_token(document: Document) -> Iterator[Problem]:
+    """Check that there is a token to sign links with, if messages have links."""
+    agent = _get_dict(document.value, "agent")
     if agent.get("public_url") is not None and agent.get("token") is None:
         message = "links in messages are signed: set agent.token, such as ${env:DRIFTLINE_TOKEN}"
         yield document.problem(("agent", "public_url"), message)
@@ -91,20 +101,22 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _notify(document: Document, loc: Loc, given: Any, sinks: dict[str, Any]) -> Iterator[Problem]:
-    for number, name in _texts(given):
+def _check_sink_names(
+    document: Document, loc: Loc, names: Any, sinks: dict[str, Any]
+) -> Iterator[Problem]:
+    for number, name in _enumerate_texts(names):
         if name not in sinks:
             yield document.problem(
                 (*loc, number), unknown_name(name, sinks, f"no sink is called '{name}'")
             )
 
 
-def _routes(
+def _check_routes(
     document: Document, loc: Loc, route: dict[str, Any], sinks: dict[str, Any]
 ) -> Iterator[Problem]:
-    """Sinks that routes name, and a root that would not take everything."""
+    """Check the sinks that routes name, and that the root takes everything."""
     for key in ("sinks", "fallback"):
-        yield from _notify(document, (*loc, key), route.get(key), sinks)
+        yield from _check_sink_names(document, (*loc, key), route.get(key), sinks)
     if loc == ("routes",) and route.get("match"):
         yield document.problem(
             (*loc, "match"),
@@ -112,20 +124,22 @@ def _routes(
             at_key=True,
         )
     inner = route.get("routes")
-    for number, one in enumerate(inner if isinstance(inner, list) else []):
-        if isinstance(one, dict):
-            yield from _routes(document, (*loc, "routes", number), one, sinks)
+    for number, inner_route in enumerate(inner if isinstance(inner, list) else []):
+        if isinstance(inner_route, dict):
+            yield from _check_routes(document, (*loc, "routes", number), inner_route, sinks)
 
 
-def _templates(document: Document, loc: Loc, templates: dict[str, Any]) -> Iterator[Problem]:
-    """Templates that can't be read, or are none."""
+def _check_templates(document: Document, loc: Loc, templates: dict[str, Any]) -> Iterator[Problem]:
+    """Check that templates can be read and parsed."""
     from jinja2 import Environment, TemplateSyntaxError
 
-    for piece, given in templates.items():
-        file = given.get("file") if isinstance(given, dict) else None
+    for piece, template in templates.items():
+        file = template.get("file") if isinstance(template, dict) else None
         try:
             text = (
-                (document.path.parent / file).read_text("utf-8") if isinstance(file, str) else given
+                (document.path.parent / file).read_text("utf-8")
+                if isinstance(file, str)
+                else template
             )
             Environment().parse(text if isinstance(text, str) else "")
         except TemplateSyntaxError as error:
@@ -138,74 +152,84 @@ def _templates(document: Document, loc: Loc, templates: dict[str, Any]) -> Itera
             )
 
 
-def _called_for(
+def _check_conditions(
     document: Document, loc: Loc, when: dict[str, Any], models: dict[str, Any]
 ) -> Iterator[Problem]:
-    """Models that there are, and checks that one of them has; those of a model without checks are
-    not written down.
+    """Find models and checks of `when` that do not exist.
+
+    Models without `checks` have default checks, which the configuration does not name.
     """
-    for number, name in _texts(when.get("models")):
+    for number, name in _enumerate_texts(when.get("models")):
         if name not in models:
             yield document.problem(
                 (*loc, "models", number), unknown_name(name, models, f"no model is called '{name}'")
             )
     if all(isinstance(model, dict) and model.get("checks") for model in models.values()):
-        known = {check for model in models.values() for check in _dict(model, "checks")}
-        for number, name in _texts(when.get("checks")):
-            if name not in known:
+        checks = {check for model in models.values() for check in _get_dict(model, "checks")}
+        for number, name in _enumerate_texts(when.get("checks")):
+            if name not in checks:
                 yield document.problem(
                     (*loc, "checks", number),
-                    unknown_name(name, known, f"no check is called '{name}'"),
+                    unknown_name(name, checks, f"no check is called '{name}'"),
                 )
 
 
-def _labels(document: Document, at: Loc, model: dict[str, Any]) -> Iterator[Problem]:
-    """Labels that come later need something to be compared with, and an id to be joined by."""
-    labels, schema = _dict(model, "labels"), _dict(model, "schema")
+def _check_labels(document: Document, at: Loc, model: dict[str, Any]) -> Iterator[Problem]:
+    """Check that labels that come later have a prediction to compare with and an id to join by."""
+    labels, schema = _get_dict(model, "labels"), _get_dict(model, "schema")
     if not labels:
         return
     if not schema.get("prediction"):
         message = "labels are compared with predictions: say in schema.prediction where these stand"
         yield document.problem((*at, "labels"), message, at_key=True)
     if not schema.get("id") and not labels.get("joins"):
-        message = "say in labels.joins, or in schema.id, which column of the predictions the ids of the labels refer to"
+        message = (
+            "say in labels.joins, or in schema.id, which column of the predictions "
+            "the ids of the labels refer to"
+        )
         yield document.problem((*at, "labels"), message, at_key=True)
 
 
-def _stands_for(name: str, kind: Any) -> list[tuple[str, str]]:
-    """The columns that a feature comes to, each with its kind."""
-    made = DERIVED.get(Kind(kind), {}) if kind in list(Kind) else {}
-    return [(f"{name}.{what}", kind) for what, kind in made.items()] or [(name, str(kind))]
+def _derived_columns(name: str, kind: Any) -> list[tuple[str, str]]:
+    """Return the columns that stand for a feature, each with its kind."""
+    derived_kinds = DERIVED.get(Kind(kind), {}) if kind in list(Kind) else {}
+    return [(f"{name}.{suffix}", kind) for suffix, kind in derived_kinds.items()] or [
+        (name, str(kind))
+    ]
 
 
-def _columns(
+def _check_columns(
     document: Document, at: Loc, model: dict[str, Any], registry: Registry
 ) -> Iterator[Problem]:
-    schema = _dict(model, "schema")
-    features = _dict(schema, "features")
+    schema = _get_dict(model, "schema")
+    features = _get_dict(schema, "features")
     if not features:
         return
     roles = {
-        "prediction": _dict(schema, "prediction").get("column"),
-        "score": _dict(schema, "prediction").get("score"),
+        "prediction": _get_dict(schema, "prediction").get("column"),
+        "score": _get_dict(schema, "prediction").get("score"),
     }
-    roles["label"] = _dict(schema, "label").get("column")
+    roles["label"] = _get_dict(schema, "label").get("column")
     kinds: dict[str, str] = {}
-    for feature, given in features.items():
-        for column, stands in _stands_for(
-            feature, given.get("kind") if isinstance(given, dict) else given
+    for feature, settings in features.items():
+        for column, kind in _derived_columns(
+            feature, settings.get("kind") if isinstance(settings, dict) else settings
         ):
             if column in kinds:
                 loc = (*at, "schema", "features", feature)
                 yield document.problem(
                     loc, f"another feature makes a column {column} too", at_key=True
                 )
-            kinds[column] = stands
-    seen = dict.fromkeys([*features, *kinds], "features")
-    for role, given in roles.items():
-        name = given.get("name") or given.get("path") if isinstance(given, dict) else given
+            kinds[column] = kind
+    role_of = dict.fromkeys([*features, *kinds], "features")
+    for role, column_setting in roles.items():
+        name = (
+            column_setting.get("name") or column_setting.get("path")
+            if isinstance(column_setting, dict)
+            else column_setting
+        )
         if isinstance(name, str):
-            if name in seen:
+            if name in role_of:
                 where = (
                     "label.column"
                     if role == "label"
@@ -213,10 +237,10 @@ def _columns(
                 )
                 loc = (*at, "schema", *where.split("."))
                 yield document.problem(
-                    loc, f"the column is in {seen[name]} already; a column plays one part"
+                    loc, f"the column is in {role_of[name]} already; a column plays one part"
                 )
-            seen.setdefault(name, role)
-    for number, name in _texts(schema.get("segments")):
+            role_of.setdefault(name, role)
+    for number, name in _enumerate_texts(schema.get("segments")):
         loc = (*at, "schema", "segments", number)
         if name not in features and name not in kinds:
             yield document.problem(loc, unknown_name(name, kinds, f"no feature is called '{name}'"))
@@ -234,45 +258,49 @@ def _columns(
             yield document.problem(
                 loc, f"'{name}' is numeric; segments are made of categorical features"
             )
-    # What is only kept for samples is no column that a check could name.
-    seen = {name: role for name, role in seen.items() if name in kinds or name not in features}
-    for check, given in _dict(model, "checks").items():
-        type_ = _check_type(given, check, registry)
+    # A check can't name a column that is kept for samples only.
+    columns = [name for name in role_of if name in kinds or name not in features]
+    for check, settings in _get_dict(model, "checks").items():
+        type_ = _check_type(settings, check, registry)
         if type_ is None:
             continue
-        options, loc = _dict(given, "options"), (*at, "checks", check, "options")
-        for place, name in named_columns(type_, options, loc):
-            if name not in seen:
+        options, loc = _get_dict(settings, "options"), (*at, "checks", check, "options")
+        for place, name in find_named_columns(type_, options, loc):
+            if name not in columns:
                 yield document.problem(
-                    place, unknown_name(name, seen, f"the schema has no column '{name}'")
+                    place, unknown_name(name, columns, f"the schema has no column '{name}'")
                 )
 
 
-def _check_type(given: Any, name: str, registry: Registry) -> type[Check] | None:
-    type_ = given.get("type", name) if isinstance(given, dict) else name
+def _check_type(settings: Any, name: str, registry: Registry) -> type[Check] | None:
+    type_ = settings.get("type", name) if isinstance(settings, dict) else name
     return registry.types.get(("check", type_)) if isinstance(type_, str) else None
 
 
-def named_columns(
+def find_named_columns(
     type_: type[Check], options: dict[str, Any], loc: Loc
 ) -> Iterator[tuple[Loc, str]]:
-    """The columns that a check's options name, each with its place; see `NamesColumns`."""
+    """Yield the columns that a check's options name, each with its place; see `NamesColumns`."""
     for name, field in type_.model_fields.items():
         if name not in options:
             continue
-        found = list(_marked(field.annotation, field.metadata, options[name], (*loc, name)))
-        if not found and name == COLUMNS_OPTION:
-            found = [((*loc, name, number), text) for number, text in _texts(options[name])]
-        yield from found
+        columns = list(
+            _find_marked_columns(field.annotation, field.metadata, options[name], (*loc, name))
+        )
+        if not columns and name == COLUMNS_OPTION:
+            columns = [
+                ((*loc, name, number), text) for number, text in _enumerate_texts(options[name])
+            ]
+        yield from columns
 
 
-def _marked(
+def _find_marked_columns(
     annotation: Any, metadata: Sequence[Any], value: Any, loc: Loc
 ) -> Iterator[tuple[Loc, str]]:
-    """The columns in a value, where its type marks them."""
+    """Yield the columns in a value, where its type marks them."""
     if get_origin(annotation) is Annotated:
         inner, *more = get_args(annotation)
-        yield from _marked(inner, [*metadata, *more], value, loc)
+        yield from _find_marked_columns(inner, [*metadata, *more], value, loc)
         return
     for mark in metadata:
         if isinstance(mark, NamesColumns) and isinstance(value, str):
@@ -282,8 +310,8 @@ def _marked(
     arguments = get_args(annotation)
     if isinstance(value, dict) and len(arguments) == 2:
         for key, item in value.items():
-            yield from _marked(arguments[0], (), key, (*loc, key))
-            yield from _marked(arguments[1], (), item, (*loc, key))
+            yield from _find_marked_columns(arguments[0], (), key, (*loc, key))
+            yield from _find_marked_columns(arguments[1], (), item, (*loc, key))
     elif isinstance(value, list) and arguments:
         for number, item in enumerate(value):
-            yield from _marked(arguments[0], (), item, (*loc, number))
+            yield from _find_marked_columns(arguments[0], (), item, (*loc, number))

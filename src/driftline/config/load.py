@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from driftline.config.assemble import Assembly
-from driftline.config.cross_checks import crossed
+from driftline.config.cross_checks import find_cross_problems
 from driftline.config.document import Document, Loc, Quoted, read_document
 from driftline.config.instantiate import is_pending
 from driftline.config.mistakes import problems_of
@@ -42,7 +42,7 @@ def load_config(
     if registry is None:
         registry = Registry.load(plugin_paths(document))
         problems += _plugin_problems(document, registry)
-    problems += crossed(document, registry)
+    problems += find_cross_problems(document, registry)
     assembly = Assembly(document, registry, raw)
     tree = assembly.build_tree()
     problems += assembly.problems

@@ -38,7 +38,7 @@ ColumnName = Annotated[str, NamesColumns()]
 ModelPart = Literal[
     "label", "late label", "id", "numeric", "categorical", "text", "image", "embedding"
 ]
-"""What a model may have: a label, one that comes later, ids, or features of a kind."""
+"""A part that a model may have: a label, a label that comes later, ids, features of a kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def no_history(
 
 @dataclass(frozen=True, slots=True)
 class CheckContext:
-    """All that a check may see."""
+    """The inputs of a check."""
 
     current: Window
     reference: Window | None
@@ -93,7 +93,7 @@ COLUMNS_OPTION = "columns"
 
 
 class Check(Plugin, ABC):
-    """Measures a window against a reference. Knows nothing of thresholds, storage or messages."""
+    """Measures a window against a reference. Does not know thresholds, storage or messages."""
 
     collectors: ClassVar[frozenset[str]] = frozenset({"numeric", "categories"})
     """The parts of a profile that it looks at."""
@@ -102,7 +102,7 @@ class Check(Plugin, ABC):
     main: ClassVar[str] = ""
     """The measurement that a rule without `measurement` judges; the check's type when empty."""
     default_rules: ClassVar[Mapping[str, Rule]] = {}
-    """What judges its measurements when the configuration has no rule, by measurement name."""
+    """The rules of its measurements if the configuration has none, by measurement name."""
     min_rows: ClassVar[int] = 1
     """Fewer rows than this behind a measurement are `unsure`."""
     on_empty: ClassVar[bool] = False
@@ -117,9 +117,9 @@ class Check(Plugin, ABC):
     wordings: ClassVar[Mapping[str, Wording]] = {}
     """How its measurements read in messages, by measurement name; see `Wording` for the default."""
     schema_changes: ClassVar[frozenset[str]] = frozenset()
-    """Measurements whose change says that a column itself is another one now.
+    """Measurements whose change means that the column itself is a different one now.
 
-    Other changes of that column are put down to it.
+    It is then the likely cause of other changes of that column.
     """
     inhibits: ClassVar[tuple[tuple[str, str], ...]] = ()
     """Pairs of matchers, as under `inhibit` in the configuration.

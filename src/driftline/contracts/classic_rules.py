@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
 Side = Literal["above", "below", "both"]
 Correction = Literal["holm", "bh", "by", "simes"]
-RUN = 100
-"""Windows after the baseline that a chart runs over at most: a lasting change is no part of the
-baseline for so long.
+MAX_RUN = 100
+"""The most windows after the baseline that a chart looks at.
+
+A lasting change is no part of the baseline for so many windows.
 """
 NAMES: Mapping[Correction, str] = {
     "holm": "Holm",
@@ -34,15 +35,15 @@ NAMES: Mapping[Correction, str] = {
 FLAT = 1e-13
 """A spread below this share of the values is rounding error."""
 FAR = 1e9
-"""Standard deviations beyond which a window is no further out."""
+"""Deviations are cut to so many standard deviations."""
 
 
 class PValue(BaseModel):
-    """`changed` when a p-value is too small for chance, the p-values of all columns of a check in a
-    window taken together.
+    """`changed` when a p-value is too small for chance.
 
-    P-values take rows as independent, and windows that differ for no reason as different: with many
-    rows a window, expect more false alarms than stated. `unusual` compares windows with windows
+    The p-values of all columns of a check in one window are corrected together. P-values assume
+    that rows are independent, and count any difference between windows as a change: with many rows
+    in a window, expect more false alarms than stated. `unusual` compares windows with windows
     instead.
     """
 
@@ -51,9 +52,11 @@ class PValue(BaseModel):
     level: float = Field(default=0.01, gt=0, lt=1)
     """How often a window in which nothing changed has a false alarm in any of its columns."""
     correction: Correction = "holm"
-    """How columns share the level. `holm` holds always. `bh` bounds the share of false ones among
-    those named and finds more, where columns move together or not at all; `by` always. `simes` asks
-    whether anything changed and names the likeliest.
+    """How the columns share the level.
+
+    `holm` always holds the level. `bh` bounds the share of false alarms among the columns named,
+    and finds more; it holds where columns move together or are independent. `by` bounds the same
+    share always. `simes` tests whether anything changed, and names the likeliest column.
     """
     severity: Severity = Severity.WARNING
     """How much a change matters."""
@@ -64,15 +67,16 @@ class PValue(BaseModel):
         return self.level
 
     def promise(self, windows: float) -> str:
-        """The false alarms of a year of so many windows, in words."""
+        """Return the false alarms of a year with so many windows, in words."""
         return f"{often(self.rate, windows)}, all columns of a check together, rows independent"
 
     def judge(self, p_values: Sequence[float | None]) -> list[Judgement]:
-        """The verdicts on the measurements of one name in one window; those without a p-value are
-        unsure.
+        """Judge the measurements of one name in one window.
+
+        Those without a p-value are unsure.
         """
         numbers = [p for p in p_values if p is not None]
-        rejections = iter(self._rejected(numbers))
+        rejections = iter(self._rejections(numbers))
         return [
             Judgement(Verdict.UNSURE, reason="no p-value")
             if p is None
@@ -82,7 +86,7 @@ class PValue(BaseModel):
             for p in p_values
         ]
 
-    def _rejected(self, p: Sequence[float]) -> Sequence[bool]:
+    def _rejections(self, p: Sequence[float]) -> Sequence[bool]:
         from driftline import stats
 
         if self.correction == "simes":
@@ -100,15 +104,14 @@ class PValue(BaseModel):
 
 
 class Chart(BaseModel, ABC):
-    """What the control charts have in common: a baseline that says what is usual, and limits around
-    it.
-    """
+    """A control chart: a baseline that shows what is usual, and limits around it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     windows: int = Field(default=30, ge=3)
-    """How many windows say what is usual: the first there were; of a longer past, the oldest of the
-    newest `windows` + 100.
+    """How many windows form the baseline: the first ones of the series.
+
+    Of a longer past, it is the oldest ones of the newest `windows` + 100.
     """
     side: Side = "both"
     """Which changes count: to larger values, to smaller ones, or both."""
@@ -116,26 +119,27 @@ class Chart(BaseModel, ABC):
     """How much a change matters."""
 
     limits_values: ClassVar[bool] = True
-    """Whether the limit is one of the measurement itself, as opposed to one of a sum."""
+    """Whether the limit is one of the measurement itself, not one of a sum."""
 
     @property
     def reach(self) -> int:
-        """How many earlier values of a series it looks at, at most."""
-        return self.windows + RUN
+        """The most earlier values of a series that it looks at."""
+        return self.windows + MAX_RUN
 
     @property
     def rate(self) -> float:
-        """False alarms per window of a series, averaged over baselines: the error of their mean and
-        spread is counted.
+        """False alarms per window of a series, averaged over baselines.
+
+        It includes the error of the baseline's mean and spread.
         """
         return self._rate() / (1 if self.side == "both" else 2)
 
     def promise(self, windows: float) -> str:
-        """The false alarms of a year of so many windows, in words."""
+        """Return the false alarms of a year with so many windows, in words."""
         return f"{often(self.rate, windows)}, for each series, windows independent and normal"
 
     def judge(self, past: Sequence[float], value: float) -> Judgement:
-        """The verdict on `value`, which follows the `past`, oldest first."""
+        """Judge `value`, which follows the values of `past`, oldest first."""
         import numpy as np
 
         from driftline.stats.basics.sample import finite
@@ -144,7 +148,9 @@ class Chart(BaseModel, ABC):
         if len(baseline) < self.windows:
             return Judgement(
                 Verdict.UNSURE,
-                reason=f"{self.windows - len(baseline)} more windows are needed to know what is usual",
+                reason=(
+                    f"{self.windows - len(baseline)} more windows are needed to know what is usual"
+                ),
             )
         mean, sd = float(np.mean(baseline)), float(np.std(baseline, ddof=self._ddof()))
         if not sd > FLAT * float(np.abs(baseline).max()):
@@ -174,8 +180,10 @@ class Chart(BaseModel, ABC):
 
     @abstractmethod
     def _point(self, z: Floats) -> tuple[float, float]:
-        """The chart's newest point, below 0 for the lower side, and its limit, from standardised
-        values after the baseline.
+        """Return the chart's newest point and its limit.
+
+        `z` holds the standardised values after the baseline, oldest first. A point below 0 is on
+        the lower side.
         """
 
     def _ddof(self) -> int:
@@ -187,8 +195,9 @@ class Chart(BaseModel, ABC):
 
 
 class Shewhart(Chart):
-    """`changed` when a window lies outside prediction limits: mean and spread of earlier ones,
-    Student's t, sqrt(1 + 1/K).
+    """`changed` when a window lies outside the prediction limits of earlier windows.
+
+    The limits are mean ± t · spread · sqrt(1 + 1/K) for K earlier windows, with Student's t.
     """
 
     one_in: float = Field(default=365, gt=2)
@@ -204,13 +213,15 @@ class Shewhart(Chart):
 
 
 class Sigma(Chart):
-    """`changed` when a window lies outside mean +- so many standard deviations (ddof 0) of the
-    first windows, as in NannyML.
+    """`changed` when a window lies too many standard deviations from the mean of the first windows.
+
+    The standard deviation has ddof 0, as in NannyML.
     """
 
     windows: int = Field(default=10, ge=3)
-    """How many windows say what is usual: the first there were; of a longer past, the oldest of the
-    newest `windows` + 100.
+    """How many windows form the baseline: the first ones of the series.
+
+    Of a longer past, it is the oldest ones of the newest `windows` + 100.
     """
     width: float = Field(default=3.0, gt=0)
     """Standard deviations from the mean to a limit."""
@@ -228,8 +239,9 @@ class Sigma(Chart):
 
 
 class Ewma(Chart):
-    """`changed` when the exponentially weighted mean of windows leaves its limits: finds small
-    shifts that last.
+    """`changed` when the exponentially weighted mean of windows leaves its limits.
+
+    It finds small shifts that last.
     """
 
     weight: float = Field(default=0.2, ge=0.05, le=1)
@@ -248,22 +260,24 @@ class Ewma(Chart):
         )
 
     def _describe(self, bound: Bound, point: float, limit: float, mean: float, sd: float) -> str:
-        crossed = super()._describe(bound, point, limit, mean, sd)
-        return f"its weighted mean {number(mean + point * sd)} is {crossed}"
+        limit_text = super()._describe(bound, point, limit, mean, sd)
+        return f"its weighted mean {number(mean + point * sd)} is {limit_text}"
 
 
 class Cusum(Chart):
-    """`changed` when what windows lie beyond the usual, less some slack, adds up to too much: finds
-    small shifts that last.
+    """`changed` when the deviations of windows from the usual, less some slack, add up to too much.
+
+    It finds small shifts that last.
     """
 
     limits_values: ClassVar[bool] = False
 
     slack: float = Field(default=0.5, gt=0, le=5)
-    """Standard deviations a window may lie off for nothing: half of the shift to be found."""
+    """Standard deviations by which a window may deviate for free: half of the shift to find."""
     limit: float = Field(default=5.0, gt=0, le=50)
-    """The sum, in standard deviations, that is too much. It is held at twice that, so that it comes
-    down after a change.
+    """The sum, in standard deviations, that is too much.
+
+    The sum stops at twice this limit, so that it falls soon after a change ends.
     """
 
     def _rate(self) -> float:

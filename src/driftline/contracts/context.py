@@ -1,6 +1,6 @@
-"""What a plugin is given when it starts: its name, a log, the time, and the ways out.
+"""What the host gives to a plugin at its start: name, log, clock, and guarded connections.
 
-A plugin has no other way to the machine.
+A plugin reaches the machine and the network only through them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NOTHING_RENDERS = (
 
 
 class Answer(Protocol):
-    """What a receiver said, already judged: a status outside 2xx has raised."""
+    """A receiver's answer with a status of 2xx; any other status raises before."""
 
     @property
     def status(self) -> int:
@@ -96,8 +96,8 @@ class Render(Protocol):
         ...
 
 
-class Unrendered:
-    """Stands where nothing renders: its methods raise RuntimeError."""
+class NoRender:
+    """The default of a context without a renderer: its methods raise RuntimeError."""
 
     def __call__(
         self, notification: Notification, markup: Markup, limits: Mapping[str, int]
@@ -110,16 +110,16 @@ class Unrendered:
         raise RuntimeError(NOTHING_RENDERS)
 
 
-def unconnected(host: str, port: int) -> socket.socket:
-    """Where nothing connects. Raises RuntimeError."""
+def fail_to_connect(host: str, port: int) -> socket.socket:
+    """Raise RuntimeError: the default of a context without a network."""
     raise RuntimeError(
         "the host connects; in tests, driftline.testing.start_context() brings "
         "what reaches this machine"
     )
 
 
-def unfenced() -> AbstractContextManager[None]:
-    """Where nothing guards. Raises RuntimeError."""
+def fail_to_guard() -> AbstractContextManager[None]:
+    """Raise RuntimeError: the default of a context without a guard."""
     raise RuntimeError(
         "the host guards; in tests, driftline.testing.start_context() brings "
         "what reaches this machine"
@@ -134,14 +134,14 @@ class StartContext:
     """The name in the configuration."""
     log: Logger
     clock: Callable[[], datetime]
-    """The time, UTC. Plugins never ask the machine."""
+    """Returns the time, UTC. Plugins never ask the machine for it."""
     http: Http | None = None
     """For sinks and actions."""
     console: TextIO | None = None
     """Where people look, for sinks that print."""
     base: Path = Path()
     """The folder of the configuration: relative paths in settings start here."""
-    message: Render = Unrendered()
+    message: Render = NoRender()
     """For sinks, who call it as `self.message(notification)`."""
     chart: Callable[[Notification], bytes | None] = lambda notification: None
     """For sinks that take images: a PNG of what changed; None when there is nothing to draw."""
@@ -151,15 +151,15 @@ class StartContext:
     It is an https address of at most 900 characters that holds for seven days; None when there is
     nothing to draw, or no such address.
     """
-    connect: Callable[[str, int], socket.socket] = unconnected
+    connect: Callable[[str, int], socket.socket] = fail_to_connect
     """For sinks without HTTP: a connection to a host and port, guarded as `http` is.
 
     Waits 20 seconds at most. Raises Rejected or Retryable.
     """
-    fenced: Callable[[], AbstractContextManager[None]] = unfenced
+    fenced: Callable[[], AbstractContextManager[None]] = fail_to_guard
     """For sinks whose library connects by itself: a context that guards this thread's connections.
 
     Raises Rejected at its end when a connection was refused.
     """
     earlier: Callable[[Notification], str] = lambda notification: ""
-    """For sinks: what `send` returned for the newest earlier message of the incident; else empty."""
+    """For sinks: the result of `send` for the incident's newest earlier message; else empty."""

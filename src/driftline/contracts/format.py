@@ -27,16 +27,16 @@ class FormatRef(BaseModel):
 
 
 class DecodeContext(Protocol):
-    """What a format is given for one object, and how it tells what became of the records."""
+    """The inputs of a format for one object, and the callbacks that count its records."""
 
     @property
     def uri(self) -> str:
-        """The object's."""
+        """The URI of the object."""
         ...
 
     @property
     def fields(self) -> tuple[Field, ...] | None:
-        """The columns wanted; None asks for everything there is, nested names joined by dots."""
+        """The columns to return; None asks for all columns, nested names joined by dots."""
         ...
 
     @property
@@ -63,7 +63,7 @@ class DecodeContext(Protocol):
 
     @property
     def parts(self) -> Mapping[str, str]:
-        """What the object's place says of its records, see `LogObject.parts`."""
+        """What the object's path says about its records, see `LogObject.parts`."""
         ...
 
     def refer(self, uri: str) -> BinaryIO:
@@ -81,7 +81,7 @@ class Format(Plugin, ABC):
     magic: ClassVar[bytes] = b""
     """The first bytes of each of its files, by which the format is recognised."""
     any_json: ClassVar[bool] = False
-    """Whether it reads JSON records of any shape: the format of JSON that bears no marks."""
+    """Whether it reads JSON records of any shape: the format of JSON without `marks`."""
     compressed: ClassVar[bool] = False
     """Whether the format compresses by itself, such as Parquet.
 

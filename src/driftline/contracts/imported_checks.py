@@ -1,4 +1,4 @@
-"""What a plugin makes of another tool's file of constraints, see the hook `import_checks`."""
+"""The result of the hook `import_checks`: checks from another tool's file of constraints."""
 
 from __future__ import annotations
 

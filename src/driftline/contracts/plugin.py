@@ -16,7 +16,7 @@ PluginKind = Literal["source", "format", "check", "collector", "sink", "action",
 
 
 class Plugin(BaseModel):
-    """A frozen set of settings, each with a sentence under it, and what is done with them.
+    """A frozen set of settings, each with a sentence under it, and the work done with them.
 
     `start` may fail; `stop` must not, is safe without `start` and safe twice.
     """
@@ -31,8 +31,8 @@ class Plugin(BaseModel):
     _context: StartContext | None = PrivateAttr(default=None)
 
     def __getstate__(self) -> dict[Any, Any]:
-        # Connections and contexts don't travel to other machines: there, settings are all there is,
-        # as before `start`.
+        # Connections and contexts can't be pickled: on another machine the plugin has only its
+        # settings, as before `start`.
         fresh = {}
         for name, attribute in self.__private_attributes__.items():
             factory = attribute.default_factory
@@ -41,7 +41,7 @@ class Plugin(BaseModel):
 
     @property
     def context(self) -> StartContext:
-        """What `start` was given. Raises RuntimeError before `start`."""
+        """The context that `start` got. Raises RuntimeError before `start`."""
         if self._context is None:
             raise RuntimeError(f"{self.type}: start() comes first")
         return self._context
@@ -51,7 +51,7 @@ class Plugin(BaseModel):
         self._context = context
 
     def stop(self) -> None:
-        """Let go of everything."""
+        """Release everything that `start` opened."""
         self._context = None
 
     def probe(self) -> str:
@@ -62,5 +62,5 @@ class Plugin(BaseModel):
         return "nothing to reach"
 
     def permissions(self) -> Sequence[str]:
-        """The least rights this plugin needs where it reads or writes."""
+        """Return the least rights that this plugin needs where it reads or writes."""
         return ()

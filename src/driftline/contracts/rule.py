@@ -1,6 +1,6 @@
-"""Rules: what turns a measurement into one of the four verdicts.
+"""Rules: they turn a measurement into one of the four verdicts.
 
-Does not know where a number comes from: a rule sees one measurement and the rows behind it.
+A rule sees one measurement and the number of its rows. Does not know where a number comes from.
 """
 
 from __future__ import annotations
@@ -65,11 +65,11 @@ Scale = Literal["plain", "log", "logit", "root", "cube_root"]
 
 
 class Unusual(BaseModel):
-    """`changed` when the series of a measurement is unlike its own past: evidence adds up over
-    windows, no bound is needed.
+    """`changed` when the series of a measurement is unlike its own past.
 
-    How often that happens while nothing changes is the model's `false_pages_per_year`, over all its
-    checks and columns together. What is not set here is taken from the check.
+    Evidence adds up over windows; no bound is needed. How often the rule is wrong while nothing
+    changes is the model's `false_pages_per_year`, over all its checks and columns together. The
+    check gives the settings that are absent here.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
@@ -77,31 +77,37 @@ class Unusual(BaseModel):
     side: Literal["above", "below", "both"] = "both"
     """Which changes count: to larger values, to smaller ones, or both."""
     scale: Scale = "plain"
-    """On which scale the number spreads evenly: `cube_root` for distances, `logit` for shares,
-    `log` for sizes.
+    """The scale on which the number spreads evenly.
+
+    `cube_root` for distances, `logit` for shares, `log` for sizes.
     """
     info: float | None = Field(default=None, ge=0)
-    """A change of this size is worth knowing; smaller ones are none."""
+    """A change of this size is an `info`; smaller ones do not count."""
     warning: float | None = Field(default=None, ge=0)
     """A change of this size is a `warning`."""
     critical: float | None = Field(default=None, ge=0)
     """A change of this size is `critical`."""
     obvious: float | None = Field(default=None, ge=0)
-    """While the past is too short to know what is usual: a value so far from `neutral`, twice in a
-    row, is a change.
+    """The distance from `neutral` that is a change if two windows in a row exceed it.
+
+    It counts only while the past is too short to show what is usual.
     """
     neutral: float = 0.0
     """The value where window and reference agree."""
     lasting: bool = False
-    """Whether a usual level beyond `warning` is a change too: for numbers that are 0 where window
-    and reference agree.
+    """Whether a usual level beyond `warning` is a change too.
+
+    For numbers that are 0 where window and reference agree.
     """
     weight: float = Field(default=1.0, gt=0)
-    """The share of the budget beside other measurements of its kind: twice the weight needs half
-    the evidence.
+    """The share of the budget, relative to other measurements of its kind.
+
+    Twice the weight needs half the evidence.
     """
     method: Literal["shiryaev_roberts", "cusum"] = "shiryaev_roberts"
-    """How evidence adds up. `cusum` forgets old evidence: it is quieter, and a window or so
+    """How evidence adds up.
+
+    `cusum` forgets old evidence: it has fewer false alarms, and finds a change about a window
     later.
     """
 
@@ -120,19 +126,21 @@ class Unusual(BaseModel):
             (Severity.WARNING, self.warning),
             (Severity.INFO, self.info),
         )
-        known = [severity for severity, least in steps if least is not None]
-        reached = [severity for severity, least in steps if least is not None and size >= least]
-        return reached[0] if reached else known[-1] if known else Severity.WARNING
+        sizes = [(severity, least) for severity, least in steps if least is not None]
+        lowest = sizes[-1][0] if sizes else Severity.WARNING
+        return next((severity for severity, least in sizes if size >= least), lowest)
 
-    def over(self, given: Unusual) -> Unusual:
-        """These settings, and those of `given` in their place where it has any."""
+    def override(self, settings: Unusual) -> Unusual:
+        """Return these settings, replaced by those that `settings` sets."""
         return self.model_copy(
-            update={name: getattr(given, name) for name in given.model_fields_set}
+            update={name: getattr(settings, name) for name in settings.model_fields_set}
         )
 
-    def alone(self, measurement: Measurement) -> Judgement:
-        """The verdict on one window without a past: plainly beyond `obvious`, plainly within
-        `warning`, or unsure.
+    def judge_without_past(self, measurement: Measurement) -> Judgement:
+        """Judge one window without a past.
+
+        The verdict is `changed` if the measurement is surely beyond `obvious`, `ok` if it is surely
+        within `warning`, and `unsure` otherwise.
         """
         assert measurement.value is not None
         value = measurement.value - self.neutral
@@ -146,7 +154,7 @@ class Unusual(BaseModel):
         if self.obvious is not None and out > self.obvious:
             side = BoundSide.ABOVE if low > 0 else BoundSide.BELOW
             bound = Bound(side, self.neutral + math.copysign(self.obvious, low))
-            return Judgement.crossed(Severity.WARNING, bound)
+            return Judgement.change(Severity.WARNING, bound)
         enough = self.tolerance if self.warning is None else self.warning
         if 0 < enough >= most or low == high == 0:
             return Judgement(Verdict.OK)
@@ -155,24 +163,32 @@ class Unusual(BaseModel):
 
 
 Z = 1.96
-PastOf = Callable[[int], Sequence[float]]
-WAYS = ("unusual", "above", "below", "outside", "p_value", "shewhart", "sigma", "ewma", "cusum")
+EarlierValues = Callable[[int], Sequence[float]]
+RULE_KINDS = (
+    "unusual",
+    "above",
+    "below",
+    "outside",
+    "p_value",
+    "shewhart",
+    "sigma",
+    "ewma",
+    "cusum",
+)
 
 
 class Rule(BaseModel):
-    """Judges a measurement by exactly one of `unusual`, `above`, `below`, `outside` and the classic
-    rules.
+    """Judges a measurement in exactly one way: by a bound, its own past or a classic rule.
 
-    An interval decides, where the measurement has one: wholly beyond the bound is `changed`, wholly
-    within is `ok`, astride it is `unsure`. Without an interval the value decides. To open an alert
-    takes proof; to end one, a value within the bounds is enough.
+    If the measurement has an interval, the interval decides: wholly beyond the bound is `changed`,
+    wholly within is `ok`, across it is `unsure`. Without an interval the value decides. An alert
+    opens only with proof; it ends when a value is within the bounds.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     unusual: Unusual | None = None
-    """`changed` when the measurement is unlike its own past; `{}` takes everything from the
-    check.
+    """`changed` when the measurement is unlike its own past; `{}` takes all settings of the check.
     """
     above: Bounds | None = None
     """`changed` when the measurement is above the bound."""
@@ -181,15 +197,11 @@ class Rule(BaseModel):
     outside: Range | None = None
     """`changed` when the measurement lies outside the range."""
     p_value: PValue | None = None
-    """`changed` when the p-value of the measurement is too small, the columns of a window taken
-    together.
-    """
+    """`changed` when the p-value is too small, with all columns of a window taken together."""
     shewhart: Shewhart | None = None
     """`changed` when the measurement lies outside the prediction limits of earlier windows."""
     sigma: Sigma | None = None
-    """`changed` when it lies further than so many standard deviations from the mean of the first
-    windows.
-    """
+    """`changed` when it lies too many standard deviations from the mean of the first windows."""
     ewma: Ewma | None = None
     """`changed` when its exponentially weighted mean leaves its limits."""
     cusum: Cusum | None = None
@@ -199,23 +211,27 @@ class Rule(BaseModel):
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Rule:
-        if sum(getattr(self, name) is not None for name in WAYS) != 1:
-            raise ValueError(f"give exactly one of {', '.join(WAYS)}")
+        if sum(getattr(self, name) is not None for name in RULE_KINDS) != 1:
+            raise ValueError(f"give exactly one of {', '.join(RULE_KINDS)}")
         return self
 
     @property
     def chart(self) -> Chart | None:
-        """The control chart, where that is what judges."""
+        """The control chart of this rule, if it has one."""
         return self.shewhart or self.sigma or self.ewma or self.cusum
 
     def judge(
-        self, measurement: Measurement, rows: int, min_rows: int, past: PastOf = lambda count: ()
+        self,
+        measurement: Measurement,
+        rows: int,
+        min_rows: int,
+        past: EarlierValues = lambda count: (),
     ) -> Judgement:
-        """The verdict on `measurement`, which rests on `rows` rows where at least `min_rows` are
-        asked for.
+        """Judge `measurement`, which rests on `rows` rows.
 
-        `past` gives the newest so many earlier values, oldest first: charts need it. A p-value is
-        judged as the only one.
+        With fewer than `min_rows` rows the verdict is `unsure`. `past(count)` returns the newest
+        `count` earlier values, oldest first: charts need them. A p-value is judged alone, without
+        correction.
         """
         if measurement.value is None:
             return Judgement(Verdict.UNSURE, reason=measurement.reason or "no value")
@@ -225,7 +241,7 @@ class Rule(BaseModel):
                 reason=f"{min_rows - rows} more rows are needed: {rows} of {min_rows}",
             )
         if self.unusual is not None:
-            return self.unusual.alone(measurement)
+            return self.unusual.judge_without_past(measurement)
         if self.p_value is not None:
             return self.p_value.judge([measurement.p_value])[0]
         if self.chart is not None:
@@ -244,13 +260,13 @@ class Rule(BaseModel):
             )
         return self._judge_outside(low, value, high)
 
-    def smallest_seen(self, measurement: Measurement, rows: int) -> float | None:
-        """The smallest value that would surely have been `changed` with as many rows; None where no
-        bound was passed by proof.
+    def smallest_detectable(self, measurement: Measurement, rows: int) -> float | None:
+        """Return the smallest value that would surely have been `changed` with as many rows.
 
-        A bound is passed when the whole interval is beyond it. Its arm on the bound's side is no
-        longer for a smaller change, but for shares above a half: one of `b` has at least 1.96
-        sqrt(b(1-b)/n), by which Wilson's interval passes it.
+        None if the rule has no bound that only a whole interval crosses. A bound is crossed when
+        the whole interval is beyond it. The half of the interval towards the bound is not wider for
+        a smaller change, except for shares above a half: a share `b` has a half of at least 1.96
+        sqrt(b(1-b)/n), which is where Wilson's interval crosses the bound.
         """
         value, span = measurement.value, measurement.interval
         if value is None or span is None or rows < 1:
@@ -260,38 +276,35 @@ class Rule(BaseModel):
             share = 0 < bound < 1 and all(-1 <= end <= 1 for end in span)
             return max(far, Z * math.sqrt(bound * (1 - bound) / rows)) if share else far
 
-        ups, downs = self._bounds()
-        over = [bound + arm(bound, value - span[0]) for bound in ups if bound < value]
-        under = [bound - arm(bound, span[1] - value) for bound in downs if bound > value]
-        return min(over) if over else max(under) if under else None
+        upper, lower = self._bounds()
+        above = [bound + arm(bound, value - span[0]) for bound in upper if bound < value]
+        below = [bound - arm(bound, span[1] - value) for bound in lower if bound > value]
+        return min(above) if above else max(below) if below else None
 
     def _bounds(self) -> tuple[list[float], list[float]]:
-        """Those from which on more, and less, is a change."""
+        """Return the upper bounds and the lower bounds; beyond each of them is a change."""
         if self.unusual is not None and self.unusual.obvious is not None:
-            high, low = (
-                self.unusual.neutral + self.unusual.obvious,
-                self.unusual.neutral - self.unusual.obvious,
-            )
-            return [high] if self.unusual.side != "below" else [], [
-                low
-            ] if self.unusual.side != "above" else []
+            side = self.unusual.side
+            high = self.unusual.neutral + self.unusual.obvious
+            low = self.unusual.neutral - self.unusual.obvious
+            return [high] if side != "below" else [], [low] if side != "above" else []
         if self.outside is not None:
-            ends = self.outside.high, self.outside.low
-            return [ends[0]] if ends[0] is not None else [], [ends[1]] if ends[
-                1
-            ] is not None else []
-        above, below = (
-            () if told is None else told.by_severity() for told in (self.above, self.below)
+            ends = [self.outside.high], [self.outside.low]
+            upper, lower = ([end for end in pair if end is not None] for pair in ends)
+            return upper, lower
+        upper, lower = (
+            [] if bounds is None else [bound for _, bound in bounds.by_severity()]
+            for bounds in (self.above, self.below)
         )
-        return [bound for _, bound in above], [bound for _, bound in below]
+        return upper, lower
 
     def _judge_outside(self, low: float, value: float, high: float) -> Judgement:
         assert self.outside is not None
         span = self.outside
         if span.high is not None and low > span.high:
-            return Judgement.crossed(span.severity, Bound(BoundSide.ABOVE, span.high))
+            return Judgement.change(span.severity, Bound(BoundSide.ABOVE, span.high))
         if span.low is not None and high < span.low:
-            return Judgement.crossed(span.severity, Bound(BoundSide.BELOW, span.low))
+            return Judgement.change(span.severity, Bound(BoundSide.BELOW, span.low))
         if span.holds(low) and span.holds(high):
             return Judgement(Verdict.OK)
         return Judgement(
@@ -311,7 +324,7 @@ def _judge(
     sign = 1 if side is BoundSide.ABOVE else -1
     for severity, bound in bounds:
         if low > bound:
-            return Judgement.crossed(severity, Bound(side, sign * bound))
+            return Judgement.change(severity, Bound(side, sign * bound))
     least = min(bound for _, bound in bounds)
     if high <= least:
         return Judgement(Verdict.OK)
@@ -322,14 +335,14 @@ def _judge(
 def above(
     *, info: float | None = None, warning: float | None = None, critical: float | None = None
 ) -> Rule:
-    """A rule for checks to declare: `changed` above these bounds."""
+    """Return a rule for checks to declare: `changed` above these bounds."""
     return Rule(above=Bounds(info=info, warning=warning, critical=critical))
 
 
 def below(
     *, info: float | None = None, warning: float | None = None, critical: float | None = None
 ) -> Rule:
-    """A rule for checks to declare: `changed` below these bounds."""
+    """Return a rule for checks to declare: `changed` below these bounds."""
     return Rule(below=Bounds(info=info, warning=warning, critical=critical))
 
 
@@ -344,8 +357,9 @@ def unusual(
     neutral: float = 0.0,
     lasting: bool = False,
 ) -> Rule:
-    """A rule for checks to declare: `changed` when the series is unlike its own past by sizes that
-    matter.
+    """Return a rule for checks to declare: `changed` when the series is unlike its own past.
+
+    `info`, `warning` and `critical` are the sizes of a change that matter.
     """
-    given = {"info": info, "warning": warning, "critical": critical, "obvious": obvious}
-    return Rule(unusual=Unusual(side=side, scale=scale, neutral=neutral, lasting=lasting, **given))
+    sizes = {"info": info, "warning": warning, "critical": critical, "obvious": obvious}
+    return Rule(unusual=Unusual(side=side, scale=scale, neutral=neutral, lasting=lasting, **sizes))

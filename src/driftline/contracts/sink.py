@@ -13,7 +13,7 @@ from driftline.types.notification import AlertFact, Notification
 
 
 class Sink(Plugin, ABC):
-    """Delivers one notification. The host decides about trying again."""
+    """Delivers one notification. The host decides whether to try again."""
 
     repeat: ClassVar[Literal["deduplicates", "looks", "repeats"]] = "repeats"
     """What happens to a notification sent twice.
@@ -22,20 +22,20 @@ class Sink(Plugin, ABC):
     it arrives twice.
     """
     updates: ClassVar[bool] = True
-    """Whether it wants to hear of changes between opening and resolution."""
+    """Whether it gets messages about changes between opening and resolution."""
     pace: ClassVar[float] = 1.0
-    """Seconds between two messages; 0 for a receiver that bears any number at once."""
+    """Seconds between two messages; 0 for a receiver without such a limit."""
     markup: ClassVar[Markup] = "plain"
     """How the service wants its text: the host escapes all data for it."""
     limits: ClassVar[Mapping[str, int]] = {}
-    """The most characters of a piece of a message, by its name, where they are not the usual ones."""
+    """The most characters of each piece of a message, where they differ from the usual ones."""
 
     def message(self, notification: Notification, markup: Markup | None = None) -> Message:
-        """Return the text of `notification` in the sink's markup, or in `markup`, within its limits."""
+        """Return `notification` as text within the limits, in `markup` or the sink's own."""
         return self.context.message(notification, markup or self.markup, self.limits)
 
     def describe(self, alert: AlertFact) -> str:
-        """One alert in a sentence, as plain text: `age: mean 180 → 45 · PSI 1`."""
+        """Describe one alert in a sentence, as plain text: `age: mean 180 → 45 · PSI 1`."""
         return self.context.message.describe(alert)
 
     def look(self, notification: Notification, since: datetime) -> str | None:
@@ -48,6 +48,7 @@ class Sink(Plugin, ABC):
 
     @abstractmethod
     def send(self, notification: Notification) -> str | None:
-        """Deliver it; returns the receiver's reference, if any. Raises Rejected, Retryable,
-        OutcomeUnknown or Throttled.
+        """Deliver the notification; return the receiver's reference, if any.
+
+        Raises Rejected, Retryable, OutcomeUnknown or Throttled.
         """

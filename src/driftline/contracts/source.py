@@ -23,12 +23,14 @@ class DiscoverContext:
 
     now: datetime
     since: datetime | None = None
-    """Objects whose place names a span that ended before this may be left out; None asks for all
-    there are.
+    """Objects may be left out whose path names a time span that ended before this moment.
+
+    None asks for all objects.
     """
     skipped: Callable[[str, str], None] = lambda uri, reason: None
-    """Call with a URI and a reason for what is listed on purpose as no data: markers, manifests,
-    temporary files.
+    """Call it with a URI and a reason for each listed object that is no data on purpose.
+
+    Such as markers, manifests and temporary files.
     """
 
 
@@ -36,42 +38,46 @@ class Source(Plugin, ABC):
     """Lists log objects and opens them. A table source overrides `batches` instead of `open`."""
 
     schemes: ClassVar[frozenset[str]] = frozenset()
-    """URL schemes of the addresses that `driftline init` gives to this source, such as `s3`; the
-    empty one stands for paths and for all other addresses.
+    """URL schemes of the addresses that `driftline init` gives to this source, such as `s3`.
+
+    The empty scheme stands for paths and for all other addresses.
     """
 
     format: str | FormatRef | None = None
-    """How the records are written: a format's name, or its `type` and `options`. Guessed from the
-    file name when absent.
+    """How the records are written: a format's name, or its `type` and `options`.
+
+    Guessed from the file name when absent.
     """
 
     @classmethod
     def options_for(cls, address: str, endpoint_url: str | None = None) -> dict[str, Any]:
-        """The options for an address of one of `schemes`, such as `s3://BUCKET/PREFIX`."""
+        """Return the options for an address of one of `schemes`, such as `s3://BUCKET/PREFIX`."""
         raise NotImplementedError(f"{cls.type} has schemes but no options_for()")
 
     @property
     def whole_every(self) -> timedelta | None:
-        """How often everything must be listed. In between `ctx.since` is set, and less may be
-        given; None: every time.
+        """How often everything must be listed; None: every time.
+
+        In between `ctx.since` is set, and less may be listed.
         """
         return None
 
     @abstractmethod
     def discover(self, ctx: DiscoverContext) -> Iterator[LogObject]:
-        """Everything that is there, in any order; a page that fails raises and nothing of the pass
-        counts.
+        """Yield every object of the source, in any order.
 
-        Raises SourceError when the store can't be listed.
+        If it raises, nothing of this pass counts. Raises SourceError when the store can't be
+        listed.
         """
 
     def committed(self) -> None:
-        """All that the last `discover` gave has been dealt with and remembered: notifications of it
-        may be thrown away.
+        """Note that all objects of the last `discover` are processed and stored.
+
+        The source may now delete the notifications that announced them.
         """
 
     def open(self, obj: LogObject, start: int = 0) -> BinaryIO:
-        """The stored bytes of exactly this version from byte `start` on.
+        """Open the stored bytes of exactly this version from byte `start` on.
 
         Raises ObjectChanged when the store holds another version now, ObjectGone, Unreadable or
         SourceError.
@@ -79,14 +85,13 @@ class Source(Plugin, ABC):
         raise NotImplementedError(f"{self.type} has neither open() nor batches()")
 
     def refer(self, uri: str) -> BinaryIO:
-        """The stored bytes of an object that a record refers to: a whole address, or a path beside
-        the records.
+        """Open an object that a record refers to.
 
-        Raises ObjectGone, Unreadable (also for what lies outside of what this source may read) or
-        SourceError.
+        `uri` is a whole address, or a path relative to the records. Raises
+        ObjectGone, SourceError, or Unreadable, also for an address that this source may not read.
         """
         raise Unreadable(f"{self.type} follows no references")
 
     def batches(self, obj: LogObject, ctx: DecodeContext) -> Iterator[pa.RecordBatch] | None:
-        """For tables: the records themselves. None says that `open` and a format do the work."""
+        """Return the records of a table; None if `open` and a format read the object."""
         return None

@@ -1,4 +1,4 @@
-"""How the measurements of a check read in messages: declared by the check, used by every face."""
+"""How the measurements of a check read in messages: declared by the check, used for all outputs."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ class Wording:
     noun: str = ""
     """What people call the number, such as `PSI`; the measurement's name with spaces when empty."""
     sentence: Callable[[AlertFact], str] | None = None
-    """A sentence in place of `noun value (was value)`, as plain text; where it returns an empty
-    text, or raises, the usual sentence stands.
+    """Returns a sentence, as plain text, that replaces `noun value (was value)`.
+
+    If it returns an empty text, or raises, the usual sentence stays.
     """
     hides_value: bool = False
-    """Whether the sentence shows other numbers than the value. The value's interval is then left
-    out.
+    """Whether the sentence shows other numbers than the value.
+
+    The value's interval is then left out.
     """

@@ -168,7 +168,7 @@ def match_route(match: MatchConfig, subject: RoutingSubject) -> tuple[bool, str]
             None,
         )
         if hit is None:
-            has = ", ".join(sorted(values)) or "none"
-            return False, f"{label} is {has}, not {' or '.join(patterns)}"
+            present = ", ".join(sorted(values)) or "none"
+            return False, f"{label} is {present}, not {' or '.join(patterns)}"
         reasons.append(f"{label} is {hit}")
     return True, "; ".join(reasons) or "takes everything"

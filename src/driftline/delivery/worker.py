@@ -302,7 +302,12 @@ class SinkWorker:
         try:
             self._report(
                 DeliveryReport(
-                    self.name, message.notification, outcome, error, message.attempts, now
+                    sink=self.name,
+                    notification=message.notification,
+                    outcome=outcome,
+                    error=error,
+                    attempts=message.attempts,
+                    at=now,
                 )
             )
         except Exception as failure:  # a listener that raises must not stop the worker
@@ -343,8 +348,10 @@ class SinkWorker:
 
     def _delay(self, attempts: int) -> timedelta:
         """A random delay up to a bound that doubles with each attempt (full jitter)."""
-        bound = min(self.policy.longest_delay, self.policy.first_delay * 2 ** min(attempts - 1, 20))
-        return timedelta(seconds=max(1.0, self._rng.uniform(0, bound.total_seconds())))
+        longest = min(
+            self.policy.longest_delay, self.policy.first_delay * 2 ** min(attempts - 1, 20)
+        )
+        return timedelta(seconds=max(1.0, self._rng.uniform(0, longest.total_seconds())))
 
 
 def _classify(error: Exception, overdue: bool) -> DeliveryOutcome:

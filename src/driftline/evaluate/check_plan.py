@@ -81,7 +81,7 @@ def _with_defaults(rule: Rule, default: Rule | None) -> Rule:
     """The rule; settings of `unusual` that it leaves out are taken from the check's own rule."""
     if rule.unusual is None or default is None or default.unusual is None:
         return rule
-    return rule.model_copy(update={"unusual": default.unusual.over(rule.unusual)})
+    return rule.model_copy(update={"unusual": default.unusual.override(rule.unusual)})
 
 
 def collector_requests(plans: Sequence[CheckPlan]) -> Mapping[str, tuple[str, ...]]:
@@ -158,7 +158,7 @@ def _judge(
 
     judgement = rule.judge(measurement, rows, min_rows, earlier_values)
     if judgement.verdict is Verdict.CHANGED:
-        smallest_seen = rule.smallest_seen(measurement, rows)
+        smallest_seen = rule.smallest_detectable(measurement, rows)
         if smallest_seen is not None:
             detail = {**measurement.detail, "smallest_seen": smallest_seen}
             measurement = replace(measurement, detail=detail)

@@ -1,7 +1,7 @@
 """How alerts read in sentences, with the words that the checks declare.
 
-The composition root hands one phrasebook down. An alert about a check that is not installed any
-more reads in the usual way: its name, its number and what it was before.
+The composition root creates one phrasebook and passes it on. An alert of a check that is no longer
+installed gets the default wording: its name, its number and the earlier number.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ UNSURE = Wording(noun="too little data")
 """The agent's own measurement: a check can't tell for lack of data."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """All that is known of one subject, for one line of a message."""
+    """The findings about one subject, for one line of a message."""
 
     subject: str
     """The column; empty for the model as a whole."""
@@ -70,27 +70,28 @@ class Phrasebook:
                 self._by_check[name, measurement] = wording
 
     def wording(self, alert: AlertFact) -> Wording:
-        """The wording that the alert's check declares, else any check's for this measurement."""
+        """Return the wording of the alert's check, else of any check with this measurement."""
         own = self._by_check.get((alert.check, alert.measurement))
         return own or self._by_measurement.get(alert.measurement, PLAIN)
 
     def noun(self, alert: AlertFact) -> str:
-        """What people call the number: `PSI`, `missing`, `accuracy`."""
+        """Return what people call the number: `PSI`, `missing`, `accuracy`."""
         return self.wording(alert).noun or clean(alert.measurement.replace("_", " "), 60)
 
     def figure(self, alert: AlertFact) -> str:
-        """The number of an alert with what it is compared with: `PSI 6.1 (limit 0.25)`."""
+        """Format the number of an alert with what it is compared with: `PSI 6.1 (limit 0.25)`."""
         noun = self.noun(alert)
         if alert.value is None:
-            # Of what has no number the check is named, since several may be broken at once.
+            # Without a number the text names the check, since several may fail at once.
             check = "" if subject(alert) or alert.check == alert.measurement else f"{alert.check}: "
             return clean(f"{check}{noun}: {alert.reason or 'no value'}", 240)
         if sentence := self._sentence(alert):
             return sentence
         if is_share(alert):
             text = f"{noun} {share(alert.value)}"
-            was = alert.was is not None and 0 <= alert.was <= 1
-            return text + (f" (was {share(alert.was)})" if was and alert.was is not None else "")
+            if alert.was is None or not 0 <= alert.was <= 1:
+                return text
+            return f"{text} (was {share(alert.was)})"
         unit = "" if not alert.unit else alert.unit
         unit = unit if unit in ("", "%") else f" {clean(unit, 20)}"
         text = f"{noun} {number(alert.value)}{unit}"
@@ -110,9 +111,9 @@ class Phrasebook:
             return ""
 
     def smallest_visible(self, alert: AlertFact) -> str:
-        """The smallest change that so many rows can show: `0.4 or more would be seen`.
+        """Format the smallest change that so many rows can show: `0.4 or more would be seen`.
 
-        Empty where the rule's reason says it, or where it is not known.
+        Empty if the rule's reason says it, or if it is not known.
         """
         smallest = alert.detail.get("smallest_seen")
         if (
@@ -129,12 +130,12 @@ class Phrasebook:
         return f"{size} or {'more' if alert.value >= smallest else 'less'} would be seen"
 
     def lines(self, alerts: Iterable[AlertFact]) -> list[Line]:
-        """One line a subject, so that five measurements of a column read as one finding."""
+        """Return one line a subject: five measurements of a column read as one finding."""
         return [self._line(group) for group in group_by_subject(alerts)]
 
     def _line(self, group: list[AlertFact]) -> Line:
         moves = dict.fromkeys(text for alert in group if (text := describe_movement(alert)))
-        # One that says the same and less is left out: `(×60)` beside `(×60, +195 sd)`.
+        # A text that a longer one contains is left out: `(×60)` beside `(×60, +195 sd)`.
         parts = {
             text: None
             for text in moves
@@ -150,21 +151,20 @@ class Phrasebook:
             bracket = "; ".join(part for part in extra if part)
             parts[self.figure(alert) + (f" [{bracket}]" if bracket else "")] = None
             if "odds" in alert.detail:
-                # What is usual, how sure it is, and what would have been seen: the rule says it in
-                # one sentence.
+                # The rule's reason says what is usual, how sure it is and what would be visible.
                 parts[clean(alert.reason)] = None
         worst = max(group, key=lambda alert: (alert.state == "firing", alert.severity.rank))
         return Line(
-            subject(group[0]),
-            tuple(parts),
-            worst.state,
-            worst.severity.value,
-            min(alert.since for alert in group),
-            max(alert.rows for alert in group),
+            subject=subject(group[0]),
+            parts=tuple(parts),
+            state=worst.state,
+            severity=worst.severity.value,
+            since=min(alert.since for alert in group),
+            rows=max(alert.rows for alert in group),
         )
 
 
 @lru_cache(maxsize=1)
 def installed_phrasebook() -> Phrasebook:
-    """The phrasebook of the installed plugins, where no configuration names more of them."""
+    """Return the phrasebook of the installed plugins, for use without a configuration."""
     return Phrasebook(Registry.load().checks())

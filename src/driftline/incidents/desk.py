@@ -61,7 +61,7 @@ class Desk:
         with self.store.read() as connection:
             return [
                 _plain(row)
-                for row in incidents.list_incidents(
+                for row in incidents.load_incidents(
                     connection, model, firing=not every, limit=limit
                 )
             ]
@@ -73,7 +73,7 @@ class Desk:
         with self.store.read() as connection:
             row = incidents.load_incident(connection, self._named(name))
             history = incidents.load_incident_history(connection, row.id)
-            runs = action_runs.list_runs(connection, row.id)
+            runs = action_runs.load_runs(connection, row.id)
         return {
             **_plain(row),
             "history": [
@@ -107,7 +107,7 @@ class Desk:
     def actions(self, *, incident: str | None = None, limit: int = 100) -> list[Plain]:
         """The newest runs of actions; with `incident` of that one alone."""
         with self.store.read() as connection:
-            return [run.plain() for run in action_runs.list_runs(connection, incident, limit)]
+            return [run.plain() for run in action_runs.load_runs(connection, incident, limit)]
 
     def action(self, token: str) -> Plain:
         """A run of an action. Raises Refused when there is none of this token."""
@@ -124,7 +124,7 @@ class Desk:
         author, reason = _author(author), clean(reason, LONGEST)
         if not reason:
             raise Refused("say why: the word on an action needs a reason")
-        decided = action_runs.approve_run if approve else action_runs.reject_run
+        decided = action_runs.mark_approved if approve else action_runs.mark_rejected
         model = self.action(token)["model"]
         with self.store.note() as connection:
             why = decided(connection, token, author, reason, self.clock())
@@ -190,7 +190,7 @@ class Desk:
         if not timedelta(0) < lasting <= FURTHEST or begin + lasting <= now:
             raise Refused("a silence needs an end that is still to come, a year on at most")
         with self.store.note() as connection:
-            number = people.add_silence(
+            number = people.insert_silence(
                 connection, str(read), begin, begin + lasting, author, reason, now
             )
         self._attend_all()
@@ -207,7 +207,7 @@ class Desk:
     def silences(self) -> list[Plain]:
         """The silences that are on or still to come."""
         with self.store.read() as connection:
-            rows = people.list_silences(connection, self.clock())
+            rows = people.load_silences(connection, self.clock())
         return [
             {
                 "id": row.id, "matchers": row.matchers, "from": row.start.isoformat(), "until": row.until.isoformat(),
@@ -219,7 +219,7 @@ class Desk:
     def expire(self, number: int, author: str, reason: str = "") -> None:
         """End a silence. Raises Refused when there is none of this number."""
         with self.store.note() as connection:
-            ended = people.end_silence(
+            ended = people.expire_silence(
                 connection, number, _author(author), clean(reason, LONGEST), self.clock()
             )
         if not ended:

@@ -153,7 +153,7 @@ def compare_with_model(baseline: ImportedBaseline, model: ModelConfig) -> list[s
         )
     if model.schema_ is None or not model.schema_.features:
         return doubts
-    schema_columns = set(model.schema_.to_schema().profiled)
+    schema_columns = set(model.schema_.to_schema().profile_columns)
     for place, names in (
         ("have constraints", list(baseline.features)),
         ("stand in the statistics", [column.name for column in baseline.columns]),

@@ -1,4 +1,4 @@
-"""The profile: a mergeable summary of rows, profile of collectors.
+"""The profile: a mergeable summary of rows, made of collectors.
 
 Only profiles of one spec can be merged.
 """
@@ -76,10 +76,10 @@ class Profile:
 
     @classmethod
     def from_bytes(cls, data: bytes, spec: ProfileSpec, collectors: Collectors) -> Profile:
-        """The inverse of `to_bytes`. Raises ValueError when another spec profile the bytes."""
+        """The inverse of `to_bytes`. Raises ValueError when another spec made the bytes."""
         digest, rows, first, last, parts = unpack(zlib.decompress(data))
         if digest != spec.digest:
-            raise ValueError(f"the profile was profile by spec {digest}, not {spec.digest}")
+            raise ValueError(f"the profile was made by spec {digest}, not {spec.digest}")
         profile = cls(spec, collectors)
         profile.rows, profile.first, profile.last = rows, first, last
         kinds = profile._types.items()

@@ -162,7 +162,7 @@ class ScoreCollector(Collector):
             total.merge(other._sums[name])
 
     def summary(self) -> Scores:
-        """The counts and sums that performance metrics are collector from."""
+        """The counts and sums that performance metrics are made from."""
         values = {name: total.value for name, total in self._sums.items()}
         regression = self._spec.task is Task.REGRESSION
         pairs = {

@@ -179,7 +179,7 @@ def make_spec(
     `numeric` holds values (float64, (n,)) by column, `categorical` rows by category, by column.
     """
     columns: dict[str, ColumnSpec] = {}
-    for name, kind in schema.profiled.items():
+    for name, kind in schema.profile_columns.items():
         if kind is Kind.NUMERIC:
             columns[name] = grid(numeric.get(name, np.empty(0)))
         elif kind is Kind.CATEGORICAL:

@@ -84,7 +84,7 @@ def explain_incident(connection: Connection, name: str) -> Values:
                     "request": None if run.request is None else str(run.request),
                     "answer": run.answer or run.error,
                 }
-                for run in action_runs.list_runs(connection, name)
+                for run in action_runs.load_runs(connection, name)
             ],
         },
         "findings": findings,

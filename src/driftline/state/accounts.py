@@ -1,6 +1,6 @@
-"""What the ledger says as a whole: sums, what waits to be read include_quarantined, and what could not be read.
+"""Reads the totals of the ledger, and the objects that could not be read.
 
-Refuses to change anything.
+Does not change anything.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from driftline.state.tables import objects, rejects
 from driftline.types.records import DONE, QUARANTINED, WAITING
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Totals:
-    """What the ledger of a model holds."""
+    """The totals of a model's ledger."""
 
     objects: int = 0
     rows: int = 0
@@ -26,12 +26,12 @@ class Totals:
     quarantined_objects: int = 0
     waiting_objects: int = 0
     unpaired_rows: int = 0
-    """Requests and responses that stayed alone, in windows that take nothing more."""
+    """Requests and responses without their other half, in settled windows."""
     trouble: list[dict[str, object]] = field(default_factory=list)
 
 
 def count_waiting_objects(connection: Connection, model: str) -> int:
-    """How many objects failed to be read, but not so often that windows are judged without them."""
+    """Count the objects that could not be read and that windows still wait for."""
     c = objects.c
     held_up = sa.or_(c.state == WAITING, sa.and_(c.state == DONE, c.attempts > 0))
     return int(
@@ -40,8 +40,9 @@ def count_waiting_objects(connection: Connection, model: str) -> int:
 
 
 def has_failed_objects(connection: Connection, model: str, *, include_quarantined: bool) -> bool:
-    """Whether any object is to be tried include_quarantined; `include_quarantined` includes those that were given up because
-    their source failed.
+    """Whether the agent will try again to read any object.
+
+    With `include_quarantined` objects count too that were given up because their source failed.
     """
     c = objects.c
     held_up = sa.or_(c.state == WAITING, sa.and_(c.state == DONE, c.attempts > 0))
@@ -54,27 +55,36 @@ def has_failed_objects(connection: Connection, model: str, *, include_quarantine
 
 
 def count_unlabelled(connection: Connection, model: str) -> int:
-    """Predictions, or labels, that never met, and wait no longer."""
+    """Count predictions, or labels, that found no match and no longer wait for one."""
     total = sa.func.coalesce(sa.func.sum(objects.c.unlabelled), 0)
     return int(connection.execute(sa.select(total).where(objects.c.model == model)).scalar_one())
 
 
 def load_totals(connection: Connection, model: str, trouble: int = 20) -> Totals:
-    """Sums over the ledger, and the newest objects that could not be read, or not wholly."""
+    """Load the sums, and the newest objects that could not be read completely.
+
+    `trouble` is the largest number of such objects.
+    """
     c = objects.c
-    counted = sa.select(
-        sa.func.count().filter(c.state != WAITING),
-        sa.func.coalesce(sa.func.sum(c.rows), 0),
-        sa.func.coalesce(sa.func.sum(c.rejected), 0),
-        sa.func.coalesce(sa.func.sum(c.held), 0),
-        sa.func.count().filter(c.state == QUARANTINED),
-        sa.func.count().filter(c.state == WAITING),
-        sa.func.coalesce(sa.func.sum(c.unpaired), 0),
-    ).where(c.model == model)
-    done, rows, rejected, held, quarantined, waiting, alone = (
-        int(value) for value in connection.execute(counted).one()
+    sums = (
+        sa.func.count().filter(c.state != WAITING).label("objects"),
+        sa.func.coalesce(sa.func.sum(c.rows), 0).label("rows"),
+        sa.func.coalesce(sa.func.sum(c.rejected), 0).label("rejected"),
+        sa.func.coalesce(sa.func.sum(c.held), 0).label("held"),
+        sa.func.count().filter(c.state == QUARANTINED).label("quarantined"),
+        sa.func.count().filter(c.state == WAITING).label("waiting"),
+        sa.func.coalesce(sa.func.sum(c.unpaired), 0).label("unpaired"),
     )
-    found = Totals(done, rows, rejected, held, quarantined, waiting, alone)
+    row = connection.execute(sa.select(*sums).where(c.model == model)).one()
+    totals = Totals(
+        objects=int(row.objects),
+        rows=int(row.rows),
+        rejected_rows=int(row.rejected),
+        held_rows=int(row.held),
+        quarantined_objects=int(row.quarantined),
+        waiting_objects=int(row.waiting),
+        unpaired_rows=int(row.unpaired),
+    )
     bad = sa.or_(c.state.in_((QUARANTINED, WAITING)), c.rejected > 0, c.error != "")
     query = (
         sa.select(c.id, c.uri, c.state, c.error, c.rejected)
@@ -87,7 +97,7 @@ def load_totals(connection: Connection, model: str, trouble: int = 20) -> Totals
             .where(rejects.c.object_id == row.id)
             .limit(3)
         )
-        found.trouble.append(
+        totals.trouble.append(
             {**row._mapping, "records": [dict(sample._mapping) for sample in samples]}
         )
-    return found
+    return totals

@@ -1,8 +1,7 @@
-"""Runs of actions: each once for an incident, with what called for it, who allowed it and what it
-sends.
+"""Stores the runs of actions: an action runs at most once for an incident.
 
-Refuses to send: an approved run is a row of the outbox, under its own token, and the outbox knows
-what became of it.
+Does not send: an approved run becomes a row of the outbox under its own token, and the outbox has
+its outcome.
 """
 
 from __future__ import annotations
@@ -17,14 +16,14 @@ from typing import Any
 from sqlalchemy import RowMapping, Select, func, insert, select, update
 from sqlalchemy.engine import Connection
 
-from driftline.state import outbox as letters
+from driftline.state import outbox as outbox_rows
 from driftline.state.notification_json import dump_notification
 from driftline.state.tables import action_runs, as_micros, from_micros, from_micros_or_none, outbox
 from driftline.types.action_request import Request
 from driftline.types.notification import Notification
 
 LANE = "action/"
-"""Stands before an action's name in the outbox: no sink can be called so."""
+"""Prefix of an action's name in the outbox: no sink can have such a name."""
 EVENT = "action"
 DAY = timedelta(days=1)
 ACTIVE = ("awaiting approval", "approved")
@@ -39,24 +38,24 @@ JSON_NAMES = {
 
 
 class State(StrEnum):
-    """Where a run stands before it is handed to the outbox."""
+    """The state of a run before it is in the outbox."""
 
     AWAITING = "awaiting approval"
     APPROVED = "approved"
-    """By a person, or because none is asked: see the outbox."""
+    """By a person, or because no approval is needed: see the outbox."""
     REJECTED = "rejected"
     EXPIRED = "expired"
     """Nobody approved it in time."""
     WITHDRAWN = "withdrawn"
-    """The incident was over first."""
+    """The incident ended first."""
     HELD = "held back"
-    """There were as many in a day as there may be."""
+    """Its action had the allowed number of runs in a day."""
     DRY = "dry run"
     BROKEN = "broken"
-    """There is no request that could be sent."""
+    """There is no request to send."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One run of one action."""
 
@@ -66,9 +65,7 @@ class Run:
     incident: str
     decision: str
     state: str
-    """Of a run in the outbox what that says: pending, sending, unknown, sent, refused or
-    superseded.
-    """
+    """A `State`; for a run in the outbox the state of its row there."""
     trigger: str
     request: Request | None
     created_at: datetime
@@ -82,7 +79,7 @@ class Run:
     finished_at: datetime | None = None
 
     def plain(self) -> dict[str, Any]:
-        """As JSON has it; times in ISO 8601."""
+        """The run as JSON values; times in ISO 8601."""
         return {
             JSON_NAMES.get(name, name): (
                 value.isoformat() if isinstance(value, datetime) else value
@@ -92,7 +89,7 @@ class Run:
 
 
 def list_tokens(connection: Connection, incident: str) -> frozenset[str]:
-    """Of the runs that an incident has called for so far."""
+    """The tokens of all runs of an incident."""
     return frozenset(
         connection.execute(
             select(action_runs.c.token).where(action_runs.c.incident == incident)
@@ -103,34 +100,42 @@ def list_tokens(connection: Connection, incident: str) -> frozenset[str]:
 def add_run(
     connection: Connection, run: Run, notification: Notification, limit: int | None = None
 ) -> Run:
-    """Write a run, and hand it to the outbox when it is approved. Returns it as it was written.
+    """Write a run, put it into the outbox when it is approved, and return it as written.
 
-    It is held back when in the last 24 hours there were `limit` runs of its action, ordered or
-    waiting for approval.
+    It is held back when its action had `limit` approved or awaiting runs in the last 24 hours.
     """
     if (
         limit is not None
         and run.state in ACTIVE
-        and _active(connection, run.action, run.created_at) >= limit
+        and _count_active_runs(connection, run.action, run.created_at) >= limit
     ):
         run = replace(
             run, state=State.HELD.value, reason=f"{limit} in 24 hours are the most (max_per_day)"
         )
     payload = dump_notification(notification.model_copy(update={"id": run.token}))
     values = {
-        "token": run.token, "action": run.action, "model": run.model, "incident": run.incident, "decision": run.decision,
-        "state": run.state, "why": run.trigger, "payload": payload, "created": as_micros(run.created_at), "author": run.author,
-        "request": "" if run.request is None else json.dumps(asdict(run.request)), "reason": run.reason,
+        "token": run.token,
+        "action": run.action,
+        "model": run.model,
+        "incident": run.incident,
+        "decision": run.decision,
+        "state": run.state,
+        "why": run.trigger,
+        "payload": payload,
+        "created": as_micros(run.created_at),
+        "author": run.author,
+        "request": "" if run.request is None else json.dumps(asdict(run.request)),
+        "reason": run.reason,
         "expires": None if run.expires_at is None else as_micros(run.expires_at),
         "decided": None if run.decided_at is None else as_micros(run.decided_at),
-    }  # fmt: skip
+    }
     connection.execute(insert(action_runs).values(**values))
     if run.state == State.APPROVED:
-        _hand_over(connection, run.token, run.created_at)
+        _add_to_outbox(connection, run.token, run.created_at)
     return run
 
 
-def _active(connection: Connection, action: str, now: datetime) -> int:
+def _count_active_runs(connection: Connection, action: str, now: datetime) -> int:
     c = action_runs.c
     query = select(func.count()).where(
         c.action == action, c.created > as_micros(now - DAY), c.state.in_(ACTIVE)
@@ -138,12 +143,11 @@ def _active(connection: Connection, action: str, now: datetime) -> int:
     return int(connection.execute(query).scalar_one())
 
 
-def _hand_over(connection: Connection, token: str, now: datetime) -> None:
+def _add_to_outbox(connection: Connection, token: str, now: datetime) -> None:
     row = (
         connection.execute(select(action_runs).where(action_runs.c.token == token)).mappings().one()
     )
-    # A lane of its own for each run: no message of the incident waits for it, is folded into it, or
-    # is told for it.
+    # Each run is an incident of its own here, so that it neither delays nor replaces messages.
     values = {
         "id": token,
         "sink": LANE + row["action"],
@@ -157,38 +161,41 @@ def _hand_over(connection: Connection, token: str, now: datetime) -> None:
     )
 
 
-def approve_run(connection: Connection, token: str, author: str, reason: str, now: datetime) -> str:
-    """Let a run go. Returns why it can't be, or nothing when it can."""
-    return _decide(connection, token, State.APPROVED, author, reason, now)
+def mark_approved(
+    connection: Connection, token: str, author: str, reason: str, now: datetime
+) -> str:
+    """Approve a run. Returns the obstacle, empty when it is approved."""
+    return _decide(connection, token, state=State.APPROVED, author=author, reason=reason, now=now)
 
 
-def reject_run(connection: Connection, token: str, author: str, reason: str, now: datetime) -> str:
-    """Refuse a run, or be done with one that failed. Returns why that can't be, or nothing when it
-    can.
-    """
-    return _decide(connection, token, State.REJECTED, author, reason, now)
+def mark_rejected(
+    connection: Connection, token: str, author: str, reason: str, now: datetime
+) -> str:
+    """Reject a run, or close one that failed. Returns the obstacle, empty when it is rejected."""
+    return _decide(connection, token, state=State.REJECTED, author=author, reason=reason, now=now)
 
 
 def _decide(
-    connection: Connection, token: str, state: State, author: str, reason: str, now: datetime
+    connection: Connection, token: str, *, state: State, author: str, reason: str, now: datetime
 ) -> str:
     expire_runs(connection, now)
     run = find_run(connection, token)
     if run is None:
         return "there is no such run"
-    over = state is State.REJECTED and run.state in ("refused", State.BROKEN, State.HELD)
-    if run.state != State.AWAITING and not over:
+    can_close = state is State.REJECTED and run.state in ("refused", State.BROKEN, State.HELD)
+    if run.state != State.AWAITING and not can_close:
         return f"it awaits no approval: {run.state}"
     values = {"state": state.value, "author": author, "reason": reason, "decided": as_micros(now)}
     connection.execute(update(action_runs).where(action_runs.c.token == token).values(**values))
     if state is State.APPROVED:
-        _hand_over(connection, token, now)
+        _add_to_outbox(connection, token, now)
     return ""
 
 
 def order_again(connection: Connection, token: str, author: str, reason: str, now: datetime) -> str:
-    """By hand: let a run go that was not sent, under its old token. Returns why it can't be, or
-    nothing when it can.
+    """Order a run by hand that was not sent, under its old token.
+
+    Returns the obstacle, empty when it is ordered.
     """
     run = find_run(connection, token)
     if run is None or run.state in ("pending", "sending", "unknown", "sent"):
@@ -206,47 +213,49 @@ def order_again(connection: Connection, token: str, author: str, reason: str, no
         "decided": as_micros(now),
     }
     connection.execute(update(action_runs).where(action_runs.c.token == token).values(**values))
-    again = {
+    outbox_values = {
         "state": "pending",
         "finished": None,
         "attempts": 0,
         "created": as_micros(now),
         "not_before": as_micros(now),
     }
-    if not connection.execute(update(outbox).where(outbox.c.id == token).values(**again)).rowcount:
-        _hand_over(connection, token, now)
+    if not connection.execute(
+        update(outbox).where(outbox.c.id == token).values(**outbox_values)
+    ).rowcount:
+        _add_to_outbox(connection, token, now)
     return ""
 
 
 def count_overdue_runs(connection: Connection, now: datetime) -> int:
-    """How many runs nobody approved in time, that `expire` would let go of."""
+    """Count the runs that nobody approved in time and that `expire_runs` would end."""
     c = action_runs.c
     query = select(func.count()).where(c.state == State.AWAITING.value, c.expires <= as_micros(now))
     return int(connection.execute(query).scalar_one())
 
 
 def expire_runs(connection: Connection, now: datetime) -> int:
-    """Runs that nobody approved in time. Returns how many."""
+    """End the runs that nobody approved in time; return how many."""
     c = action_runs.c
-    over = update(action_runs).where(c.state == State.AWAITING.value, c.expires <= as_micros(now))
+    overdue = update(action_runs).where(
+        c.state == State.AWAITING.value, c.expires <= as_micros(now)
+    )
     return connection.execute(
-        over.values(state=State.EXPIRED.value, reason="nobody approved it in time")
+        overdue.values(state=State.EXPIRED.value, reason="nobody approved it in time")
     ).rowcount
 
 
 def withdraw_runs(connection: Connection, incident: str, now: datetime) -> None:
-    """An incident is over: what was to be done about it and surely has not been is not done any
-    more.
-    """
+    """Withdraw the runs of an incident that is over, unless they may have been sent."""
     c = action_runs.c
-    waits = update(action_runs).where(c.incident == incident, c.state == State.AWAITING.value)
+    awaiting = update(action_runs).where(c.incident == incident, c.state == State.AWAITING.value)
     connection.execute(
-        waits.values(state=State.WITHDRAWN.value, reason="the incident was over first")
+        awaiting.values(state=State.WITHDRAWN.value, reason="the incident was over first")
     )
-    mine = select(c.token).where(c.incident == incident)
-    pending = update(outbox).where(outbox.c.id.in_(mine), outbox.c.state == "pending")
+    tokens = select(c.token).where(c.incident == incident)
+    unsent = update(outbox).where(outbox.c.id.in_(tokens), outbox.c.state == "pending")
     connection.execute(
-        pending.values(
+        unsent.values(
             state="superseded", finished=as_micros(now), error="the incident was over first"
         )
     )
@@ -255,33 +264,33 @@ def withdraw_runs(connection: Connection, incident: str, now: datetime) -> None:
 def abandon_runs(
     connection: Connection, actions: Collection[str], now: datetime, error: str
 ) -> None:
-    """At a start: runs of `actions` whose outcome nobody knows are never sent again."""
+    """Refuse the runs of `actions` with an unknown outcome, so that they are not sent again."""
     lanes = [LANE + name for name in actions]
     rows = connection.execute(
         select(outbox.c.id).where(outbox.c.sink.in_(lanes), outbox.c.state == "unknown")
     ).scalars()
     for token in rows.all():
-        letters.mark_refused(connection, token, now, error)
+        outbox_rows.mark_refused(connection, token, now, error)
 
 
 def find_run(connection: Connection, token: str) -> Run | None:
-    """A run by its token."""
+    """Find a run by its token."""
     row = connection.execute(_select_runs().where(action_runs.c.token == token)).mappings().first()
-    return None if row is None else _run(row)
+    return None if row is None else _make_run(row)
 
 
-def list_runs(connection: Connection, incident: str | None = None, limit: int = 100) -> list[Run]:
-    """The newest runs first; of one incident, or of all."""
+def load_runs(connection: Connection, incident: str | None = None, limit: int = 100) -> list[Run]:
+    """List the runs of one incident or of all, the newest first."""
     query = _select_runs().order_by(action_runs.c.created.desc(), action_runs.c.token).limit(limit)
     if incident is not None:
         query = query.where(action_runs.c.incident == incident)
-    return [_run(row) for row in connection.execute(query).mappings()]
+    return [_make_run(row) for row in connection.execute(query).mappings()]
 
 
 def load_newest_runs(connection: Connection, model: str) -> list[Run]:
-    """The newest run of each action for `model`."""
+    """Load the newest run of each action for `model`."""
     c = action_runs.c
-    last = (
+    newest_times = (
         select(c.action, func.max(c.created).label("at"))
         .where(c.model == model)
         .group_by(c.action)
@@ -289,29 +298,43 @@ def load_newest_runs(connection: Connection, model: str) -> list[Run]:
     )
     query = (
         _select_runs()
-        .join(last, (c.action == last.c.action) & (c.created == last.c.at))
+        .join(newest_times, (c.action == newest_times.c.action) & (c.created == newest_times.c.at))
         .where(c.model == model)
     )
     return list(
         {
             run.action: run
-            for run in map(_run, connection.execute(query.order_by(c.token)).mappings())
+            for run in map(_make_run, connection.execute(query.order_by(c.token)).mappings())
         }.values()
     )
 
 
 def _select_runs() -> Select[Any]:
     o = outbox.c
-    extra = (o.state.label("sent_state"), o.attempts, o.remote, o.error, o.finished)
-    return select(action_runs, *extra).join(outbox, o.id == action_runs.c.token, isouter=True)
+    outbox_columns = (o.state.label("sent_state"), o.attempts, o.remote, o.error, o.finished)
+    return select(action_runs, *outbox_columns).join(
+        outbox, o.id == action_runs.c.token, isouter=True
+    )
 
 
-def _run(row: RowMapping) -> Run:
-    approved = row["state"] == State.APPROVED and row["sent_state"] is not None
+def _make_run(row: RowMapping) -> Run:
+    in_outbox = row["state"] == State.APPROVED and row["sent_state"] is not None
     return Run(
-        row["token"], row["action"], row["model"], row["incident"], row["decision"],
-        row["sent_state"] if approved else row["state"], row["why"],
-        Request(**json.loads(row["request"])) if row["request"] else None, from_micros(row["created"]),
-        from_micros_or_none(row["expires"]), from_micros_or_none(row["decided"]), row["author"], row["reason"],
-        row["attempts"] or 0, row["remote"] or "", row["error"] or "", from_micros_or_none(row["finished"]),
-    )  # fmt: skip
+        token=row["token"],
+        action=row["action"],
+        model=row["model"],
+        incident=row["incident"],
+        decision=row["decision"],
+        state=row["sent_state"] if in_outbox else row["state"],
+        trigger=row["why"],
+        request=Request(**json.loads(row["request"])) if row["request"] else None,
+        created_at=from_micros(row["created"]),
+        expires_at=from_micros_or_none(row["expires"]),
+        decided_at=from_micros_or_none(row["decided"]),
+        author=row["author"],
+        reason=row["reason"],
+        attempts=row["attempts"] or 0,
+        answer=row["remote"] or "",
+        error=row["error"] or "",
+        finished_at=from_micros_or_none(row["finished"]),
+    )

@@ -20,35 +20,34 @@ def open_store(
     readonly: bool = False,
     on_lost: Callable[[], None] = lambda: None,
 ) -> Store:
-    """Open the database at `url`, made and migrated as needed; a relative SQLite path starts at
-    `base`.
+    """Open the database at `url`; create and migrate it as needed.
 
-    With `readonly` nothing is made, migrated or locked, so that a running agent's state can be
-    looked at. `on_lost` is called once, from another thread, when this process has lost the right
-    to write; the store is of no use then.
+    A relative SQLite path starts at `base`. With `readonly` nothing is created, migrated or locked,
+    so that the state of a running agent can be read. `on_lost` is called once, from another thread,
+    when this process has lost the right to write; the store can't be used then.
 
-    Raises AnotherAgentLeads when another agent works on a PostgreSQL database, Unreachable when that can't be
-    reached, and StateError, with what to do, when it is locked, newer, damaged or on a network file
-    system.
+    Raises AnotherAgentLeads when another agent works on a PostgreSQL database, Unreachable when the
+    database can't be reached, and StateError, with the remedy, when it is locked, newer, damaged or
+    on a network file system.
     """
-    parsed = _parsed(url)
-    if parsed.get_backend_name() == "sqlite":
-        return sqlite.open_file(parsed, base or Path.cwd(), readonly)
+    address = _parse_url(url)
+    if address.get_backend_name() == "sqlite":
+        return sqlite.open_file(address, base or Path.cwd(), readonly)
     try:
         from driftline.state import postgres
     except ModuleNotFoundError as error:
         raise StateError(
             f"agent.state: {error.name} is not installed: pip install 'driftline[postgres]'"
         ) from None
-    return postgres.open_database(parsed, readonly, on_lost)
+    return postgres.open_database(address, readonly, on_lost)
 
 
-def _parsed(url: str) -> URL:
+def _parse_url(url: str) -> URL:
     try:
-        parsed = make_url(url)
+        address: URL | None = make_url(url)
     except (sa.exc.ArgumentError, ValueError):
-        parsed = None
-    if parsed is None or parsed.drivername.partition("+")[0] not in (
+        address = None
+    if address is None or address.drivername.partition("+")[0] not in (
         "sqlite",
         "postgresql",
         "postgres",
@@ -56,4 +55,4 @@ def _parsed(url: str) -> URL:
         raise StateError(
             "agent.state is no database URL: write it as sqlite:///driftline.db or postgresql://..."
         ) from None
-    return parsed
+    return address

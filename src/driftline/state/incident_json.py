@@ -1,6 +1,6 @@
-"""Alerts and incidents as JSON, with a version.
+"""Converts alerts and incidents to JSON with a version, and back.
 
-Refuses to guess: what can't be read raises ValueError, and the caller loses that one entry only.
+Text that can't be read raises ValueError: the caller leaves out this one entry.
 """
 
 from __future__ import annotations
@@ -28,74 +28,75 @@ VERSION = 1
 
 
 def dump_alert(alert: Alert) -> str:
-    """One line of JSON, the same for equal alerts."""
+    """Dump an alert to one line of JSON; equal alerts give equal text."""
     plain = {item.name: getattr(alert, item.name) for item in fields(alert) if item.init}
     entries = [_dump_entry(entry) for entry in alert.recent]
-    others = {name: _dump_entry(plain[name]) for name in ("evidence", "seen")}
-    others["base"] = _set_fields(alert.base)
-    return _json(
+    records = {name: _dump_entry(plain[name]) for name in ("evidence", "seen")}
+    records["base"] = _dump_fields(alert.base)
+    return _dump_state(
         {
             **plain,
-            **others,
+            **records,
             "labels": list(alert.labels),
             "recent": entries,
-            "floor": _micros(alert.floor),
+            "floor": None if alert.floor is None else as_micros(alert.floor),
         }
     )
 
 
-def load_alert(text: str) -> Alert:
-    """The inverse of `dump_alert`. Raises ValueError."""
+def parse_alert(text: str) -> Alert:
+    """Load an alert from the text of `dump_alert`. Raises ValueError."""
     try:
-        state = _versioned(text)
+        state = _parse_state(text)
         return Alert(
             **{
                 **state,
                 "labels": tuple((name, value) for name, value in state["labels"]),
-                "base": _phase(state["base"]),
-                "recent": tuple(_entry(entry, state) for entry in state["recent"]),
+                "base": _load_phase(state["base"]),
+                "recent": tuple(_load_entry(entry, state) for entry in state["recent"]),
                 "floor": from_micros_or_none(state["floor"]),
-                "evidence": _entry_or_none(state["evidence"], state),
-                "seen": _entry_or_none(state["seen"], state),
+                "evidence": _load_entry_or_none(state["evidence"], state),
+                "seen": _load_entry_or_none(state["seen"], state),
             }
         )
     except (TypeError, KeyError, AttributeError, OverflowError) as error:
         raise ValueError(f"not the state of an alert: {error!r}") from None
 
 
-COLUMNS = frozenset(
+COLUMN_FIELDS = frozenset(
     {"id", "model", "cause", "since", "revision", "severity", "title", "resolved", "reopens"}
 )
-"""What of an incident has a column of its own."""
-PLAIN = ("lane", "flapping", "acknowledged", "silence", "owed", "untold")
-MOMENTS = ("opened", "calm", "better", "snoozed")
+"""The fields of an incident that have a column of their own."""
+PLAIN_FIELDS = ("lane", "flapping", "acknowledged", "silence", "owed", "untold")
+TIME_FIELDS = ("opened", "calm", "better", "snoozed")
 
 
 def dump_incident(incident: Incident) -> str:
-    """What the columns of the table don't hold, as far as it is set."""
-    kept: dict[str, Any] = {"keys": sorted(incident.keys)}
+    """Dump the fields of an incident that have no column and differ from their defaults."""
+    state: dict[str, Any] = {"keys": sorted(incident.keys)}
     for item in fields(incident):
         value = getattr(incident, item.name)
-        if item.name not in COLUMNS | {"keys"} and value != item.default and value != frozenset():
-            kept[item.name] = _plain(value)
-    return _json(kept)
+        has_column = item.name in COLUMN_FIELDS
+        if not has_column and item.name != "keys" and value not in (item.default, frozenset()):
+            state[item.name] = _dump_value(value)
+    return _dump_state(state)
 
 
-def load_incident(text: str) -> dict[str, Any]:
-    """The inverse of `dump_incident`, as the fields of an incident. Raises ValueError."""
+def parse_incident_fields(text: str) -> dict[str, Any]:
+    """Load the fields of an incident from the text of `dump_incident`. Raises ValueError."""
     try:
-        state = _versioned(text)
-        found: dict[str, Any] = {name: state[name] for name in PLAIN if name in state}
-        found |= {name: from_micros(state[name]) for name in MOMENTS if name in state}
-        found["keys"] = frozenset(str(key) for key in state["keys"])
-        found["upstream"] = frozenset(_upstream(item) for item in state.get("upstream", ()))
-        found["turns"] = tuple(from_micros(turn) for turn in state.get("turns", ()))
-        return found
+        state = _parse_state(text)
+        values: dict[str, Any] = {name: state[name] for name in PLAIN_FIELDS if name in state}
+        values |= {name: from_micros(state[name]) for name in TIME_FIELDS if name in state}
+        values["keys"] = frozenset(str(key) for key in state["keys"])
+        values["upstream"] = frozenset(_load_upstream(item) for item in state.get("upstream", ()))
+        values["turns"] = tuple(from_micros(turn) for turn in state.get("turns", ()))
+        return values
     except (TypeError, KeyError, OverflowError) as error:
         raise ValueError(f"not the state of an incident: {error!r}") from None
 
 
-def _plain(value: Any) -> Any:
+def _dump_value(value: Any) -> Any:
     if isinstance(value, datetime):
         return as_micros(value)
     if isinstance(value, frozenset):
@@ -103,13 +104,13 @@ def _plain(value: Any) -> Any:
     return [as_micros(turn) for turn in value] if isinstance(value, tuple) else value
 
 
-def _json(state: dict[str, Any]) -> str:
+def _dump_state(state: dict[str, Any]) -> str:
     return json.dumps(
         {"v": VERSION, **state}, sort_keys=True, separators=(",", ":"), allow_nan=False
     )
 
 
-def _versioned(text: str) -> dict[str, Any]:
+def _parse_state(text: str) -> dict[str, Any]:
     state = json.loads(text)
     if not isinstance(state, dict) or state.get("v") != VERSION:
         raise ValueError(f"expected version {VERSION}")
@@ -117,8 +118,8 @@ def _versioned(text: str) -> dict[str, Any]:
     return state
 
 
-def _upstream(item: Any) -> Upstream:
-    """A kind and a name; older versions stored the sentence of both."""
+def _load_upstream(item: Any) -> Upstream:
+    """Load a kind and a name; older versions stored one sentence of both."""
     if isinstance(item, str):
         version = item.removeprefix("version ").removesuffix(" is new")
         if item == Upstream(UpstreamKind.NEW_VERSION, version).text:
@@ -129,75 +130,76 @@ def _upstream(item: Any) -> Upstream:
     return Upstream(UpstreamKind(kind), str(name))
 
 
-def _set_fields(value: Any, skip: frozenset[str] = frozenset()) -> dict[str, Any]:
-    """The fields of a record that differ from their defaults, times as microseconds."""
-    kept: dict[str, Any] = {}
+def _dump_fields(value: Any, skip: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """Dump the fields that differ from their defaults; times become microseconds."""
+    state: dict[str, Any] = {}
     for item in fields(value):
         part = getattr(value, item.name)
         default = {} if item.default is MISSING else item.default
         if item.name not in skip and part != default:
-            kept[item.name] = as_micros(part) if isinstance(part, datetime) else part
-    return kept
+            state[item.name] = as_micros(part) if isinstance(part, datetime) else part
+    return state
 
 
 NOT_IN_ENTRY = frozenset({"labels", "name", "rows", "p_value", "reason", "least", "most"})
-"""Fields of a measurement that no entry stores: they are the alert's, or of the judgement only."""
-MEASURED = frozenset(Measurement.__dataclass_fields__) - NOT_IN_ENTRY
+"""Fields of a measurement that entries do not store: the alert or the judgement has them."""
+MEASUREMENT_FIELDS = frozenset(Measurement.__dataclass_fields__) - NOT_IN_ENTRY
 
 
 def _dump_entry(entry: AlertEntry | None) -> dict[str, Any] | None:
-    """A window of an alert as one flat object: of window, judgement and measurement."""
+    """Dump a window of an alert to one flat object: window, judgement and measurement."""
     if entry is None:
         return None
     judgement = entry.judgement
-    kept = _set_fields(entry, skip=frozenset({"judged"}))
-    kept |= _set_fields(judgement, skip=frozenset({"bound", "within"}))
-    kept |= _set_fields(entry.measurement, skip=NOT_IN_ENTRY)
+    state = _dump_fields(entry, skip=frozenset({"judged"}))
+    state |= _dump_fields(judgement, skip=frozenset({"bound", "within"}))
+    state |= _dump_fields(entry.measurement, skip=NOT_IN_ENTRY)
     if judgement.bound is not None:
-        kept["bound"] = [judgement.bound.side.value, judgement.bound.value]
-    return kept | ({"rows": entry.judged.rows} if entry.judged.rows else {})
+        state["bound"] = [judgement.bound.side.value, judgement.bound.value]
+    return state | ({"rows": entry.judged.rows} if entry.judged.rows else {})
 
 
-def _entry(state: dict[str, Any], alert: dict[str, Any]) -> AlertEntry:
-    """The inverse of `_dump_entry`; `alert` is the state of the alert that it belongs to."""
-    measured = {name: state[name] for name in MEASURED & state.keys()}
+def _load_entry(state: dict[str, Any], alert: dict[str, Any]) -> AlertEntry:
+    """Load an entry from the object of `_dump_entry`; `alert` is the state of its alert."""
     interval, decision = state.get("interval"), state.get("decision")
-    measured |= {"interval": (interval[0], interval[1])} if interval else {}
-    measured |= {"decision": Decision(decision)} if decision else {}
-    reason = state.get("reason", "")
-    bound = Bound.from_stored(reason)
-    if "bound" in state:
-        side, value = state["bound"]
-        bound = Bound(BoundSide(side), value)
-    judgement = Judgement(
-        Verdict(state["verdict"]),
-        Severity(state["severity"]) if state.get("severity") else None,
-        reason,
-        bound=bound,
-    )
-    number = {"value": None, **measured, "name": alert["measurement"]}
-    judged = JudgedMeasurement(
-        check=alert["check"],
-        measurement=Measurement(**number, labels={name: value for name, value in alert["labels"]}),
-        judgement=judgement,
-        rows=state.get("rows", 0),
-        cause=alert["cause"],
-    )
+    values = {"value": None} | {name: state[name] for name in MEASUREMENT_FIELDS & state.keys()}
+    values |= {"interval": (interval[0], interval[1])} if interval else {}
+    values |= {"decision": Decision(decision)} if decision else {}
+    labels = dict(alert["labels"])
     return AlertEntry(
         start=from_micros(state["start"]),
         end=from_micros(state["end"]),
-        judged=judged,
+        judged=JudgedMeasurement(
+            check=alert["check"],
+            measurement=Measurement(**{**values, "name": alert["measurement"]}, labels=labels),
+            judgement=Judgement(
+                Verdict(state["verdict"]),
+                Severity(state["severity"]) if state.get("severity") else None,
+                state.get("reason", ""),
+                bound=_load_bound(state),
+            ),
+            rows=state.get("rows", 0),
+            cause=alert["cause"],
+        ),
         revision=state.get("revision", 0),
         reference=state.get("reference", ""),
         since=from_micros_or_none(state.get("since")),
     )
 
 
-def _entry_or_none(state: dict[str, Any] | None, alert: dict[str, Any]) -> AlertEntry | None:
-    return None if state is None else _entry(state, alert)
+def _load_bound(state: dict[str, Any]) -> Bound | None:
+    """Load the bound of a judgement; older versions stored it only in the reason."""
+    if "bound" in state:
+        side, value = state["bound"]
+        return Bound(BoundSide(side), value)
+    return Bound.from_stored(state.get("reason", ""))
 
 
-def _phase(state: dict[str, Any]) -> Phase:
+def _load_entry_or_none(state: dict[str, Any] | None, alert: dict[str, Any]) -> AlertEntry | None:
+    return None if state is None else _load_entry(state, alert)
+
+
+def _load_phase(state: dict[str, Any]) -> Phase:
     times = {
         name: from_micros_or_none(state.get(name))
         for name in ("since", "until", "last_start", "last_end")
@@ -206,7 +208,3 @@ def _phase(state: dict[str, Any]) -> Phase:
     return Phase(
         **{**state, **times, "state": AlertState(state.get("state", "quiet")), "severity": severity}
     )
-
-
-def _micros(value: datetime | None) -> int | None:
-    return None if value is None else as_micros(value)

@@ -1,6 +1,6 @@
-"""Alerts and incidents in the database, and the messages they give rise to.
+"""Stores alerts and incidents, and writes their messages to the outbox.
 
-Refuses to decide what people are told: that came with the step.
+Does not decide who gets a message about what: the step has decided it.
 """
 
 from __future__ import annotations
@@ -22,9 +22,14 @@ from driftline.alerting.links import OPEN
 from driftline.alerting.observe import HORIZON
 from driftline.alerting.silencing import Silence
 from driftline.extensions.phrasebook import Phrasebook
-from driftline.state import outbox as waiting
+from driftline.state import outbox as messages
 from driftline.state import people
-from driftline.state.incident_json import dump_alert, dump_incident, load_alert, load_incident
+from driftline.state.incident_json import (
+    dump_alert,
+    dump_incident,
+    parse_alert,
+    parse_incident_fields,
+)
 from driftline.state.measurements import labels_json
 from driftline.state.notification_json import dump_notification
 from driftline.state.tables import (
@@ -45,47 +50,51 @@ from driftline.types.model import Bound, Judgement, Severity, Verdict
 from driftline.types.notification import Event
 
 PAGES = 100
-"""Pages that are counted at most."""
+"""The largest number of pages that are loaded."""
 
 
 @dataclass(frozen=True, slots=True)
 class SinkPlan:
-    """What one sink wants to hear."""
+    """Which messages one sink gets."""
 
     name: str
     min_severity: Severity = Severity.INFO
     updates: bool = True
-    """Whether it wants to hear of more alerts between opening and resolution; it always hears of
-    more severity.
+    """Whether it gets messages about more alerts of an open incident.
+
+    It always gets a message when the severity rises.
     """
 
 
-def load(connection: Connection, model: str, phrasebook: Phrasebook | None = None) -> AlertingState:
-    """The alerts and open incidents of `model`. What can't be read is left out and named in
-    `unreadable`.
+def load_alerting_state(
+    connection: Connection, model: str, phrasebook: Phrasebook | None = None
+) -> AlertingState:
+    """Load the alerts and open incidents of `model`.
+
+    Those that can't be read are left out and listed in `unreadable`.
     """
     unreadable: list[str] = []
-    found: dict[str, Alert] = {}
+    alerts_by_key: dict[str, Alert] = {}
     rows = (
         select(alerts.c.key, alerts.c.state).where(alerts.c.model == model).order_by(alerts.c.key)
     )
     for key, state in connection.execute(rows):
         try:
-            found[key] = load_alert(state)
+            alerts_by_key[key] = parse_alert(state)
         except ValueError as error:
             unreadable.append(f"alert {key}: {error}")
-    known: dict[str, Incident] = {}
+    incidents_by_id: dict[str, Incident] = {}
     c = incidents.c
     alive = sa.or_(c.state == "firing", c.reopens_until.is_not(None))
     for row in connection.execute(
         select(incidents).where(c.model == model, alive).order_by(c.id)
     ).mappings():
         try:
-            detail = load_incident(row["detail"])
+            detail = parse_incident_fields(row["detail"])
         except ValueError as error:
             unreadable.append(f"incident {row['id']}: {error}")
             detail = {"lane": lane(row["cause"], "", "")}
-        known[row["id"]] = Incident(
+        incidents_by_id[row["id"]] = Incident(
             id=row["id"],
             model=model,
             cause=row["cause"],
@@ -97,50 +106,63 @@ def load(connection: Connection, model: str, phrasebook: Phrasebook | None = Non
             reopens=from_micros_or_none(row["reopens_until"]),
             **detail,
         )
-    counted = select(c.cause, func.count()).where(c.model == model).group_by(c.cause)
-    counts = {(model, cause): count for cause, count in connection.execute(counted)}
-    paged = (
+    cause_query = select(c.cause, func.count()).where(c.model == model).group_by(c.cause)
+    counts = {(model, cause): count for cause, count in connection.execute(cause_query)}
+    page_query = (
         select(pages.c.at).where(pages.c.model == model).order_by(pages.c.at.desc()).limit(PAGES)
     )
-    at = tuple(from_micros(value) for value in reversed(connection.execute(paged).scalars().all()))
-    return AlertingState(found, known, counts, at, tuple(unreadable), phrasebook)
+    page_times = connection.execute(page_query).scalars().all()
+    return AlertingState(
+        alerts=alerts_by_key,
+        incidents=incidents_by_id,
+        counts=counts,
+        pages=tuple(from_micros(value) for value in reversed(page_times)),
+        unreadable=tuple(unreadable),
+        phrasebook=phrasebook,
+    )
 
 
-def asked(connection: Connection, model: str) -> list[Act]:
-    """What people ask of the incidents of `model` and was not dealt with yet."""
+def load_acts(connection: Connection, model: str) -> list[Act]:
+    """Load the requests of people about the incidents of `model` that no step has handled yet."""
     return [
-        Act(row.id, Kind(row.kind), row.incident, row.author, row.reason, row.until)
+        Act(
+            id=row.id,
+            kind=Kind(row.kind),
+            incident=row.incident,
+            author=row.author,
+            reason=row.reason,
+            until=row.until,
+        )
         for row in people.load_waiting_acts(connection, model)
     ]
 
 
-def silences(connection: Connection, now: datetime) -> list[Silence]:
-    """The silences that are not over; one that can't be read holds nothing."""
-    found = []
-    for row in people.list_silences(connection, now):
+def load_silences(connection: Connection, now: datetime) -> list[Silence]:
+    """Load the silences that are not over; those that can't be read are left out."""
+    result = []
+    for row in people.load_silences(connection, now):
         with suppress(ValueError):
-            found.append(
+            result.append(
                 Silence(
-                    row.id,
-                    Matchers.parse(row.matchers),
-                    row.start,
-                    row.until,
-                    row.author,
-                    row.reason,
+                    id=row.id,
+                    matchers=Matchers.parse(row.matchers),
+                    start=row.start,
+                    until=row.until,
+                    author=row.author,
+                    reason=row.reason,
                 )
             )
-    return found
+    return result
 
 
-def later(connection: Connection, facts: Sequence[Fact]) -> list[Fact]:
-    """Facts of the windows after those of `facts`, for the changed ones among them that came late;
-    give them to the step, too.
+def load_later_facts(connection: Connection, facts: Sequence[Fact]) -> list[Fact]:
+    """Load the facts of the windows after the changed ones of `facts` that came late.
 
-    Quiet windows leave no trace in the state, so a change that is found in an older window would
-    look like the newest one. The stored measurements tell what came after it; at most the next 16
-    windows of each series are read.
+    The step needs them, too. The state keeps nothing of windows without a change, so a change in
+    an older window would look like the newest one. The stored measurements have the windows after
+    it. At most the next 16 windows (`HORIZON`) of each series are read.
     """
-    found: list[Fact] = []
+    later_facts: list[Fact] = []
     columns = measurements.c
     newest: dict[str, int] = {}
     for fact in facts:
@@ -150,54 +172,58 @@ def later(connection: Connection, facts: Sequence[Fact]) -> list[Fact]:
         if fact.verdict is not Verdict.CHANGED or newest[fact.model] <= as_micros(fact.start):
             continue
         series = (
-            columns.model == fact.model, columns.version == fact.version, columns.segment == fact.segment,
-            columns.check == fact.check, columns.name == fact.measurement, columns.labels == labels_json(dict(fact.labels)),
-        )  # fmt: skip
-        sure = columns.verdict.in_((Verdict.OK.value, Verdict.CHANGED.value))
+            columns.model == fact.model,
+            columns.version == fact.version,
+            columns.segment == fact.segment,
+            columns.check == fact.check,
+            columns.name == fact.measurement,
+            columns.labels == labels_json(dict(fact.labels)),
+        )
+        is_judged = columns.verdict.in_((Verdict.OK.value, Verdict.CHANGED.value))
         rows = (
             select(measurements)
-            .where(*series, sure, columns.start > as_micros(fact.start))
+            .where(*series, is_judged, columns.start > as_micros(fact.start))
             .order_by(columns.start)
         )
-        found += [_later(fact, row) for row in connection.execute(rows.limit(HORIZON)).mappings()]
-    given = {(fact.key, fact.start) for fact in facts}
-    return [fact for fact in found if (fact.key, fact.start) not in given]
+        later_facts += [
+            _make_later_fact(fact, row)
+            for row in connection.execute(rows.limit(HORIZON)).mappings()
+        ]
+    keys = {(fact.key, fact.start) for fact in facts}
+    return [fact for fact in later_facts if (fact.key, fact.start) not in keys]
 
 
-def _later(fact: Fact, row: RowMapping) -> Fact:
-    """The fact of a later window of the series of `fact`, from its stored measurement."""
+def _make_later_fact(fact: Fact, row: RowMapping) -> Fact:
+    """Make the fact of a later window in the series of `fact` from its stored measurement."""
     start, reason = from_micros(row["start"]), row["reason"]
     interval = None if row["low"] is None or row["high"] is None else (row["low"], row["high"])
-    judged = replace(
-        fact.judged,
-        measurement=replace(
-            fact.judged.measurement,
-            value=row["value"],
-            was=row["was"],
-            interval=interval,
-            unit=row["unit"],
-            detail=json.loads(row["detail"]),
-        ),
-        judgement=Judgement(
-            Verdict(row["verdict"]),
-            Severity(row["severity"]) if row["severity"] else None,
-            reason,
-            bound=Bound.from_stored(reason),
-        ),
-        rows=row["rows"],
+    judgement = Judgement(
+        Verdict(row["verdict"]),
+        Severity(row["severity"]) if row["severity"] else None,
+        reason,
+        bound=Bound.from_stored(reason),
+    )
+    measurement = replace(
+        fact.judged.measurement,
+        value=row["value"],
+        was=row["was"],
+        interval=interval,
+        unit=row["unit"],
+        detail=json.loads(row["detail"]),
     )
     return replace(
         fact,
         start=start,
         end=start + (fact.end - fact.start),
-        judged=judged,
+        judged=replace(fact.judged, measurement=measurement, judgement=judgement, rows=row["rows"]),
         revision=row["revision"],
     )
 
 
-def save(connection: Connection, step: Step) -> None:
-    """Write what the step changed: alerts, incidents and their history. Call in the transaction
-    that holds the windows.
+def save_step(connection: Connection, step: Step) -> None:
+    """Write the alerts, the incidents and the history that the step changed.
+
+    Call it in the transaction that writes the windows.
     """
     for key, alert in sorted(step.alerts.items()):
         if alert is None:
@@ -222,8 +248,8 @@ def save(connection: Connection, step: Step) -> None:
         if not connection.execute(
             update(incidents).where(incidents.c.id == incident.id).values(**values)
         ).rowcount:
-            whole = {"id": incident.id, "model": incident.model, "cause": incident.cause}
-            connection.execute(insert(incidents).values(**whole, **values))
+            key_values = {"id": incident.id, "model": incident.model, "cause": incident.cause}
+            connection.execute(insert(incidents).values(**key_values, **values))
     for change in step.changes:
         name, revision = change.incident.id, change.incident.revision
         facts = dump_notification(change.notification)
@@ -254,46 +280,42 @@ def enqueue(
     now: datetime,
     links: Mapping[str, str] | None = None,
 ) -> list[str]:
-    """Write one outbox row for each sink that is to hear of `change`; returns the names of those
-    sinks.
+    """Write one outbox row for each sink that gets a message about `change`; return their names.
 
-    A sink hears of an incident once it is severe enough for it, and of its end whenever it was told
-    of it before. `links` are added to the message, where to open it first.
+    A sink gets a message when the incident is severe enough for it. When it has got one, it also
+    gets the one about the end. `links` are added to the message, the one to open it first.
     """
     if change.held:
         return []
     incident = change.incident
     query = select(outbox.c.sink).where(outbox.c.incident == incident.id).distinct()
-    told = {str(name) for name in connection.execute(query).scalars()}
+    recipients = {str(name) for name in connection.execute(query).scalars()}
     plans = {plan.name: plan for plan in sinks}
     names = [
         name
-        for name in sorted(plans.keys() | told)
-        if _wants(plans.get(name), name in told, change)
+        for name in sorted(plans.keys() | recipients)
+        if _is_due(plans.get(name), name in recipients, change)
     ]
-    ours = dict(links or {})
-    first = {OPEN: ours[OPEN]} if OPEN in ours else {}
-    whole = change.notification.model_copy(
-        update={"links": {**first, **change.notification.links, **ours}}
+    new_links = dict(links or {})
+    first = {OPEN: new_links[OPEN]} if OPEN in new_links else {}
+    notification = change.notification.model_copy(
+        update={"links": {**first, **change.notification.links, **new_links}}
     )
     for name in names:
-        waiting.add_message(
-            connection,
-            whole.model_copy(update={"id": message_id(incident.id, incident.revision, name)}),
-            name,
-            now,
-        )
+        own_id = message_id(incident.id, incident.revision, name)
+        messages.add_message(connection, notification.model_copy(update={"id": own_id}), name, now)
     return names
 
 
-def _wants(plan: SinkPlan | None, told: bool, change: Change) -> bool:
+def _is_due(plan: SinkPlan | None, is_recipient: bool, change: Change) -> bool:
+    """Whether the sink of `plan` gets a message; with `is_recipient` it has got one before."""
     if change.event is Event.RESOLVED:
-        return told
+        return is_recipient
     if plan is None:
         return False
     severe = change.incident.severity.rank >= plan.min_severity.rank
     if change.event in (Event.ACKNOWLEDGED, Event.SILENCED):
-        return told and plan.updates
-    if change.event in (Event.OPENED, Event.REOPENED) or not told:
+        return is_recipient and plan.updates
+    if change.event in (Event.OPENED, Event.REOPENED) or not is_recipient:
         return severe
     return plan.updates or change.reason is Reason.MORE_SEVERE

@@ -1,6 +1,6 @@
-"""Incidents, for whoever wants to read them.
+"""Reads incidents and their history.
 
-Refuses to change them: that is alerting's.
+Does not change them: alerting does.
 """
 
 from __future__ import annotations
@@ -44,26 +44,26 @@ class IncidentRow:
     since: datetime
     resolved_at: datetime | None
     detail: str = "{}"
-    """What else is known of it, as JSON."""
+    """More facts about it, as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventRow:
-    """One thing that happened to an incident."""
+    """One event of an incident."""
 
     event: str
     at: datetime
     reason: str
     author: str
-    """Who did it; empty for what the agent found."""
+    """The person who did it; empty for the agent."""
     held_reason: str
-    """Why nobody was told; empty when people were."""
+    """The reason why no message was sent; empty when one was sent."""
 
 
-def list_incidents(
+def load_incidents(
     connection: Connection, model: str | None = None, *, firing: bool = False, limit: int = 100
 ) -> list[IncidentRow]:
-    """The newest incidents first; those that fire before the others."""
+    """List incidents: the firing ones first, then the resolved ones, each the newest first."""
     c = incidents.c
     query = sa.select(*_COLUMNS)
     if model is not None:
@@ -77,25 +77,24 @@ def list_incidents(
 
 
 def load_incident(connection: Connection, id: str) -> IncidentRow:
-    """The incident of this id, which must be there."""
+    """Load the incident with this id, which must exist."""
     return _row(connection.execute(sa.select(*_COLUMNS).where(incidents.c.id == id)).one())
 
 
 def find_incident_ids(connection: Connection, begin: str) -> list[str]:
-    """The ids of the incidents that begin with `begin`, with or without their `inc_`; at most
-    20.
-    """
+    """Find the ids, at most 20, that begin with `begin`, with or without their `inc_`."""
     c = incidents.c
-    either = sa.or_(
+    has_beginning = sa.or_(
         c.id.startswith(begin, autoescape=True), c.id.startswith(f"inc_{begin}", autoescape=True)
     )
     return [
-        row.id for row in connection.execute(sa.select(c.id).where(either).order_by(c.id).limit(20))
+        row.id
+        for row in connection.execute(sa.select(c.id).where(has_beginning).order_by(c.id).limit(20))
     ]
 
 
 def load_incident_history(connection: Connection, id: str) -> list[EventRow]:
-    """What happened to an incident, in order."""
+    """Load the events of an incident, in order."""
     c = incident_events.c
     rows = connection.execute(
         sa.select(incident_events).where(c.incident == id).order_by(c.revision)
@@ -106,22 +105,21 @@ def load_incident_history(connection: Connection, id: str) -> list[EventRow]:
 
 
 def _row(row: sa.Row[Any]) -> IncidentRow:
-    resolved = from_micros_or_none(row.resolved_at)
     return IncidentRow(
-        row.id,
-        row.model,
-        row.cause,
-        row.state,
-        row.severity,
-        row.title,
-        from_micros(row.since),
-        resolved,
-        row.detail,
+        id=row.id,
+        model=row.model,
+        cause=row.cause,
+        state=row.state,
+        severity=row.severity,
+        title=row.title,
+        since=from_micros(row.since),
+        resolved_at=from_micros_or_none(row.resolved_at),
+        detail=row.detail,
     )
 
 
 def load_newest_message(connection: Connection, incident: str) -> Notification | None:
-    """What was last told of an incident; None when there is no such incident."""
+    """Load the newest message of an incident; None when there is no such incident."""
     c = incident_events.c
     query = sa.select(c.facts).where(c.incident == incident).order_by(c.revision.desc()).limit(1)
     facts = connection.execute(query).scalar()

@@ -1,8 +1,8 @@
-"""The leader's seat: which of several agents on one PostgreSQL database is at work.
+"""Elects the leader: the one of several agents on one PostgreSQL database that works.
 
-Refuses to write by any other session than the one that holds the lock: when the server has ended
-that session, because its agent fell silent, nothing that the agent still has in hand can be
-committed. A seat that was lost is never had again.
+All writing goes through the session that holds the lock. When the server has ended that session,
+because its agent fell silent, the agent can't commit anything any more. A lost leadership never
+comes back to the same session.
 """
 
 from __future__ import annotations
@@ -23,36 +23,42 @@ from driftline.types.errors import AnotherAgentLeads, LeadershipLost, StateError
 BEAT = 2.0
 """Seconds between two signs of life of a leader."""
 SILENCE = 8.0
-"""Seconds without one after which another agent has the server end the leader's session."""
+"""Seconds of silence after which another agent lets the server end the leader's session."""
 OLDEST = 14
-"""The oldest PostgreSQL that has what is used here."""
+"""The oldest PostgreSQL version that works."""
 LOCK = 1_684_891_502
-"""Names the lock, together with the schema."""
-HOLDER = f"""
+"""The number of the lock, together with the schema."""
+HOLDER_QUERY = f"""
 SELECT s.pid, s.application_name, s.backend_start,
-       count(p.pid) FILTER (WHERE p.state_change IS NULL OR p.state_change > clock_timestamp() - make_interval(secs => %s)) = 0
+       count(p.pid) FILTER (
+           WHERE p.state_change IS NULL
+           OR p.state_change > clock_timestamp() - make_interval(secs => %s)
+       ) = 0
 FROM pg_locks l
 JOIN pg_database d ON d.oid = l.database AND d.datname = current_database()
 JOIN pg_stat_activity s ON s.pid = l.pid
 LEFT JOIN pg_stat_activity p ON p.application_name = 'driftline life of ' || l.pid
 WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
-    AND l.classid = {LOCK}::oid AND l.objid::bigint = hashtext(current_schema())::bigint & 4294967295
+    AND l.classid = {LOCK}::oid
+    AND l.objid::bigint = hashtext(current_schema())::bigint & 4294967295
 GROUP BY s.pid, s.application_name, s.backend_start
 """
-"""Who holds the lock, since when it is connected, and whether it is silent. A last sign at an
-unknown time is no silence.
+"""The session that holds the lock, its start, and whether it is silent.
+
+A last sign of life at an unknown time is no silence.
 """
-TAKE = f"SELECT pg_try_advisory_lock({LOCK}, hashtext(current_schema()))"
-HELD = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = %s::oid AND pid = %s)"
+LOCK_QUERY = f"SELECT pg_try_advisory_lock({LOCK}, hashtext(current_schema()))"
+IS_HELD_QUERY = (
+    "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted "
+    "AND classid = %s::oid AND pid = %s)"
+)
 
 Connect = Callable[[str], "psycopg.Connection[Any]"]
-"""Makes a session of this name, in autocommit; raises psycopg.Error."""
+"""Opens a session of this name, in autocommit; raises psycopg.Error."""
 
 
 class Leadership:
-    """One term of leadership: the session that holds the lock and writes, and one that shows that
-    its agent lives.
-    """
+    """The session that holds the lock and writes, and a second one that shows signs of life."""
 
     def __init__(
         self,
@@ -69,7 +75,7 @@ class Leadership:
         self._stopping = threading.Event()
         self._losing = threading.Lock()
         self._asking = threading.Lock()
-        self._thread = threading.Thread(target=self._beat, name="seat", daemon=True)
+        self._thread = threading.Thread(target=self._beat, name="leadership", daemon=True)
         self._thread.start()
 
     @property
@@ -78,23 +84,24 @@ class Leadership:
         return self._lost.is_set()
 
     def confirm(self) -> None:
-        """Ask the server whether this agent still leads. Raises LeadershipLost when it doesn't, or can't
-        be asked.
+        """Ask the server whether this agent still leads.
+
+        Raises LeadershipLost when it does not, or when the server can't be asked.
         """
         if self.is_lost or not self._holds_lock():
             self.lose()
             raise LeadershipLost
 
     def lose(self) -> None:
-        """Note that the seat is lost, and tell once."""
+        """Note that the leadership is lost, and call `on_lost` once."""
         with self._losing:
-            told = self._lost.is_set()
+            was_lost = self._lost.is_set()
             self._lost.set()
-        if not told and not self._stopping.is_set():
+        if not was_lost and not self._stopping.is_set():
             self._on_lost()
 
     def leave(self) -> None:
-        """Let go of the lock, for another agent to take it. Safe twice."""
+        """Release the lock for another agent. Safe to call twice."""
         self._stopping.set()
         self._lost.set()
         with self._asking:
@@ -104,7 +111,7 @@ class Leadership:
     def _holds_lock(self) -> bool:
         try:
             with self._asking:
-                row = self._life.execute(HELD, (LOCK, self._pid)).fetchone()
+                row = self._life.execute(IS_HELD_QUERY, (LOCK, self._pid)).fetchone()
         except psycopg.Error:
             return False
         return row is not None and bool(row[0])
@@ -114,14 +121,14 @@ class Leadership:
             overdue = threading.Timer(SILENCE, self._hang_up)
             overdue.daemon = True
             overdue.start()
-            held = not self.is_lost and self._holds_lock()
+            is_held = not self.is_lost and self._holds_lock()
             overdue.cancel()
-            if not held:
+            if not is_held:
                 self.lose()
                 return
 
     def _hang_up(self) -> None:
-        """No answer: whoever waits for one, in either session, gets an error instead."""
+        """Close both connections, so that calls that wait for an answer get an error."""
         for session in (self._life, self.session):
             with (
                 suppress(OSError, psycopg.Error),
@@ -131,7 +138,10 @@ class Leadership:
 
 
 def take_leadership(connect: Connect, on_lost: Callable[[], None]) -> Leadership:
-    """Take the seat, also from a leader that is silent. Raises AnotherAgentLeads when another agent has it."""
+    """Take the lock, also from a silent leader.
+
+    Raises AnotherAgentLeads when another agent holds it.
+    """
     session = life = None
     try:
         session = connect(f"driftline {socket.gethostname()[:40]}:{os.getpid()}")
@@ -142,20 +152,20 @@ def take_leadership(connect: Connect, on_lost: Callable[[], None]) -> Leadership
         if not _try_lock(session):
             _end_silent(session)
             if not _try_lock(session):
-                known = find_leader(session)
-                raise AnotherAgentLeads(known.name if known else "")
+                holder = find_leader(session)
+                raise AnotherAgentLeads(holder.name if holder else "")
         return Leadership(session, life, on_lost)
     except psycopg.Error as error:
         _close(session, life)
-        raise unreachable(error) from None
+        raise make_unreachable_error(error) from None
     except BaseException:
         _close(session, life)
         raise
 
 
 def find_leader(session: psycopg.Connection[Any]) -> Leader | None:
-    """Who has the seat."""
-    row = session.execute(HOLDER, (SILENCE,)).fetchone()
+    """Find the agent that holds the lock."""
+    row = session.execute(HOLDER_QUERY, (SILENCE,)).fetchone()
     return (
         None
         if row is None
@@ -163,22 +173,24 @@ def find_leader(session: psycopg.Connection[Any]) -> Leader | None:
     )
 
 
-def unreachable(error: BaseException) -> Unreachable:
-    """The same in a line, without what may hold a password."""
+def make_unreachable_error(error: BaseException) -> Unreachable:
+    """Make the error, in one line and without parts that may have a password."""
     text = " ".join(str(error).split()) or type(error).__name__
     return Unreachable(f"agent.state: PostgreSQL can't be used just now: {text[:300]}")
 
 
 def _prepare(session: psycopg.Connection[Any]) -> None:
-    """What the lock needs of this session, whatever the server's own settings."""
+    """Check the server, and set the session up for the lock."""
     if session.info.server_version < OLDEST * 10_000:
         raise StateError(
-            f"agent.state: PostgreSQL {OLDEST} or newer is needed, this is {session.info.server_version // 10_000}"
+            f"agent.state: PostgreSQL {OLDEST} or newer is needed, "
+            f"this is {session.info.server_version // 10_000}"
         )
     pid = session.execute("SELECT pg_backend_pid()").fetchone()
     if pid is None or pid[0] != session.info.backend_pid:
         raise StateError(
-            "agent.state: a connection pooler stands before PostgreSQL: give the server's own address"
+            "agent.state: a connection pooler stands before PostgreSQL: "
+            "give the server's own address"
         )
     for name in (
         "idle_session_timeout",
@@ -188,17 +200,18 @@ def _prepare(session: psycopg.Connection[Any]) -> None:
     ):
         session.execute(f"SET {name} = 0")
     session.execute(
-        "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+        "SELECT set_config('synchronous_commit', 'on', false) "
+        "WHERE current_setting('synchronous_commit') = 'off'"
     )
 
 
 def _try_lock(session: psycopg.Connection[Any]) -> bool:
-    row = session.execute(TAKE).fetchone()
+    row = session.execute(LOCK_QUERY).fetchone()
     return row is not None and bool(row[0])
 
 
 def _end_silent(session: psycopg.Connection[Any]) -> None:
-    row = session.execute(HOLDER, (SILENCE,)).fetchone()
+    row = session.execute(HOLDER_QUERY, (SILENCE,)).fetchone()
     if row is not None and row[3]:
         session.execute("SELECT pg_terminate_backend(%s, 2000)", (row[0],))
 

@@ -1,6 +1,6 @@
-"""The ledger: which object was read how far, and what it contributed to which window.
+"""Stores the ledger: how far each object was read, and its contribution to each window.
 
-Refuses half steps: an outcome is written whole, in the caller's transaction, or not at all.
+An outcome is written completely, in the caller's transaction, or not at all.
 """
 
 from __future__ import annotations
@@ -15,21 +15,22 @@ from driftline.state.tables import as_micros, models, objects, rejects, shares, 
 from driftline.types.records import GONE, QUARANTINED, WAITING, LedgerEntry, ReadOutcome, Stub
 
 ATTEMPTS = 20
-"""Readings that failed on the source's side after which windows no longer wait for the object: it
-is quarantined.
+"""Failed attempts to read an object after which it is quarantined.
+
+Windows no longer wait for it then.
 """
 
 
 Key = tuple[int, str, str]
 """Start, version and segment of a window."""
 RowChanges = dict[Key, int]
-"""Rows that come to windows, or go."""
+"""Rows that are added to windows, or taken out (negative)."""
 
 _ENTRY = [objects.c[name] for name in LedgerEntry.__dataclass_fields__]
 
 
 def load_entries(connection: Connection, model: str, uris: Iterable[str]) -> dict[str, LedgerEntry]:
-    """The rows for these URIs (a page of them), by URI."""
+    """Load the entries of some URIs, by URI."""
     query = sa.select(*_ENTRY).where(objects.c.model == model, objects.c.uri.in_(list(uris)))
     return {row.uri: LedgerEntry(*row) for row in connection.execute(query)}
 
@@ -37,18 +38,18 @@ def load_entries(connection: Connection, model: str, uris: Iterable[str]) -> dic
 def find_entries_by_lineage(
     connection: Connection, model: str, lineages: Iterable[str]
 ) -> list[LedgerEntry]:
-    """The rows of these lineages (a page of them), newest first."""
-    asked = list(lineages)
+    """Find the entries of some lineages, the newest first."""
+    lineage_list = list(lineages)
     query = (
         sa.select(*_ENTRY)
-        .where(objects.c.model == model, objects.c.lineage.in_(asked))
+        .where(objects.c.model == model, objects.c.lineage.in_(lineage_list))
         .order_by(objects.c.id.desc())
     )
-    return [LedgerEntry(*row) for row in connection.execute(query)] if asked else []
+    return [LedgerEntry(*row) for row in connection.execute(query)] if lineage_list else []
 
 
 def set_entry_uri(connection: Connection, entry_id: int, uri: str) -> None:
-    """What a row was read from lies at `uri` now."""
+    """Note that the object of an entry is at `uri` now."""
     connection.execute(objects.update().where(objects.c.id == entry_id).values(uri=uri))
 
 
@@ -59,25 +60,32 @@ def record_outcomes(
     spec_digest: str,
     length: int,
 ) -> None:
-    """Write some outcomes (a few hundred): the ledger rows, their shares, and which windows must be
-    judged (again).
+    """Write some outcomes (a few hundred): entries, shares, and the windows to judge.
 
-    A piece that starts at 0 replaces everything the object contributed before. `length` is the
-    windows' in microseconds.
+    A piece that starts at 0 replaces everything that the object contributed before. `length` is the
+    length of the windows in microseconds.
     """
-    known = load_entries(connection, model, {outcome.object.uri for outcome in outcomes})
+    known_entries = load_entries(connection, model, {outcome.object.uri for outcome in outcomes})
     starts = {share.start for outcome in outcomes for share in outcome.shares}
     starts |= {stub.start for outcome in outcomes for stub in outcome.stubs}
-    settled = find_settled_keys(connection, model, starts)
-    touched: RowChanges = {}
-    written: set[str] = set()
+    settled_keys = find_settled_keys(connection, model, starts)
+    changes: RowChanges = {}
+    written_uris: set[str] = set()
     for outcome in outcomes:
         uri = outcome.object.uri
-        if uri in written:  # listed twice
-            known |= load_entries(connection, model, [uri])
-        _record(connection, model, outcome, known.get(uri), spec_digest, settled, touched)
-        written.add(uri)
-    change_rows(connection, model, touched, length)
+        if uri in written_uris:  # listed twice
+            known_entries |= load_entries(connection, model, [uri])
+        _record(
+            connection,
+            model,
+            outcome,
+            entry=known_entries.get(uri),
+            spec_digest=spec_digest,
+            settled_keys=settled_keys,
+            changes=changes,
+        )
+        written_uris.add(uri)
+    change_rows(connection, model, changes, length)
     newest = max(
         (outcome.last_event for outcome in outcomes if outcome.last_event is not None), default=None
     )
@@ -94,29 +102,47 @@ def _record(
     outcome: ReadOutcome,
     entry: LedgerEntry | None,
     spec_digest: str,
-    settled: set[Key],
-    touched: RowChanges,
+    settled_keys: set[Key],
+    changes: RowChanges,
 ) -> None:
     if outcome.state == WAITING:
-        _wait(connection, model, outcome, entry)
+        _record_failed_attempt(connection, model, outcome, entry)
         return
     if outcome.state == GONE:
         if entry is not None:
             connection.execute(objects.update().where(objects.c.id == entry.id).values(state=GONE))
         return
     object_id = _upsert(connection, model, outcome, entry, spec_digest)
-    kept: RowChanges = {}
+    settled_rows: RowChanges = {}
     if outcome.piece == 0 and entry is not None:
-        _take_out(connection, object_id, outcome.cutoff, touched)
+        _remove_shares(connection, object_id, outcome.cutoff, changes)
         waiting.mark_removed(connection, object_id)
-        kept = _load_rows_by_window(connection, object_id)
+        settled_rows = _load_rows_by_window(connection, object_id)
         connection.execute(rejects.delete().where(rejects.c.object_id == object_id))
-    late = _put_in(connection, model, object_id, outcome, settled, kept, touched)
-    known = outcome.piece == 0 and entry is not None and entry.version != ""
-    late += _keep(connection, model, object_id, outcome, settled, kept, known)
-    if late:
+    late_rows = _add_shares(
+        connection,
+        model,
+        object_id,
+        outcome,
+        settled_keys=settled_keys,
+        settled_rows=settled_rows,
+        changes=changes,
+    )
+    was_read = outcome.piece == 0 and entry is not None and entry.version != ""
+    late_rows += _add_stubs(
+        connection,
+        model,
+        object_id,
+        outcome,
+        settled_keys=settled_keys,
+        settled_rows=settled_rows,
+        was_read=was_read,
+    )
+    if late_rows:
         connection.execute(
-            objects.update().where(objects.c.id == object_id).values(held=objects.c.held + late)
+            objects.update()
+            .where(objects.c.id == object_id)
+            .values(held=objects.c.held + late_rows)
         )
     if outcome.samples:
         rows = [
@@ -126,10 +152,10 @@ def _record(
         connection.execute(rejects.insert(), rows)
 
 
-def _wait(
+def _record_failed_attempt(
     connection: Connection, model: str, outcome: ReadOutcome, entry: LedgerEntry | None
 ) -> None:
-    """Remember the failed attempt; what was read before stays."""
+    """Count a failed attempt; rows that were read before stay."""
     obj = outcome.object
     if entry is not None:
         values: dict[str, object] = {"attempts": entry.attempts + 1, "error": outcome.error}
@@ -185,12 +211,12 @@ def _upsert(
     if entry is not None:
         connection.execute(objects.update().where(objects.c.id == entry.id).values(**values))
         return entry.id
-    made = connection.execute(objects.insert().values(model=model, uri=obj.uri, **values))
-    return int(made.inserted_primary_key[0])  # type: ignore[index]
+    result = connection.execute(objects.insert().values(model=model, uri=obj.uri, **values))
+    return int(result.inserted_primary_key[0])  # type: ignore[index]
 
 
-def _take_out(
-    connection: Connection, object_id: int, cutoff: int | None, touched: RowChanges
+def _remove_shares(
+    connection: Connection, object_id: int, cutoff: int | None, changes: RowChanges
 ) -> None:
     old = sa.and_(shares.c.object_id == object_id, shares.c.profile.is_not(None))
     if cutoff is not None:
@@ -198,39 +224,40 @@ def _take_out(
     query = sa.select(shares.c.start, shares.c.version, shares.c.segment, shares.c.rows).where(old)
     for row in connection.execute(query):
         key = (row.start, row.version, row.segment)
-        touched[key] = touched.get(key, 0) - row.rows
+        changes[key] = changes.get(key, 0) - row.rows
     connection.execute(shares.delete().where(old))
 
 
 def _load_rows_by_window(connection: Connection, object_id: int) -> RowChanges:
-    """The rows of an object that settled windows hold for good."""
+    """Load the rows of an object in each window that are left: those of settled windows."""
     c = shares.c
     query = sa.select(c.start, c.version, c.segment, sa.func.sum(c.rows).label("rows")).where(
         c.object_id == object_id
     )
-    grouped = connection.execute(query.group_by(c.start, c.version, c.segment))
-    return {(row.start, row.version, row.segment): int(row.rows) for row in grouped}
+    groups = connection.execute(query.group_by(c.start, c.version, c.segment))
+    return {(row.start, row.version, row.segment): int(row.rows) for row in groups}
 
 
-def _put_in(
+def _add_shares(
     connection: Connection,
     model: str,
     object_id: int,
     outcome: ReadOutcome,
-    settled: set[Key],
-    kept: RowChanges,
-    touched: RowChanges,
+    settled_keys: set[Key],
+    settled_rows: RowChanges,
+    changes: RowChanges,
 ) -> int:
-    """Returns the rows that came too late: their windows are settled, and they are not among what
-    these hold.
+    """Write the shares of an outcome; return the number of rows that came too late.
+
+    Rows are too late when their window is settled and does not have them already.
     """
-    late, rows = 0, []
+    late_rows, rows = 0, []
     for share in outcome.shares:
         if outcome.cutoff is not None and share.start < outcome.cutoff:
             continue
         key = (share.start, share.version, share.segment)
-        if key in settled:
-            late += max(0, share.rows - kept.get(key, 0)) if not share.segment else 0
+        if key in settled_keys:
+            late_rows += max(0, share.rows - settled_rows.get(key, 0)) if not share.segment else 0
             continue
         rows.append(
             {
@@ -244,90 +271,87 @@ def _put_in(
                 "profile": share.profile,
             }
         )
-        touched[key] = touched.get(key, 0) + share.rows
+        changes[key] = changes.get(key, 0) + share.rows
     if rows:
         connection.execute(shares.insert(), rows)
-    return late
+    return late_rows
 
 
-def _keep(
+def _add_stubs(
     connection: Connection,
     model: str,
     object_id: int,
     outcome: ReadOutcome,
-    settled: set[Key],
-    kept: RowChanges,
-    known: bool,
+    settled_keys: set[Key],
+    settled_rows: RowChanges,
+    was_read: bool,
 ) -> int:
-    """Keep what waits for its other half, unless its window takes nothing more. Returns the
-    requests that came too late.
+    """Store the stubs of an outcome; return the number of requests that came too late.
 
-    `known` says that the object was read before: then its responses to settled windows were counted
-    before.
+    Stubs of settled windows are not stored. With `was_read` the object was read before: its
+    responses for settled windows have been counted already.
     """
-    over = {start for start, _, _ in settled}
-    late: list[Stub] = []
-    waits: list[Stub] = []
+    settled_starts = {start for start, _, _ in settled_keys}
+    late_stubs: list[Stub] = []
+    new_stubs: list[Stub] = []
     for stub in outcome.stubs:
         if stub.role in waiting.HALVES:
-            (late if stub.start in over else waits).append(stub)
-        elif stub.role != waiting.PREDICTION or _is_new_prediction(stub, outcome, settled):
-            waits.append(stub)
-    waiting.add_stubs(connection, model, object_id, outcome.piece, waits)
-    requests: dict[int, int] = {}
-    alone = 0
-    for stub in late:
+            (late_stubs if stub.start in settled_starts else new_stubs).append(stub)
+        elif stub.role != waiting.PREDICTION or _is_new_prediction(stub, outcome, settled_keys):
+            new_stubs.append(stub)
+    waiting.add_stubs(connection, model, object_id, outcome.piece, new_stubs)
+    late_requests: dict[int, int] = {}
+    unpaired_rows = 0
+    for stub in late_stubs:
         if stub.role == waiting.REQUEST:
-            requests[stub.start] = requests.get(stub.start, 0) + len(stub.hashes)
-        elif not known:
-            alone += len(stub.hashes)
-    if alone:
+            late_requests[stub.start] = late_requests.get(stub.start, 0) + len(stub.hashes)
+        elif not was_read:
+            unpaired_rows += len(stub.hashes)
+    if unpaired_rows:
         connection.execute(
             objects.update()
             .where(objects.c.id == object_id)
-            .values(unpaired=objects.c.unpaired + alone)
+            .values(unpaired=objects.c.unpaired + unpaired_rows)
         )
-    held = {
-        start: sum(rows for (at, _, segment), rows in kept.items() if at == start and not segment)
-        for start in requests
+    counted_rows = {
+        start: sum(
+            rows for (at, _, segment), rows in settled_rows.items() if at == start and not segment
+        )
+        for start in late_requests
     }
-    return sum(max(0, rows - held[start]) for start, rows in requests.items())
+    return sum(max(0, rows - counted_rows[start]) for start, rows in late_requests.items())
 
 
-def _is_new_prediction(stub: Stub, outcome: ReadOutcome, settled: set[Key]) -> bool:
-    """Predictions wait where their rows are counted: what a settled window holds already waits
-    there as it did.
-    """
+def _is_new_prediction(stub: Stub, outcome: ReadOutcome, settled_keys: set[Key]) -> bool:
+    """Whether the rows of a stub are counted now, and not in a settled window before."""
     return (outcome.cutoff is None or stub.start >= outcome.cutoff) and (
         stub.start,
         stub.version,
         "",
-    ) not in settled
+    ) not in settled_keys
 
 
 def find_settled_keys(connection: Connection, model: str, starts: set[int]) -> set[Key]:
-    """Of the windows that begin there, those that take nothing more."""
-    found: set[Key] = set()
-    c, ordered = windows.c, sorted(starts)
-    for first in range(0, len(ordered), 500):
+    """Find the settled windows among those with these starts."""
+    keys: set[Key] = set()
+    c, start_list = windows.c, sorted(starts)
+    for first in range(0, len(start_list), 500):
         query = sa.select(c.start, c.version, c.segment).where(
-            c.model == model, c.settled == 1, c.start.in_(ordered[first : first + 500])
+            c.model == model, c.settled == 1, c.start.in_(start_list[first : first + 500])
         )
-        found |= {(row.start, row.version, row.segment) for row in connection.execute(query)}
-    return found
+        keys |= {(row.start, row.version, row.segment) for row in connection.execute(query)}
+    return keys
 
 
-def change_rows(connection: Connection, model: str, touched: RowChanges, length: int) -> None:
-    """Change the rows of windows, made where there is none yet, and mark them to be judged."""
+def change_rows(connection: Connection, model: str, changes: RowChanges, length: int) -> None:
+    """Change the row counts of windows; create missing windows, and mark all to be judged."""
     c = windows.c
-    for (start, version, segment), rows in touched.items():
+    for (start, version, segment), rows in changes.items():
         key = sa.and_(
             c.model == model, c.start == start, c.version == version, c.segment == segment
         )
-        changed = connection.execute(
-            windows.update().where(key).values(rows=c.rows + rows, dirty=1)
-        )
-        if changed.rowcount == 0:
+        result = connection.execute(windows.update().where(key).values(rows=c.rows + rows, dirty=1))
+        if result.rowcount == 0:
             row = {
                 "model": model,
                 "start": start,
@@ -340,12 +364,10 @@ def change_rows(connection: Connection, model: str, touched: RowChanges, length:
 
 
 def mark_gone(connection: Connection, model: str, present_ids: set[int]) -> int:
-    """Note every object that a complete listing no longer shows; returns how many are newly
-    gone.
-    """
+    """Mark the objects that a complete listing no longer has; return how many."""
     query = sa.select(objects.c.id).where(objects.c.model == model, objects.c.state != GONE)
-    gone = [row.id for row in connection.execute(query) if row.id not in present_ids]
-    for first in range(0, len(gone), 500):
-        part = gone[first : first + 500]
+    missing_ids = [row.id for row in connection.execute(query) if row.id not in present_ids]
+    for first in range(0, len(missing_ids), 500):
+        part = missing_ids[first : first + 500]
         connection.execute(objects.update().where(objects.c.id.in_(part)).values(state=GONE))
-    return len(gone)
+    return len(missing_ids)

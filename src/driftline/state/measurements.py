@@ -1,6 +1,6 @@
-"""Measurements: every number of the newest revision of every window, with its verdict.
+"""Stores measurements: all numbers of the newest revision of each window, with their verdicts.
 
-Refuses to keep a number whose window was restated: the new revision replaces the old one whole.
+A new revision of a window replaces all measurements of the older one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class VerdictCounts:
 
 
 def labels_json(labels: Mapping[str, str]) -> str:
-    """The canonical text of labels."""
+    """Encode labels as canonical text."""
     return _labels_json(tuple(sorted(labels.items())))
 
 
@@ -41,24 +41,22 @@ def replace_measurements(
     connection: Connection,
     key: WindowKey,
     revision: int,
-    judged: Iterable[JudgedMeasurement],
+    judged_measurements: Iterable[JudgedMeasurement],
     reference_id: int | None,
     checks: Sequence[str] | None = None,
 ) -> None:
-    """Write the measurements of one window in place of an older revision's: of all checks, or of
-    `checks` alone.
-    """
+    """Replace the measurements of one window, those of all checks or of `checks` alone."""
     c = measurements.c
-    mine = sa.and_(
+    condition = sa.and_(
         c.model == key.model,
         c.start == key.start,
         c.version == key.version,
         c.segment == key.segment,
     )
     if checks is not None:
-        mine = sa.and_(mine, c.check.in_(checks))
-    connection.execute(measurements.delete().where(mine))
-    rows = [_row(key, revision, item, reference_id) for item in judged]
+        condition = sa.and_(condition, c.check.in_(checks))
+    connection.execute(measurements.delete().where(condition))
+    rows = [_row(key, revision, item, reference_id) for item in judged_measurements]
     if rows:
         connection.execute(measurements.insert(), rows)
 
@@ -110,9 +108,16 @@ def load_earlier_values(
     labels: Mapping[str, str],
     limit: int,
 ) -> Sequence[Earlier]:
-    """Values of one series before the window `key`, oldest first."""
+    """Load the values of one series before the window `key`, oldest first."""
     c = measurements.c
-    query = _series([c.start, c.value, c.rows, c.verdict], key, check, name, labels, limit)
+    query = _select_series(
+        [c.start, c.value, c.rows, c.verdict],
+        key,
+        check=check,
+        name=name,
+        labels=labels,
+        limit=limit,
+    )
     return [
         Earlier(from_micros(r.start), r.value, r.rows, r.verdict) for r in connection.execute(query)
     ][::-1]
@@ -126,15 +131,18 @@ def load_intervals(
     labels: Mapping[str, str],
     limit: int,
 ) -> Sequence[Interval]:
-    """The same with their intervals."""
+    """Load the values of one series with their intervals, oldest first."""
     c = measurements.c
-    query = _series([c.start, c.value, c.low, c.high], key, check, name, labels, limit)
+    query = _select_series(
+        [c.start, c.value, c.low, c.high], key, check=check, name=name, labels=labels, limit=limit
+    )
     return [Interval(*row) for row in connection.execute(query)][::-1]
 
 
-def _series(
+def _select_series(
     columns: Sequence[sa.Column[Any]],
     key: WindowKey,
+    *,
     check: str,
     name: str,
     labels: Mapping[str, str],
@@ -159,16 +167,16 @@ def _series(
 
 
 def count_verdicts(connection: Connection, model: str) -> VerdictCounts:
-    """How many measurements there are, and how many of each verdict."""
+    """Count the measurements, in all and for each verdict."""
     c = measurements.c
     query = sa.select(c.verdict, sa.func.count()).where(c.model == model).group_by(c.verdict)
-    found = {row[0]: int(row[1]) for row in connection.execute(query)}
-    verdicts = {name: found.get(name, 0) for name in ("ok", "changed", "unsure", "error")}
-    return VerdictCounts(sum(found.values()), verdicts)
+    counts = {row[0]: int(row[1]) for row in connection.execute(query)}
+    verdicts = {name: counts.get(name, 0) for name in ("ok", "changed", "unsure", "error")}
+    return VerdictCounts(sum(counts.values()), verdicts)
 
 
 class TraceRow(NamedTuple):
-    """One series in one window."""
+    """The trace of one series in one window: what judging later windows needs of it."""
 
     start: int
     version: str
@@ -182,19 +190,22 @@ class TraceRow(NamedTuple):
 def load_traces(
     connection: Connection, model: str, reference_id: int | None, count: int
 ) -> Iterator[TraceRow]:
-    """The traces of the newest `count` windows, oldest first: of measurements made with one
-    reference.
-    """
+    """Load the traces of the newest `count` windows with one reference, oldest first."""
     c = measurements.c
-    mine = sa.and_(
+    condition = sa.and_(
         c.model == model, c.trace.is_not(None), c.reference_id.is_not_distinct_from(reference_id)
     )
     starts = (
-        sa.select(c.start).where(mine).distinct().order_by(c.start.desc()).limit(count).subquery()
+        sa.select(c.start)
+        .where(condition)
+        .distinct()
+        .order_by(c.start.desc())
+        .limit(count)
+        .subquery()
     )
     since = connection.execute(sa.select(sa.func.min(starts.c.start))).scalar()
     if since is None:
         return
-    query = sa.select(c.start, c.version, c.segment, c.check, c.name, c.labels, c.trace)
-    for row in connection.execute(query.where(mine, c.start >= since).order_by(c.start)):
+    query = sa.select(*(c[field] for field in TraceRow._fields))
+    for row in connection.execute(query.where(condition, c.start >= since).order_by(c.start)):
         yield TraceRow(*row)

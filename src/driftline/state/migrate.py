@@ -1,6 +1,6 @@
-"""The version of a database, and bringing it up to date.
+"""Reads the version of a database and migrates it to the newest one.
 
-Refuses a database of a newer version, and to go back.
+Does not open a database of a newer version, and does not migrate backwards.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 
 def migrate(store: Store, place: str, copy: Callable[[], None] = lambda: None) -> None:
-    """Make the tables, or change them to the newest version, in one transaction; `copy` is called
-    before a change.
+    """Create the tables, or migrate them to the newest version, in one transaction.
+
+    `copy` is called before a migration.
     """
     current = read_version(store, place)
     if current == migrations.HEAD:
@@ -43,7 +44,7 @@ def migrate(store: Store, place: str, copy: Callable[[], None] = lambda: None) -
 
 
 def read_version(store: Store, place: str) -> str | None:
-    """The version of a database; None when there is nothing in it."""
+    """Read the version of a database; None when it is empty."""
     try:
         with store.read() as connection:
             if not sa.inspect(connection).has_table("alembic_version"):
@@ -54,22 +55,24 @@ def read_version(store: Store, place: str) -> str | None:
 
 
 def check_version(store: Store, place: str) -> None:
-    """For those who only look: raises StateError unless the database is of this very version."""
+    """Raise StateError unless the database has exactly this version; for readers."""
     current = read_version(store, place)
     if current is None:
         raise StateError(f"{place}: there is no state yet: start `driftline run` first")
     if current < migrations.HEAD:
-        mend = "the first `driftline run` of this version brings it up to date"
+        remedy = "the first `driftline run` of this version brings it up to date"
         raise StateError(
-            f"{place}: the database has version {current}, this driftline needs {migrations.HEAD}: {mend}"
+            f"{place}: the database has version {current}, "
+            f"this driftline needs {migrations.HEAD}: {remedy}"
         )
     if current > migrations.HEAD:
         raise newer_version_error(place, current)
 
 
 def newer_version_error(place: str, current: str) -> StateError:
-    """Says that a database can't be used by this version."""
-    mend = "install a newer driftline"
+    """The error for a database of a newer version."""
+    remedy = "install a newer driftline"
     return StateError(
-        f"{place}: the database has version {current}, this driftline knows up to {migrations.HEAD}: {mend}"
+        f"{place}: the database has version {current}, "
+        f"this driftline knows up to {migrations.HEAD}: {remedy}"
     )

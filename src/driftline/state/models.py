@@ -1,6 +1,6 @@
-"""What the agent knows of a model as a whole: since when it is watched, its spec, its references.
+"""Stores the row of each model: its spec, schema, references and progress.
 
-Refuses to change a reference: a new one gets a new number.
+A reference never changes: a new one gets a new number.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class ModelRow:
 
     name: str
     watched_since: int
-    """Microseconds: windows before it that hold nothing are no silence."""
+    """Microseconds; empty windows before it are not missing data."""
     last_event: int | None
     spec: bytes | None
     spec_digest: str
@@ -34,13 +34,13 @@ class ModelRow:
     reference_id: int | None
     config_digest: str
     judged_until: int | None
-    """Up to here every span without rows has got its empty window."""
+    """Up to this time (microseconds) spans without rows have their empty windows."""
     listed_at: int | None
-    """When the last pass began that dealt with all it listed (microseconds)."""
+    """Start of the last pass that read everything it listed (microseconds)."""
     whole_at: int | None
-    """When the last such pass began that listed everything."""
+    """Start of the last such pass with a complete listing (microseconds)."""
     whole_digest: str
-    """Of what that pass depended on: source and spec."""
+    """Digest of the source and spec of that pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,32 +53,30 @@ class Reference:
     rows: int
     spec_digest: str
     acceptance: str
-    """Who made it so and why, as JSON; empty when the configuration did."""
+    """Author and reason of an accepted change, as JSON; empty for other references."""
     profile: bytes | None
-    """None for trailing references: their profile is made for each window."""
+    """None for a trailing reference: its profile is computed for each window."""
 
 
-_KNOWN = [models.c[name] for name in ModelRow.__dataclass_fields__]
-_REFERENCE = [
+_MODEL_COLUMNS = [models.c[name] for name in ModelRow.__dataclass_fields__]
+_REFERENCE_COLUMNS = [
     references.c["accepted" if name == "acceptance" else name]
     for name in Reference.__dataclass_fields__
 ]
 
 
 def load_model(connection: Connection, model: str) -> ModelRow | None:
-    """The row of a model, if there is one."""
-    row = connection.execute(sa.select(*_KNOWN).where(models.c.name == model)).one_or_none()
+    """Load the row of a model; None when there is none."""
+    row = connection.execute(sa.select(*_MODEL_COLUMNS).where(models.c.name == model)).one_or_none()
     return None if row is None else ModelRow(*row)
 
 
-def note_configuration(
+def store_configuration(
     connection: Connection, digest: str, model: str, content: str, plugins: str, now: int
 ) -> None:
-    """Keep what windows are judged by from now on, so that a number can be explained when the file
-    has long changed.
-    """
-    have = sa.select(configurations.c.digest).where(configurations.c.digest == digest)
-    if connection.execute(have).one_or_none() is None:
+    """Store a configuration, so that numbers can be explained after the file has changed."""
+    query = sa.select(configurations.c.digest).where(configurations.c.digest == digest)
+    if connection.execute(query).one_or_none() is None:
         row = {
             "digest": digest,
             "model": model,
@@ -90,19 +88,20 @@ def note_configuration(
 
 
 def add_model(connection: Connection, model: str, now: int) -> None:
-    """Note that a model is watched from now on, unless it is already."""
+    """Add the row of a model, unless there is one."""
     if load_model(connection, model) is None:
         connection.execute(models.insert().values(name=model, watched_since=now))
 
 
 def set_judged_until(connection: Connection, model: str, until: int) -> None:
-    """Note up to where silence was looked for, so that no later look begins at the beginning."""
+    """Store up to where empty windows have been added (microseconds)."""
     connection.execute(models.update().where(models.c.name == model).values(judged_until=until))
 
 
 def set_listed_at(connection: Connection, model: str, at: int, whole_digest: str | None) -> None:
-    """Note that all that was listed at `at` was dealt with; with a digest, that it was all there
-    is.
+    """Store that everything listed at `at` (microseconds) was read.
+
+    `whole_digest` is given for a complete listing.
     """
     values: dict[str, object] = {"listed_at": at}
     if whole_digest is not None:
@@ -111,9 +110,9 @@ def set_listed_at(connection: Connection, model: str, at: int, whole_digest: str
 
 
 def load_current_reference(connection: Connection, model: str) -> Reference | None:
-    """The reference that new windows are compared with."""
+    """Load the reference that new windows are compared with."""
     query = (
-        sa.select(*_REFERENCE)
+        sa.select(*_REFERENCE_COLUMNS)
         .join(models, models.c.reference_id == references.c.id)
         .where(models.c.name == model)
     )
@@ -121,20 +120,25 @@ def load_current_reference(connection: Connection, model: str) -> Reference | No
     return None if row is None else Reference(*row)
 
 
-def list_references(connection: Connection, model: str) -> list[dict[str, Any]]:
-    """All references of a model, the newest first, as plain values."""
+def load_references(connection: Connection, model: str) -> list[dict[str, Any]]:
+    """List all references of a model, the newest first, as JSON values."""
     current = sa.select(models.c.reference_id).where(models.c.name == model).scalar_subquery()
     c = references.c
-    query = sa.select(
-        c.number, c.rows, c.digest, c.origin, c.accepted, (c.id == current).label("current")
-    ).where(c.model == model)
+    is_current = (c.id == current).label("current")
+    columns = (c.number, c.rows, c.digest, c.origin, c.accepted, is_current)
+    query = sa.select(*columns).where(c.model == model)
     return [
         {
-            "model": model, "number": r.number, "rows": r.rows, "digest": r.digest, "current": bool(r.current),
-            "origin": json.loads(r.origin), "accepted": json.loads(r.accepted) if r.accepted else None,
+            "model": model,
+            "number": r.number,
+            "rows": r.rows,
+            "digest": r.digest,
+            "current": bool(r.current),
+            "origin": json.loads(r.origin),
+            "accepted": json.loads(r.accepted) if r.accepted else None,
         }
         for r in connection.execute(query.order_by(c.number.desc()))
-    ]  # fmt: skip
+    ]
 
 
 def adopt_reference(
@@ -152,17 +156,17 @@ def adopt_reference(
     profile: bytes | None,
     acceptance: str = "",
 ) -> None:
-    """Make a new reference the model's own, and what was profiled by another spec ready to be read
-    again.
+    """Make a new reference the current one of a model.
 
-    Windows judged so far are settled as they are: their rows were counted on the old grid.
+    With a new spec, objects are read again, and judged windows are settled as they are: their rows
+    were counted on the old grid.
     """
     number = connection.execute(
         sa.select(sa.func.coalesce(sa.func.max(references.c.number), 0) + 1).where(
             references.c.model == model
         )
     ).scalar_one()
-    made = connection.execute(
+    result = connection.execute(
         references.insert().values(
             model=model,
             number=number,
@@ -175,7 +179,7 @@ def adopt_reference(
         )
     )
     before = load_model(connection, model)
-    changed = before is not None and before.spec_digest not in ("", spec_digest)
+    has_new_spec = before is not None and before.spec_digest not in ("", spec_digest)
     connection.execute(
         models.update()
         .where(models.c.name == model)
@@ -185,15 +189,15 @@ def adopt_reference(
             schema_json=schema_json,
             columns_json=columns_json,
             config_digest=config_digest,
-            reference_id=made.inserted_primary_key[0],  # type: ignore[index]
+            reference_id=result.inserted_primary_key[0],  # type: ignore[index]
         )
     )
-    if changed:
-        _start_anew(connection, model, spec_digest)
+    if has_new_spec:
+        _restart_with_spec(connection, model, spec_digest)
 
 
 def find_cutoff(connection: Connection, model: str) -> int | None:
-    """Start of the first window (microseconds) that is not settled; None when there is none."""
+    """Find the start of the first unsettled window (microseconds); None when there is none."""
     query = sa.select(sa.func.min(windows.c.start)).where(
         windows.c.model == model, windows.c.settled == 0
     )
@@ -201,29 +205,30 @@ def find_cutoff(connection: Connection, model: str) -> int | None:
 
 
 def load_waits_from(connection: Connection, model: str) -> int | None:
-    """Predictions of windows that start before it (microseconds) wait no longer for labels; None
-    while all do.
+    """Load the start (microseconds) of the first windows whose predictions wait for labels.
+
+    The result is None while the predictions of all windows wait.
     """
     return connection.execute(sa.select(models.c.waits_from).where(models.c.name == model)).scalar()
 
 
 def set_waits_from(connection: Connection, model: str, start: int) -> None:
-    """Note that predictions of earlier windows wait no longer: it never goes back."""
+    """Store that predictions of earlier windows no longer wait; the time never goes back."""
     later = sa.or_(models.c.waits_from.is_(None), models.c.waits_from < start)
     connection.execute(
         models.update().where(models.c.name == model, later).values(waits_from=start)
     )
 
 
-def _start_anew(connection: Connection, model: str, spec_digest: str) -> None:
-    mine = windows.c.model == model
+def _restart_with_spec(connection: Connection, model: str, spec_digest: str) -> None:
+    """Settle the judged windows; objects with unsettled or waiting rows are read again."""
+    own_windows = windows.c.model == model
     connection.execute(
-        windows.update().where(mine, windows.c.revision > 0).values(settled=1, dirty=0)
+        windows.update().where(own_windows, windows.c.revision > 0).values(settled=1, dirty=0)
     )
-    # As everywhere, what counts in a settled window has no profile of its own any more: it is never
-    # taken out again.
+    # Shares of settled windows have no profile any more, so that they are never taken out.
     c = windows.c
-    settled = sa.exists().where(
+    in_settled_window = sa.exists().where(
         c.model == shares.c.model,
         c.start == shares.c.start,
         c.version == shares.c.version,
@@ -232,24 +237,24 @@ def _start_anew(connection: Connection, model: str, spec_digest: str) -> None:
     )
     connection.execute(
         shares.update()
-        .where(shares.c.model == model, shares.c.profile.is_not(None), settled)
+        .where(shares.c.model == model, shares.c.profile.is_not(None), in_settled_window)
         .values(profile=None)
     )
     waiting.drop_settled(connection, model)
     first = find_cutoff(connection, model)
-    live = sa.exists().where(
+    has_open_share = sa.exists().where(
         shares.c.object_id == objects.c.id,
         shares.c.profile.is_not(None),
         shares.c.start >= (first if first is not None else 2**62),
     )
-    # Their columns were chosen by the old schema, though responses alone have no share.
+    # Waiting halves have columns of the old schema, though responses alone have no share.
     rows = tables.waiting.c
-    waits = sa.exists().where(
+    has_waiting_rows = sa.exists().where(
         rows.object_id == objects.c.id, rows.role.in_(waiting.HALVES), rows.removed == 0
     )
     connection.execute(
         objects.update()
-        .where(objects.c.model == model, ~live, ~waits)
+        .where(objects.c.model == model, ~has_open_share, ~has_waiting_rows)
         .values(spec_digest=spec_digest)
     )
 

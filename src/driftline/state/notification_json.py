@@ -1,5 +1,6 @@
-"""Notifications as the state stores them: their public JSON, and beside it what only driftline reads.
+"""Converts notifications to JSON for the state.
 
+The text is their public JSON, and fields that only driftline reads.
 `Notification.model_validate_json` reads both forms.
 """
 
@@ -12,13 +13,13 @@ from driftline.types.notification import Notification
 
 
 def dump_notification(notification: Notification) -> str:
-    """One line of JSON with the structured reason, upstream changes and bounds, where there are."""
-    stored = notification.model_dump(mode="json")
+    """Dump a notification to one line of JSON, with its reason, upstream changes and bounds."""
+    state = notification.model_dump(mode="json")
     if notification.reason is not None:
-        stored["reason"] = notification.reason.value
+        state["reason"] = notification.reason.value
     if notification.upstream:
-        stored["upstream"] = [asdict(upstream) for upstream in notification.upstream]
-    for alert, document in zip(notification.alerts, stored["alerts"], strict=True):
+        state["upstream"] = [asdict(upstream) for upstream in notification.upstream]
+    for alert, document in zip(notification.alerts, state["alerts"], strict=True):
         if alert.bound is not None:
             document["bound"] = asdict(alert.bound)
-    return json.dumps(stored, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(state, ensure_ascii=False, separators=(",", ":"))

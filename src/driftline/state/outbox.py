@@ -1,8 +1,8 @@
-"""The outbox: what is to be said, to whom, and what became of it.
+"""Stores the outbox: messages for sinks, and their outcome.
 
-Refuses to send. A row is `pending`, then `sending` (committed before any byte leaves), then `sent`,
-`refused`, or again `pending` when nothing happened at the receiver, or `unknown` when something may
-have. `superseded` rows were never needed.
+Does not send. A row is `pending`, then `sending` (committed before the first byte is sent), then
+`sent` or `refused`. After a failure it is `pending` again, or `unknown` when the message may have
+arrived. A `superseded` row is no longer needed.
 """
 
 from __future__ import annotations
@@ -17,20 +17,21 @@ from sqlalchemy import and_, case, exists, func, or_, select, update
 from sqlalchemy.engine import Connection
 
 from driftline.state.notification_json import dump_notification
-from driftline.state.tables import as_micros, from_micros, outbox, sinks
+from driftline.state.tables import as_micros, from_micros, from_micros_or_none, outbox, sinks
 from driftline.types.notification import Event, Notification
 from driftline.types.records import ClaimedMessage
 
 UNDELIVERED = ("pending", "sending", "unknown")
 ERROR_LENGTH = 500
 TURNS = (Event.OPENED.value, Event.REOPENED.value, Event.RESOLVED.value)
-DOWN = 3
-"""Failures in a row after which turns that were never tried give way, too."""
+"""Events that open or end an incident."""
+DOWN_AFTER = 3
+"""Failures in a row after which turns that were never tried are superseded, too."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """One message that was refused or given up."""
+    """One message that was refused, or given up after too long."""
 
     id: str
     sink: str
@@ -42,9 +43,9 @@ class DeadLetter:
     error: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SinkStatus:
-    """What is known of one sink."""
+    """The state of one sink."""
 
     name: str
     counts: Mapping[str, int]
@@ -57,43 +58,42 @@ class SinkStatus:
     """No request before this time."""
     last_sent: datetime | None
     error: str
-    """The newest, empty after a success."""
+    """The newest error; empty after a success."""
 
     @property
     def waiting(self) -> int:
-        """Messages that the sink has not taken yet."""
+        """Count the messages that the sink has not taken yet."""
         return sum(self.counts.get(state, 0) for state in UNDELIVERED)
 
 
 def recover_unfinished(connection: Connection, now: datetime) -> int:
-    """At start: what was `sending` when the agent died is `unknown` now, and due. Returns the
-    number of rows.
-    """
+    """After a crash: make `sending` rows `unknown`, and due; return the number of rows."""
     rows = update(outbox).where(outbox.c.state == "sending")
     return connection.execute(rows.values(state="unknown", not_before=as_micros(now))).rowcount
 
 
 def claim_next(connection: Connection, sink: str, now: datetime) -> ClaimedMessage | None:
-    """The next row that is due, made `sending`; None when nothing may be sent now.
+    """Make the next due row `sending` and return it; None when nothing may be sent now.
 
-    Rows of one incident go in order: one is due only when no older one is undelivered. Commit
-    before sending.
+    A row is due only when all older rows of its incident are delivered. Commit before sending.
     """
     if now < (not_before(connection, sink) or now):
         return None
-    _fold(connection, sink, now)
+    _supersede_older_rows(connection, sink, now)
     older = outbox.alias()
-    waits = exists().where(
-        older.c.sink == outbox.c.sink, older.c.incident == outbox.c.incident, older.c.revision < outbox.c.revision,
+    has_older_row = exists().where(
+        older.c.sink == outbox.c.sink,
+        older.c.incident == outbox.c.incident,
+        older.c.revision < outbox.c.revision,
         older.c.state.in_(UNDELIVERED),
-    )  # fmt: skip
+    )
     due = (
         select(outbox)
         .where(
             outbox.c.sink == sink,
             outbox.c.state.in_(("pending", "unknown")),
             outbox.c.not_before <= as_micros(now),
-            ~waits,
+            ~has_older_row,
         )
         .order_by(outbox.c.created, outbox.c.incident, outbox.c.revision)
         .limit(1)
@@ -109,7 +109,7 @@ def claim_next(connection: Connection, sink: str, now: datetime) -> ClaimedMessa
                 f"the stored message can't be read: {error.error_count()} mistakes",
             )
             continue
-        told = notification.event is Event.TEST or _was_sent(
+        was_sent = notification.event is Event.TEST or _was_sent(
             connection, sink, row["incident"], row["revision"]
         )
         attempts = row["attempts"] + 1
@@ -118,18 +118,18 @@ def claim_next(connection: Connection, sink: str, now: datetime) -> ClaimedMessa
             .where(outbox.c.id == row["id"])
             .values(state="sending", attempts=attempts)
         )
-        whole = notification.model_copy(update={"sent_before": told})
+        message = notification.model_copy(update={"sent_before": was_sent})
         return ClaimedMessage(
-            row["id"], whole, attempts, from_micros(row["created"]), row["state"] == "unknown"
+            row["id"], message, attempts, from_micros(row["created"]), row["state"] == "unknown"
         )
     return None
 
 
 def mark_sent(connection: Connection, id: str, now: datetime, remote: str = "") -> None:
-    """The receiver took it; its reference is `remote`."""
+    """Note that the receiver took the message; `remote` is its reference there."""
     _finish(connection, id, now, state="sent", remote=remote[:ERROR_LENGTH], error="")
     sink = select(outbox.c.sink).where(outbox.c.id == id).scalar_subquery()
-    _ensure(connection, id)
+    _ensure_sink_of_row(connection, id)
     connection.execute(
         update(sinks)
         .where(sinks.c.name == sink)
@@ -138,9 +138,7 @@ def mark_sent(connection: Connection, id: str, now: datetime, remote: str = "") 
 
 
 def load_receiver_reference(connection: Connection, sink: str, notification: Notification) -> str:
-    """What the receiver called the newest message of the incident that `sink` took before
-    `notification`; else empty.
-    """
+    """Load the receiver's reference of the incident's newest earlier message; empty if none."""
     earlier = (
         outbox.c.sink == sink,
         outbox.c.incident == notification.incident,
@@ -151,7 +149,7 @@ def load_receiver_reference(connection: Connection, sink: str, notification: Not
 
 
 def load_undelivered(connection: Connection, sink: str, limit: int = 1000) -> list[Notification]:
-    """What `sink` has not taken yet, oldest first."""
+    """Load the messages that `sink` has not taken yet, oldest first."""
     waiting = outbox.c.sink == sink, outbox.c.state.in_(UNDELIVERED)
     query = (
         select(outbox.c.payload)
@@ -159,19 +157,17 @@ def load_undelivered(connection: Connection, sink: str, limit: int = 1000) -> li
         .order_by(outbox.c.created, outbox.c.revision)
         .limit(limit)
     )
-    found = []
+    messages = []
     for payload in connection.execute(query).scalars():
-        with suppress(ValidationError):  # what can't be read is refused when its turn comes
-            found.append(Notification.model_validate_json(payload))
-    return found
+        with suppress(ValidationError):  # a row that can't be read is refused later
+            messages.append(Notification.model_validate_json(payload))
+    return messages
 
 
 def add_message(
     connection: Connection, notification: Notification, sink: str, now: datetime
 ) -> bool:
-    """Write one more message for `sink`. False when it has one of this incident and revision
-    already.
-    """
+    """Write a message for `sink`; False when it has this incident and revision already."""
     same = (
         outbox.c.sink == sink,
         outbox.c.incident == notification.incident,
@@ -204,10 +200,10 @@ def schedule_retry(
     unknown: bool,
     count_failure: bool = True,
 ) -> None:
-    """It failed this time: try again at `not_before`; `unknown` when the receiver may have acted
-    all the same.
+    """Schedule the next attempt at `not_before`.
 
-    `count_failure` is False when the receiver only asked for a pause: that says nothing of its health.
+    With `unknown` the message may have arrived. `count_failure` is False when the receiver only
+    asked for a pause, which is no sign of trouble.
     """
     state = "unknown" if unknown else "pending"
     text = error[:ERROR_LENGTH]
@@ -218,36 +214,34 @@ def schedule_retry(
 
 
 def mark_refused(connection: Connection, id: str, now: datetime, error: str) -> None:
-    """It will never get through as it is: keep it as a dead letter."""
+    """Make a message a dead letter: the receiver will never take it as it is."""
     _finish(connection, id, now, state="refused", error=error[:ERROR_LENGTH])
-    name = _ensure(connection, id)
+    name = _ensure_sink_of_row(connection, id)
     connection.execute(update(sinks).where(sinks.c.name == name).values(error=error[:ERROR_LENGTH]))
 
 
 def pause_sink(connection: Connection, sink: str, until: datetime) -> None:
-    """No request to `sink` before `until`, nor before what was asked for earlier; kept across
-    restarts.
-    """
-    _ensure_name(connection, sink)
+    """Pause `sink` until `until`; a longer pause stays. Pauses survive restarts."""
+    _ensure_sink(connection, sink)
     shorter = sinks.c.name == sink, sinks.c.not_before < as_micros(until)
     connection.execute(update(sinks).where(*shorter).values(not_before=as_micros(until)))
 
 
 def not_before(connection: Connection, sink: str) -> datetime | None:
-    """The time before which `sink` gets no request, if any."""
+    """The time before which `sink` gets no request; None when it is not paused."""
     value = connection.execute(select(sinks.c.not_before).where(sinks.c.name == sink)).scalar()
     return from_micros(value) if value else None
 
 
 def count_failures(connection: Connection, sink: str) -> int:
-    """Failures of `sink` in a row."""
+    """Count the failures of `sink` in a row."""
     return int(
         connection.execute(select(sinks.c.failures).where(sinks.c.name == sink)).scalar() or 0
     )
 
 
 def find_next_due(connection: Connection, sink: str) -> datetime | None:
-    """When the next row of `sink` may be due; None when nothing waits."""
+    """Find when the next row of `sink` may be due; None when no row waits."""
     waiting = outbox.c.sink == sink, outbox.c.state.in_(("pending", "unknown"))
     first = connection.execute(select(func.min(outbox.c.not_before)).where(*waiting)).scalar()
     if first is None:
@@ -259,7 +253,7 @@ def find_next_due(connection: Connection, sink: str) -> datetime | None:
 def list_dead_letters(
     connection: Connection, sink: str | None = None, limit: int = 100
 ) -> list[DeadLetter]:
-    """What was refused or given up, newest first."""
+    """List the dead letters, the newest first."""
     query = (
         select(outbox)
         .where(outbox.c.state == "refused")
@@ -270,16 +264,23 @@ def list_dead_letters(
         query = query.where(outbox.c.sink == sink)
     return [
         DeadLetter(
-            row["id"], row["sink"], row["incident"], row["event"], _title(row["payload"]), row["attempts"],
-            from_micros(row["finished"]) if row["finished"] else None, row["error"],
+            id=row["id"],
+            sink=row["sink"],
+            incident=row["incident"],
+            event=row["event"],
+            title=_title(row["payload"]),
+            attempts=row["attempts"],
+            finished_at=from_micros_or_none(row["finished"]),
+            error=row["error"],
         )
         for row in connection.execute(query).mappings()
-    ]  # fmt: skip
+    ]
 
 
 def rearm_dead_letter(connection: Connection, id: str, now: datetime) -> bool:
-    """Send a dead letter again. False when there is none, or when a newer message of its incident
-    was sent since.
+    """Make a dead letter due again.
+
+    Returns False when there is none, or when a newer message of its incident was sent since.
     """
     row = (
         connection.execute(select(outbox).where(outbox.c.id == id, outbox.c.state == "refused"))
@@ -308,67 +309,74 @@ def rearm_dead_letter(connection: Connection, id: str, now: datetime) -> bool:
 
 
 def load_sink_status(connection: Connection) -> dict[str, SinkStatus]:
-    """Every sink that ever had a message, by name."""
+    """Load the state of every sink that ever had a message, by name."""
     counts: dict[str, dict[str, int]] = {}
     oldest: dict[str, datetime] = {}
     waiting = func.min(case((outbox.c.state.in_(UNDELIVERED), outbox.c.created)))
-    grouped = select(outbox.c.sink, outbox.c.state, func.count(), waiting).group_by(
+    groups = select(outbox.c.sink, outbox.c.state, func.count(), waiting).group_by(
         outbox.c.sink, outbox.c.state
     )
     for sink, state, count, first in connection.execute(
-        grouped.order_by(outbox.c.sink, outbox.c.state)
+        groups.order_by(outbox.c.sink, outbox.c.state)
     ):
         counts.setdefault(sink, {})[state] = count
         if first is not None:
             oldest[sink] = min(oldest.get(sink, from_micros(first)), from_micros(first))
-    known = {str(row["name"]): dict(row) for row in connection.execute(select(sinks)).mappings()}
+    rows = {str(row["name"]): dict(row) for row in connection.execute(select(sinks)).mappings()}
     return {
-        name: _status(name, counts.get(name, {}), oldest.get(name), known.get(name, {}))
-        for name in sorted(counts.keys() | known.keys())
+        name: _status(name, counts.get(name, {}), oldest.get(name), rows.get(name, {}))
+        for name in sorted(counts.keys() | rows.keys())
     }
 
 
 def _status(
     name: str, counts: Mapping[str, int], oldest: datetime | None, row: Mapping[str, object]
 ) -> SinkStatus:
-    def when(column: str) -> datetime | None:
+    def load_time(column: str) -> datetime | None:
         value = row.get(column)
         return from_micros(value) if isinstance(value, int) and value else None
 
     failures = row.get("failures", 0)
     return SinkStatus(
-        name, counts, oldest, failures if isinstance(failures, int) else 0, when("not_before"), when("last_sent"),
-        str(row.get("error", "")),
-    )  # fmt: skip
+        name=name,
+        counts=counts,
+        oldest=oldest,
+        failures=failures if isinstance(failures, int) else 0,
+        not_before=load_time("not_before"),
+        last_sent=load_time("last_sent"),
+        error=str(row.get("error", "")),
+    )
 
 
-def _fold(connection: Connection, sink: str, now: datetime) -> None:
-    """Undelivered changes, and turns that surely did not get through, give way to the newest
-    message of their incident.
+def _supersede_older_rows(connection: Connection, sink: str, now: datetime) -> None:
+    """Supersede undelivered rows that have a newer message of their incident.
 
-    A turn is an opening, an end or a return.
+    A turn (see `TURNS`) is superseded only when it has certainly not arrived.
     """
-    down = count_failures(connection, sink) >= DOWN
+    is_down = count_failures(connection, sink) >= DOWN_AFTER
     newer = outbox.alias()
-    overtaken = exists().where(
+    has_newer_row = exists().where(
         newer.c.sink == outbox.c.sink,
         newer.c.incident == outbox.c.incident,
         newer.c.revision > outbox.c.revision,
     )
-    failed = (
+    has_failed = (
         outbox.c.state == "pending"
-        if down
+        if is_down
         else and_(outbox.c.state == "pending", outbox.c.attempts > 0)
     )
-    gives_way = or_(
+    is_replaceable = or_(
         and_(
             outbox.c.event.not_in((*TURNS, Event.TEST.value)),
             outbox.c.state.in_(("pending", "unknown")),
         ),
-        and_(outbox.c.event.in_(TURNS), failed),
+        and_(outbox.c.event.in_(TURNS), has_failed),
     )
     rows = update(outbox).where(
-        outbox.c.sink == sink, outbox.c.state.in_(("pending", "unknown")), gives_way, overtaken
+        outbox.c.sink == sink,
+        outbox.c.state.in_(("pending", "unknown")),
+        is_replaceable,
+        has_newer_row,
     )
     connection.execute(rows.values(state="superseded", finished=as_micros(now)))
 
@@ -387,19 +395,19 @@ def _finish(connection: Connection, id: str, now: datetime, **values: object) ->
 
 
 def _add_failure(connection: Connection, id: str, error: str) -> None:
-    name = _ensure(connection, id)
+    name = _ensure_sink_of_row(connection, id)
     connection.execute(
         update(sinks).where(sinks.c.name == name).values(failures=sinks.c.failures + 1, error=error)
     )
 
 
-def _ensure(connection: Connection, id: str) -> str:
+def _ensure_sink_of_row(connection: Connection, id: str) -> str:
     name = connection.execute(select(outbox.c.sink).where(outbox.c.id == id)).scalar_one()
-    _ensure_name(connection, name)
+    _ensure_sink(connection, name)
     return str(name)
 
 
-def _ensure_name(connection: Connection, name: str) -> None:
+def _ensure_sink(connection: Connection, name: str) -> None:
     if connection.execute(select(sinks.c.name).where(sinks.c.name == name)).scalar() is None:
         connection.execute(sinks.insert().values(name=name))
 

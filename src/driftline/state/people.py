@@ -1,7 +1,7 @@
-"""What people ask: acts on incidents, and silences.
+"""Stores what people ask for: acts on incidents, and silences.
 
-Refuses to do any of it: a row is left by any process, and the agent that leads acts on it in the
-transaction of its step.
+Does not do the acts: any process may write a row, and the agent that leads handles it in the
+transaction of its next step.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from driftline.state.tables import acts, as_micros, from_micros, from_micros_or_
 
 @dataclass(frozen=True, slots=True)
 class ActRow:
-    """One thing that was asked of an incident."""
+    """One act on an incident."""
 
     id: int
     kind: str
@@ -50,46 +50,54 @@ def add_act(
     now: datetime,
     until: datetime | None = None,
 ) -> int:
-    """Ask something of an incident; returns the number of the row."""
+    """Write an act on an incident; return the number of the row."""
     row = {
         "kind": kind,
         "model": model,
         "incident": incident,
         "until": None if until is None else as_micros(until),
     }
-    made = connection.execute(
+    result = connection.execute(
         acts.insert().values(**row, author=author, reason=reason, created=as_micros(now))
     )
-    return int(made.inserted_primary_key[0])  # type: ignore[index]
+    return int(result.inserted_primary_key[0])  # type: ignore[index]
 
 
 def load_waiting_acts(connection: Connection, model: str) -> list[ActRow]:
-    """What was asked and not yet dealt with, in the order in which it was asked."""
+    """Load the acts that are not handled yet, in the order they were written."""
     c = acts.c
     columns = (c.id, c.kind, c.model, c.incident, c.until, c.author, c.reason)
     rows = connection.execute(
         sa.select(*columns).where(c.model == model, c.applied.is_(None)).order_by(c.id)
     )
     return [
-        ActRow(r.id, r.kind, r.model, r.incident, from_micros_or_none(r.until), r.author, r.reason)
+        ActRow(
+            id=r.id,
+            kind=r.kind,
+            model=r.model,
+            incident=r.incident,
+            until=from_micros_or_none(r.until),
+            author=r.author,
+            reason=r.reason,
+        )
         for r in rows
     ]
 
 
 def mark_act_applied(connection: Connection, id: int, outcome: str, now: datetime) -> None:
-    """Note what came of it: empty when it was done, else why not."""
+    """Store the outcome of an act: empty when it was done, else the obstacle."""
     connection.execute(
         acts.update().where(acts.c.id == id).values(applied=as_micros(now), outcome=outcome)
     )
 
 
 def load_act_outcome(connection: Connection, id: int) -> str | None:
-    """What came of it; None while it waits."""
+    """Load the outcome of an act; None while it waits."""
     row = connection.execute(sa.select(acts.c.applied, acts.c.outcome).where(acts.c.id == id)).one()
     return None if row.applied is None else str(row.outcome)
 
 
-def add_silence(
+def insert_silence(
     connection: Connection,
     matchers: str,
     start: datetime,
@@ -98,29 +106,38 @@ def add_silence(
     reason: str,
     now: datetime,
 ) -> int:
-    """Begin a silence; returns its number."""
+    """Write a silence; return its number."""
     times = {"start": as_micros(start), "until": as_micros(until), "created": as_micros(now)}
-    made = connection.execute(
+    result = connection.execute(
         silences.insert().values(matchers=matchers, author=author, reason=reason, **times)
     )
-    return int(made.inserted_primary_key[0])  # type: ignore[index]
+    return int(result.inserted_primary_key[0])  # type: ignore[index]
 
 
-def list_silences(connection: Connection, now: datetime) -> list[SilenceRow]:
-    """The silences that are on or still to come, the first first."""
+def load_silences(connection: Connection, now: datetime) -> list[SilenceRow]:
+    """List the silences that are active or begin later, by start."""
     c = silences.c
     columns = (c.id, c.matchers, c.start, c.until, c.author, c.reason)
     rows = connection.execute(
         sa.select(*columns).where(c.until > as_micros(now)).order_by(c.start, c.id)
     )
     return [
-        SilenceRow(r.id, r.matchers, from_micros(r.start), from_micros(r.until), r.author, r.reason)
+        SilenceRow(
+            id=r.id,
+            matchers=r.matchers,
+            start=from_micros(r.start),
+            until=from_micros(r.until),
+            author=r.author,
+            reason=r.reason,
+        )
         for r in rows
     ]
 
 
-def end_silence(connection: Connection, id: int, author: str, reason: str, now: datetime) -> bool:
-    """End a silence now. False when there is none that is not over."""
+def expire_silence(
+    connection: Connection, id: int, author: str, reason: str, now: datetime
+) -> bool:
+    """End a silence now; False when it is over already, or there is none."""
     live = silences.update().where(silences.c.id == id, silences.c.until > as_micros(now))
     return bool(
         connection.execute(

@@ -1,8 +1,7 @@
-"""PostgreSQL: one database for several agents, of which one writes.
+"""The PostgreSQL store: one database for several agents; only the leader writes.
 
-Refuses to write without the seat. All writing goes through the one session that holds it, so that
-transactions are as serial as SQLite's; repeatable read keeps what one of them sees from changing
-under it.
+All writing goes through the session that holds the lock, so transactions are as serial as in
+SQLite. Repeatable read keeps the view of a transaction constant.
 """
 
 from __future__ import annotations
@@ -15,7 +14,12 @@ import psycopg
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine
 
-from driftline.state.leadership import Leadership, find_leader, take_leadership, unreachable
+from driftline.state.leadership import (
+    Leadership,
+    find_leader,
+    make_unreachable_error,
+    take_leadership,
+)
 from driftline.state.migrate import check_version, migrate
 from driftline.state.store import Leader, Store
 from driftline.types.errors import LeadershipLost, StateError
@@ -27,59 +31,66 @@ NETWORK = {
     "keepalives_count": 2,
     "tcp_user_timeout": 8000,
 }
-"""Seconds, the last one milliseconds: a server that is gone without a word is noticed within about
-eight seconds.
+"""Connection settings in seconds, the last one in milliseconds.
+
+A server that vanishes is noticed within about eight seconds.
 """
 
 
 class Postgres(Store):
-    """A database that is read through a pool, and written through the leader's session."""
+    """A database that is read through a pool and written through the leader's session."""
 
-    def __init__(self, url: URL, seat: Leadership | None) -> None:
+    def __init__(self, url: URL, leadership: Leadership | None) -> None:
         super().__init__(_engine(url, "READ ONLY", pool_pre_ping=True))
         self._url = url
-        self._seat = seat
-        # Another connection is never made in the place of the one that holds the lock.
-        made = {} if seat is None else {"poolclass": sa.StaticPool, "creator": lambda: seat.session}
-        self._writer = _engine(url, "READ WRITE", **made)
+        self._leadership = leadership
+        # The engine must never replace the connection that holds the lock.
+        options = (
+            {}
+            if leadership is None
+            else {"poolclass": sa.StaticPool, "creator": lambda: leadership.session}
+        )
+        self._writer = _engine(url, "READ WRITE", **options)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """See `Store.write`. Raises LeadershipLost when this agent no longer leads, Unreachable when the
-        connection breaks.
+        """See `Store.write`.
+
+        Raises LeadershipLost when this agent no longer leads, and Unreachable when the connection
+        breaks.
         """
-        if self._seat is None:
-            raise StateError("this state was opened to be looked at")
+        if self._leadership is None:
+            raise StateError("this state was opened for reading only")
         with self._writing:
-            if self._seat.is_lost:
+            if self._leadership.is_lost:
                 raise LeadershipLost
             try:
-                with _broken(), self._writer.connect() as connection, connection.begin():
+                with _translate_errors(), self._writer.connect() as connection, connection.begin():
                     yield connection
             finally:
-                if self._seat.session.closed:
-                    self._seat.lose()
+                if self._leadership.session.closed:
+                    self._leadership.lose()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """See `Store.read`."""
-        with _broken(), self.engine.connect() as connection, connection.begin():
+        with _translate_errors(), self.engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def note(self) -> Iterator[Connection]:
         """See `Store.note`."""
-        if self._seat is not None:
+        if self._leadership is not None:
             with self.write() as connection:
                 yield connection
             return
-        with _broken(), self._writer.connect() as connection, connection.begin():
+        with _translate_errors(), self._writer.connect() as connection, connection.begin():
             yield connection
 
     def confirm(self) -> None:
         """See `Store.confirm`."""
-        if self._seat is not None:
-            self._seat.confirm()
+        if self._leadership is not None:
+            self._leadership.confirm()
 
     def leader(self) -> Leader | None:
         """See `Store.leader`."""
@@ -90,9 +101,9 @@ class Postgres(Store):
     def close(self) -> None:
         """See `Store.close`."""
         super().close()
-        if self._seat is not None:
+        if self._leadership is not None:
             with self._writing:
-                self._seat.leave()
+                self._leadership.leave()
                 self._writer.dispose()
 
 
@@ -106,9 +117,9 @@ def open_database(url: URL, readonly: bool, on_lost: Callable[[], None]) -> Stor
         return store
 
     def connect(name: str) -> psycopg.Connection[Any]:
-        args, given = url.get_dialect()().create_connect_args(url)
+        args, settings = url.get_dialect()().create_connect_args(url)
         return psycopg.connect(
-            *args, **{**NETWORK, **given, "application_name": name}, autocommit=True
+            *args, **{**NETWORK, **settings, "application_name": name}, autocommit=True
         )
 
     store = Postgres(url, take_leadership(connect, on_lost))
@@ -120,8 +131,8 @@ def open_database(url: URL, readonly: bool, on_lost: Callable[[], None]) -> Stor
     return store
 
 
-def _engine(url: URL, mode: str, **given: Any) -> Engine:
-    engine = sa.create_engine(url, connect_args=NETWORK, **given)
+def _engine(url: URL, mode: str, **options: Any) -> Engine:
+    engine = sa.create_engine(url, connect_args=NETWORK, **options)
 
     @sa.event.listens_for(engine, "connect")
     def _connect(connection: Any, record: Any) -> None:
@@ -135,11 +146,11 @@ def _engine(url: URL, mode: str, **given: Any) -> Engine:
 
 
 @contextmanager
-def _broken() -> Iterator[None]:
-    """A connection that can't be had, or broke, is an error of its own."""
+def _translate_errors() -> Iterator[None]:
+    """Raise Unreachable when a connection can't be made, or breaks."""
     try:
         yield
     except sa.exc.DBAPIError as error:
         if not error.connection_invalidated and not isinstance(error, sa.exc.OperationalError):
             raise
-        raise unreachable(error.orig or error) from None
+        raise make_unreachable_error(error.orig or error) from None

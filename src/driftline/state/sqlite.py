@@ -1,6 +1,6 @@
-"""SQLite: one file, one agent, one writer.
+"""The SQLite store: one file, one agent, one writer.
 
-Refuses network file systems, a second agent, and a damaged file.
+Does not open a file on a network file system, a damaged file, or one that another agent has open.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class SqliteFile(Store):
         super().__init__(_engine(f"sqlite:///{path}", sa.QueuePool))
         self._lock: FileLock | None = lock
 
-    def fold(self) -> None:
-        """Fold the write-ahead log into the file; whoever still reads is not waited for."""
+    def checkpoint(self) -> None:
+        """Write the write-ahead log into the file, without waiting for readers."""
         with self._writing, self.engine.connect() as connection:
             raw: Any = connection.connection.dbapi_connection
             raw.execute("PRAGMA busy_timeout=500")
@@ -41,9 +41,9 @@ class SqliteFile(Store):
             raw.execute("PRAGMA busy_timeout=30000")
 
     def close(self) -> None:
-        """Fold the write-ahead log in and let go of the lock. Safe twice."""
+        """Write the write-ahead log into the file and release the lock. Safe to call twice."""
         if self._lock is not None:
-            self.fold()
+            self.checkpoint()
         super().close()
         if self._lock is not None:
             self._lock.release()
@@ -58,7 +58,7 @@ def open_file(url: URL, base: Path, readonly: bool) -> Store:
         return store
     path = Path(url.database)
     path = path if path.is_absolute() else base / path
-    _refuse_network(path.parent)
+    _check_file_system(path.parent)
     fresh = not path.exists()
     if readonly:
         if fresh:
@@ -76,19 +76,19 @@ def open_file(url: URL, base: Path, readonly: bool) -> Store:
         raise StateError(f"{path}: {error.strerror}: choose another place in agent.state") from None
     try:
         unclean = path.with_name(path.name + "-wal").exists()
-        opened = SqliteFile(path, lock)
+        sqlite_file = SqliteFile(path, lock)
         if unclean:
-            _check(opened, path)
+            _check_integrity(sqlite_file, path)
 
         def copy() -> None:
-            opened.fold()
+            sqlite_file.checkpoint()
             shutil.copy2(path, path.with_name(f"{path.name}.before-{migrations.HEAD}"))
 
-        migrate(opened, str(path), copy)
+        migrate(sqlite_file, str(path), copy)
     except BaseException:
         lock.release()
         raise
-    return opened
+    return sqlite_file
 
 
 def _engine(url: str, pool: type[sa.Pool]) -> Engine:
@@ -118,7 +118,7 @@ def _engine(url: str, pool: type[sa.Pool]) -> Engine:
     return engine
 
 
-def _check(store: Store, path: Path) -> None:
+def _check_integrity(store: Store, path: Path) -> None:
     try:
         with store.read() as connection:
             answer = connection.exec_driver_sql("PRAGMA quick_check").scalar()
@@ -126,11 +126,12 @@ def _check(store: Store, path: Path) -> None:
         answer = str(error.__cause__ or error)
     if answer != "ok":
         raise StateError(
-            f"{path} is damaged ({answer}): restore a copy, or move it away to start anew from the logs"
+            f"{path} is damaged ({answer}): restore a copy, "
+            "or move it away to start anew from the logs"
         )
 
 
-def _refuse_network(folder: Path) -> None:
+def _check_file_system(folder: Path) -> None:
     try:
         mounts = Path("/proc/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -139,10 +140,11 @@ def _refuse_network(folder: Path) -> None:
     best = ("", "")
     for line in mounts:
         point, kind = line.split(" ")[1:3]
-        inside = target == point or target.startswith(point.rstrip("/") + "/")
-        if inside and len(point) >= len(best[0]):
+        is_inside = target == point or target.startswith(point.rstrip("/") + "/")
+        if is_inside and len(point) >= len(best[0]):
             best = (point, kind)
     if best[1] in NETWORK_FILE_SYSTEMS:
         raise StateError(
-            f"{folder} is on a network file system ({best[1]}): SQLite needs a local disk; or use PostgreSQL"
+            f"{folder} is on a network file system ({best[1]}): "
+            "SQLite needs a local disk; or use PostgreSQL"
         )

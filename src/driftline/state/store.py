@@ -1,4 +1,4 @@
-"""A store: one database, and the one kind of transaction."""
+"""Defines the base class of the stores: one database and its transactions."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Store:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """One step: everything in it is committed together, or nothing is."""
+        """A write transaction: everything in it is committed together, or nothing is."""
         with (
             self._writing,
             self.engine.connect().execution_options(driftline_write=True) as connection,
@@ -40,25 +40,21 @@ class Store:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A consistent view."""
+        """A read transaction with a consistent view."""
         with self.engine.connect() as connection, connection.begin():
             yield connection
 
     def note(self) -> AbstractContextManager[Connection]:
-        """A small transaction for what people ask of the agent: whoever may open the state may
-        leave it a row.
-        """
+        """A small write that any process may do, for the acts that people ask for."""
         return self.write()
 
     def confirm(self) -> None:
-        """Raises LeadershipLost when another agent may be at work on this state by now."""
+        """Raise LeadershipLost when another agent may lead by now."""
 
     def leader(self) -> Leader | None:
-        """Who works on a state that several agents may share; None when nobody does, or when it
-        can't be shared.
-        """
+        """The agent that leads; None when none does, or when the state can't be shared."""
         return None
 
     def close(self) -> None:
-        """Let go of everything. Safe twice."""
+        """Close all connections. Safe to call twice."""
         self.engine.dispose()

@@ -1,9 +1,7 @@
-"""Rows that wait for what comes later by id: predictions for labels, requests for responses, and
-the other way round.
+"""Stores rows that wait for others with the same id: predictions, labels, requests, responses.
 
-Refuses to understand them: content is bytes, and ids are 64-bit hashes. What a join makes of them
-can be made again from here as often as anything changes, so that it never matters which side came
-first.
+Content is bytes and ids are 64-bit hashes here. A join can be repeated from these rows whenever
+anything changes, so the order of arrival does not matter.
 """
 
 from __future__ import annotations
@@ -55,7 +53,7 @@ ROW_COLUMNS = [
 def add_stubs(
     connection: Connection, model: str, object_id: int, piece: int, stubs: Sequence[Stub]
 ) -> None:
-    """Keep what one piece of an object brought."""
+    """Store the stubs of one piece of an object."""
     rows = [
         {
             "model": model,
@@ -75,37 +73,34 @@ def add_stubs(
 
 
 def mark_removed(connection: Connection, object_id: int) -> None:
-    """What an object brought no longer holds; it is kept, marked, until the joins have dealt with
-    it.
+    """Mark the rows of an object as removed; the next join deletes them.
 
-    Predictions in settled windows stay, as the rows of these do.
+    Predictions in settled windows stay, like the rows of these windows.
     """
     c = waiting.c
-    open_yet = sa.or_(c.role != PREDICTION, ~_has_settled_window())
+    is_changeable = sa.or_(c.role != PREDICTION, ~_has_settled_window())
     connection.execute(
         waiting.update()
-        .where(c.object_id == object_id, c.removed == 0, open_yet)
+        .where(c.object_id == object_id, c.removed == 0, is_changeable)
         .values(removed=1, joined=0)
     )
 
 
 def _has_settled_window() -> sa.Exists:
-    """Whether the window of a waiting row takes no more rows."""
+    """The SQL condition that the window of a waiting row is settled."""
     w, c = windows.c, waiting.c
-    mine = (
+    conditions = (
         w.model == c.model,
         w.start == c.start,
         w.version == c.version,
         w.segment == "",
         w.settled == 1,
     )
-    return sa.exists().where(*mine)
+    return sa.exists().where(*conditions)
 
 
 def drop_settled(connection: Connection, model: str) -> None:
-    """Forget the predictions of all windows that take no more rows: they were counted by another
-    spec than the model's.
-    """
+    """Delete the predictions of all settled windows: they have another spec than the model."""
     connection.execute(
         waiting.delete().where(
             waiting.c.model == model, waiting.c.role == PREDICTION, _has_settled_window()
@@ -114,7 +109,7 @@ def drop_settled(connection: Connection, model: str) -> None:
 
 
 def load_unjoined(connection: Connection, model: str, role: str) -> list[WaitingRow]:
-    """What came or went since the last join, in the order in which it was kept."""
+    """Load the rows that were added or removed since the last join, by id."""
     c = waiting.c
     query = (
         sa.select(*ROW_COLUMNS)
@@ -127,9 +122,7 @@ def load_unjoined(connection: Connection, model: str, role: str) -> list[Waiting
 def find_rows_with_ids(
     connection: Connection, model: str, role: str, ids: Hashes, *, since: int | None = None
 ) -> Iterator[WaitingRow]:
-    """The kept rows of a role, not removed, that hold any of `ids` (sorted); read one by one, in
-    the order of starts.
-    """
+    """Find the rows of a role, not removed, that have any of `ids` (sorted), by start."""
     c = waiting.c
     query = sa.select(*ROW_COLUMNS, c.hashes).where(
         c.model == model, c.role == role, c.removed == 0
@@ -141,19 +134,19 @@ def find_rows_with_ids(
             yield WaitingRow(*row[:-1])
 
 
-def contains(ids: Hashes, asked: Hashes) -> NDArray[np.bool_]:
-    """Which of `asked` are among `ids`, which are sorted; shape as `asked`."""
+def contains(ids: Hashes, hashes: Hashes) -> NDArray[np.bool_]:
+    """Which of `hashes` are among `ids`, which are sorted; shape as `hashes`."""
     if not len(ids):
-        return np.zeros(len(asked), bool)
-    places = np.minimum(np.searchsorted(ids, asked), len(ids) - 1)
-    found: NDArray[np.bool_] = ids[places] == asked
-    return found
+        return np.zeros(len(hashes), bool)
+    places = np.minimum(np.searchsorted(ids, hashes), len(ids) - 1)
+    is_contained: NDArray[np.bool_] = ids[places] == hashes
+    return is_contained
 
 
 def read_content(
     connection: Connection, ids: Sequence[int]
 ) -> Iterator[tuple[WaitingRow, Hashes, bytes]]:
-    """Hashes and content of some of them."""
+    """Read hashes and content of some rows."""
     c = waiting.c
     for first in range(0, len(ids), 200):
         query = (
@@ -166,96 +159,97 @@ def read_content(
 
 
 def mark_joined(connection: Connection, ids: Sequence[int]) -> None:
-    """What these say is in the windows; what was removed is forgotten."""
+    """Mark rows as joined, and delete those that were removed."""
     c = waiting.c
     for first in range(0, len(ids), 500):
-        some = ids[first : first + 500]
-        connection.execute(waiting.delete().where(c.id.in_(some), c.removed == 1))
-        connection.execute(waiting.update().where(c.id.in_(some)).values(joined=1))
+        batch = ids[first : first + 500]
+        connection.execute(waiting.delete().where(c.id.in_(batch), c.removed == 1))
+        connection.execute(waiting.update().where(c.id.in_(batch)).values(joined=1))
 
 
 def load_labels(connection: Connection, model: str) -> list[WaitingRow]:
-    """The kept labels, by URI, place in the object, and order of records."""
+    """Load the labels, by URI, place in the object, and order of records."""
     c = waiting.c
     query = sa.select(*ROW_COLUMNS).where(c.model == model, c.role == LABEL, c.removed == 0)
-    named = query.join(objects, objects.c.id == c.object_id).order_by(objects.c.uri, c.piece, c.id)
-    return [WaitingRow(*row) for row in connection.execute(named)]
+    ordered_query = query.join(objects, objects.c.id == c.object_id).order_by(
+        objects.c.uri, c.piece, c.id
+    )
+    return [WaitingRow(*row) for row in connection.execute(ordered_query)]
 
 
-def of_same_objects(
-    connection: Connection, model: str, some: Sequence[WaitingRow]
+def add_labels_of_same_objects(
+    connection: Connection, model: str, labels: Sequence[WaitingRow]
 ) -> list[WaitingRow]:
-    """`some` labels, and all others of their objects."""
-    c, found = waiting.c, {one.id: one for one in some}
-    owners = sorted({one.object_id for one in some})
-    for first in range(0, len(owners), 500):
+    """Return `labels`, and all other labels of their objects."""
+    c, rows = waiting.c, {label.id: label for label in labels}
+    object_ids = sorted({label.object_id for label in labels})
+    for first in range(0, len(object_ids), 500):
         query = sa.select(*ROW_COLUMNS).where(
-            c.model == model, c.role == LABEL, c.object_id.in_(owners[first : first + 500])
+            c.model == model, c.role == LABEL, c.object_id.in_(object_ids[first : first + 500])
         )
-        found |= {row.id: WaitingRow(*row) for row in connection.execute(query)}
-    return list(found.values())
+        rows |= {row.id: WaitingRow(*row) for row in connection.execute(query)}
+    return list(rows.values())
 
 
 def load_modified_times(connection: Connection, model: str) -> dict[int, int]:
-    """When each object was last changed, as far as it has been read (microseconds)."""
+    """Load the time of the last change of each object that was read (microseconds)."""
     query = sa.select(objects.c.id, objects.c.modified).where(objects.c.model == model)
     return {row.id: row.modified for row in connection.execute(query)}
 
 
 def load_predictions(connection: Connection, model: str, starts: Sequence[int]) -> list[WaitingRow]:
-    """The kept predictions of the windows that begin then, by start, version, and order of
-    keeping.
-    """
-    found: list[WaitingRow] = []
+    """Load the predictions of the windows with these starts, by start, version and id."""
+    rows: list[WaitingRow] = []
     c = waiting.c
     for first in range(0, len(starts), 500):
-        some = c.start.in_(starts[first : first + 500])
+        has_start = c.start.in_(starts[first : first + 500])
         query = sa.select(*ROW_COLUMNS).where(
-            c.model == model, c.role == PREDICTION, c.removed == 0, some
+            c.model == model, c.role == PREDICTION, c.removed == 0, has_start
         )
-        found += [WaitingRow(*row) for row in connection.execute(query)]
-    return sorted(found, key=lambda row: (row.start, row.version, row.id))
+        rows += [WaitingRow(*row) for row in connection.execute(query)]
+    return sorted(rows, key=lambda row: (row.start, row.version, row.id))
 
 
 def read_content_in_order(
-    connection: Connection, stored: Sequence[WaitingRow], rows: int
+    connection: Connection, stubs: Sequence[WaitingRow], rows: int
 ) -> Iterator[tuple[WaitingRow, Hashes, bytes]]:
-    """Hashes and content, in the order of `stored`; about `rows` rows are held at a time."""
-    part: list[WaitingRow] = []
-    for number, one in enumerate(stored, 1):
-        part.append(one)
-        if number == len(stored) or len(part) == 200 or sum(row.rows for row in part) >= rows:
-            found = {
-                row.id: (row, hashes, content)
-                for row, hashes, content in read_content(connection, [row.id for row in part])
+    """Read hashes and content in the order of `stubs`, about `rows` rows at a time."""
+    batch: list[WaitingRow] = []
+    for number, stub in enumerate(stubs, 1):
+        batch.append(stub)
+        if number == len(stubs) or len(batch) == 200 or sum(item.rows for item in batch) >= rows:
+            contents = {
+                item.id: (item, hashes, content)
+                for item, hashes, content in read_content(connection, [item.id for item in batch])
             }
-            yield from (found[row.id] for row in part)
-            part = []
+            yield from (contents[item.id] for item in batch)
+            batch = []
 
 
-def set_matched(connection: Connection, matched: Mapping[int, int]) -> None:
-    """Note how many rows found their other half."""
-    for id_, count in matched.items():
+def set_matched(connection: Connection, matched_rows: Mapping[int, int]) -> None:
+    """Store how many rows found a match, by id."""
+    for id_, count in matched_rows.items():
         connection.execute(waiting.update().where(waiting.c.id == id_).values(matched=count))
 
 
 def drop_before(connection: Connection, model: str, role: str, before: int) -> int:
-    """Forget what began before (microseconds) and note with each object what stayed alone. Returns
-    how many rows did.
+    """Delete the rows that start before `before` (microseconds).
+
+    Counts the rows without a match with their objects, and returns their number.
     """
     c = waiting.c
-    old = sa.and_(c.model == model, c.role == role, c.start < before)
-    alone = sa.select(c.object_id, sa.func.sum(c.rows - c.matched).label("rows")).where(
-        old, c.removed == 0
+    condition = sa.and_(c.model == model, c.role == role, c.start < before)
+    unmatched_query = sa.select(c.object_id, sa.func.sum(c.rows - c.matched).label("rows")).where(
+        condition, c.removed == 0
     )
-    found = connection.execute(alone.group_by(c.object_id)).all()
-    for row in found:
-        mine = objects.c.id == row.object_id
+    groups = connection.execute(unmatched_query.group_by(c.object_id)).all()
+    for row in groups:
+        owner = objects.c.id == row.object_id
         connection.execute(
-            objects.update().where(mine).values(unlabelled=objects.c.unlabelled + int(row.rows))
+            objects.update().where(owner).values(unlabelled=objects.c.unlabelled + int(row.rows))
         )
-    connection.execute(waiting.delete().where(old))
-    return sum(int(row.rows) for row in found)
+    connection.execute(waiting.delete().where(condition))
+    return sum(int(row.rows) for row in groups)
 
 
 def replace_predictions(
@@ -266,40 +260,38 @@ def replace_predictions(
     start: int,
     stubs: Sequence[Stub],
 ) -> None:
-    """Keep these predictions in the place of what one piece of an object brought before to one
-    window.
-    """
+    """Replace the predictions of one piece of an object in one window."""
     c = waiting.c
-    mine = sa.and_(
+    condition = sa.and_(
         c.object_id == object_id,
         c.piece == piece,
         c.start == start,
         c.role == PREDICTION,
         c.removed == 0,
     )
-    query = sa.select(c.version, c.hashes, c.content).where(mine).order_by(c.id)
+    query = sa.select(c.version, c.hashes, c.content).where(condition).order_by(c.id)
     old = [tuple(row) for row in connection.execute(query)]
     if old != [(stub.version, stub.hashes.astype("<u8").tobytes(), stub.content) for stub in stubs]:
-        connection.execute(waiting.update().where(mine).values(removed=1, joined=0))
+        connection.execute(waiting.update().where(condition).values(removed=1, joined=0))
         add_stubs(connection, model, object_id, piece, stubs)
 
 
 @dataclass(frozen=True, slots=True)
 class WaitingTotals:
-    """What is kept of one role of a model."""
+    """Totals of the rows of one role of a model."""
 
     rows: int
     matched_rows: int
-    """Rows that found their other half."""
+    """Rows that found a match."""
     bytes: int
-    """As stored, hashes and content."""
+    """Size of the stored hashes and contents."""
 
 
 _BYTES = sa.func.length(waiting.c.hashes) + sa.func.length(waiting.c.content)
 
 
 def load_waiting_totals(connection: Connection, model: str, role: str) -> WaitingTotals:
-    """Sums over what waits."""
+    """Sum the rows of one role of a model."""
     c = waiting.c
     sums = (sa.func.coalesce(sa.func.sum(part), 0) for part in (c.rows, c.matched, _BYTES))
     row = connection.execute(
@@ -309,18 +301,19 @@ def load_waiting_totals(connection: Connection, model: str, role: str) -> Waitin
 
 
 def find_size_cutoff(connection: Connection, models: Sequence[str], most: int) -> int | None:
-    """The start (microseconds) before which rows must go for the rest to be at most so many bytes;
-    None when all fit.
+    """Find the start (microseconds) before which rows must go to keep at most `most` bytes.
+
+    The result is None when all rows fit.
     """
     c = waiting.c
     query = sa.select(c.start, sa.func.sum(_BYTES).label("bytes")).where(
         c.model.in_(models), c.role.in_((PREDICTION, LABEL))
     )
-    left = most
+    remaining_bytes = most
     newest: int | None = None
     for row in connection.execute(query.group_by(c.start).order_by(c.start.desc())):
-        left -= int(row.bytes)
-        if left < 0:
+        remaining_bytes -= int(row.bytes)
+        if remaining_bytes < 0:
             return row.start + 1 if newest is None else newest
         newest = row.start
     return None

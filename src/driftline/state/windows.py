@@ -1,6 +1,6 @@
-"""Windows: which are due, what they hold, and what becomes of them with age.
+"""Stores windows: which are due, their profiles, and their ageing.
 
-Refuses to judge. Times are microseconds since the epoch.
+Does not judge. Times are microseconds since the epoch.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from driftline.types.records import DueWindow, WindowKey
 
 DAY = 86_400_000_000
 ROWS, LABELS = 1, 2
-"""What came to a window since it was judged (`dirty`): rows, or labels for rows that it has."""
+"""Values of `dirty`: a window got rows, or labels for its rows, since it was judged."""
 
 
 def list_versions(connection: Connection, model: str, begin: int, end: int) -> set[str]:
-    """The versions that had rows in windows that start in [begin, end)."""
+    """List the versions with rows in windows that start in [begin, end)."""
     c = windows.c
     query = (
         sa.select(c.version)
@@ -37,9 +37,9 @@ def list_versions(connection: Connection, model: str, begin: int, end: int) -> s
 def add_empty_windows(
     connection: Connection, model: str, since: int, until: int, length: int
 ) -> None:
-    """Add an empty window for every span of `length` in [since, until) that no row fell into.
+    """Add an empty window for every span of `length` in [since, until) without rows.
 
-    It belongs to the versions that the newest window with rows had.
+    Its versions are those of the newest windows with rows.
     """
     first = -(-since // length) * length
     if first + length > until:
@@ -50,22 +50,24 @@ def add_empty_windows(
         .where(c.model == model, c.segment == "", c.start >= first, c.end <= until)
         .distinct()
     )
-    have = {row.start for row in connection.execute(span)}
-    missing = [start for start in range(first, until - length + 1, length) if start not in have]
-    if not missing:
+    existing_starts = {row.start for row in connection.execute(span)}
+    missing_starts = [
+        start for start in range(first, until - length + 1, length) if start not in existing_starts
+    ]
+    if not missing_starts:
         return
     newest = (
         sa.select(sa.func.max(c.start))
         .where(c.model == model, c.segment == "", c.rows > 0)
         .scalar_subquery()
     )
-    lately = sa.select(c.version).where(
+    version_query = sa.select(c.version).where(
         c.model == model, c.segment == "", c.rows > 0, c.start == newest
     )
-    versions = [row.version for row in connection.execute(lately)] or [""]
+    versions = [row.version for row in connection.execute(version_query)] or [""]
     rows = [
         {"model": model, "start": start, "version": version, "segment": "", "end": start + length}
-        for start in missing
+        for start in missing_starts
         for version in versions
     ]
     connection.execute(windows.insert(), rows)
@@ -74,31 +76,31 @@ def add_empty_windows(
 def load_due(
     connection: Connection, model: str, until: int, limit: int = 1
 ) -> list[list[DueWindow]]:
-    """The windows with new rows or labels, or never judged, that ended by `until`: by start, oldest
-    first, `limit` groups.
+    """Load windows that must be judged and ended by `until`: groups of one start, oldest first.
+
+    `limit` is the largest number of groups.
     """
     c = windows.c
-    ready = _ready(model, until)
+    condition = _is_due(model, until)
     starts = [
         row.start
         for row in connection.execute(
-            sa.select(c.start).where(ready).distinct().order_by(c.start).limit(limit)
+            sa.select(c.start).where(condition).distinct().order_by(c.start).limit(limit)
         )
     ]
     groups = []
     for start in starts:
-        query = sa.select(
-            c.start, c.version, c.segment, c.end, c.rows, c.revision, c.quiet, c.dirty
-        ).where(ready, c.start == start)
+        columns = (c.start, c.version, c.segment, c.end, c.rows, c.revision, c.quiet, c.dirty)
+        query = sa.select(*columns).where(condition, c.start == start)
         groups.append(
             [
                 DueWindow(
                     WindowKey(model, r.start, r.version, r.segment),
-                    r.end,
-                    r.rows,
-                    r.revision,
-                    r.quiet == 1,
-                    r.dirty == LABELS,
+                    end=r.end,
+                    rows=r.rows,
+                    revision=r.revision,
+                    quiet=r.quiet == 1,
+                    labels_only=r.dirty == LABELS,
                 )
                 for r in connection.execute(query.order_by(c.version, c.segment))
             ]
@@ -106,92 +108,104 @@ def load_due(
     return groups
 
 
-def _ready(model: str, until: int) -> sa.ColumnElement[bool]:
+def _is_due(model: str, until: int) -> sa.ColumnElement[bool]:
     # A settled window takes no more rows, but labels for those it has.
     c = windows.c
-    changed = sa.or_(sa.and_(c.dirty == ROWS, c.settled == 0), c.dirty == LABELS)
-    return sa.and_(c.model == model, changed, c.end <= until)
+    has_news = sa.or_(sa.and_(c.dirty == ROWS, c.settled == 0), c.dirty == LABELS)
+    return sa.and_(c.model == model, has_news, c.end <= until)
 
 
 def relabel(
-    connection: Connection, model: str, start: int, version: str, labelled: Mapping[str, bytes]
+    connection: Connection,
+    model: str,
+    start: int,
+    version: str,
+    labels_by_segment: Mapping[str, bytes],
 ) -> bool:
-    """Write what labels say of one window, by segment; what changed by it is due again. Returns
-    whether anything did.
+    """Store the profiles of labelled rows of one window, by segment.
+
+    Segments whose profile changed are due again. Returns whether any did.
     """
     c = windows.c
     query = sa.select(c.segment, c.labelled, c.dirty).where(
         c.model == model, c.start == start, c.version == version
     )
-    changed = False
+    has_changed = False
     for row in connection.execute(query).all():
-        content = labelled.get(row.segment)
+        content = labels_by_segment.get(row.segment)
         if content != row.labelled:
             values = {"labelled": content, "dirty": row.dirty or LABELS}
             connection.execute(
                 windows.update()
-                .where(_is(windows, WindowKey(model, start, version, row.segment)))
+                .where(_has_key(windows, WindowKey(model, start, version, row.segment)))
                 .values(**values)
             )
-            changed = True
-    return changed
+            has_changed = True
+    return has_changed
 
 
 def count_due(connection: Connection, model: str, until: int) -> int:
-    """How many spans of time are due."""
+    """Count the spans of time that are due."""
     starts = sa.func.count(sa.distinct(windows.c.start))
-    return int(connection.execute(sa.select(starts).where(_ready(model, until))).scalar_one())
+    return int(connection.execute(sa.select(starts).where(_is_due(model, until))).scalar_one())
 
 
 def load_length(connection: Connection, model: str) -> int | None:
-    """How long the windows of a model are (microseconds); None while there is none."""
+    """Load the length of the windows of a model (microseconds); None while it has none."""
     return connection.execute(
         sa.select(windows.c.end - windows.c.start).where(windows.c.model == model).limit(1)
     ).scalar()
 
 
 def count_windows(connection: Connection, model: str) -> tuple[int, int]:
-    """(judged, still open), spans of time."""
+    """Count spans of time: (judged, still open)."""
     c = windows.c
-    judged = sa.func.count(sa.distinct(sa.case((c.revision > 0, c.start))))
-    still = sa.func.count(sa.distinct(sa.case((c.revision == 0, c.start))))
-    row = connection.execute(sa.select(judged, still).where(c.model == model)).one()
+    judged_count = sa.func.count(sa.distinct(sa.case((c.revision > 0, c.start))))
+    open_count = sa.func.count(sa.distinct(sa.case((c.revision == 0, c.start))))
+    row = connection.execute(sa.select(judged_count, open_count).where(c.model == model)).one()
     return int(row[0]), int(row[1])
 
 
 def load_profile(
     connection: Connection, key: WindowKey, spec: ProfileSpec, collectors: Collectors
 ) -> Profile:
-    """The profile of a window, with what labels say that came later. What was made by another spec
-    is left out.
+    """Load the profile of a window, with labels that came later.
+
+    Profiles of another spec are left out.
     """
-    merged = _rows_of(connection, key, spec, collectors)
-    late = connection.execute(sa.select(windows.c.labelled).where(_is(windows, key))).scalar()
-    if late is not None:
-        _merge(merged, late)
-    return merged
+    profile = _load_counted_rows(connection, key, spec, collectors)
+    late_labels = connection.execute(
+        sa.select(windows.c.labelled).where(_has_key(windows, key))
+    ).scalar()
+    if late_labels is not None:
+        _merge(profile, late_labels)
+    return profile
 
 
-def _rows_of(
+def _load_counted_rows(
     connection: Connection, key: WindowKey, spec: ProfileSpec, collectors: Collectors
 ) -> Profile:
-    """Of its rows alone: its own once settled, else its shares merged."""
-    merged = Profile(spec, collectors)
-    own = connection.execute(sa.select(windows.c.profile).where(_is(windows, key))).scalar()
-    pieces = [own] if own is not None else []
-    if own is None:
-        query = sa.select(shares.c.profile).where(_is(shares, key), shares.c.profile.is_not(None))
-        pieces = [
+    """Load the profile without later labels: of the settled window, else from its shares."""
+    profile = Profile(spec, collectors)
+    window_profile = connection.execute(
+        sa.select(windows.c.profile).where(_has_key(windows, key))
+    ).scalar()
+    contents = [window_profile] if window_profile is not None else []
+    if window_profile is None:
+        query = sa.select(shares.c.profile).where(
+            _has_key(shares, key), shares.c.profile.is_not(None)
+        )
+        contents = [
             row.profile
             for row in connection.execute(query.order_by(shares.c.object_id, shares.c.piece))
         ]
-    for piece in pieces:
-        _merge(merged, piece)
-    return merged
+    for content in contents:
+        _merge(profile, content)
+    return profile
 
 
 def _merge(profile: Profile, content: bytes) -> None:
-    """Merge what was made by the same spec."""
+    """Merge an encoded profile, unless it has another spec."""
     try:
         profile.merge(Profile.from_bytes(content, profile.spec, profile.collectors))
     except ValueError:
@@ -199,12 +213,12 @@ def _merge(profile: Profile, content: bytes) -> None:
 
 
 def list_contributors(connection: Connection, key: WindowKey) -> list[LogObject]:
-    """The objects whose rows a window counts, by name."""
+    """List the objects whose rows a window counts, by URI."""
     c = objects.c
-    mine = sa.select(shares.c.object_id).where(_is(shares, key))
+    object_ids = sa.select(shares.c.object_id).where(_has_key(shares, key))
     query = (
         sa.select(c.uri, c.version, c.size, c.modified, c.lineage)
-        .where(c.id.in_(mine))
+        .where(c.id.in_(object_ids))
         .order_by(c.uri)
     )
     return [
@@ -216,11 +230,11 @@ def list_contributors(connection: Connection, key: WindowKey) -> list[LogObject]
 def mark_judged(
     connection: Connection, group: Iterable[DueWindow], reference_id: int | None, config_digest: str
 ) -> None:
-    """These windows stand as judged, with one more revision."""
+    """Mark windows as judged, with one more revision."""
     for item in group:
         connection.execute(
             windows.update()
-            .where(_is(windows, item.key))
+            .where(_has_key(windows, item.key))
             .values(
                 revision=item.revision + 1,
                 dirty=0,
@@ -239,21 +253,24 @@ def settle_windows(
     collectors: Collectors,
     limit: int = 50,
 ) -> int:
-    """Close judged windows that ended by `before` for good: their shares become one profile.
-    Returns how many.
+    """Settle judged windows that ended by `before`; return how many.
+
+    Their shares are merged into one profile, and they take no more rows.
     """
     c = windows.c
-    old = sa.select(c.start, c.version, c.segment).where(
+    query = sa.select(c.start, c.version, c.segment).where(
         c.model == model, c.settled == 0, c.dirty == 0, c.revision > 0, c.end <= before
     )
-    rows = connection.execute(old.order_by(c.start).limit(limit)).all()
+    rows = connection.execute(query.order_by(c.start).limit(limit)).all()
     for row in rows:
         key = WindowKey(model, row.start, row.version, row.segment)
-        profile = _rows_of(connection, key, spec, collectors)
+        profile = _load_counted_rows(connection, key, spec, collectors)
         connection.execute(
-            windows.update().where(_is(windows, key)).values(settled=1, profile=profile.to_bytes())
+            windows.update()
+            .where(_has_key(windows, key))
+            .values(settled=1, profile=profile.to_bytes())
         )
-        connection.execute(shares.update().where(_is(shares, key)).values(profile=None))
+        connection.execute(shares.update().where(_has_key(shares, key)).values(profile=None))
     return len(rows)
 
 
@@ -265,35 +282,33 @@ def roll_up(
     collectors: Collectors,
     limit: int = 50,
 ) -> int:
-    """Merge profiles of settled windows that ended by `before` into their days. Returns how
-    many.
-    """
+    """Merge profiles of settled windows that ended by `before` into days; return how many."""
     c = windows.c
-    old = sa.select(c.start, c.version, c.segment).where(
+    query = sa.select(c.start, c.version, c.segment).where(
         c.model == model, c.settled == 1, c.dirty == 0, c.profile.is_not(None), c.end <= before
     )
-    rows = connection.execute(old.order_by(c.start).limit(limit)).all()
+    rows = connection.execute(query.order_by(c.start).limit(limit)).all()
     for row in rows:
         key = WindowKey(model, row.start, row.version, row.segment)
         profile = load_profile(connection, key, spec, collectors)
         if profile.rows:
-            _into_day(connection, replace(key, start=row.start // DAY * DAY), profile)
+            _add_to_day(connection, replace(key, start=row.start // DAY * DAY), profile)
         connection.execute(
-            windows.update().where(_is(windows, key)).values(profile=None, labelled=None)
+            windows.update().where(_has_key(windows, key)).values(profile=None, labelled=None)
         )
     return len(rows)
 
 
-def _into_day(connection: Connection, key: WindowKey, profile: Profile) -> None:
+def _add_to_day(connection: Connection, key: WindowKey, profile: Profile) -> None:
     spec, collectors = profile.spec, profile.collectors
-    have = connection.execute(
-        sa.select(rollups.c.profile, rollups.c.spec_digest).where(_is(rollups, key))
+    day = connection.execute(
+        sa.select(rollups.c.profile, rollups.c.spec_digest).where(_has_key(rollups, key))
     ).one_or_none()
-    if have is not None and have.spec_digest == spec.digest:
-        profile.merge(Profile.from_bytes(have.profile, spec, collectors))
+    if day is not None and day.spec_digest == spec.digest:
+        profile.merge(Profile.from_bytes(day.profile, spec, collectors))
     values = {"rows": profile.rows, "spec_digest": spec.digest, "profile": profile.to_bytes()}
-    if have is not None:
-        connection.execute(rollups.update().where(_is(rollups, key)).values(**values))
+    if day is not None:
+        connection.execute(rollups.update().where(_has_key(rollups, key)).values(**values))
         return
     row = {
         "model": key.model,
@@ -308,9 +323,7 @@ def _into_day(connection: Connection, key: WindowKey, profile: Profile) -> None:
 def expire_rows(
     connection: Connection, model: str, profiles_before: int, measurements_before: int
 ) -> None:
-    """Forget days of profiles, and measurements, that are older than this. The ledger and the
-    windows' rows stay.
-    """
+    """Delete old profiles of days, and old measurements. Ledger and row counts stay."""
     connection.execute(
         rollups.delete().where(rollups.c.model == model, rollups.c.end <= profiles_before)
     )
@@ -330,8 +343,8 @@ def load_trailing_profile(
     spec: ProfileSpec,
     collectors: Collectors,
 ) -> Profile:
-    """All versions' rows of a segment in [since, until), from days and windows alike."""
-    merged = Profile(spec, collectors)
+    """Load the rows of all versions of a segment in [since, until), from days and windows."""
+    profile = Profile(spec, collectors)
     c = rollups.c
     days = sa.select(c.profile).where(
         c.model == model,
@@ -341,7 +354,7 @@ def load_trailing_profile(
         c.spec_digest == spec.digest,
     )
     for row in connection.execute(days):
-        merged.merge(Profile.from_bytes(row.profile, spec, collectors))
+        profile.merge(Profile.from_bytes(row.profile, spec, collectors))
     c = windows.c
     spans = connection.execute(
         sa.select(c.start, c.version).where(
@@ -349,20 +362,18 @@ def load_trailing_profile(
         )
     ).all()
     for row in spans:
-        merged.merge(
+        profile.merge(
             load_profile(
                 connection, WindowKey(model, row.start, row.version, segment), spec, collectors
             )
         )
-    return merged
+    return profile
 
 
 def find_newest_event(
     connection: Connection, key: WindowKey, spec: ProfileSpec, collectors: Collectors
 ) -> int | None:
-    """The newest event time (microseconds) of the same version and segment before the window
-    `key`.
-    """
+    """Find the newest event time before the window `key`, of its version and segment."""
     c = windows.c
     query = sa.select(c.start).where(
         c.model == key.model,
@@ -382,7 +393,7 @@ def find_newest_event(
     )
 
 
-def _is(table: sa.Table, key: WindowKey) -> sa.ColumnElement[bool]:
+def _has_key(table: sa.Table, key: WindowKey) -> sa.ColumnElement[bool]:
     c = table.c
     return sa.and_(
         c.model == key.model,
@@ -394,52 +405,53 @@ def _is(table: sa.Table, key: WindowKey) -> sa.ColumnElement[bool]:
 
 @dataclass(frozen=True, slots=True)
 class WindowHistory:
-    """The windows of a model in a span of time."""
+    """The windows of a model in a span of time that can be judged again."""
 
     groups: list[list[DueWindow]]
-    """By start, oldest first; as never judged."""
+    """Windows of one start each, oldest first, with revision 0."""
     missing_starts: int
-    """Starts whose windows are only in their day any more, or nowhere."""
+    """Starts whose windows have no profile of their own any more."""
 
 
 def load_history_groups(
     connection: Connection, model: str, since: int, until: int
 ) -> WindowHistory:
-    """The windows that start in [since, until), microseconds."""
+    """Load the windows that start in [since, until) (microseconds)."""
     c = windows.c
-    mine = sa.and_(
+    same_window = sa.and_(
         shares.c.model == c.model,
         shares.c.start == c.start,
         shares.c.version == c.version,
         shares.c.segment == c.segment,
     )
-    shared = sa.exists().where(mine, shares.c.profile.is_not(None))
-    whole = sa.or_(c.rows == 0, c.profile.is_not(None), sa.and_(c.settled == 0, shared)).label(
-        "whole"
-    )
-    query = sa.select(c.start, c.version, c.segment, c.end, c.rows, whole)
+    has_share_profiles = sa.exists().where(same_window, shares.c.profile.is_not(None))
+    whole = sa.or_(
+        c.rows == 0, c.profile.is_not(None), sa.and_(c.settled == 0, has_share_profiles)
+    ).label("whole")
+    columns = (c.start, c.version, c.segment, c.end, c.rows, whole)
+    query = sa.select(*columns)
     query = query.where(c.model == model, c.start >= since, c.start < until).order_by(
         c.start, c.version, c.segment
     )
-    groups, missing = [], 0
+    groups, missing_starts = [], 0
     for _, rows in groupby(connection.execute(query), key=lambda row: int(row.start)):
-        found = list(rows)
-        if all(row.whole for row in found):
+        window_rows = list(rows)
+        if all(row.whole for row in window_rows):
             groups.append(
                 [
                     DueWindow(
                         WindowKey(model, row.start, row.version, row.segment), row.end, row.rows, 0
                     )
-                    for row in found
+                    for row in window_rows
                 ]
             )
         else:
-            missing += 1
-    return WindowHistory(groups, missing)
+            missing_starts += 1
+    return WindowHistory(groups, missing_starts)
 
 
 def find_history_span(connection: Connection, model: str) -> tuple[int, int] | None:
-    """Begin of the first and end of the last window, microseconds; None without windows."""
+    """Find the start of the first and the end of the last window; None without windows."""
     c = windows.c
     row = connection.execute(
         sa.select(sa.func.min(c.start), sa.func.max(c.end)).where(c.model == model)

@@ -179,7 +179,7 @@ def _spec(
     schema: Schema, arrays: Mapping[str, Any], like: Window | None, check: Check | None
 ) -> ProfileSpec:
     columns: dict[str, ColumnSpec] = {}
-    for name, kind in schema.profiled.items():
+    for name, kind in schema.profile_columns.items():
         column = like.columns.get(name) if like else None
         if kind is Kind.NUMERIC:
             columns[name] = (

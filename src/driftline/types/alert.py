@@ -14,7 +14,7 @@ from driftline.types.records import JudgedMeasurement
 
 
 class AlertState(StrEnum):
-    """Where an alert stands."""
+    """The states of an alert."""
 
     QUIET = "quiet"
     PENDING = "pending"
@@ -29,7 +29,7 @@ class AlertEntry:
     start: datetime
     end: datetime
     judged: JudgedMeasurement
-    """What was measured and judged; without what only the judgement of later windows needs."""
+    """The measurement and its verdict, without data for the judgement of later windows."""
     revision: int = 0
     reference: str = ""
     """What the window was compared with, in words."""
@@ -55,7 +55,7 @@ class AlertEntry:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """What a run of windows adds up to."""
+    """The state that a series of windows leads to."""
 
     state: AlertState = AlertState.QUIET
     since: datetime | None = None
@@ -87,11 +87,11 @@ class Alert:
     needed: int = 1
     keep: int = 0
     base: Phase = Phase()
-    """What the windows before `recent` add up to."""
+    """The phase after the windows before `recent`."""
     recent: tuple[AlertEntry, ...] = ()
     """At most HORIZON windows by start; empty once all of them were quiet."""
     floor: datetime | None = None
-    """Start of the window from which on quiet ones are remembered, too."""
+    """Start of the window from which on quiet windows are remembered, too."""
     evidence: AlertEntry | None = None
     """The newest changed window that is no longer in `recent`."""
     seen: AlertEntry | None = None
@@ -106,18 +106,19 @@ class Alert:
     def _fold(self) -> Phase:
         phase = self.base
         for entry in self.recent:
-            phase = self.stride(phase, entry)
+            phase = self.advance(phase, entry)
         return phase
 
-    def stride(self, phase: Phase, entry: AlertEntry) -> Phase:
-        """One window further."""
+    def advance(self, phase: Phase, entry: AlertEntry) -> Phase:
+        """Return the phase after one more window."""
         if self._forgotten_between(phase, entry):
             phase = _quiet(phase, self.keep)
         return _advance(phase, entry, self.needed, self.keep)
 
     def _forgotten_between(self, phase: Phase, entry: AlertEntry) -> bool:
-        """Whether quiet windows before `entry` may have been let go: only those after the floor are
-        all remembered.
+        """Whether quiet windows before `entry` may have been forgotten.
+
+        Only windows after the floor are all remembered.
         """
         if self.floor is None or phase.last_start is None or phase.last_end is None:
             return False
@@ -129,10 +130,10 @@ class Alert:
         return self.phase.state is AlertState.FIRING
 
     @property
-    def changed(self) -> AlertEntry | None:
+    def newest_change(self) -> AlertEntry | None:
         """The newest window whose verdict was `changed`."""
-        found = [entry for entry in self.recent if entry.verdict is Verdict.CHANGED]
-        return found[-1] if found else self.evidence
+        changes = [entry for entry in self.recent if entry.verdict is Verdict.CHANGED]
+        return changes[-1] if changes else self.evidence
 
     @property
     def newest(self) -> AlertEntry | None:
@@ -156,7 +157,16 @@ def _advance(phase: Phase, entry: AlertEntry, needed: int, keep: int) -> Phase:
         )
         if state is AlertState.PENDING and count >= needed:
             state = AlertState.FIRING
-    return Phase(state, since, count, oks, severity, until, entry.start, entry.end)
+    return Phase(
+        state=state,
+        since=since,
+        count=count,
+        oks=oks,
+        severity=severity,
+        until=until,
+        last_start=entry.start,
+        last_end=entry.end,
+    )
 
 
 def _quiet(phase: Phase, keep: int) -> Phase:

@@ -10,7 +10,7 @@ from driftline.types.model import EPOCH, Severity
 
 
 class Reason(StrEnum):
-    """Why people are told, or why an incident ended."""
+    """Why a notification is sent, or why an incident ended."""
 
     FIRST_ALERT = "first alert"
     MORE_ALERTS = "more alerts"
@@ -62,13 +62,13 @@ class Incident:
     id: str
     model: str
     cause: str
-    """The family of the alert that told most when it opened; others may join it."""
+    """The family of its strongest alert when it opened; others may join it."""
     since: datetime
     """Start of the first window that was different, as known when it opened or came back."""
     revision: int = 0
     """Messages so far."""
     severity: Severity = Severity.INFO
-    """As people know it: it falls only once it was less for a while."""
+    """The severity last sent; it falls only once the alerts were less severe for a while."""
     keys: frozenset[str] = frozenset()
     """Every alert that ever belonged to it; of a digest, the incidents in it."""
     title: str = ""
@@ -79,30 +79,30 @@ class Incident:
     resolved: datetime | None = None
     """End of the window that ended it; None while it is open."""
     reopens: datetime | None = None
-    """Until when it may come back, once it has ended."""
+    """Until when it may reopen, once it has ended."""
     upstream: frozenset[Upstream] = frozenset()
     """What is known to have changed before it."""
     turns: tuple[datetime, ...] = ()
-    """When it came back, as far as that counts for flapping."""
+    """When it reopened, as far as that counts for flapping."""
     flapping: bool = False
     calm: datetime | None = None
     """While it flaps: start of the window since which nothing fires."""
     better: datetime | None = None
-    """Start of the window since which it is less severe than people know."""
+    """Start of the window since which it is less severe than the severity last sent."""
     acknowledged: str = ""
-    """By whom; empty when nobody did."""
+    """Who acknowledged it; empty if nobody did."""
     snoozed: datetime | None = None
-    """Nobody is told before."""
+    """No notification is sent before."""
     silence: int | None = None
     """The silence that is in its history already."""
     owed: str = ""
-    """Why people were not told of the newest that matters; empty when they were."""
+    """The reason of the newest notification that is held back; empty if none is."""
     untold: bool = False
-    """Whether nobody was told that it is open: then its end is no news, either."""
+    """Whether its opening was not sent: then its end is not sent, either."""
 
 
 class HoldKind(StrEnum):
-    """What holds."""
+    """What holds a notification back."""
 
     SNOOZE = "snooze"
     SILENCE = "silence"
@@ -116,8 +116,8 @@ class HoldKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """One change that is held."""
+    """One change that is held back."""
 
     kind: HoldKind
     text: str
-    """Why, as the history says it."""
+    """The reason, as the history shows it."""

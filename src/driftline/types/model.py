@@ -1,6 +1,6 @@
-"""The words of driftline: plain values that every part understands.
+"""The values of driftline that every part uses: schemas, measurements, verdicts.
 
-Refuses to do anything: no IO, no clock, no statistics.
+Does not read, write, ask the time or compute statistics.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from enum import StrEnum
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ALL = ""
-"""The segment that is no segment: all rows of a window."""
+"""The segment that holds all rows of a window."""
 
 
 class Kind(StrEnum):
@@ -52,16 +52,18 @@ DERIVED: Mapping[Kind, Mapping[str, Kind]] = {
     ),
     Kind.EMBEDDING: dict.fromkeys(("norm", "nan_share", "dimension"), Kind.NUMERIC),
 }
-"""What stands for a column whose values are neither numbers nor categories: `comment.words` and so
-on, each with its kind.
+"""The columns that replace a column of texts, images or embeddings, each with its kind.
+
+Their names begin with the column's name, such as `comment.words`.
 """
 SAMPLED = frozenset({Kind.TEXT, Kind.EMBEDDING})
-"""Of these a window keeps the column too, for a sample of its rows: of a text a hash, of an
-embedding the vector.
+"""Kinds whose own column is kept in a window too, for a sample of its rows.
+
+A text is kept as a hash, an embedding as its vector.
 """
-WIDEST = 4096
-"""Values of an embedding."""
-_RUN = re.compile(r"(.*)\{(\d+)\.\.(\d+)\}(.*)", re.DOTALL)
+MAX_DIMENSION = 4096
+"""The most values of an embedding."""
+_ELEMENT_RANGE = re.compile(r"(.*)\{(\d+)\.\.(\d+)\}(.*)", re.DOTALL)
 
 
 class Task(StrEnum):
@@ -73,7 +75,7 @@ class Task(StrEnum):
 
 
 class Verdict(StrEnum):
-    """The four answers of a rule."""
+    """The verdicts that a rule can give."""
 
     OK = "ok"
     CHANGED = "changed"
@@ -118,10 +120,11 @@ class Bound:
 
     @classmethod
     def from_stored(cls, reason: str) -> Bound | None:
-        """The bound of a reason that is stored as text only; None where the text holds no bound.
+        """Read the bound from a reason that is stored as text; None if the text holds no bound.
 
-        The table `measurements` has one column for the reason, and states written by older versions have
-        no bound beside it. Everywhere else the bound travels as this record.
+        Only for states of earlier versions: the table `measurements` has one column for the reason,
+        and those versions stored no bound beside it. Everywhere else the bound is passed as this
+        record.
         """
         match = _BOUND_TEXT.search(reason)
         try:
@@ -144,7 +147,7 @@ class LogObject:
     """One unit of source data: a file, an object of a store, a slice of a table."""
 
     uri: str
-    """Where it is; its name for ever."""
+    """Its address, which never changes."""
     version: str
     """Changes whenever the content does: an ETag, a generation, a checksum of size and time."""
     size: int
@@ -152,20 +155,24 @@ class LogObject:
     modified: datetime
     """Last change, UTC."""
     grows: bool = False
-    """Whether a larger size under the same URI and lineage continues the old content instead of
-    replacing it.
+    """Whether a larger size under the same URI and lineage continues the old content.
+
+    Otherwise it replaces the old content.
     """
     lineage: str = ""
-    """The same as long as the content only grows: an inode, a creation time; empty where the source
-    can't tell.
+    """Stays the same as long as the content only grows: an inode, a creation time.
+
+    Empty where the source can't tell.
     """
     partition: datetime | None = None
-    """Start of the span of time that its place names, such as the hour of its folder; None where
-    its place names none.
+    """Start of the time span that its path names, such as the hour of its folder.
+
+    None where its path names no time.
     """
     parts: Mapping[str, str] = field(default_factory=dict, hash=False)
-    """What its place says of all its records, by name: `endpoint`, `variant`. Columns that the
-    records themselves lack.
+    """What its path says about all its records, by name: `endpoint`, `variant`.
+
+    These are columns that the records themselves lack.
     """
 
 
@@ -180,45 +187,46 @@ class Field:
     kind: Kind | None = None
     """How it is summarised; None for timestamps, ids and versions."""
     dimension: int = 0
-    """How many values each vector has; 0 where it is no embedding, or nobody knows yet."""
+    """How many values each vector has; 0 for other kinds, or as long as it is unknown."""
 
     @property
-    def run(self) -> tuple[str, ...]:
-        """The paths of an embedding whose values stand in a column each, written `emb_{0..767}`;
-        empty for any other column.
+    def element_paths(self) -> tuple[str, ...]:
+        """The paths of an embedding with one column for each value, written `emb_{0..767}`.
+
+        Empty for any other column.
         """
-        found = _RUN.fullmatch(self.path) if self.kind is Kind.EMBEDDING else None
-        if found is None:
+        match = _ELEMENT_RANGE.fullmatch(self.path) if self.kind is Kind.EMBEDDING else None
+        if match is None:
             return ()
-        before, first, last, after = found.groups()
+        before, first, last, after = match.groups()
         return tuple(
             f"{before}{n:0{len(first)}}{after}"
-            for n in range(int(first), min(int(last), int(first) + WIDEST) + 1)
+            for n in range(int(first), min(int(last), int(first) + MAX_DIMENSION) + 1)
         )
 
     @property
-    def read(self) -> tuple[Field, ...]:
-        """What is read of each record for it: itself, or each column of a run."""
-        run = self.run
-        return (
-            tuple(Field(f"{self.name}[{n}]", path, Kind.NUMERIC) for n, path in enumerate(run))
-            if run
-            else (self,)
+    def input_fields(self) -> tuple[Field, ...]:
+        """What is read from each record for it: itself, or each column of such an embedding."""
+        elements = tuple(
+            Field(f"{self.name}[{n}]", path, Kind.NUMERIC)
+            for n, path in enumerate(self.element_paths)
         )
+        return elements or (self,)
 
     @property
-    def profiled(self) -> Mapping[str, Kind]:
-        """The columns that stand for it in a profile."""
+    def profile_columns(self) -> Mapping[str, Kind]:
+        """The columns that represent it in a profile, each with its kind."""
         if self.kind is None or self.kind not in DERIVED:
             return {} if self.kind is None else {self.name: self.kind}
-        derived = {f"{self.name}.{what}": kind for what, kind in DERIVED[self.kind].items()}
-        return derived | ({self.name: self.kind} if self.kind in SAMPLED else {})
+        columns = {f"{self.name}.{suffix}": kind for suffix, kind in DERIVED[self.kind].items()}
+        return columns | ({self.name: self.kind} if self.kind in SAMPLED else {})
 
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """The canonical columns of a model and the part each plays. Frozen: never inferred again per
-    window.
+    """The canonical columns of a model and the role of each.
+
+    A schema is fixed: it is never inferred again for a window.
     """
 
     features: Mapping[str, Field] = field(default_factory=dict)
@@ -226,41 +234,41 @@ class Schema:
     id: Field | None = None
     version: Field | None = None
     constant_version: str = ""
-    """The model version of every record when no column tells it."""
+    """The model version of every record, if no column holds it."""
     prediction: Field | None = None
     score: Field | None = None
     """The probability of the positive class, or None."""
     label: Field | None = None
     joins: Field | None = None
-    """The id that labels refer to, where they come later and on their own; None where they
-    don't.
-    """
+    """The id that labels refer to, if they come later and separately; else None."""
     task: Task | None = None
     positive: str = "1"
     """The label of the positive class in a binary task, as text."""
     threshold: float = 0.5
-    """A score at or above it predicts the positive class, where no prediction column tells the
-    decision.
+    """A score at or above it predicts the positive class.
+
+    Used if no prediction column holds the decision.
     """
     segments: tuple[str, ...] = ()
-    """Features whose categories are watched one by one as well."""
+    """Features whose categories are monitored separately as well."""
     redact: frozenset[str] = frozenset()
-    """Columns whose values never enter a sample, a message or a page; with a feature all that
-    stands for it.
+    """Columns whose values never enter a sample, a message or a page.
+
+    For a feature, also all columns that are derived from it.
     """
 
     def __post_init__(self) -> None:
-        derived = [
+        redacted_columns = [
             name
             for part in self.features.values()
             if part.name in self.redact
-            for name in part.profiled
+            for name in part.profile_columns
         ]
-        object.__setattr__(self, "redact", self.redact.union(derived))
+        object.__setattr__(self, "redact", self.redact.union(redacted_columns))
 
     @property
     def parts(self) -> tuple[Field, ...]:
-        """Everything in it that stands in a record, each once, in a stable order."""
+        """All fields that stand in a record, each once, in a stable order."""
         parts = (
             self.timestamp,
             self.id,
@@ -277,11 +285,11 @@ class Schema:
     @property
     def fields(self) -> tuple[Field, ...]:
         """Every column to read."""
-        return tuple(field for part in self.parts for field in part.read)
+        return tuple(field for part in self.parts for field in part.input_fields)
 
     @property
-    def unmeasured(self) -> tuple[str, ...]:
-        """The embeddings whose dimension nobody knows yet."""
+    def embeddings_without_dimension(self) -> tuple[str, ...]:
+        """The embeddings whose dimension is not known yet."""
         return tuple(
             name
             for name, part in self.features.items()
@@ -289,11 +297,14 @@ class Schema:
         )
 
     @property
-    def profiled(self) -> Mapping[str, Kind]:
+    def profile_columns(self) -> Mapping[str, Kind]:
         """The columns that are summarised: the features, then prediction, score and label."""
         parts = (*self.features.values(), self.prediction, self.score, self.label)
         return {
-            name: kind for part in parts if part is not None for name, kind in part.profiled.items()
+            name: kind
+            for part in parts
+            if part is not None
+            for name, kind in part.profile_columns.items()
         }
 
 
@@ -302,10 +313,11 @@ class Measurement:
     """A number with a name, the labels that identify it, and what it rests on."""
 
     value: float | None
-    """None when the number can't be had; `reason` then says why. Never NaN or infinite."""
+    """None when the number can't be computed; `reason` then says why. Never NaN or infinite."""
     labels: Mapping[str, str] = field(default_factory=dict)
-    """What the number is about, such as `{"column": "age"}`. Identity: no values of this window in
-    here.
+    """What the number is about, such as `{"column": "age"}`.
+
+    Labels are the identity of a series: they hold no values of this window.
     """
     name: str = ""
     """What was measured, such as `psi`; the check's own name when empty."""
@@ -322,18 +334,21 @@ class Measurement:
     unit: str = ""
     """What a person reads after the number: `sd`, `%`, `rows`, `points`."""
     detail: Mapping[str, str | float | int | None] = field(default_factory=dict)
-    """A few facts that explain the number to a person: old and new means, the category that
-    moved.
+    """A few facts that explain the number to a person.
+
+    Such as old and new means, or the category that moved.
     """
     least: float | None = None
-    """The smallest value that is fine, where this number has a bound of its own; a rule of its name
-    goes before it.
+    """The smallest value that is fine, if this number has a bound of its own.
+
+    A rule for the measurement takes precedence.
     """
     most: float | None = None
     """The largest value that is fine, likewise."""
     decision: Decision | None = None
-    """What is to be done about it, where the check can tell: actions may be bound to it once the
-    measurement has changed.
+    """The decision that the check recommends, if it can.
+
+    An action may be bound to it, and runs once the measurement has changed.
     """
 
 
@@ -350,11 +365,12 @@ class Judgement:
     bound: Bound | None = None
     """The bound that was crossed, where the rule has one."""
     within: bool = False
-    """Of `unsure`: whether the value is within its bounds, although too few rows prove it. Such a
-    verdict ends a change.
+    """Of `unsure`: whether the value is within its bounds, although too few rows prove it.
+
+    Such a verdict ends a change.
     """
 
     @classmethod
-    def crossed(cls, severity: Severity, bound: Bound) -> Judgement:
-        """A change: the measurement lies beyond `bound`."""
+    def change(cls, severity: Severity, bound: Bound) -> Judgement:
+        """Return the verdict `changed`: the measurement lies beyond `bound`."""
         return cls(Verdict.CHANGED, severity, bound.text, bound=bound)

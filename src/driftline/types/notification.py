@@ -28,10 +28,24 @@ class Event(StrEnum):
     TEST = "test"
 
 
-class AlertFact(BaseModel):
-    """One alert of an incident, in words and numbers."""
+class PublicModel(BaseModel):
+    """A part of a message with a public JSON form.
+
+    Fields with `exclude` are for driftline itself: they are not in that form, and two objects are
+    equal without them.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, type(self)):
+            return NotImplemented
+        public = [name for name, info in type(self).model_fields.items() if not info.exclude]
+        return all(getattr(self, name) == getattr(other, name) for name in public)
+
+
+class AlertFact(PublicModel):
+    """One alert of an incident, in words and numbers."""
 
     check: str
     """The name of the check in the configuration."""
@@ -67,10 +81,8 @@ class AlertFact(BaseModel):
     """The bound that was crossed. Not part of the public JSON, where `reason` names it."""
 
 
-class Notification(BaseModel):
+class Notification(PublicModel):
     """One message of an incident for one sink."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     id: str
     """The same for every attempt, another for every message: a receiver's key against repeats."""

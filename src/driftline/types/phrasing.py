@@ -12,15 +12,17 @@ from datetime import UTC, datetime
 from driftline.types.notification import AlertFact, Event, Notification
 
 WHY, IN_ALL = "why", "alerts in all"
-"""The two facts that every notification may have of its own."""
+"""The two facts that driftline itself may add to a notification."""
 Scalar = str | float | int | None
-UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def clean(text: object, limit: int = 200) -> str:
     """Return `text` on one line without control characters, cut to `limit` characters."""
     raw = str(text)[: 4 * limit + 64]
-    printable = "".join(" " if unicodedata.category(char) in UNSEEN else char for char in raw)
+    printable = "".join(
+        " " if unicodedata.category(char) in INVISIBLE_CATEGORIES else char for char in raw
+    )
     line = " ".join(printable.split())
     return (
         line
@@ -30,7 +32,7 @@ def clean(text: object, limit: int = 200) -> str:
 
 
 def number(value: float | int | None) -> str:
-    """`value` as people read it: `10,790`, `0.314`, `2.1e-06`; `none` for None."""
+    """Format `value` for people: `10,790`, `0.314`, `2.1e-06`; `none` for None."""
     if value is None:
         return "none"
     if value == int(value) and abs(value) < 1e15:
@@ -44,7 +46,7 @@ def number(value: float | int | None) -> str:
 
 
 def share(value: float) -> str:
-    """A share from 0 to 1 in percent: `31%`, `0.4%`, `<0.1%`."""
+    """Format a share from 0 to 1 in percent: `31%`, `0.4%`, `<0.1%`."""
     percent = 100 * value
     if 0 < percent < 0.1:
         return "<0.1%"
@@ -56,24 +58,24 @@ def share(value: float) -> str:
 
 
 def utc(moment: datetime) -> str:
-    """`2026-11-23 09:00 UTC`."""
+    """Format a time: `2026-11-23 09:00 UTC`."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def span(start: datetime, end: datetime) -> str:
-    """`2026-11-23 09:00 to 10:00 UTC`, with the second date where it differs."""
+    """Format a window: `2026-11-23 09:00 to 10:00 UTC`, with the second date if it differs."""
     first, last = start.astimezone(UTC), end.astimezone(UTC)
     tail = last.strftime("%H:%M" if first.date() == last.date() else "%Y-%m-%d %H:%M")
     return f"{first:%Y-%m-%d %H:%M} to {tail} UTC"
 
 
 def lasting(start: datetime, end: datetime) -> str:
-    """The time between two moments in its two largest units: `2 h 14 min`."""
+    """Format the time between two moments in its two largest units: `2 h 14 min`."""
     return duration((end - start).total_seconds())
 
 
 def duration(seconds: float) -> str:
-    """A length of time in its two largest units: `2 h 14 min`."""
+    """Format a length of time in its two largest units: `2 h 14 min`."""
     minutes = max(0, round(seconds / 60))
     days, hours, minutes_left = minutes // 1440, minutes // 60 % 24, minutes % 60
     parts = [
@@ -107,15 +109,22 @@ def is_share(alert: AlertFact) -> bool:
     return alert.unit == "share" and alert.value is not None and 0 <= alert.value <= 1
 
 
-def pair(detail: Mapping[str, Scalar], word: str) -> tuple[float, float] | None:
-    """The old and new `word` (such as `mean`) among the facts that explain a number, however the
-    check calls them.
+def old_and_new(detail: Mapping[str, Scalar], word: str) -> tuple[float, float] | None:
+    """Return the old and new `word` (such as `mean`) among the facts that explain a number.
+
+    Knows the names that checks commonly give to the two.
     """
     names = (
-        (f"{word}_was", word), (f"was_{word}", word), (f"reference_{word}", word), (f"{word}_reference", word),
-        (f"old_{word}", f"new_{word}"), (f"{word}_old", f"{word}_new"), (f"{word}_before", f"{word}_after"),
-        (f"{word}_was", f"{word}_now"), (f"reference_{word}", f"current_{word}"),
-    )  # fmt: skip
+        (f"{word}_was", word),
+        (f"was_{word}", word),
+        (f"reference_{word}", word),
+        (f"{word}_reference", word),
+        (f"old_{word}", f"new_{word}"),
+        (f"{word}_old", f"{word}_new"),
+        (f"{word}_before", f"{word}_after"),
+        (f"{word}_was", f"{word}_now"),
+        (f"reference_{word}", f"current_{word}"),
+    )
     for old, new in names:
         before, after = detail.get(old), detail.get(new)
         if isinstance(before, (int, float)) and isinstance(after, (int, float)):
@@ -129,19 +138,19 @@ def describe_movement(alert: AlertFact) -> str:
     Empty where the alert's detail does not say it.
     """
     for word in ("mean", "median"):
-        change = pair(alert.detail, word)
+        change = old_and_new(alert.detail, word)
         if change is not None:
             size = [times(*change), deviations(alert.detail.get("shift_sd"))]
             by = ", ".join(part for part in size if part)
             return f"{word} {number(change[0])} → {number(change[1])}" + (f" ({by})" if by else "")
-    category, shares = alert.detail.get("category"), pair(alert.detail, "share")
+    category, shares = alert.detail.get("category"), old_and_new(alert.detail, "share")
     if category is not None and shares is not None:
         return f"‘{clean(category, 40)}’ {share(shares[0])} → {share(shares[1])}"
     return ""
 
 
 def times(before: float, after: float) -> str:
-    """How many times larger or smaller, where that says something: `×60`, `÷4`."""
+    """Format how many times larger or smaller, if it is 1.5 or more: `×60`, `÷4`."""
     if before == 0 or after == 0 or (before > 0) != (after > 0):
         return ""
     factor = after / before
@@ -151,7 +160,7 @@ def times(before: float, after: float) -> str:
 
 
 def deviations(shift: str | float | None) -> str:
-    """A shift in standard deviations of the reference: `+182 sd`."""
+    """Format a shift in standard deviations of the reference: `+182 sd`."""
     return (
         f"{'+' if shift > 0 else ''}{number(float(f'{shift:.3g}'))} sd"
         if isinstance(shift, (int, float)) and shift
@@ -160,7 +169,7 @@ def deviations(shift: str | float | None) -> str:
 
 
 def interval(alert: AlertFact) -> str:
-    """`95%: 0.68 to 0.74`; empty without an interval."""
+    """Format the interval of an alert: `95%: 0.68 to 0.74`; empty if it has none."""
     if alert.interval is None:
         return ""
     low, high = (
@@ -169,16 +178,20 @@ def interval(alert: AlertFact) -> str:
     return f"95%: {low} to {high}"
 
 
-def share_of_rows(noun: str, now: Scalar, was: Scalar = None) -> str:
-    """`missing in 31% of rows (was 0%)`; empty where `now` is no share from 0 to 1."""
+def share_of_rows(noun: str, now: Scalar, previous: Scalar = None) -> str:
+    """Format `missing in 31% of rows (was 0%)`; empty if `now` is no share from 0 to 1."""
     if not isinstance(now, (int, float)) or not 0 <= now <= 1:
         return ""
-    before = f" (was {share(was)})" if isinstance(was, (int, float)) and 0 <= was <= 1 else ""
+    before = (
+        f" (was {share(previous)})"
+        if isinstance(previous, (int, float)) and 0 <= previous <= 1
+        else ""
+    )
     return f"{noun} in {share(now)} of rows{before}"
 
 
 def group_by_subject(alerts: Iterable[AlertFact], limit: int = 60) -> list[list[AlertFact]]:
-    """Alerts about one subject together, in the order of the first of each.
+    """Group alerts by subject, in the order of the first alert of each group.
 
     Alerts about the model as a whole are grouped by check and measurement.
     """
@@ -191,15 +204,17 @@ def group_by_subject(alerts: Iterable[AlertFact], limit: int = 60) -> list[list[
 
 
 def certainty(notification: Notification) -> str:
-    """How sure the most telling alert is: its odds against chance, or that its 95% interval lies
-    beyond the bound; or empty.
+    """Return how sure the strongest alert is: its odds against chance, or `95% confidence`.
+
+    Empty if neither is known.
     """
     if notification.event in (Event.RESOLVED, Event.TEST) or not notification.alerts:
         return ""
     first = notification.alerts[0]
     odds = first.detail.get("odds")
     if isinstance(odds, (int, float)) and odds > 0:
-        return f"odds about 1:{number(float(f'{odds:.2g}')) if odds < 1e9 else 'a billion or more'} against chance"
+        against = number(float(f"{odds:.2g}")) if odds < 1e9 else "a billion or more"
+        return f"odds about 1:{against} against chance"
     return "95% confidence" if first.interval is not None and first.state == "firing" else ""
 
 
@@ -214,11 +229,11 @@ def families(notification: Notification) -> str:
     return ", ".join(clean(name, 40) for name in names if name)
 
 
-def count_hidden(notification: Notification, listed: int) -> int:
-    """Return how many findings a message leaves out that lists `listed` of them."""
+def count_hidden(notification: Notification, line_count: int) -> int:
+    """Return how many findings a message leaves out that lists `line_count` of them."""
     total = notification.facts.get(IN_ALL, "")
     beyond = int(total) - len(notification.alerts) if total.isdigit() else 0
-    return max(0, len(group_by_subject(notification.alerts)) - listed) + max(0, beyond)
+    return max(0, len(group_by_subject(notification.alerts)) - line_count) + max(0, beyond)
 
 
 def plugin_facts(notification: Notification) -> dict[str, str]:
@@ -231,7 +246,7 @@ def plugin_facts(notification: Notification) -> dict[str, str]:
 
 
 def links(notification: Notification) -> dict[str, str]:
-    """The links that lead to the web, by cleaned name; all other schemes are left out."""
+    """Return the http and https links by cleaned name; other schemes are left out."""
     web_links = {
         name: url
         for name, url in notification.links.items()
@@ -241,7 +256,7 @@ def links(notification: Notification) -> dict[str, str]:
 
 
 def context(notification: Notification) -> str:
-    """What the numbers rest on: window, rows, reference, version, incident."""
+    """Return what the numbers rest on: window, rows, reference, version, incident."""
     parts = []
     if notification.window is not None:
         start, end = notification.window

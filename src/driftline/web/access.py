@@ -60,7 +60,7 @@ class Access:
         until = parameters.get("exp", "")
         signature = parameters.get("sig", "")
         if self.token is None or not good(
-            self.token.reveal(), subject, act, until, signature, self.clock()
+            self.token.reveal(), subject, act, until, signature, now=self.clock()
         ):
             return None
         return int(until)

@@ -56,29 +56,29 @@ def api_routes(agent: StatusSource, access: Access) -> list[Route]:
 
     def list_incidents(request: HttpRequest) -> Response:
         if not access.can_act(request):
-            return _unauthorised()
+            return _deny_access()
         every = request.query_params.get("all", "") not in ("", "0", "false")
         return answer(lambda desk: desk.listed(every=every))
 
     def show_incident(request: HttpRequest) -> Response:
         if not access.can_act(request):
-            return _unauthorised()
+            return _deny_access()
         return answer(lambda desk: desk.incident(request.path_params["id"]), 404)
 
     def list_actions(request: HttpRequest) -> Response:
         if not access.can_act(request):
-            return _unauthorised()
+            return _deny_access()
         incident = request.query_params.get("incident")
         return answer(lambda desk: desk.actions(incident=incident))
 
     def show_action(request: HttpRequest) -> Response:
         if not access.can_act(request):
-            return _unauthorised()
+            return _deny_access()
         return answer(lambda desk: desk.action(request.path_params["id"]), 404)
 
     async def act_on(acts: Collection[str], request: HttpRequest) -> Response:
         if not access.can_act(request):
-            return _unauthorised()
+            return _deny_access()
         try:
             fields = read_act_request(json.loads(await read_body(request) or b"{}"))
         except (ValueError, RecursionError) as error:
@@ -143,7 +143,7 @@ async def read_body(request: HttpRequest) -> bytes:
     return body
 
 
-def _unauthorised() -> Response:
+def _deny_access() -> Response:
     return JSONResponse(
         {"error": "show the token: Authorization: Bearer ..."},
         401,

@@ -41,7 +41,7 @@ from driftline.contracts.check import Check
 from driftline.contracts.classic_rules import Cusum, Ewma, PValue, Shewhart, Sigma
 from driftline.contracts.format import Format
 from driftline.contracts.plugin import Plugin
-from driftline.contracts.rule import WAYS, Bounds, Range, Rule
+from driftline.contracts.rule import RULE_KINDS, Bounds, Range, Rule
 from driftline.contracts.sink import Sink
 from driftline.extensions.registry import KINDS, Registry
 
@@ -212,7 +212,7 @@ def _rule(rule: Rule) -> str:
         low = "-∞" if rule.outside.low is None else f"{rule.outside.low:g}"
         high = "∞" if rule.outside.high is None else f"{rule.outside.high:g}"
         return f"{rule.outside.severity} outside {low} to {high}"
-    name = next(name for name in WAYS if getattr(rule, name) is not None)
+    name = next(name for name in RULE_KINDS if getattr(rule, name) is not None)
     settings = getattr(rule, name).model_dump(mode="json", exclude_defaults=True)
     return ", ".join([f"`{name}`", *(f"{name} {value}" for name, value in settings.items())])
 

@@ -50,7 +50,7 @@ class HttpClient:
         *,
         allow_private: bool | Collection[str] = False,
         timeout: float = TIMEOUT,
-        trusted: Path | None = None,
+        authorities: Path | None = None,
         transport: httpx.BaseTransport | None = None,
         resolve: Resolve | None = None,
         monotonic: Callable[[], float] = time.monotonic,
@@ -59,14 +59,14 @@ class HttpClient:
     ) -> None:
         """`allow_private` is True, or the host names for which private addresses are fine.
 
-        `trusted` is a file of the certificates of authorities to trust in place of the public ones.
+        `authorities` is a file of certificates of authorities to trust instead of the public ones.
         `permit` is called right before a request leaves, and raises when it must not.
         `transport` takes the place of the network, in tests.
         """
         self._clock = clock
         self._allow = allow_private
         self._timeout = timeout
-        self._authorities = trusted
+        self._authorities = authorities
         self._transport = transport
         self._resolve = resolve
         self._monotonic = monotonic

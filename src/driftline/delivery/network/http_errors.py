@@ -50,18 +50,18 @@ def read_pause(
     Slack) or as the length of a window in a header (Opsgenie).
     """
     if status != 429:
-        return parse_retry_after(headers.get("retry-after"), now)
+        return read_retry_after(headers.get("retry-after"), now)
     try:
         body_value = str(json.loads(answer)["retry_after"])
     except (ValueError, KeyError, TypeError):
         body_value = ""
     values = (headers.get("retry-after"), body_value, headers.get("x-ratelimit-period-in-sec"))
     return next(
-        (time for value in values if (time := parse_retry_after(value, now)) is not None), None
+        (time for value in values if (time := read_retry_after(value, now)) is not None), None
     )
 
 
-def parse_retry_after(header: str | None, now: datetime) -> datetime | None:
+def read_retry_after(header: str | None, now: datetime) -> datetime | None:
     """Parse a `Retry-After` header (seconds or an HTTP date); None when there is no usable one.
 
     The result is at most a week after `now`.

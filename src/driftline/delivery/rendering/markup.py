@@ -1,7 +1,6 @@
-"""How data becomes text of a service: escaped for its markup, so that no name can ping, link or end
-what it stands in.
+"""Escapes data for the markup of a service, so that data can't ping, link or end a form.
 
-Refuses to trust: whatever is not made here is data.
+Every text that was not made here is data.
 """
 
 from __future__ import annotations
@@ -18,14 +17,14 @@ from driftline.types.phrasing import clean, utc
 
 
 class Safe(str):
-    """Text in a markup already. Every other text is data."""
+    """Text that is markup already. Every other text is data."""
 
     __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One markup: how a character of data is written, and the few forms that messages use."""
+    """One markup: the escape of a character, and the forms that messages use."""
 
     char: Callable[[str], str]
     strong: str
@@ -39,12 +38,12 @@ class Dialect:
     newline: str = "\n"
     """Between the lines of a piece that stands within another."""
 
-    def escaped(self, text: str) -> Safe:
-        """Data, whole."""
+    def escape_text(self, text: str) -> Safe:
+        """Escape a text of data."""
         return Safe("".join(self.char(char) for char in text))
 
     def cut(self, text: str, limit: int) -> Safe:
-        """Data, escaped, in at most `limit` characters, never in the middle of an escape."""
+        """Escape a text and cut it to `limit` characters, never within an escape."""
         parts: list[str] = []
         size = 0
         for char in text:
@@ -57,22 +56,24 @@ class Dialect:
             size += len(part)
         return Safe("".join(parts))
 
-    def formed(self, form: str, text: object) -> Safe:
-        """`text`, escaped unless it is safe, in a form of this markup."""
-        inner = text if isinstance(text, Safe) else self.escaped(str(text))
+    def apply_form(self, form: str, text: object) -> Safe:
+        """Put `text`, escaped unless it is safe, into a form of this markup."""
+        inner = text if isinstance(text, Safe) else self.escape_text(str(text))
         return Safe(form.format(inner)) if inner.strip() else Safe(inner)
 
     def moment(self, when: datetime) -> Safe:
-        """A time as people read it, in the reader's own zone where the service can."""
-        return Safe(self.time.format(plain=self.escaped(utc(when)), seconds=int(when.timestamp())))
+        """A time for people, in the reader's own zone where the service can show it."""
+        return Safe(
+            self.time.format(plain=self.escape_text(utc(when)), seconds=int(when.timestamp()))
+        )
 
-    def linked(self, url: object, text: object = "") -> Safe:
-        """A link; an address that does not lead to the web is shown as text."""
+    def make_link(self, url: object, text: object = "") -> Safe:
+        """Make a link; an address that is not http or https is shown as text."""
         address = str(url)
         if not re.match(r"https?://[^\s]+\Z", address) or not address.isprintable():
-            return self.escaped(clean(text or address))
-        name = self.escaped(clean(text or address, 200).replace("|", "/"))
-        # An address without a name is not named by itself where it is shown anyway.
+            return self.escape_text(clean(text or address))
+        name = self.escape_text(clean(text or address, 200).replace("|", "/"))
+        # Without a text the address alone is shown.
         form = self.link if text else self.link.removeprefix("{text}: ")
         return Safe(form.format(url=_href(address, self.char), text=name))
 
@@ -106,7 +107,7 @@ def _json(char: str) -> str:
 DIALECTS: Mapping[str, Dialect] = {
     "plain": Dialect(str, "{}", "{}", "{}", "{text}: {url}"),
     "json": Dialect(_json, "{}", "{}", "{}", "{text}: {url}", newline="\\n"),
-    "mrkdwn": Dialect(_mrkdwn, "*{}*", "_{}_", "`{}`", "<{url}|{text}>", SLACK_DATE),
+    "mrkdwn": Dialect(_mrkdwn, "*{}*", "_{}_", "`{}`", "<{url}|{text}>", time=SLACK_DATE),
     "markdown": Dialect(_markdown, "**{}**", "*{}*", "{}", "[{text}]({url})"),
     "html": Dialect(
         _html, "<b>{}</b>", "<i>{}</i>", "<code>{}</code>", '<a href="{url}">{text}</a>'

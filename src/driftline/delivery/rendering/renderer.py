@@ -1,7 +1,6 @@
-"""From a notification to a message: the pieces, from templates that can be read and replaced.
+"""Renders a notification to a message, from templates that users can replace, piece by piece.
 
-Refuses to lose a message to a template: one that fails gives way to the one that ships, and says so
-in the log.
+A template of the user that fails is replaced by the one that ships, with a warning in the log.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ from driftline.types.message import LIMITS, Markup, Message, Piece
 from driftline.types.notification import AlertFact, Event, Notification
 
 ADVICE = ("decision", "runbook")
-"""Facts that say what to do; all others say what is known."""
+"""Facts that say what to do; all others describe the incident."""
 
 
 @lru_cache
-def shipped(piece: str) -> str:
-    """The template of `piece` that ships."""
+def read_shipped_template(piece: str) -> str:
+    """Read the template of `piece` that ships."""
     return (
         files("driftline.delivery.rendering")
         .joinpath("templates", f"{piece}.j2")
@@ -35,7 +34,7 @@ def shipped(piece: str) -> str:
 
 
 class Renderer:
-    """Writes the messages of one sink, with templates of its own where it has some."""
+    """Renders the messages of one sink, with its own templates where it has some."""
 
     def __init__(
         self,
@@ -62,19 +61,19 @@ class Renderer:
         markup: Markup = "plain",
         limits: Mapping[str, int] = LIMITS,
     ) -> Message:
-        """The message in `markup`, each piece within its limit."""
-        writing = _Writing(
+        """Render a message in `markup`, each piece within its limit."""
+        writer = _MessageWriter(
             DIALECTS[markup], {**LIMITS, **limits}, self._templates, self._log, self.phrasebook
         )
-        return writing.message(notification)
+        return writer.message(notification)
 
     def describe(self, alert: AlertFact) -> str:
         """One alert in a sentence, as plain text."""
         return self.phrasebook.lines([alert])[0].text
 
 
-class _Writing:
-    """One message being written."""
+class _MessageWriter:
+    """Renders one message."""
 
     def __init__(
         self,
@@ -91,20 +90,20 @@ class _Writing:
         self._log = log
         self._sandbox = Sandbox(dialect, _functions(dialect))
 
-    def message(self, told: Notification) -> Message:
-        names = _names(told)
+    def message(self, notification: Notification) -> Message:
+        names = _names(notification)
 
         def more(count: int) -> str:
-            left = phrasing.count_hidden(told, count)
+            left = phrasing.count_hidden(notification, count)
             return self._piece("more", {**names, "left": left}) if left else ""
 
         message = Message(
-            tone=tone_of(told),
+            tone=tone_of(notification),
             title=self._piece("title", names),
             lead=self._piece("lead", names),
             findings=tuple(
                 self._piece("finding", {**names, **_finding(line)})
-                for line in self._phrasebook.lines(told.alerts)
+                for line in self._phrasebook.lines(notification.alerts)
             ),
             more=more,
             known=self._piece("known", names),
@@ -112,7 +111,7 @@ class _Writing:
             context=self._piece("context", names),
             body="",
             links=self._piece("links", names),
-            buttons=tuple(phrasing.links(told).items()),
+            buttons=tuple(phrasing.links(notification).items()),
         )
         parts = {
             name: getattr(message, name)
@@ -128,54 +127,59 @@ class _Writing:
         own = self._templates.get(name)
         if own is not None:
             try:
-                return self._fitted(name, own, names)
+                return self._render_within_limit(name, own, names)
             except Exception as error:
-                # Whatever an operator's template does, the message must go out.
+                # Whatever a template of the user does, the message must be sent.
                 if self._log is not None:
                     self._log.warning(
                         "a template failed; the one that ships was used",
                         piece=name,
                         error=phrasing.clean(error),
                     )
-        return self._fitted(name, shipped(name), names)
+        return self._render_within_limit(name, read_shipped_template(name), names)
 
-    def _fitted(self, name: Piece, source: str, names: Mapping[str, Any]) -> str:
-        """The text, or as much as the limit allows, never cut within a form or an escape: it loses
-        lines, or all its markup.
+    def _render_within_limit(self, name: Piece, source: str, names: Mapping[str, Any]) -> str:
+        """Render a piece; a text over the limit loses lines or its markup.
+
+        It is never cut within a form or an escape.
         """
-        trusted = source == shipped(name)
-        text, limit = self._sandbox.written(source, names, trusted), self._limits[name]
+        is_shipped = source == read_shipped_template(name)
+        text, limit = self._sandbox.render(source, names, is_shipped), self._limits[name]
         if len(text) <= limit:
             return text
         if name == "body":
             return _whole_lines(text, limit)
         plain = DIALECTS["plain"]
         return self._dialect.cut(
-            Sandbox(plain, _functions(plain)).written(source, names, trusted), limit
+            Sandbox(plain, _functions(plain)).render(source, names, is_shipped), limit
         )
 
 
-def tone_of(told: Notification) -> str:
+def tone_of(notification: Notification) -> str:
     """The tone of a message."""
-    return told.event.value if told.event in (Event.RESOLVED, Event.TEST) else told.severity.value
+    return (
+        notification.event.value
+        if notification.event in (Event.RESOLVED, Event.TEST)
+        else notification.severity.value
+    )
 
 
 def _whole_lines(text: str, limit: int) -> str:
-    kept, size = [], 1
+    lines, size = [], 1
     for line in text.splitlines():
         size += len(line) + 1
         if size > limit:
             break
-        kept.append(line)
-    return "\n".join([*kept, "…"])
+        lines.append(line)
+    return "\n".join([*lines, "…"])
 
 
 def _functions(dialect: Dialect) -> dict[str, Any]:
     return {
-        "bold": lambda text: dialect.formed(dialect.strong, text),
-        "italic": lambda text: dialect.formed(dialect.emphasis, text),
-        "code": lambda text: dialect.formed(dialect.code, text),
-        "link": lambda url, text="": dialect.linked(url, text),
+        "bold": lambda text: dialect.apply_form(dialect.strong, text),
+        "italic": lambda text: dialect.apply_form(dialect.emphasis, text),
+        "code": lambda text: dialect.apply_form(dialect.code, text),
+        "link": lambda url, text="": dialect.make_link(url, text),
         "moment": dialect.moment,
         "number": phrasing.number,
         "share": phrasing.share,
@@ -183,38 +187,40 @@ def _functions(dialect: Dialect) -> dict[str, Any]:
     }
 
 
-def _names(told: Notification) -> dict[str, Any]:
-    """What every template may use."""
-    facts = phrasing.plugin_facts(told)
+def _names(notification: Notification) -> dict[str, Any]:
+    """The names that every template may use."""
+    facts = phrasing.plugin_facts(notification)
     low = {name.lower(): name for name in facts}
-    decided = {
+    decisions = {
         alert.decision.value.replace("_", " "): None
-        for alert in told.alerts
+        for alert in notification.alerts
         if alert.decision is not None
     }
-    advice = {"decision": ", ".join(decided)} if decided else {}
+    advice = {"decision": ", ".join(decisions)} if decisions else {}
     advice |= {word: facts[low[word]] for word in ADVICE if word in low}
     return {
         "word": {Event.RESOLVED: "OK", Event.TEST: "TEST"}.get(
-            told.event, told.severity.value.upper()
+            notification.event, notification.severity.value.upper()
         ),
-        "headline": phrasing.clean(told.title, LIMITS["title"]),
-        "event": told.event.value,
-        "severity": told.severity.value,
-        "model": phrasing.clean(told.model, 60),
-        "version": phrasing.clean(told.model_version, 60),
-        "family": phrasing.families(told),
-        "why": phrasing.clean(told.facts.get(phrasing.WHY, ""), 80),
-        "since": told.since,
-        "resolved_at": told.resolved_at,
-        "lasted": phrasing.lasting(told.since, told.resolved_at) if told.resolved_at else "",
-        "sure": phrasing.certainty(told),
-        "told_before": told.sent_before,
+        "headline": phrasing.clean(notification.title, LIMITS["title"]),
+        "event": notification.event.value,
+        "severity": notification.severity.value,
+        "model": phrasing.clean(notification.model, 60),
+        "version": phrasing.clean(notification.model_version, 60),
+        "family": phrasing.families(notification),
+        "why": phrasing.clean(notification.facts.get(phrasing.WHY, ""), 80),
+        "since": notification.since,
+        "resolved_at": notification.resolved_at,
+        "lasted": phrasing.lasting(notification.since, notification.resolved_at)
+        if notification.resolved_at
+        else "",
+        "sure": phrasing.certainty(notification),
+        "told_before": notification.sent_before,
         "advice": tuple(advice.items()),
         "facts": tuple((name, text) for name, text in facts.items() if name.lower() not in advice),
-        "links": tuple(phrasing.links(told).items()),
-        "rests_on": phrasing.context(told),
-        "incident": phrasing.clean(told.incident, 80),
+        "links": tuple(phrasing.links(notification).items()),
+        "rests_on": phrasing.context(notification),
+        "incident": phrasing.clean(notification.incident, 80),
     }
 
 

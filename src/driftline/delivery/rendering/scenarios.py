@@ -1,6 +1,6 @@
-"""Messages to try a sink with: what it will be sent one day, made up, and saying so.
+"""Sample messages to try a sink with; each says that it is a test.
 
-Refuses to pass for real: each is about the model `driftline-test`, under an incident of its own.
+All are about the model `driftline-test`, with an incident of their own.
 """
 
 from __future__ import annotations
@@ -22,25 +22,27 @@ HOSTILE = (
 
 
 def scenario(name: str, token: str, now: datetime) -> list[Notification]:
-    """The messages of a scenario, in order. `token` tells one try from another."""
+    """The messages of a scenario, in order; `token` makes their ids unique."""
     return [
-        told.model_copy(update={"id": f"msg_{token}_{told.revision}"})
-        for told in SCENARIOS[name](f"inc_test_{token}", now)
+        notification.model_copy(update={"id": f"msg_{token}_{notification.revision}"})
+        for notification in SCENARIOS[name](f"inc_test_{token}", now)
     ]
 
 
 def _alert(now: datetime, column: str = "amount", **changes: Any) -> AlertFact:
-    given: dict[str, Any] = {
+    values: dict[str, Any] = {
         "check": "drift", "measurement": "mean_shift", "labels": {"column": column}, "state": "firing",
         "severity": Severity.CRITICAL, "value": 1.8, "unit": "sd", "interval": (1.6, 2.0), "since": now - 3 * HOUR,
         "rows": 41_202, "detail": {"mean": 10_790.0, "mean_was": 180.0, "odds": 12_000.0},
         "reason": "usually 0, now 1.8 sd; odds about 1:12,000 against chance; 0.12 sd would be seen in 7 windows",
     }  # fmt: skip
-    return AlertFact(**{**given, **changes})
+    return AlertFact(**{**values, **changes})
 
 
-def _told(incident: str, now: datetime, *alerts: AlertFact, **changes: Any) -> Notification:
-    given: dict[str, Any] = {
+def _make_notification(
+    incident: str, now: datetime, *alerts: AlertFact, **changes: Any
+) -> Notification:
+    values: dict[str, Any] = {
         "id": "", "incident": incident, "revision": 1, "event": Event.OPENED, "model": MODEL, "model_version": "v3",
         "cause": "drift", "severity": Severity.CRITICAL, "since": now - 3 * HOUR, "window": (now - 2 * HOUR, now - HOUR),
         "title": f"{MODEL}: TEST, nothing is wrong: amount drifts: mean 180 → 10,790 (×59.9)",
@@ -51,14 +53,18 @@ def _told(incident: str, now: datetime, *alerts: AlertFact, **changes: Any) -> N
             "cost so far": "about 1,200 wrong decisions", "decision": "roll back", "runbook": "https://www.example.org/runbook",
         },
     }  # fmt: skip
-    return Notification(**{**given, **changes})
+    return Notification(**{**values, **changes})
 
 
 def _firing(incident: str, now: datetime) -> list[Notification]:
-    return [_told(incident, now, _alert(now), _alert(now, "country", severity=Severity.WARNING))]
+    return [
+        _make_notification(
+            incident, now, _alert(now), _alert(now, "country", severity=Severity.WARNING)
+        )
+    ]
 
 
-def _resolved(incident: str, now: datetime) -> list[Notification]:
+def _resolve(incident: str, now: datetime) -> list[Notification]:
     over = {
         "event": Event.RESOLVED,
         "revision": 2,
@@ -68,7 +74,7 @@ def _resolved(incident: str, now: datetime) -> list[Notification]:
     }
     over["title"] = f"{MODEL}: TEST, nothing was wrong: resolved: amount drifted (3 h)"
     calm = _alert(now, state="resolved", value=0.01, interval=(-0.02, 0.04), detail={}, reason="")
-    return [*_firing(incident, now), _told(incident, now, calm, **over)]
+    return [*_firing(incident, now), _make_notification(incident, now, calm, **over)]
 
 
 def _storm(incident: str, now: datetime) -> list[Notification]:
@@ -84,7 +90,11 @@ def _storm(incident: str, now: datetime) -> list[Notification]:
         for place in range(50)
     ]
     title = f"{MODEL}: TEST, nothing is wrong: 200 columns drift: feature_000 4 sd, feature_001 3.99 sd, 198 more"
-    return [_told(incident, now, *alerts, title=title, facts={WHY: "first alert", IN_ALL: "200"})]
+    return [
+        _make_notification(
+            incident, now, *alerts, title=title, facts={WHY: "first alert", IN_ALL: "200"}
+        )
+    ]
 
 
 def _hostile(incident: str, now: datetime) -> list[Notification]:
@@ -94,7 +104,7 @@ def _hostile(incident: str, now: datetime) -> list[Notification]:
     )
     links = {HOSTILE: "https://www.example.org/?a=1&b=<x>|y", "no": "javascript:alert(1)"}
     return [
-        _told(
+        _make_notification(
             incident,
             now,
             alert,
@@ -112,13 +122,13 @@ def _unsure(incident: str, now: datetime) -> list[Notification]:
         reason=reason, rows=800,
     )  # fmt: skip
     title = f"{MODEL}: TEST, nothing is wrong: too little data for drift: amount: about 12,000 more rows a window are needed"
-    given: dict[str, Any] = {
+    values: dict[str, Any] = {
         "severity": Severity.INFO,
         "cause": "monitoring",
         "reference": "",
         "facts": {WHY: "first alert"},
     }
-    return [_told(incident, now, alert, title=title, rows=800, **given)]
+    return [_make_notification(incident, now, alert, title=title, rows=800, **values)]
 
 
 def _trouble(incident: str, now: datetime) -> list[Notification]:
@@ -135,7 +145,7 @@ def _trouble(incident: str, now: datetime) -> list[Notification]:
     )
     title = f"{MODEL}: TEST, nothing is wrong: source: {reason}"
     return [
-        _told(
+        _make_notification(
             incident,
             now,
             alert,
@@ -151,7 +161,7 @@ def _trouble(incident: str, now: datetime) -> list[Notification]:
 
 SCENARIOS: Mapping[str, Callable[[str, datetime], list[Notification]]] = {
     "firing": _firing,
-    "resolved": _resolved,
+    "resolved": _resolve,
     "storm": _storm,
     "hostile": _hostile,
     "unsure": _unsure,

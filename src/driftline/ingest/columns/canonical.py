@@ -133,10 +133,11 @@ class Caster:
 
 def _column(part: Field, columns: dict[str, pa.Array], rows: int) -> pa.Array | None:
     """The raw values of a field, an embedding in many columns as vectors; None without a column."""
-    if part.name in columns or not part.run:
+    if part.name in columns or not part.element_paths:
         return columns.get(part.name)
     arrays = [
-        to_numeric(columns[piece.name])[0] if piece.name in columns else None for piece in part.read
+        to_numeric(columns[piece.name])[0] if piece.name in columns else None
+        for piece in part.input_fields
     ]
     if all(array is None for array in arrays):
         return None

@@ -18,7 +18,7 @@ Flags = NDArray[np.bool_]
 
 
 def derive(part: Field, array: pa.Array) -> tuple[dict[str, pa.Array], dict[str, Flags]]:
-    """The columns of `part.profiled`, and per column the mask (n,) of invalid rows, null there."""
+    """Return the columns of `part.profile_columns`, and a mask (n,) of invalid rows per column."""
     if pa.types.is_dictionary(array.type):
         array = array.dictionary.take(array.indices)
     if part.kind is Kind.EMBEDDING:

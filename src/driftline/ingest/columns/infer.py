@@ -92,7 +92,9 @@ def infer_schema(
             f"{part.path} is taken as an embedding; if these are {part.dimension} features, make "
             "each numeric"
         )
-        remaining = {name: array for name, array in remaining.items() if name not in part.run}
+        remaining = {
+            name: array for name, array in remaining.items() if name not in part.element_paths
+        }
     for name, array in remaining.items():
         feature = _feature(name, array, doubts)
         if feature is not None:

@@ -44,7 +44,7 @@ def find_embedding_columns(columns: Mapping[str, pa.Array]) -> Iterator[Field]:
             numbers = sorted(numbers, key=int)
             path = f"{before}{{{numbers[0]}..{numbers[-1]}}}"
             part = Field(before.rstrip("_.- [") or before, path, Kind.EMBEDDING, len(numbers))
-            if part.run == tuple(f"{before}{number}" for number in numbers):
+            if part.element_paths == tuple(f"{before}{number}" for number in numbers):
                 yield part
 
 

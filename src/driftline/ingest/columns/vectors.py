@@ -20,10 +20,12 @@ from numpy.typing import NDArray
 from driftline.kit.decoding import json_values
 from driftline.profiles.counting import name_hash
 from driftline.profiles.rowhash import hash_positions
-from driftline.types.model import WIDEST
+from driftline.types.model import MAX_DIMENSION
 
 PROJECTED = 64
-"""Values of a vector in the sample. Longer vectors are projected (Johnson & Lindenstrauss 1984): a
+"""Values of a vector in the sample.
+
+Longer vectors are projected (Johnson & Lindenstrauss 1984): a
 squared distance keeps its value within 18% (one standard deviation), one between means too, and 500
 rows take 128 kB at any dimension.
 """
@@ -79,7 +81,7 @@ def most_frequent_dimension(columns: Iterable[pa.Array]) -> int:
         size
         for column in columns
         for size in list_values(column.slice(0, 1000))[0].tolist()
-        if 0 < size <= WIDEST
+        if 0 < size <= MAX_DIMENSION
     )
     return min(counts, key=lambda size: (-counts[size], size), default=0)
 

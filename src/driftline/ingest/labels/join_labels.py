@@ -240,7 +240,7 @@ def _prepare(connection: Connection, terms: JoinTerms, until: int, portion: int)
     changed_labels = (
         changes
         if terms.has_own_times
-        else waiting.of_same_objects(connection, terms.labels, changes)
+        else waiting.add_labels_of_same_objects(connection, terms.labels, changes)
     )
     for ids in _ids(connection, changed_labels):
         for stub in waiting.find_rows_with_ids(connection, terms.model, PREDICTION, ids):

@@ -1,8 +1,8 @@
 """Chooses the label that counts for each id: the newest one.
 
-Of equally new labels, the last by URI and place in the object counts. A label without a time of its own is
-as new as its object, so that the result depends on the store and not on when it was read. The same
-label again changes nothing.
+Of equally new labels, the last by URI and place in the object counts. A label without a time of its
+own is as new as its object, so that the result depends on the store and not on when it was read.
+The same label again changes nothing.
 """
 
 from __future__ import annotations

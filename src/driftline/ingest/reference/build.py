@@ -191,7 +191,7 @@ def _add_batch(data: _GridData, batch: Batch, job: Job) -> None:
             data.batches = None
     assert batch.hashes is not None
     data.hashes.append(batch.hashes)
-    for name, kind in job.schema.profiled.items():
+    for name, kind in job.schema.profile_columns.items():
         array = batch.columns.get(name)
         if kind is Kind.NUMERIC:
             values = (

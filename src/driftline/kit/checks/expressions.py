@@ -1,7 +1,6 @@
-"""Expressions about a row, for checks that are told some: as a setting, as a text of their own, and
-what they come to.
+"""Offers expressions over the columns of a row as settings of a check, and reads their results.
 
-Refuses to evaluate: that is done once, while rows are profiled, by the collector `expressions`.
+Does not evaluate expressions: the collector `expressions` does that once, when rows are profiled.
 """
 
 from __future__ import annotations
@@ -56,22 +55,24 @@ def _pattern(text: str) -> str:
 
 
 Condition = Annotated[str, AfterValidator(_condition), NamesColumns(_columns_of)]
-"""A setting that is an expression, true or false of a row: the configuration names its place when
-it is none.
+"""A setting that is a condition: an expression that is true or false for a row.
+
+The configuration reports where it stands when it is not a condition.
 """
 ExpressionColumn = Annotated[str, AfterValidator(_nameable), NamesColumns()]
-"""A setting that is a column, to stand in an expression."""
+"""A setting that is the name of a column, for use in an expression."""
 Pattern = Annotated[str, AfterValidator(_pattern)]
-"""A setting that is a regular expression (RE2), likewise."""
+"""A setting that is a regular expression (RE2)."""
 
 
 def tally(window: Window | None, text: str) -> Tally:
-    """What an expression that a check wants came to in a window; all unknown, with the reason,
-    where it was not asked.
+    """Return the result of an expression that a check wants, for the rows of a window.
+
+    When the expression was not evaluated, the result is all unknown and holds the reason.
     """
     if window is None:
         return Tally(reason="no reference yet")
-    found: Mapping[str, Tally] = window.summaries.get("expressions", {})
-    return found.get(text) or Tally(
+    tallies: Mapping[str, Tally] = window.summaries.get("expressions", {})
+    return tallies.get(text) or Tally(
         reason="these rows were summarised before this was asked of them"
     )

@@ -1,8 +1,7 @@
-"""The sampled rows of a window beside those of its reference: the same columns, whole rows, for
-checks that look at several columns at once.
+"""Gives checks the sampled rows of a window and of its reference, in the same columns.
 
-Refuses what tells the two sides apart for nothing: the columns that are id, time or version, and
-the label, which comes late.
+It is for checks that compare several columns at once. Does not return the id, time and version
+columns, which always separate the two sides, nor the label, which comes late.
 """
 
 from __future__ import annotations
@@ -15,9 +14,10 @@ from driftline.contracts.check import CheckContext
 Columns = Mapping[str, Sequence[Any]]
 
 
-class Both(NamedTuple):
-    """Two samples by column, or why there are none. Rows stand in the order of their hashes: as
-    good as a random one.
+class SamplePair(NamedTuple):
+    """Two samples by column, or the reason why there are none.
+
+    Rows stand in the order of their hashes, which is as good as a random order.
     """
 
     reference: Columns
@@ -26,38 +26,51 @@ class Both(NamedTuple):
 
     @property
     def rows(self) -> int:
-        """Of the window's sample."""
+        """Rows in the sample of the window."""
         return max((len(values) for values in self.current.values()), default=0)
 
 
-def both(ctx: CheckContext, columns: Iterable[str] = (), ignore: Iterable[str] = ()) -> Both:
-    """The samples of both sides in `columns`, all there are when empty, without those to `ignore`.
+def select_samples(
+    ctx: CheckContext, columns: Iterable[str] = (), ignore: Iterable[str] = ()
+) -> SamplePair:
+    """Return the samples of both sides in `columns`, without those in `ignore`.
 
-    A column that is text on one side and numbers on the other is left out, as is one that either
-    side lacks.
+    All columns are returned when `columns` is empty. A column that is text on one side and numbers
+    on the other is left out, as is one that a side lacks.
     """
-    was = ctx.reference.summaries.get("sample", {}) if ctx.reference else {}
-    now = ctx.current.summaries.get("sample", {})
+    ref_sample = ctx.reference.summaries.get("sample", {}) if ctx.reference else {}
+    cur_sample = ctx.current.summaries.get("sample", {})
     schema = ctx.schema
-    parts = (schema.id, schema.timestamp, schema.version, schema.joins, schema.label)
-    never = {part.name for part in parts if part is not None} | set(ignore)
-    wanted = [name for name in columns or was if name in was and name in now and name not in never]
-    kept = [
+    fields = (schema.id, schema.timestamp, schema.version, schema.joins, schema.label)
+    ignored_names = {field.name for field in fields if field is not None} | set(ignore)
+    common_columns = [
         name
-        for name in wanted
-        if _text(was[name]) in (None, _text(now[name])) or _text(now[name]) is None
+        for name in columns or ref_sample
+        if name in ref_sample and name in cur_sample and name not in ignored_names
     ]
-    found = Both({name: was[name] for name in kept}, {name: now[name] for name in kept})
+    names = [
+        name
+        for name in common_columns
+        if _text(ref_sample[name]) in (None, _text(cur_sample[name]))
+        or _text(cur_sample[name]) is None
+    ]
+    samples = SamplePair(
+        {name: ref_sample[name] for name in names}, {name: cur_sample[name] for name in names}
+    )
     if ctx.reference is None:
-        return found._replace(reason="no reference yet")
-    if not was or not now:
-        return found._replace(reason=f"no sample of the {'window' if was else 'reference'}")
-    if not kept:
-        return found._replace(reason="the window and the reference have no such columns in common")
-    return found
+        return samples._replace(reason="no reference yet")
+    if not ref_sample or not cur_sample:
+        return samples._replace(
+            reason=f"no sample of the {'window' if ref_sample else 'reference'}"
+        )
+    if not names:
+        return samples._replace(
+            reason="the window and the reference have no such columns in common"
+        )
+    return samples
 
 
 def _text(values: Sequence[Any]) -> bool | None:
-    """Whether a column holds text; None for one without values."""
+    """Return whether a column holds text; None when it has no values."""
     first = next((value for value in values if value is not None), None)
     return None if first is None else isinstance(first, str)

@@ -1,4 +1,4 @@
-"""Alembic migrations: they run at start, forwards only."""
+"""Alembic migrations of the database; they run at start and only forwards."""
 
 HEAD = "0005"
-"""The newest version; a database that has it needs no look at the others."""
+"""The newest version of the database."""

@@ -1,7 +1,6 @@
-"""Listings that go on from where the last one was, rows that wait for their other half, and windows
-that tell nobody.
+"""Resumed listings, rows that wait for their other half, and windows without messages.
 
-Refuses to change: what has been released is only added to, by later files.
+Do not change a released migration: add a new one.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
 def upgrade() -> None:
-    """Add columns, and one table."""
+    """Add the columns and one table."""
     op.add_column(
         "models",
         sa.Column(
@@ -109,41 +108,57 @@ def upgrade() -> None:
     )
     op.create_table(
         "waiting",
-        sa.Column("id", Id, primary_key=True, autoincrement=True),
-        sa.Column("model", sa.String(), nullable=False),
-        sa.Column(
-            "role", sa.String(), nullable=False, comment="prediction, label, request or response"
+        *(
+            sa.Column("id", Id, primary_key=True, autoincrement=True),
+            sa.Column("model", sa.String(), nullable=False),
+            sa.Column(
+                "role",
+                sa.String(),
+                nullable=False,
+                comment="prediction, label, request or response",
+            ),
+            sa.Column(
+                "object_id", Id, sa.ForeignKey("objects.id", ondelete="CASCADE"), nullable=False
+            ),
+            sa.Column("piece", sa.BigInteger(), nullable=False),
+            sa.Column(
+                "start",
+                sa.BigInteger(),
+                nullable=False,
+                comment="of the window it belongs to; of labels, when they were given",
+            ),
+            sa.Column("version", sa.String(), nullable=False),
+            sa.Column("rows", sa.BigInteger(), nullable=False),
+            sa.Column(
+                "matched",
+                sa.BigInteger(),
+                nullable=False,
+                comment="rows that found their other half",
+            ),
+            sa.Column(
+                "hashes",
+                sa.LargeBinary(),
+                nullable=False,
+                comment="64 bits of each id, little-endian, in the order of content",
+            ),
+            sa.Column("content", sa.LargeBinary(), nullable=False),
+            sa.Column(
+                "joined",
+                sa.Integer(),
+                nullable=False,
+                comment="1 once what it says is in the windows",
+            ),
+            sa.Column(
+                "removed",
+                sa.Integer(),
+                nullable=False,
+                comment="1 when its object no longer says so, until that is dealt with",
+            ),
         ),
-        sa.Column("object_id", Id, sa.ForeignKey("objects.id", ondelete="CASCADE"), nullable=False),
-        sa.Column("piece", sa.BigInteger(), nullable=False),
-        sa.Column(
-            "start",
-            sa.BigInteger(),
-            nullable=False,
-            comment="of the window it belongs to; of labels, when they were given",
+        comment=(
+            "Rows kept for what comes later by id: predictions for labels, requests and "
+            "responses for each other."
         ),
-        sa.Column("version", sa.String(), nullable=False),
-        sa.Column("rows", sa.BigInteger(), nullable=False),
-        sa.Column(
-            "matched", sa.BigInteger(), nullable=False, comment="rows that found their other half"
-        ),
-        sa.Column(
-            "hashes",
-            sa.LargeBinary(),
-            nullable=False,
-            comment="64 bits of each id, little-endian, in the order of content",
-        ),
-        sa.Column("content", sa.LargeBinary(), nullable=False),
-        sa.Column(
-            "joined", sa.Integer(), nullable=False, comment="1 once what it says is in the windows"
-        ),
-        sa.Column(
-            "removed",
-            sa.Integer(),
-            nullable=False,
-            comment="1 when its object no longer says so, until that is dealt with",
-        ),
-        comment="Rows kept for what comes later by id: predictions for labels, requests and responses for each other.",
     )
     op.create_index("waiting_by_state", "waiting", ["model", "role", "joined", "removed"])
     op.create_index("waiting_by_start", "waiting", ["model", "role", "start"])
@@ -153,11 +168,12 @@ def upgrade() -> None:
 
 
 def _as_on_sqlite() -> None:
-    """Text ordered by its bytes, and URIs of any length. Last, so that it is true of every
-    table.
+    """Make PostgreSQL order text by its bytes, as SQLite does, and allow URIs of any length.
+
+    It runs last, so that it reaches every table.
     """
-    told = "since it was judged: 1 when rows came, 2 when only labels did"
-    op.alter_column("windows", "dirty", existing_type=sa.Integer(), comment=told)
+    comment = "since it was judged: 1 when rows came, 2 when only labels did"
+    op.alter_column("windows", "dirty", existing_type=sa.Integer(), comment=comment)
     inspector = sa.inspect(op.get_bind())
     op.drop_index("objects_by_uri", "objects")
     op.create_index("objects_by_uri_hash", "objects", ["uri"], postgresql_using="hash")

@@ -1,6 +1,6 @@
-"""What judging by the past needs of each measurement.
+"""The trace of each measurement that is judged by the windows before it.
 
-Refuses to change: what has been released is only added to, by later files.
+Do not change a released migration: add a new one.
 """
 
 from __future__ import annotations

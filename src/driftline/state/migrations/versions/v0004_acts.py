@@ -1,6 +1,6 @@
-"""What people do to incidents, and how an incident comes back.
+"""The acts of people on incidents, and incidents that come back.
 
-Refuses to change: what has been released is only added to, by later files.
+Do not change a released migration: add a new one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
 def upgrade() -> None:
-    """Make the tables and columns."""
+    """Create the tables and columns."""
     until = "until when it may come back, once it has ended"
     op.add_column("incidents", sa.Column("reopens_until", sa.BigInteger(), comment=until))
     op.add_column(
@@ -40,37 +40,46 @@ def upgrade() -> None:
         )
     op.create_table(
         "acts",
-        sa.Column("id", Id, primary_key=True, autoincrement=True),
-        sa.Column("kind", NulSafeString(), nullable=False, comment="acknowledge, snooze or accept"),
-        sa.Column("model", NulSafeString(), nullable=False),
-        sa.Column("incident", NulSafeString(), nullable=False),
-        sa.Column("until", sa.BigInteger(), comment="of a snooze"),
-        sa.Column("author", NulSafeText(), nullable=False),
-        sa.Column("reason", NulSafeText(), nullable=False),
-        sa.Column("created", sa.BigInteger(), nullable=False),
-        sa.Column("applied", sa.BigInteger(), comment="when the agent dealt with it"),
-        sa.Column(
-            "outcome",
-            NulSafeText(),
-            nullable=False,
-            comment="why nothing came of it; empty when it was done",
+        *(
+            sa.Column("id", Id, primary_key=True, autoincrement=True),
+            sa.Column(
+                "kind", NulSafeString(), nullable=False, comment="acknowledge, snooze or accept"
+            ),
+            sa.Column("model", NulSafeString(), nullable=False),
+            sa.Column("incident", NulSafeString(), nullable=False),
+            sa.Column("until", sa.BigInteger(), comment="of a snooze"),
+            sa.Column("author", NulSafeText(), nullable=False),
+            sa.Column("reason", NulSafeText(), nullable=False),
+            sa.Column("created", sa.BigInteger(), nullable=False),
+            sa.Column("applied", sa.BigInteger(), comment="when the agent dealt with it"),
+            sa.Column(
+                "outcome",
+                NulSafeText(),
+                nullable=False,
+                comment="why nothing came of it; empty when it was done",
+            ),
         ),
-        comment="What people ask of incidents: left by any process, applied by the agent in the transaction of its step.",
+        comment=(
+            "What people ask of incidents: left by any process, applied by the agent in "
+            "the transaction of its step."
+        ),
     )
     op.create_index("acts_by_model", "acts", ["model", "applied"])
     op.create_table(
         "silences",
-        sa.Column("id", Id, primary_key=True, autoincrement=True),
-        sa.Column("matchers", NulSafeText(), nullable=False),
-        sa.Column("start", sa.BigInteger(), nullable=False),
-        sa.Column("until", sa.BigInteger(), nullable=False),
-        sa.Column("author", NulSafeText(), nullable=False),
-        sa.Column("reason", NulSafeText(), nullable=False),
-        sa.Column("created", sa.BigInteger(), nullable=False),
-        sa.Column(
-            "ended_by", NulSafeText(), nullable=False, comment="who ended it before its time"
+        *(
+            sa.Column("id", Id, primary_key=True, autoincrement=True),
+            sa.Column("matchers", NulSafeText(), nullable=False),
+            sa.Column("start", sa.BigInteger(), nullable=False),
+            sa.Column("until", sa.BigInteger(), nullable=False),
+            sa.Column("author", NulSafeText(), nullable=False),
+            sa.Column("reason", NulSafeText(), nullable=False),
+            sa.Column("created", sa.BigInteger(), nullable=False),
+            sa.Column(
+                "ended_by", NulSafeText(), nullable=False, comment="who ended it before its time"
+            ),
+            sa.Column("ended_reason", NulSafeText(), nullable=False),
         ),
-        sa.Column("ended_reason", NulSafeText(), nullable=False),
         comment="For how long nobody is told of what.",
     )
     op.create_table(

@@ -60,7 +60,7 @@ def test_the_second_agent_is_told_who_leads(url):
         open_store(url)
     looking = open_store(url, readonly=True)
     assert looking.leader() == first.leader()
-    with pytest.raises(StateError, match="looked at"):
+    with pytest.raises(StateError, match="for reading only"):
         write(looking, "a")
     first.close()
     # The server lets go of a session's locks a moment after the session has ended.
