@@ -57,7 +57,7 @@ models:
 
 def columns(rows: int, rng: np.random.Generator, shifts: dict[str, float]) -> dict[str, pa.Array]:
     """One batch; shifts by column, in standard deviations."""
-    found: dict[str, pa.Array] = {}
+    arrays: dict[str, pa.Array] = {}
     for place in range(NUMERIC):
         name = f"n{place}"
         values = (
@@ -65,15 +65,15 @@ def columns(rows: int, rng: np.random.Generator, shifts: dict[str, float]) -> di
             if place % 2
             else rng.lognormal(0, 0.5, rows) * (1 + place)
         )
-        found[name] = pa.array(
+        arrays[name] = pa.array(
             values + shifts.get(name, 0.0) * (1 + place) * (1.0 if place % 2 else 0.6)
         )
     for place, distinct in enumerate(DISTINCT):
         codes = rng.zipf(1.5 + 0.1 * shifts.get(f"c{place}", 0.0), rows) % distinct
-        found[f"c{place}"] = pa.DictionaryArray.from_arrays(
+        arrays[f"c{place}"] = pa.DictionaryArray.from_arrays(
             pa.array(codes, pa.int32()), _names(distinct)
         )
-    return found
+    return arrays
 
 
 @cache
@@ -84,7 +84,7 @@ def _names(distinct: int) -> pa.Array:
 def hours(folder: Path, first: int, last: int, rows: int) -> list[dict[str, object]]:
     """Rows of the table `windows`."""
     spec = _spec(folder)
-    found = []
+    window_rows = []
     for hour in range(first, last):
         rng = np.random.default_rng((7, hour))
         at = START + hour * HOUR
@@ -114,13 +114,21 @@ def hours(folder: Path, first: int, last: int, rows: int) -> list[dict[str, obje
                 size, batch, events=np.linspace(start, start + 3_599_000_000, size).astype(np.int64)
             )
         )
-        found.append(
+        window_rows.append(
             {
-                "model": "bench", "start": start, "version": "", "segment": "", "end": start + 3_600_000_000, "rows": size,
-                "revision": 1, "dirty": 0, "settled": 1, "profile": profile.to_bytes(),
-            }
-        )  # fmt: skip
-    return found
+                "model": "bench",
+                "start": start,
+                "version": "",
+                "segment": "",
+                "end": start + 3_600_000_000,
+                "rows": size,
+                "revision": 1,
+                "dirty": 0,
+                "settled": 1,
+                "profile": profile.to_bytes(),
+            },
+        )
+    return window_rows
 
 
 @cache
@@ -128,12 +136,12 @@ def _spec(folder: Path) -> ProfileSpec:
     store = open_store("sqlite:///state.db", base=folder, readonly=True)
     try:
         with store.read() as connection:
-            known = models.load_model(connection, "bench")
+            model = models.load_model(connection, "bench")
     finally:
         store.close()
-    assert known is not None
-    assert known.spec is not None
-    return ProfileSpec.from_bytes(known.spec)
+    assert model is not None
+    assert model.spec is not None
+    return ProfileSpec.from_bytes(model.spec)
 
 
 def make(folder: Path, days: int, rows: int) -> None:
@@ -157,13 +165,13 @@ def make(folder: Path, days: int, rows: int) -> None:
     work = [(folder, first, min(first + 24, days * 24), rows) for first in range(0, days * 24, 24)]
     store = open_store("sqlite:///state.db", base=folder)
     with ProcessPoolExecutor(2) as pool:
-        for made in pool.map(hours, *zip(*work, strict=True)):
+        for day_rows in pool.map(hours, *zip(*work, strict=True)):
             with store.write() as connection:
-                connection.execute(windows.insert(), made)
+                connection.execute(windows.insert(), day_rows)
     store.close()
 
 
-def asked(folder: Path, days: int, shuffles: int) -> Iterator[str]:
+def backtest_command(folder: Path, days: int, shuffles: int) -> Iterator[str]:
     """The command that is timed."""
     yield from (sys.executable, "-m", "driftline", "backtest", "-c", str(folder / "driftline.yaml"))
     yield from ("--from", f"{START:%Y-%m-%d}", "--to", f"{START + timedelta(days=days):%Y-%m-%d}")
@@ -173,22 +181,24 @@ def asked(folder: Path, days: int, shuffles: int) -> Iterator[str]:
 
 def main() -> None:
     """Make the state unless it is there, run the command, and print what it cost."""
-    told = argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    told.add_argument("folder", type=Path)
-    told.add_argument("--days", type=int, default=365)
-    told.add_argument("--rows", type=int, default=1000)
-    told.add_argument("--shuffles", type=int, default=10)
-    given = told.parse_args()
-    if not (given.folder / "state.db").exists():
-        make(given.folder, given.days, given.rows)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--days", type=int, default=365)
+    parser.add_argument("--rows", type=int, default=1000)
+    parser.add_argument("--shuffles", type=int, default=10)
+    options = parser.parse_args()
+    if not (options.folder / "state.db").exists():
+        make(options.folder, options.days, options.rows)
     began = time.monotonic()
-    done = subprocess.run(list(asked(given.folder, given.days, given.shuffles)), check=False)
+    process = subprocess.run(
+        list(backtest_command(options.folder, options.days, options.shuffles)), check=False
+    )
     wall = time.monotonic() - began
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     cost = {
-        "code": done.returncode,
+        "code": process.returncode,
         "wall s": wall,
         "processor s": used.ru_utime + used.ru_stime,
         "peak MB": used.ru_maxrss / 1024,

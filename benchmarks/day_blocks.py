@@ -107,7 +107,7 @@ def run(values: Floats, shift: float = 0.0) -> dict[str, Alarms]:
     inflation = np.sqrt((1 + memory) / (1 - memory))
 
     alarms = {method: Alarms() for method in METHODS}
-    hourly, averaged, daily = Totals(), Totals(), Totals()
+    hourly, block_totals, daily = Totals(), Totals(), Totals()
     day_evidence = np.zeros((2, COLUMNS))
     previous = deviations[-1]
     for hour, deviation in enumerate(current):
@@ -124,13 +124,13 @@ def run(values: Floats, shift: float = 0.0) -> dict[str, Alarms]:
 
         t = deviation / hour_sd / np.sqrt(1 + 1 / len(baseline))
         day_evidence = day_evidence * (hour_of_day > 0) + e_values(hour_scores, t)
-        today = Totals((1 + averaged.values) * day_evidence / (hour_of_day + 1))
+        today = Totals((1 + block_totals.values) * day_evidence / (hour_of_day + 1))
         material = material_sides(current[max(0, hour - HOURS + 1) : hour + 1], 2 * day_sd)
         if hour_of_day + 1 >= MIN_HOURS_OF_DAY and today.reaches(material, THRESHOLD_DAYS):
             alarms["averaged"].add(hour)
-            averaged, day_evidence = Totals(), np.zeros((2, COLUMNS))
+            block_totals, day_evidence = Totals(), np.zeros((2, COLUMNS))
         elif hour_of_day == HOURS - 1:
-            averaged = today
+            block_totals = today
 
         if hour_of_day == HOURS - 1:
             day_mean = current[hour - HOURS + 1 : hour + 1].mean(axis=0)

@@ -224,16 +224,16 @@ def run(change: Change, *, seed: int, rows: int) -> Result:
         _, facts = judge_windows([due], inputs)
         outcome = step(state, facts, START + (day + 1) * DAY)
         state = outcome.state
-        opened = [
+        openings = [
             incident_change
             for incident_change in outcome.changes
             if incident_change.event in (Event.OPENED, Event.REOPENED)
         ]
         if not is_changed:
-            result.false_incidents += len(opened)
-        elif opened:
+            result.false_incidents += len(openings)
+        elif openings:
             result.delay = day - CHANGE_DAY + 1
-            alerts = opened[0].notification.alerts
+            alerts = openings[0].notification.alerts
             result.columns = {alert.labels.get("column", "") for alert in alerts}
             break
     return result

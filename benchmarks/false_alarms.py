@@ -66,13 +66,13 @@ def run(regime: str, rows: int, seed: int, change: str = "") -> Run:
     """Every day of one stream, through the whole of judging and alerting; with a change, until a
     month after it.
     """
-    happened = CHANGES[change] if change else None
-    stream = Stream(regime, rows, seed, happened)
+    planned_change = CHANGES[change] if change else None
+    stream = Stream(regime, rows, seed, planned_change)
     policy = AlarmPolicy(DAY // timedelta(microseconds=1))
     past = PastJudge(policy.make_trail(), policy, SCHEMA)
-    found = Run(regime, rows, seed, change)
+    result = Run(regime, rows, seed, change)
     state = AlertingState()
-    days = DAYS if happened is None else happened.day + 30
+    days = DAYS if planned_change is None else planned_change.day + 30
     for day in range(days):
         window = stream.window(day)
         start = as_micros(START + day * DAY)
@@ -87,23 +87,26 @@ def run(regime: str, rows: int, seed: int, change: str = "") -> Run:
             past_judge=past,
         )
         _, facts = judge_windows([due], inputs)
-        moved = step(state, facts, START + (day + 1) * DAY)
-        state = moved.state
-        for told in moved.changes:
-            if told.event in (Event.OPENED, Event.REOPENED):
-                found.alarms.append(f"{day} {told.incident.severity} {told.notification.title}")
-                found.learning += day < BASELINE
-            if happened is not None and found.found is None and day >= happened.day:
+        outcome = step(state, facts, START + (day + 1) * DAY)
+        state = outcome.state
+        for incident_change in outcome.changes:
+            if incident_change.event in (Event.OPENED, Event.REOPENED):
+                result.alarms.append(
+                    f"{day} {incident_change.incident.severity} "
+                    f"{incident_change.notification.title}"
+                )
+                result.learning += day < BASELINE
+            if planned_change is not None and result.found is None and day >= planned_change.day:
                 columns = {
                     alert.labels.get("column")
-                    for alert in told.notification.alerts
+                    for alert in incident_change.notification.alerts
                     if alert.state == "firing"
                 }
-                if happened.column in columns:
-                    found.found = day - happened.day + 1
-        if found.found is not None:
+                if planned_change.column in columns:
+                    result.found = day - planned_change.day + 1
+        if result.found is not None:
             break
-    return found
+    return result
 
 
 def jobs(
@@ -122,43 +125,43 @@ def jobs(
                     )
 
 
-def known(path: Path) -> dict[tuple[str, int, int, str], Run]:
+def load_runs(path: Path) -> dict[tuple[str, int, int, str], Run]:
     """What was run before."""
     if not path.exists():
         return {}
     runs = [Run(**json.loads(text)) for text in path.read_text().splitlines()]
-    return {(each.regime, each.rows, each.seed, each.change): each for each in runs}
+    return {(result.regime, result.rows, result.seed, result.change): result for result in runs}
 
 
 def main() -> None:
     """Run what the file doesn't have yet, and print one line for each regime, size and change."""
-    asked = argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    asked.add_argument("--seeds", type=int, default=20)
-    asked.add_argument("--rows", type=int, nargs="*", default=list(SIZES))
-    asked.add_argument("--regimes", nargs="*", default=list(REGIMES))
-    asked.add_argument("--changes", nargs="*", default=["none", *CHANGES])
-    asked.add_argument("--processes", type=int, default=2)
-    asked.add_argument("--verbose", action="store_true", help="every alarm")
-    asked.add_argument(
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--rows", type=int, nargs="*", default=list(SIZES))
+    parser.add_argument("--regimes", nargs="*", default=list(REGIMES))
+    parser.add_argument("--changes", nargs="*", default=["none", *CHANGES])
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--verbose", action="store_true", help="every alarm")
+    parser.add_argument(
         "--out",
         type=Path,
         required=True,
         help="JSON Lines, one a simulated year; what is there is not run again",
     )
-    told = asked.parse_args()
+    options = parser.parse_args()
     began = time.monotonic()
-    done = known(told.out)
-    wanted = list(jobs(told.rows, told.regimes, told.changes, told.seeds))
-    work = [job for job in wanted if job not in done]
-    told.out.parent.mkdir(exist_ok=True)
-    with ProcessPoolExecutor(told.processes) as pool, told.out.open("a") as out:
-        for place, found in enumerate(
+    runs = load_runs(options.out)
+    planned_runs = list(jobs(options.rows, options.regimes, options.changes, options.seeds))
+    work = [job for job in planned_runs if job not in runs]
+    options.out.parent.mkdir(exist_ok=True)
+    with ProcessPoolExecutor(options.processes) as pool, options.out.open("a") as out:
+        for place, result in enumerate(
             pool.map(run, *zip(*work, strict=True), chunksize=1) if work else (), 1
         ):
-            done[(found.regime, found.rows, found.seed, found.change)] = found
-            out.write(json.dumps(asdict(found)) + "\n")
+            runs[(result.regime, result.rows, result.seed, result.change)] = result
+            out.write(json.dumps(asdict(result)) + "\n")
             out.flush()
             if place % 20 == 0:
                 left = (time.monotonic() - began) / place * (len(work) - place)
@@ -166,12 +169,12 @@ def main() -> None:
                     f"{place} of {len(work)}, {left / 60:.0f} min left", file=sys.stderr, flush=True
                 )
     groups: dict[tuple[str, str, int], list[Run]] = {}
-    for job in wanted:
-        groups.setdefault((job[3], job[0], job[1]), []).append(done[job])
+    for job in planned_runs:
+        groups.setdefault((job[3], job[0], job[1]), []).append(runs[job])
     for group in groups.values():
         print(line(group))
-        for each in group if told.verbose else ():
-            print(*(f"    seed {each.seed}: {alarm}" for alarm in each.alarms), sep="\n")
+        for result in group if options.verbose else ():
+            print(*(f"    seed {result.seed}: {alarm}" for alarm in result.alarms), sep="\n")
     print(f"{time.monotonic() - began:.0f} s")
 
 
@@ -180,13 +183,15 @@ def line(group: list[Run]) -> str:
     first = group[0]
     head = f"{first.regime:10} {first.rows:>9,} rows  {first.change or 'nothing':18}"
     if not first.change:
-        counts = [len(each.alarms) for each in group]
+        counts = [len(result.alarms) for result in group]
         mean = sum(counts) / len(counts)
         spread = (sum((count - mean) ** 2 for count in counts) / max(len(counts) - 1, 1)) ** 0.5
-        return f"{head} {mean:.2f} alarms a year (se {spread / len(counts) ** 0.5:.2f}, most {max(counts)})"
-    days = sorted(each.found if each.found is not None else 999 for each in group)
+        error = spread / len(counts) ** 0.5
+        return f"{head} {mean:.2f} alarms a year (se {error:.2f}, most {max(counts)})"
+    days = sorted(result.found if result.found is not None else 999 for result in group)
     within = sum(day <= 7 for day in days) / len(days)
-    return f"{head} found within 7 days in {within:.0%}; median {days[len(days) // 2]}, longest {days[-1]}"
+    median = days[len(days) // 2]
+    return f"{head} found within 7 days in {within:.0%}; median {median}, longest {days[-1]}"
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from false_alarms import SIZES, Run, known
+from false_alarms import SIZES, Run, load_runs
 from streams import CHANGES, REGIMES
 
 NEVER = 999
@@ -29,7 +29,7 @@ def quiet(runs: Sequence[Run]) -> str:
     return f"{sum(counts) / len(counts):.2f} ({len(counts)}, most {max(counts)})"
 
 
-def found(runs: Sequence[Run]) -> str:
+def format_delays(runs: Sequence[Run]) -> str:
     """Days until the column that changed is named, and how often that is within a week."""
     if not runs:
         return ""
@@ -43,25 +43,31 @@ def found(runs: Sequence[Run]) -> str:
 
 def main() -> None:
     """Print the tables of what there is."""
-    runs = list(known(Path(sys.argv[1])).values())
+    runs = list(load_runs(Path(sys.argv[1])).values())
 
     def of(change: str, regime: str, rows: int) -> list[Run]:
         return [run for run in runs if (run.change, run.regime, run.rows) == (change, regime, rows)]
 
-    lines = [[f"{rows:,}", *(quiet(of("", each, rows)) for each in REGIMES)] for rows in SIZES]
+    lines = [[f"{rows:,}", *(quiet(of("", regime, rows)) for regime in REGIMES)] for rows in SIZES]
     print(table(["rows a window", *REGIMES], lines))
     print()
     quarter = "shift 0.25 sd"
-    lines = [[f"{rows:,}", *(found(of(quarter, each, rows)) for each in REGIMES)] for rows in SIZES]
+    lines = [
+        [f"{rows:,}", *(format_delays(of(quarter, regime, rows)) for regime in REGIMES)]
+        for rows in SIZES
+    ]
     print(table([quarter, *REGIMES], lines))
     every = [run for run in runs if run.change == quarter]
     if every:
-        print(f"\n{quarter}, all {len(every)} runs: {found(every)}")
+        print(f"\n{quarter}, all {len(every)} runs: {format_delays(every)}")
     print()
     print(
         table(
             ["1,000 rows", *REGIMES],
-            [[name, *(found(of(name, each, 1_000)) for each in REGIMES)] for name in CHANGES],
+            [
+                [name, *(format_delays(of(name, regime, 1_000)) for regime in REGIMES)]
+                for name in CHANGES
+            ],
         )
     )
 

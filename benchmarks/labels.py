@@ -80,12 +80,12 @@ def make(folder: Path, rows: int, objects: list[int]) -> None:
         )
         pq.write_table(pa.table(table), folder / "predictions" / f"{hour:02d}.parquet")
     order = np.random.default_rng(5).permutation(rows)
-    given = pa.array([START + timedelta(hours=HOURS + 1)] * rows, pa.timestamp("us", "UTC"))
+    label_times = pa.array([START + timedelta(hours=HOURS + 1)] * rows, pa.timestamp("us", "UTC"))
     table = pa.table(
         {
             "id": pa.array(ids).take(pa.array(order)),
             "label": np.concatenate(labels)[order],
-            "given": given,
+            "given": label_times,
         }
     )
     for count in objects:
@@ -106,12 +106,12 @@ def child(config: Path, truth: Path) -> None:
 
     took: dict[str, float] = {}
 
-    def timed(name: str, call: Any) -> Any:
+    def add_timer(name: str, call: Any) -> Any:
         def timing(*args: object) -> object:
             began, busy = time.perf_counter(), time.thread_time()
-            found = call(*args)
+            result = call(*args)
             took[name], took[f"{name}_cpu"] = time.perf_counter() - began, time.thread_time() - busy
-            return found
+            return result
 
         return timing
 
@@ -124,11 +124,11 @@ def child(config: Path, truth: Path) -> None:
         ]
         return int(line.split()[1]) / 1024
 
-    late_labels.join_labels = timed("join", late_labels.join_labels)
+    late_labels.join_labels = add_timer("join", late_labels.join_labels)
     labels = late_labels.LateLabels
-    labels.read_and_join = timed("both", labels.read_and_join)
+    labels.read_and_join = add_timer("both", labels.read_and_join)
     now = [START + timedelta(hours=HOURS, minutes=30)]
-    told: dict[str, float] = {}
+    figures: dict[str, float] = {}
     with running(
         read_config(config),
         clock=lambda: now[0],
@@ -137,24 +137,24 @@ def child(config: Path, truth: Path) -> None:
     ) as agent:
         began = time.perf_counter()
         agent.tick("bench")
-        told |= {"first": time.perf_counter() - began, "first_peak": peak()}
+        figures |= {"first": time.perf_counter() - began, "first_peak": peak()}
         agent.store.checkpoint()
-        told["file"] = config.with_name("state.db").stat().st_size
+        figures["file"] = config.with_name("state.db").stat().st_size
         late = summarise(agent.store, agent.config)["models"]["bench"].get("labels")
         if late:
-            told["bytes"] = late["bytes"]
+            figures["bytes"] = late["bytes"]
             truth.rename(config.with_name("truth") / "new")
             now[0] = START + timedelta(hours=HOURS + 1, minutes=10)
             began = time.perf_counter()
             report = agent.tick("bench")
-            told |= {"second": time.perf_counter() - began, "second_peak": peak(), **took}
+            figures |= {"second": time.perf_counter() - began, "second_peak": peak(), **took}
             assert not report.error, report.error
             assert report.labels.join.matches == report.labels.join.labels
-            told |= {"windows": report.closing.windows, "labels": report.labels.join.labels}
+            figures |= {"windows": report.closing.windows, "labels": report.labels.join.labels}
             began = time.perf_counter()
             agent.tick("bench")
-            told["idle"] = time.perf_counter() - began
-    print(json.dumps(told))
+            figures["idle"] = time.perf_counter() - began
+    print(json.dumps(figures))
 
 
 def run(data: Path, scratch: Path, objects: int | None) -> dict[str, float]:
@@ -179,43 +179,49 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--objects", type=int, nargs="+", default=[1, 100])
     parser.add_argument("--runs", type=int, default=3)
-    asked = parser.parse_args()
-    data = asked.folder.resolve() / f"labels-{asked.rows}"
+    options = parser.parse_args()
+    data = options.folder.resolve() / f"labels-{options.rows}"
     if not data.exists():
-        make(data, asked.rows, asked.objects)
-    scratch = asked.folder.resolve() / "labels-scratch"
-    bare = [run(data, scratch, None) for _ in range(asked.runs)]
-    plain = {name: statistics.median(one[name] for one in bare) for name in bare[0]}
+        make(data, options.rows, options.objects)
+    scratch = options.folder.resolve() / "labels-scratch"
+    bare = [run(data, scratch, None) for _ in range(options.runs)]
+    plain = {name: statistics.median(result[name] for result in bare) for name in bare[0]}
     print(
-        f"\n{asked.rows:,} predictions in {HOURS} windows and 3 segments; median of {asked.runs}\n"
+        f"\n{options.rows:,} predictions in {HOURS} windows and 3 segments; "
+        f"median of {options.runs}\n"
     )
     print(
-        "| labels in | join s | processor s | joined a second | with reading s | a second | tick s | idle tick s | peak MB |"
+        "| labels in | join s | processor s | joined a second | with reading s | a second "
+        "| tick s | idle tick s | peak MB |"
     )
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
-    for objects in asked.objects:
-        found = [run(data, scratch, objects) for _ in range(asked.runs)]
-        told = {name: statistics.median(one[name] for one in found) for name in found[0]}
-        assert told["windows"] == HOURS
-        joined = (
-            f"{told['join']:.2f} | {told['join_cpu']:.2f} | {told['labels'] / told['join']:,.0f}"
+    for objects in options.objects:
+        runs = [run(data, scratch, objects) for _ in range(options.runs)]
+        medians = {name: statistics.median(result[name] for result in runs) for name in runs[0]}
+        assert medians["windows"] == HOURS
+        join_rate = medians["labels"] / medians["join"]
+        join_cells = f"{medians['join']:.2f} | {medians['join_cpu']:.2f} | {join_rate:,.0f}"
+        rates = [join_cells, f"{medians['both']:.2f} | {medians['labels'] / medians['both']:,.0f}"]
+        tick_cells = (
+            f"{medians['second']:.2f} | {medians['idle']:.2f} | {medians['second_peak']:.0f}"
         )
-        rates = [joined, f"{told['both']:.2f} | {told['labels'] / told['both']:,.0f}"]
-        rest = f"{told['second']:.2f} | {told['idle']:.2f} | {told['second_peak']:.0f}"
-        print(f"| {objects} object{'s' if objects > 1 else ''} | {' | '.join(rates)} | {rest} |")
-    told |= {f"bare_{name}": value for name, value in plain.items()}
+        print(
+            f"| {objects} object{'s' if objects > 1 else ''} | {' | '.join(rates)} | {tick_cells} |"
+        )
+    medians |= {f"bare_{name}": value for name, value in plain.items()}
     print(
         "\nThe tick that reads the predictions: {first:.2f} s, {first_peak:.0f} MB; ".format(
-            **told
+            **medians
         ),
         end="",
     )
-    print("without labels {bare_first:.2f} s, {bare_first_peak:.0f} MB.".format(**told))
+    print("without labels {bare_first:.2f} s, {bare_first_peak:.0f} MB.".format(**medians))
     print(
-        f"A waiting prediction takes {told['bytes'] / asked.rows:.1f} bytes, and the file grows by ",
+        f"A waiting prediction takes {medians['bytes'] / options.rows:.1f} bytes, "
+        "and the file grows by ",
         end="",
     )
-    print(f"{(told['file'] - plain['file']) / asked.rows:.1f} for each.")
+    print(f"{(medians['file'] - plain['file']) / options.rows:.1f} for each.")
     shutil.rmtree(scratch)
 
 

@@ -37,8 +37,9 @@ models:
   bench:
     source:
       type: s3
-      options: {{bucket: {bucket}, layout: sagemaker, format: jsonl, endpoint_url: "{server}", region: us-east-1,
-                addressing_style: path, access_key_id: "${{env:BENCH_KEY}}", secret_access_key: "${{env:BENCH_KEY}}"}}
+      options: {{bucket: {bucket}, layout: sagemaker, format: jsonl, endpoint_url: "{server}",
+                region: us-east-1, addressing_style: path, access_key_id: "${{env:BENCH_KEY}}",
+                secret_access_key: "${{env:BENCH_KEY}}"}}
     schema: {{timestamp: t, version: variant, features: {{amount: numeric}}}}
     reference: {{type: local, options: {{path: reference.jsonl}}}}
     windows: {{backfill: null}}
@@ -49,16 +50,16 @@ models:
 def fill(days: int, objects: int) -> dict[str, bytes]:
     """The objects by key: spread evenly over the hours and variants."""
     hours = days * 24
-    made = {}
+    streams_by_key = {}
     for number in range(objects):
         at = NOW - timedelta(hours=1 + number % hours, minutes=20)
         place = (
             f"ep/{VARIANTS[number // hours % 2]}/{at:%Y/%m/%d/%H}/{at:%M}-00-000-{number:07d}.jsonl"
         )
-        made[place] = (
+        streams_by_key[place] = (
             json.dumps({"t": f"{at:%Y-%m-%dT%H:%M:%SZ}", "amount": number % 100}).encode() + b"\n"
         )
-    return made
+    return streams_by_key
 
 
 def measure(server: str, days: int, objects: int, ticks: int) -> str:
@@ -74,18 +75,18 @@ def measure(server: str, days: int, objects: int, ticks: int) -> str:
     for key, body in contents.items():
         backend.put_object(bucket, key, body)
     requests: Counter[str] = Counter()
-    waited = [0.0]
+    server_seconds = [0.0]
     call = S3._try
 
-    def counted(self: S3, name: str, right: str, asked: dict[str, Any]) -> Any:
+    def count_request(self: S3, name: str, right: str, arguments: dict[str, Any]) -> Any:
         requests.update([name])
         began = time.perf_counter()
         try:
-            return call(self, name, right, asked)
+            return call(self, name, right, arguments)
         finally:
-            waited[0] += time.perf_counter() - began
+            server_seconds[0] += time.perf_counter() - began
 
-    S3._try = counted
+    S3._try = count_request
     S3.open = lambda self, obj, start=0: io.BytesIO(
         contents[obj.uri.removeprefix(f"s3://{bucket}/")][start:]
     )
@@ -108,17 +109,17 @@ def measure(server: str, days: int, objects: int, ticks: int) -> str:
                 assert report.reading.objects == objects, report.reading
                 while _ages(agent):
                     agent.tick("bench")
-                seconds, asked, own = [], [], []
+                seconds, request_counts, own = [], [], []
                 for _ in range(ticks):
                     now[0] += timedelta(minutes=1)
                     requests.clear()
-                    waited[0], began = 0.0, time.perf_counter()
+                    server_seconds[0], began = 0.0, time.perf_counter()
                     report = agent.tick("bench")
                     seconds.append(time.perf_counter() - began)
-                    own.append(seconds[-1] - waited[0])
-                    asked.append(requests["list_objects_v2"])
+                    own.append(seconds[-1] - server_seconds[0])
+                    request_counts.append(requests["list_objects_v2"])
                     assert not report.error, report.error
-                    assert sum(requests.values()) == asked[-1], requests
+                    assert sum(requests.values()) == request_counts[-1], requests
                 now[0] += timedelta(days=1)
                 requests.clear()
                 began = time.perf_counter()
@@ -129,7 +130,8 @@ def measure(server: str, days: int, objects: int, ticks: int) -> str:
         S3._try = call
     tick, without = statistics.median(seconds), statistics.median(own)
     return (
-        f"| {days} | {objects:,} | {max(asked)} | {tick:.3f} | {without:.3f} | {requests['list_objects_v2']} "
+        f"| {days} | {objects:,} | {max(request_counts)} | {tick:.3f} | {without:.3f} "
+        f"| {requests['list_objects_v2']} "
         f"| {whole:.1f} | {first:.0f} "
         f"| {size:.0f} |"
     )
@@ -142,9 +144,12 @@ def _ages(agent: Agent) -> bool:
     with agent.store.read() as connection:
         newest = connection.exec_driver_sql("SELECT max(start) FROM windows").scalar()
         day = 86_400_000_000
-        old = f'SELECT count(*) FROM windows WHERE "end" < {newest - 2 * day} AND (settled = 0 OR profile IS NOT NULL)'
-        rolled = f' AND (settled = 0 OR "end" < {newest - 31 * day})'
-        return bool(connection.exec_driver_sql(old + rolled).scalar())
+        old = (
+            f'SELECT count(*) FROM windows WHERE "end" < {newest - 2 * day} '
+            "AND (settled = 0 OR profile IS NOT NULL)"
+        )
+        unsettled = f' AND (settled = 0 OR "end" < {newest - 31 * day})'
+        return bool(connection.exec_driver_sql(old + unsettled).scalar())
 
 
 def main() -> None:
@@ -159,24 +164,24 @@ def main() -> None:
         "--objects", type=int, default=100_000, help="for 365 days; in proportion for less"
     )
     parser.add_argument("--ticks", type=int, default=5)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     os.environ["BENCH_KEY"] = "bench-key-of-no-use"
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     print(
-        "| days | objects | requests a tick | s a tick | s without the server | requests for all, once a day "
+        "| days | objects | requests a tick | s a tick | s without the server "
+        "| requests for all, once a day "
         "| s for these | s first pass | MB state |"
     )
     print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
-    for days in asked.days:
-        objects = max(asked.objects * days // 365, days * 24)
-        print(measure(f"http://{host}:{port}", days, objects, asked.ticks), flush=True)
+    for days in options.days:
+        objects = max(options.objects * days // 365, days * 24)
+        print(measure(f"http://{host}:{port}", days, objects, options.ticks), flush=True)
     server.stop()
-    print(
-        f"\npeak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB, the server's among it"
-    )
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"\npeak memory {peak:.0f} MB, the server's among it")
 
 
 if __name__ == "__main__":

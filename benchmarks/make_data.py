@@ -70,7 +70,7 @@ def write(folder: Path, rows: int) -> None:
                     json.dumps(dict(zip(keys, row, strict=True)), separators=(",", ":")) + "\n"
                 )
             inputs = zip(*(lists[name] for name in names), strict=True)
-            for values, at, key, said, score, label in zip(
+            for values, at, key, prediction, score, label in zip(
                 inputs,
                 lists["time"],
                 ids,
@@ -80,11 +80,14 @@ def write(folder: Path, rows: int) -> None:
                 strict=True,
             ):
                 capture.write(
-                    '{"captureData":{"endpointInput":{"observedContentType":"text/csv","mode":"INPUT","data":"'
+                    '{"captureData":{"endpointInput":{"observedContentType":"text/csv",'
+                    '"mode":"INPUT","data":"'
                     + ",".join(map(str, values))
-                    + '","encoding":"CSV"},"endpointOutput":{"observedContentType":"text/csv; charset=utf-8","mode":"OUTPUT",'
-                    + f'"data":"{said},{score},{label}","encoding":"CSV"}}}},"eventMetadata":{{"eventId":"{key}",'
-                    + f'"inferenceTime":"{at}"}},"eventVersion":"0"}}\n'
+                    + '","encoding":"CSV"},"endpointOutput":{"observedContentType":"text/csv; '
+                    'charset=utf-8","mode":"OUTPUT",'
+                    f'"data":"{prediction},{score},{label}","encoding":"CSV"}}}},'
+                    f'"eventMetadata":{{"eventId":"{key}",'
+                    f'"inferenceTime":"{at}"}},"eventVersion":"0"}}\n'
                 )
     if writer is not None:
         writer.close()

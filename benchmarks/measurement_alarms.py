@@ -145,7 +145,7 @@ class SeriesJudge:
         assert self.rule.unusual is not None
         start = START + window * self.length
         margin = Z * np.sqrt(1 / rows + 1 / REFERENCE_ROWS)
-        judged = []
+        rows_with_keys = []
         for column, value in enumerate(values.tolist()):
             measurement = Measurement(
                 value=value,
@@ -164,8 +164,8 @@ class SeriesJudge:
                 cause="drift",
                 watched=self.rule.unusual,
             )
-            judged.append((WindowKey("model", start, "", ""), row))
-        return [Verdict(row.verdict) for row in self.past_judge.judge(start, judged)]
+            rows_with_keys.append((WindowKey("model", start, "", ""), row))
+        return [Verdict(row.verdict) for row in self.past_judge.judge(start, rows_with_keys)]
 
 
 def changed_windows(
@@ -177,19 +177,19 @@ def changed_windows(
     """
     rule = unusual(info=0.1, warning=0.25, obvious=obvious, lasting=True)
     judge = SeriesJudge(length, rule)
-    changed = np.zeros(values.shape, np.bool_)
+    is_changed = np.zeros(values.shape, np.bool_)
     for window, window_rows in enumerate(rows.tolist()):
         if window_rows >= MIN_ROWS:
             verdicts = judge.judge(window, values[window], window_rows)
-            changed[window] = [verdict is Verdict.CHANGED for verdict in verdicts]
+            is_changed[window] = [verdict is Verdict.CHANGED for verdict in verdicts]
         elif window:
-            changed[window] = changed[window - 1]
-    return changed
+            is_changed[window] = is_changed[window - 1]
+    return is_changed
 
 
-def count_incidents(changed: NDArray[np.bool_]) -> int:
+def count_incidents(is_changed: NDArray[np.bool_]) -> int:
     """The number of runs of windows in which any column is changed."""
-    is_on = np.concatenate([[False], changed.any(axis=1)])
+    is_on = np.concatenate([[False], is_changed.any(axis=1)])
     return int((is_on[1:] & ~is_on[:-1]).sum())
 
 
@@ -225,8 +225,8 @@ def run_skew(seeds: int, days: int) -> None:
             rng = np.random.default_rng((seed, 9))
             values = daily_series(rng, "weekend", days=days, columns=20, rows=1000)
             values += rng.normal(0, 0.15, 20)
-            changed = changed_windows(values, np.full(days, 1000), length=DAY, obvious=obvious)
-            counts.append(count_incidents(changed[:42]))
+            is_changed = changed_windows(values, np.full(days, 1000), length=DAY, obvious=obvious)
+            counts.append(count_incidents(is_changed[:42]))
         print(f"obvious {obvious:4}: {np.mean(counts):.2f} incidents in the first 42 days")
 
 
@@ -240,23 +240,23 @@ def run_early_drift(seeds: int, quick: bool) -> None:
     for size in (1.0,) if quick else (0.5, 1.0, 1.5, 2.5, 4.0):
         for begin, length in spans:
             days = begin + length + days_after
-            delays, covered, stuck = [], [], []
+            delays, coverage, stuck = [], [], []
             for seed in range(seeds):
                 rng = np.random.default_rng((seed, 5))
                 values = daily_series(rng, "wobble", days=days, columns=columns, rows=rows)
                 values[begin : begin + length] += size
-                changed = changed_windows(values, np.full(days, rows), length=DAY)
-                during, after = changed[begin : begin + length], changed[begin + length :]
+                is_changed = changed_windows(values, np.full(days, rows), length=DAY)
+                during, after = is_changed[begin : begin + length], is_changed[begin + length :]
                 delays += np.where(during.any(axis=0), during.argmax(axis=0) + 1, NEVER).tolist()
-                covered.append(during.mean())
+                coverage.append(during.mean())
                 stuck.append(after[-1].mean())
             median = np.median(delays)
             print(
                 f"{size} sd from day {begin} for {length} days: median delay "
                 f"{f'{median:.0f} windows' if median < NEVER else 'none'}, never found in "
                 f"{np.mean(np.array(delays) == NEVER):.0%} of columns; changed in "
-                f"{np.mean(covered):.0%} of its windows; {np.mean(stuck):.0%} of columns are still "
-                f"changed {days_after} days after it"
+                f"{np.mean(coverage):.0%} of its windows; {np.mean(stuck):.0%} of columns are "
+                f"still changed {days_after} days after it"
             )
 
 

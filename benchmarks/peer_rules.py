@@ -51,11 +51,11 @@ def evidently_drift(stream: Stream, columns: Sequence[str]) -> Judge:
     rows = frame(stream, None, columns)
     reference = {name: rows[name].dropna() for name in columns}
 
-    def drifted(name: str, now: pd.Series) -> bool:
+    def has_drifted(name: str, now: pd.Series) -> bool:
         test = get_stattest(reference[name], now, kinds[name], None)
         return bool(test(reference[name], now, kinds[name], None).drifted)
 
-    return lambda day: {name for name in columns if drifted(name, day[name].dropna())}
+    return lambda day: {name for name in columns if has_drifted(name, day[name].dropna())}
 
 
 def evidently_report(stream: Stream, columns: Sequence[str]) -> Judge:
@@ -77,13 +77,13 @@ def evidently_report(stream: Stream, columns: Sequence[str]) -> Judge:
     reference = dataset(frame(stream, None, columns))
 
     def judge(day: pd.DataFrame) -> set[str]:
-        found = Report([DataDriftPreset()], include_tests=True).run(dataset(day), reference).dict()
-        failed = {
+        report = Report([DataDriftPreset()], include_tests=True).run(dataset(day), reference).dict()
+        failures = {
             test["metric_config"]["params"].get("column", "dataset")
-            for test in found["tests"]
+            for test in report["tests"]
             if test["status"] == "FAIL"
         }
-        return set(failed)
+        return set(failures)
 
     return judge
 
@@ -107,10 +107,10 @@ def evidently_missing(stream: Stream, columns: Sequence[str]) -> Judge:
     ]
 
     def judge(day: pd.DataFrame) -> set[str]:
-        found = Report(metrics).run(dataset(day), reference).dict()
+        report = Report(metrics).run(dataset(day), reference).dict()
         return {
             test["metric_config"]["params"]["column"]
-            for test in found["tests"]
+            for test in report["tests"]
             if test["status"] == "FAIL"
         }
 
@@ -129,22 +129,22 @@ def _nannyml(calculator: str, days: int) -> Rule:
             [frame(stream, day, columns) for day in range(BASELINE - days, BASELINE)],
             ignore_index=True,
         )
-        made = getattr(nannyml, calculator)(
+        fitted_calculator = getattr(nannyml, calculator)(
             column_names=list(columns), timestamp_column_name="time", chunk_period="D"
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            made.fit(reference)
+            fitted_calculator.fit(reference)
 
         def judge(day: pd.DataFrame) -> set[str]:
             with warnings.catch_warnings():
                 # It warns of fewer than six chunks, which one day is.
                 warnings.simplefilter("ignore")
-                found = made.calculate(day).filter(period="analysis").to_df()
+                result = fitted_calculator.calculate(day).filter(period="analysis").to_df()
             return {
                 place[0]
-                for place in found.columns
-                if place[-1] == "alert" and bool(found[place].any())
+                for place in result.columns
+                if place[-1] == "alert" and bool(result[place].any())
             }
 
         return judge
@@ -162,12 +162,12 @@ def whylogs_drift(stream: Stream, columns: Sequence[str]) -> Judge:
     reference = whylogs.log(frame(stream, None, columns)[list(columns)]).view()
 
     def judge(day: pd.DataFrame) -> set[str]:
-        found = calculate_drift_scores(
+        scores = calculate_drift_scores(
             whylogs.log(day[list(columns)]).view(), reference, with_thresholds=True
         )
         return {
             name
-            for name, score in found.items()
+            for name, score in scores.items()
             if score is not None and score["drift_category"] == "DRIFT"
         }
 
@@ -180,7 +180,7 @@ def sagemaker_drift(stream: Stream, columns: Sequence[str]) -> Judge:
     """
     rows = frame(stream, None, columns)
     reference = {name: rows[name].dropna() for name in columns}
-    ordered = {
+    sorted_values = {
         name: np.sort(values) for name, values in reference.items() if not name.startswith("c")
     }
     shares = {
@@ -194,21 +194,24 @@ def sagemaker_drift(stream: Stream, columns: Sequence[str]) -> Judge:
             return float(
                 shares[name].sub(now.value_counts(normalize=True), fill_value=0).abs().max()
             )
-        was, values = ordered[name], np.sort(now)
-        both = np.concatenate((was, values))
-        ranks = [np.searchsorted(side, both, "right") / len(side) for side in (was, values)]
+        reference_values, values = sorted_values[name], np.sort(now)
+        all_values = np.concatenate((reference_values, values))
+        ranks = [
+            np.searchsorted(side, all_values, "right") / len(side)
+            for side in (reference_values, values)
+        ]
         return float(np.abs(ranks[0] - ranks[1]).max())
 
     def judge(day: pd.DataFrame) -> set[str]:
-        found = set()
+        columns_with_drift = set()
         for name in columns:
             now, n = day[name].dropna(), len(reference[name])
             if (
                 len(now)
                 and distance(name, now) - 1.8 * np.sqrt((n + len(now)) / (n * len(now))) > 0.1
             ):
-                found.add(name)
-        return found
+                columns_with_drift.add(name)
+        return columns_with_drift
 
     return judge
 

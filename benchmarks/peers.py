@@ -66,7 +66,7 @@ def seeds(rule: str, rows: int) -> int:
 def quiet(rule: str, regime: str, rows: int, days: list[int], n_seeds: int) -> dict:
     """Days on which nothing happens."""
     judges: dict[int, tuple[Stream, Judge]] = {}
-    found, seconds = [], 0.0
+    column_counts, seconds = [], 0.0
     for place, day in enumerate(days):
         seed = place % n_seeds
         if seed not in judges:
@@ -74,36 +74,38 @@ def quiet(rule: str, regime: str, rows: int, days: list[int], n_seeds: int) -> d
             judges[seed] = (stream, RULES[rule](stream, NAMES))
         stream, judge = judges[seed]
         rows_of_day = frame(stream, day, NAMES)
-        started = time.perf_counter()
-        found.append(len(judge(rows_of_day)))
-        seconds += time.perf_counter() - started
-    alarmed = np.array(found) > 0
+        start = time.perf_counter()
+        column_counts.append(len(judge(rows_of_day)))
+        seconds += time.perf_counter() - start
+    is_alarm = np.array(column_counts) > 0
     return {
         "days": len(days),
         "seeds": n_seeds,
-        "alarm_days": int(alarmed.sum()),
-        "columns_a_day": float(np.mean(found)),
-        "half_of_columns": int((np.array(found) >= len(NAMES) / 2).sum()),
+        "alarm_days": int(is_alarm.sum()),
+        "columns_a_day": float(np.mean(column_counts)),
+        "half_of_columns": int((np.array(column_counts) >= len(NAMES) / 2).sum()),
         "seconds_a_day": seconds / len(days),
     }
 
 
-def changed(rule: str, change: str, rows: int) -> dict:
+def measure_change(rule: str, change: str, rows: int) -> dict:
     """From the first day of a change on, until the rule names its column, in the regime
     `wobble`.
     """
-    what, n_seeds = CHANGES[change], SEEDS if rows < 10_000 else SEEDS // 2
+    planned_change, n_seeds = CHANGES[change], SEEDS if rows < 10_000 else SEEDS // 2
     delays: list[int | None] = []
     before = 0
     for seed in range(n_seeds):
-        stream = Stream("wobble", rows, seed, what)
-        judge = RULES[rule](stream, [what.column])
+        stream = Stream("wobble", rows, seed, planned_change)
+        judge = RULES[rule](stream, [planned_change.column])
 
         def names(day: int, stream: Stream = stream, judge: Judge = judge) -> bool:
-            return what.column in judge(frame(stream, day, [what.column]))
+            return planned_change.column in judge(frame(stream, day, [planned_change.column]))
 
-        before += sum(names(day) for day in range(what.day - BEFORE, what.day))
-        delays.append(next((days for days in range(AFTER) if names(what.day + days)), None))
+        before += sum(names(day) for day in range(planned_change.day - BEFORE, planned_change.day))
+        delays.append(
+            next((days for days in range(AFTER) if names(planned_change.day + days)), None)
+        )
     return {
         "seeds": n_seeds,
         "delays": [None if days is None else days + 1 for days in delays],
@@ -111,7 +113,7 @@ def changed(rule: str, change: str, rows: int) -> dict:
     }
 
 
-def compared(rows: int) -> dict:
+def compare_reports(rows: int) -> dict:
     """The columns that `evidently_drift` finds, beside those of whole reports."""
     same = days = 0
     for place, regime in enumerate(REGIMES):
@@ -138,8 +140,10 @@ def work() -> list[tuple[str, tuple]]:
                     )
                 )
             for change in ["missing 1% to 4%"] if rule in MISSING else ASKED:
-                jobs.append((f"changed/{rule}/{change}/{rows}", (changed, rule, change, rows)))
-        jobs.append((f"compared/{rows}", (compared, rows)))
+                jobs.append(
+                    (f"changed/{rule}/{change}/{rows}", (measure_change, rule, change, rows))
+                )
+        jobs.append((f"compared/{rows}", (compare_reports, rows)))
     for rule, regimes in LARGE_REGIMES.items():
         jobs += (
             (f"quiet/{rule}/{regime}/{LARGE}", (quiet, rule, regime, LARGE, LARGE_DAYS, 1))
@@ -151,8 +155,8 @@ def work() -> list[tuple[str, tuple]]:
 def run(job: tuple[str, tuple]) -> tuple[str, dict, float]:
     warnings.simplefilter("ignore")
     name, (function, *arguments) = job
-    started = time.perf_counter()
-    return name, function(*arguments), time.perf_counter() - started
+    start = time.perf_counter()
+    return name, function(*arguments), time.perf_counter() - start
 
 
 def main() -> None:
@@ -164,21 +168,24 @@ def main() -> None:
     parser.add_argument(
         "--only", default="", help="run what has this in its name, such as quiet/whylogs"
     )
-    asked = parser.parse_args()
-    started = time.perf_counter()
+    options = parser.parse_args()
+    start = time.perf_counter()
     versions = {
         package: version(package)
         for package in ("evidently", "nannyml", "whylogs", "pandas", "numpy", "scipy")
     }
-    found: dict[str, dict] = {}
-    asked.out.parent.mkdir(parents=True, exist_ok=True)
-    with ProcessPoolExecutor(asked.jobs) as pool:
-        for name, result, seconds in pool.map(run, [job for job in work() if asked.only in job[0]]):
-            found[name] = result
+    results: dict[str, dict] = {}
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    with ProcessPoolExecutor(options.jobs) as pool:
+        for name, result, seconds in pool.map(
+            run, [job for job in work() if options.only in job[0]]
+        ):
+            results[name] = result
             print(f"{seconds:7.1f} s  {name}", flush=True)
-            about = {"versions": versions, "seconds": round(time.perf_counter() - started)}
-            asked.out.write_text(
-                json.dumps({"about": about, "found": dict(sorted(found.items()))}, indent=1) + "\n"
+            run_info = {"versions": versions, "seconds": round(time.perf_counter() - start)}
+            options.out.write_text(
+                json.dumps({"about": run_info, "found": dict(sorted(results.items()))}, indent=1)
+                + "\n"
             )
 
 

@@ -32,31 +32,31 @@ def row(*cells: object) -> str:
     return "| " + " | ".join(map(str, cells)) + " |"
 
 
-def a_year(one: dict | None) -> str:
+def a_year(result: dict | None) -> str:
     """Alarm days a year; of a handful of days, those themselves."""
-    if one is None:
+    if result is None:
         return ""
     return (
-        f"{one['alarm_days']} of {one['days']}"
-        if one["days"] < 30
-        else str(round(one["alarm_days"] / one["days"] * YEAR))
+        f"{result['alarm_days']} of {result['days']}"
+        if result["days"] < 30
+        else str(round(result["alarm_days"] / result["days"] * YEAR))
     )
 
 
-def quiet(found: Found) -> list[str]:
+def quiet(results: Found) -> list[str]:
     lines = [
         row("rows a day", "", *(name.replace("_", " ") for name in REGIMES)),
         row("---:", "---", *["---:"] * len(REGIMES)),
     ]
     for rows in (*sorted(EVERY), LARGE):
         for rule in (rule for rule in RULES if rule not in MISSING):
-            cells = [a_year(found.get(f"quiet/{rule}/{regime}/{rows}")) for regime in REGIMES]
+            cells = [a_year(results.get(f"quiet/{rule}/{regime}/{rows}")) for regime in REGIMES]
             if any(cells):
                 lines.append(row(f"{rows:,}", NAMES[rule], *cells))
     return lines
 
 
-def missing(found: Found) -> list[str]:
+def missing(results: Found) -> list[str]:
     lines = [
         row("", *(f"{rows:,} rows" for rows in sorted(EVERY))),
         row("---", *["---:"] * len(EVERY)),
@@ -66,30 +66,30 @@ def missing(found: Found) -> list[str]:
         *(
             row(
                 NAMES[rule],
-                *(a_year(found.get(f"quiet/{rule}/wobble/{rows}")) for rows in sorted(EVERY)),
+                *(a_year(results.get(f"quiet/{rule}/wobble/{rows}")) for rows in sorted(EVERY)),
             )
             for rule in MISSING
         ),
     ]
 
 
-def until(one: dict | None) -> str:
+def until(result: dict | None) -> str:
     """Median day, share found within a week, share of the days before on which the column was named
     as well.
     """
-    if one is None:
+    if result is None:
         return ""
-    days = sorted(day or AFTER + 1 for day in one["delays"])
+    days = sorted(day or AFTER + 1 for day in result["delays"])
     middle = statistics.median_low(days)
     when = f"day {middle}" if middle <= AFTER else "never" if days[0] > AFTER else f"over {AFTER}"
     within, before = (
         sum(day <= WEEK for day in days) / len(days),
-        one["days_before"] / (one["seeds"] * BEFORE),
+        result["days_before"] / (result["seeds"] * BEFORE),
     )
     return f"{when}, {within:.0%}" + (f" ({before:.0%})" if before else "")
 
 
-def changed(found: Found) -> list[str]:
+def change_table(results: Found) -> list[str]:
     lines = [row("rows a day", "", *ASKED), row("---:", "---", *["---"] * len(ASKED))]
     for rows in sorted(EVERY):
         for rule in RULES:
@@ -97,49 +97,51 @@ def changed(found: Found) -> list[str]:
                 row(
                     f"{rows:,}",
                     NAMES[rule],
-                    *(until(found.get(f"changed/{rule}/{c}/{rows}")) for c in ASKED),
+                    *(until(results.get(f"changed/{rule}/{c}/{rows}")) for c in ASKED),
                 )
             )
     return lines
 
 
-def speed(found: Found) -> list[str]:
+def speed(results: Found) -> list[str]:
     lines = [
         row("seconds a day", *(f"{rows:,} rows" for rows in (*sorted(EVERY), LARGE))),
         row("---", *["---:"] * (len(EVERY) + 1)),
     ]
     for rule in RULES:
         ones = [
-            found.get(f"quiet/{rule}/{'wobble' if rows in EVERY else 'iid'}/{rows}")
+            results.get(f"quiet/{rule}/{'wobble' if rows in EVERY else 'iid'}/{rows}")
             for rows in (*sorted(EVERY), LARGE)
         ]
         lines.append(
-            row(NAMES[rule], *(f"{one['seconds_a_day']:.3f}" if one else "" for one in ones))
+            row(
+                NAMES[rule],
+                *(f"{result['seconds_a_day']:.3f}" if result else "" for result in ones),
+            )
         )
     return lines
 
 
-def dataset(found: Found) -> str:
+def dataset(results: Found) -> str:
     """Days on which half of the columns or more drifted for Evidently, which it calls a drifted
     dataset.
     """
-    ones = [one for name, one in found.items() if name.startswith("quiet/evidently drift/")]
-    drifted, days = (sum(one[key] for one in ones) for key in ("half_of_columns", "days"))
-    return f"Evidently calls the dataset drifted on {drifted} of {days} days."
+    ones = [result for name, result in results.items() if name.startswith("quiet/evidently drift/")]
+    drift_days, days = (sum(result[key] for result in ones) for key in ("half_of_columns", "days"))
+    return f"Evidently calls the dataset drifted on {drift_days} of {days} days."
 
 
 def main() -> None:
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "results/peers.json"
     content = json.loads(path.read_text())
-    found = content["found"]
+    results = content["found"]
     print(content["about"])
-    for table in (quiet, missing, changed, speed):
-        print("\n" + "\n".join(table(found)))
-    print("\n" + dataset(found), f"\nAt {LARGE:,} rows: days {LARGE_DAYS}")
-    same = [one for name, one in found.items() if name.startswith("compared/")]
-    print(
-        f"The same as whole reports on {sum(o['same'] for o in same)} of {sum(o['days'] for o in same)} days."
-    )
+    for table in (quiet, missing, change_table, speed):
+        print("\n" + "\n".join(table(results)))
+    print("\n" + dataset(results), f"\nAt {LARGE:,} rows: days {LARGE_DAYS}")
+    same = [result for name, result in results.items() if name.startswith("compared/")]
+    same_days, days = (sum(result[key] for result in same) for key in ("same", "days"))
+    print(f"The same as whole reports on {same_days} of {days} days.")
 
 
 if __name__ == "__main__":

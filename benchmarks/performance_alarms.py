@@ -163,7 +163,7 @@ def judge_accumulated(
     """Between windows."""
     good_windows, sums, squares, errors = (np.zeros(count) for _ in range(4))
     total = np.zeros((count, len(DELTAS)))
-    is_open, opened = np.zeros(count, np.bool_), np.zeros(count, np.int64)
+    is_open, opening_window = np.zeros(count, np.bool_), np.zeros(count, np.int64)
     all_variances = np.zeros(drop.shape)
     result = np.zeros(drop.shape, np.bool_)
     for window in range(windows):
@@ -176,9 +176,9 @@ def judge_accumulated(
         e_values = np.exp(np.clip(np.stack(log_ratio, axis=1), -50, 50))
         total = np.minimum((total + 1) * e_values, MOST_EVIDENCE)
         opens = (weight * total.mean(axis=1) >= windows_per_page) & ~is_open
-        opened = np.where(opens, window, opened)
+        opening_window = np.where(opens, window, opening_window)
         is_open |= opens
-        recovered = np.zeros(count, np.bool_)
+        has_recovered = np.zeros(count, np.bool_)
         for span in RECOVERY_SPANS:
             if window + 1 < span:
                 continue
@@ -186,8 +186,8 @@ def judge_accumulated(
             mean = (drop[:, window + 1 - span : window + 1] * precision).sum(axis=1)
             mean /= precision.sum(axis=1)
             upper_bound = mean + np.sqrt(1 / precision.sum(axis=1))
-            recovered |= (window - opened >= span) & (upper_bound < recovered_below)
-        closes = is_open & recovered
+            has_recovered |= (window - opening_window >= span) & (upper_bound < recovered_below)
+        closes = is_open & has_recovered
         is_open &= ~closes
         total[is_open | closes] = 0.0
         result[:, window] = is_open
@@ -198,9 +198,9 @@ def judge_accumulated(
         errors += np.where(is_good, error[:, window] ** 2, 0.0)
         k = np.maximum(good_windows, 2)
         between = np.maximum(0.0, (squares - sums**2 / k) / (k - 1) - errors / k)
-        pooled = PRIOR_WINDOWS * PRIOR_SPREAD**2 + (k - 1) * between
-        learned = pooled / (PRIOR_WINDOWS + k - 1)
-        variance = np.where(good_windows >= 2, learned, PRIOR_SPREAD**2)
+        pooled_sum = PRIOR_WINDOWS * PRIOR_SPREAD**2 + (k - 1) * between
+        estimate = pooled_sum / (PRIOR_WINDOWS + k - 1)
+        variance = np.where(good_windows >= 2, estimate, PRIOR_SPREAD**2)
     return result
 
 
@@ -236,9 +236,9 @@ def detection(is_open: NDArray[np.bool_]) -> str:
     median, slow = (
         f"{value:.0f}" if value < NEVER else "never" for value in np.quantile(delay, [0.5, 0.9])
     )
-    opened = f"{openings[is_found].mean():.1f}" if is_found.any() else "0"
-    closed = f"{np.median(closing):.0f}" if len(closing) else "-"
-    return f"found after {median}, 90% {slow}; opened {opened}; closed after {closed}"
+    mean_openings = f"{openings[is_found].mean():.1f}" if is_found.any() else "0"
+    closing_delay = f"{np.median(closing):.0f}" if len(closing) else "-"
+    return f"found after {median}, 90% {slow}; opened {mean_openings}; closed after {closing_delay}"
 
 
 def losses(series_count: int, weight: float, rng: np.random.Generator) -> None:
@@ -249,10 +249,10 @@ def losses(series_count: int, weight: float, rng: np.random.Generator) -> None:
             loss[LOSS_BEGIN:LOSS_END] = size
             scenario = Scenario("loss", 500, 2_500, wobble=wobble, series=series_count)
             series = simulate(rng, scenario, loss)
-            accumulated = judge_accumulated(series, windows_per_page=365, weight=weight)
+            is_open = judge_accumulated(series, windows_per_page=365, weight=weight)
             print(f"wobble {wobble:.2f}, loss of {size * 100:.1f} points")
             print(f"    each window: {detection(judge_each_window(series))}")
-            print(f"    accumulated: {detection(accumulated)}")
+            print(f"    accumulated: {detection(is_open)}")
 
 
 def main() -> None:

@@ -1,5 +1,4 @@
-"""A quarter of a model's life: what people hear of 12 changes in 200 columns, an outage of the
-feed, one of the chat, restarts.
+"""Simulates the messages of a quarter: 12 changes in 200 columns, outages and restarts.
 
     python benchmarks/quarter.py
 
@@ -23,7 +22,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests/support"))
 
 from driftline_plugins.sinks.pagerduty import PagerDuty
 from driftline_plugins.sinks.slack import Slack
@@ -57,15 +56,16 @@ chat.
 """
 SIGNING = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 WARNING, CRITICAL = Severity.WARNING, Severity.CRITICAL
+DEFAULT_BOUND = Bound(BoundSide.ABOVE, 0.25)
 
 
 @dataclass(frozen=True)
 class Real:
-    """One real change."""
+    """One simulated change of the data."""
 
     name: str
     families: str
-    """In which it shows."""
+    """The families that show it, separated by blanks."""
     day: float
     days: float
     columns: tuple[str, ...]
@@ -76,12 +76,12 @@ class Real:
 
     @property
     def series(self) -> list[tuple[str, str]]:
-        """Family and column of what it shows in; performance is of no column."""
-        shown = [
+        """Family and column of each series that shows it; performance has no column."""
+        columns_by_family = [
             (family, self.columns if family != "performance" else ("",))
             for family in self.families.split()
         ]
-        return [(family, column) for family, columns in shown for column in columns]
+        return [(family, column) for family, columns in columns_by_family for column in columns]
 
 
 def _columns(first: int, count: int) -> tuple[str, ...]:
@@ -118,45 +118,45 @@ NOISY = f"c{COLUMNS - 1}"
 
 
 class Silent:
-    """A log that says nothing."""
+    """A log that writes nothing."""
 
     def info(self, event: str, **facts: object) -> None:
-        """Say nothing."""
+        """Write nothing."""
 
     warning = info
 
 
 @dataclass
-class Heard:
-    """What one sink was told and took, as the agent knows it."""
+class SinkLog:
+    """The messages that one sink has sent, as the agent knows them."""
 
     messages: list[tuple[datetime, Notification]] = field(default_factory=list)
     failures: int = 0
 
     def of(self, *events: Event) -> list[Notification]:
-        return [told for _, told in self.messages if told.event in events]
+        return [message for _, message in self.messages if message.event in events]
 
     @property
     def open_at_end(self) -> set[str]:
         alive: set[str] = set()
-        for _, told in self.messages:
-            if told.event is Event.RESOLVED:
-                alive.discard(told.incident)
+        for _, message in self.messages:
+            if message.event is Event.RESOLVED:
+                alive.discard(message.incident)
             else:
-                alive.add(told.incident)
+                alive.add(message.incident)
         return alive
 
     def most_open(self, incidents: dict[str, set[str]]) -> int:
         """The most incidents of one cause that were open at a time."""
         alive: dict[str, set[str]] = {}
         most = 0
-        for _, told in self.messages:
-            for cause in incidents.get(told.incident, ()):
-                known = alive.setdefault(cause, set())
-                known.discard(told.incident) if told.event is Event.RESOLVED else known.add(
-                    told.incident
-                )
-                most = max(most, len(known))
+        for _, message in self.messages:
+            for cause in incidents.get(message.incident, ()):
+                open_incidents = alive.setdefault(cause, set())
+                open_incidents.discard(
+                    message.incident
+                ) if message.event is Event.RESOLVED else open_incidents.add(message.incident)
+                most = max(most, len(open_incidents))
         return most
 
     @property
@@ -170,11 +170,13 @@ class Heard:
             "comes and goes, held until it is calm",
         }
         times = [
-            told.window[1]
-            for _, told in self.messages
-            if told.severity is CRITICAL and told.window and told.facts["why"] in turns
+            message.window[1]
+            for _, message in self.messages
+            if message.severity is CRITICAL and message.window and message.facts["why"] in turns
         ]
-        return max((sum(at <= other < at + DAY for other in times) for at in times), default=0)
+        return max(
+            (sum(at <= candidate < at + DAY for candidate in times) for at in times), default=0
+        )
 
 
 class Quarter:
@@ -187,7 +189,7 @@ class Quarter:
             Random(seed),
             START,
         )
-        self.heard: dict[str, Heard] = {}
+        self.heard: dict[str, SinkLog] = {}
         self.opened = 0
         """Incidents, told or not."""
         self.shown: dict[str, set[tuple[str, str, datetime]]] = {}
@@ -195,15 +197,17 @@ class Quarter:
         self.held = 0
         self.restarts = self.crashes = 0
         self.delays = {
-            (real.name, *one): place and self.rng.randrange(min(9, int(real.days * DAY / window)))
+            (real.name, *series): place
+            and self.rng.randrange(min(9, int(real.days * DAY / window)))
             for real in CHANGES
-            for place, one in enumerate(real.series)
+            for place, series in enumerate(real.series)
         }
         """Windows until a change shows in a series; in the first it does at once."""
         self.jitter = {key: self.rng.randrange(-1, 2) for key in self.delays}
         self.over = {key: self.rng.randrange(4) for key in self.delays}
         self.store: Store = open_store(self.url)
         self.alerting = threading.Lock()
+        self.quiet = Silencing(inhibitions=declared_inhibitions(Registry.load()), max_pages=MAX_PAGES)
 
     def run(self) -> None:
         """All of it."""
@@ -219,23 +223,25 @@ class Quarter:
                 "hook": Webhook(url=hook.url, secret=Secret("${env:C}", SIGNING)),
             }
             self.plans = [
-                SinkPlan("chat", updates=self.sinks["chat"].updates), SinkPlan("pager", CRITICAL), SinkPlan("hook"),
-            ]  # fmt: skip
+                SinkPlan("chat", updates=self.sinks["chat"].updates),
+                SinkPlan("pager", CRITICAL),
+                SinkPlan("hook"),
+            ]
             http = HttpClient(lambda: self.now, allow_private=True, timeout=5)
             for name, sink in self.sinks.items():
                 sink.start(StartContext(name, Silent(), lambda: self.now, http, message=Renderer()))
-                self.heard[name] = Heard()
+                self.heard[name] = SinkLog()
             self._start()
             windows = DAYS * DAY // self.window
             stops = set(self.rng.sample(range(1, windows), RESTARTS - CRASHES))
-            told = 0
+            windows_with_news = 0
             for number in range(windows):
                 self.now = START + (number + 1) * self.window
-                told += self._feed(number)
+                windows_with_news += self._feed(number)
                 if number in stops:
                     self._restart(crash=False)
-                elif told > 1 and self.restarts < RESTARTS and self.crashes < CRASHES:
-                    self.crashes, told = self.crashes + 1, 0
+                elif windows_with_news > 1 and self.restarts < RESTARTS and self.crashes < CRASHES:
+                    self.crashes, windows_with_news = self.crashes + 1, 0
                     self._restart(crash=True)
                 self._deliver(self.now + self.window)
             self._deliver(self.now + 2 * DAY)
@@ -247,25 +253,23 @@ class Quarter:
             store=self.store,
             settings=AlertSettings(
                 receivers=lambda notification: self.plans,
-                quiet=Silencing(
-                    inhibitions=declared_inhibitions(Registry.load()), max_pages=MAX_PAGES
-                ),
+                quiet=self.quiet,
             ),
             lock=self.alerting,
         )
 
     def _feed(self, number: int) -> bool:
-        """A window; returns whether there is something to tell."""
-        news = False
+        """Report one window to alerting; returns whether there is a message to send."""
+        has_news = False
         for change in self._alerts().report(self._facts(number), self.now):
             self.held += bool(change.hold)
-            news |= not change.hold
+            has_news |= not change.hold
             self.opened += change.event is Event.OPENED
             alerts = change.notification.alerts
             self.shown.setdefault(change.incident.id, set()).update(
                 (alert.cause, alert.labels.get("column", ""), alert.since) for alert in alerts
             )
-        return news
+        return has_news
 
     def _facts(self, number: int) -> list[Fact]:
         day = number * self.window / DAY
@@ -273,13 +277,12 @@ class Quarter:
         facts = [
             self._fact(
                 number,
-                "service",
-                "volume",
-                "rows_ratio",
-                "",
-                0.02 if silent else 1.0,
-                silent,
-                bound=Bound(BoundSide.BELOW, 0.5),
+                cause="service",
+                check="volume",
+                measurement="rows_ratio",
+                value=0.02 if silent else 1.0,
+                is_changed=silent,
+                crossed=Bound(BoundSide.BELOW, 0.5),
             )
         ]
         partial = silent and day - FEED[0] < 2 * self.window / DAY
@@ -300,13 +303,13 @@ class Quarter:
                 continue
             for column in names:
                 real = self._real(cause, column, number)
-                changed = real is not None or partial
+                is_changed = real is not None or partial
                 if cause == "drift" and column == NOISY and FLAPPING[0] <= day < FLAPPING[1]:
-                    changed = number // 2 % 2 == 0
+                    is_changed = number // 2 % 2 == 0
                 worse = real is not None and (
                     real.severity is CRITICAL or (real.worse is not None and day >= real.worse)
                 )
-                value = 0.05 if not changed else 0.3 + self.rng.random()
+                value = 0.05 if not is_changed else 0.3 + self.rng.random()
                 since = None
                 if real is not None:
                     since = (
@@ -316,10 +319,18 @@ class Quarter:
                     )
                 facts.append(
                     self._fact(
-                        number, cause, check, measurement, column, value, changed, CRITICAL if worse else WARNING, since,
-                        real.upstream if real is not None else None,
-                    )
-                )  # fmt: skip
+                        number,
+                        cause=cause,
+                        check=check,
+                        measurement=measurement,
+                        column=column,
+                        value=value,
+                        is_changed=is_changed,
+                        severity=CRITICAL if worse else WARNING,
+                        since=since,
+                        upstream=real.upstream if real is not None else None,
+                    ),
+                )
         return facts
 
     def _first(self, real: Real) -> int:
@@ -336,15 +347,26 @@ class Quarter:
         return None
 
     def _fact(
-        self, number: int, cause: str, check: str, measurement: str, column: str, value: float, changed: bool,
-        severity: Severity = WARNING, since: datetime | None = None, upstream: Upstream | None = None,
-        bound: Bound = Bound(BoundSide.ABOVE, 0.25),
-    ) -> Fact:  # fmt: skip
+        self,
+        number: int,
+        *,
+        cause: str,
+        check: str,
+        measurement: str,
+        value: float,
+        is_changed: bool,
+        column: str = "",
+        severity: Severity = WARNING,
+        since: datetime | None = None,
+        upstream: Upstream | None = None,
+        crossed: Bound = DEFAULT_BOUND,
+    ) -> Fact:
+        """A fact of one column in the window of this number."""
         start = START + number * self.window
-        judged = JudgedMeasurement(
+        measurement_row = JudgedMeasurement(
             check=check,
             measurement=Measurement(value, {"column": column} if column else {}, measurement),
-            judgement=Judgement.change(severity, bound) if changed else Judgement(Verdict.OK),
+            judgement=Judgement.change(severity, crossed) if is_changed else Judgement(Verdict.OK),
             rows=5000,
             cause=cause,
         )
@@ -352,7 +374,7 @@ class Quarter:
             model="shop",
             start=start,
             end=start + self.window,
-            judged=judged,
+            judged=measurement_row,
             since=since,
             upstream=upstream,
         )
@@ -361,20 +383,21 @@ class Quarter:
         with self.store.write() as connection:
             outbox.recover_unfinished(connection, self.now)
         self.workers = [
-            SinkWorker(name, sink, self.store, lambda: self.now, Random(3), self._reported)
+            SinkWorker(name, sink, self.store, lambda: self.now, Random(3), self._record_delivery)
             for name, sink in self.sinks.items()
         ]
 
     def _restart(self, *, crash: bool) -> None:
-        """Stop and start; with `crash` each receiver has taken a message of which the state knows
-        only that it was begun.
+        """Stop and start the agent.
+
+        With `crash`, each receiver has accepted a message that is stored only as begun.
         """
         for name, sink in self.sinks.items() if crash else ():
             with self.store.write() as connection:
-                claimed = outbox.claim_next(connection, name, self.now)
-            if claimed is not None:
+                claim = outbox.claim_next(connection, name, self.now)
+            if claim is not None:
                 with suppress(DriftlineError):
-                    sink.send(claimed.notification)
+                    sink.send(claim.notification)
         self.store.close()
         self.store = open_store(self.url)
         self.restarts += 1
@@ -393,12 +416,12 @@ class Quarter:
                 return
             self.now = max(self.now + timedelta(seconds=1), min(due))
 
-    def _reported(self, report: DeliveryReport) -> None:
-        heard = self.heard[report.sink]
+    def _record_delivery(self, report: DeliveryReport) -> None:
+        log = self.heard[report.sink]
         if report.outcome is DeliveryOutcome.SENT:
-            heard.messages.append((report.at, report.notification))
+            log.messages.append((report.at, report.notification))
         else:
-            heard.failures += 1
+            log.failures += 1
 
     @property
     def incidents(self) -> dict[str, set[str]]:
@@ -407,78 +430,78 @@ class Quarter:
             name: {
                 real.name
                 for real in CHANGES
-                for family, column, since in shown
+                for family, column, since in series
                 if (family, column) in real.series
                 and abs(since - START - real.day * DAY) <= 3 * self.window
             }
-            for name, shown in self.shown.items()
+            for name, series in self.shown.items()
         }
 
     @property
     def causes(self) -> list[set[str]]:
-        """The real changes by what should be one incident: those that begin within six windows of
-        the one before.
-        """
-        found: list[set[str]] = []
+        """The changes that should be one incident: each begins within six windows of the last."""
+        groups: list[set[str]] = []
         before = -1e6
         for real in sorted(CHANGES, key=lambda real: real.day):
             if (real.day - before) * DAY > 6 * self.window:
-                found.append(set())
-            found[-1].add(real.name)
+                groups.append(set())
+            groups[-1].add(real.name)
             before = real.day
-        return found
+        return groups
 
-    def broken(self) -> list[str]:
-        """What was promised and not kept."""
-        found = []
-        about: dict[str, list[str]] = {}
+    def broken_promises(self) -> list[str]:
+        """The promises that were broken, for people."""
+        faults = []
+        incidents_of_change: dict[str, list[str]] = {}
         for name, causes in self.incidents.items():
             for cause in causes:
-                about.setdefault(cause, []).append(name)
+                incidents_of_change.setdefault(cause, []).append(name)
         for together in self.causes:
-            if {len(about.get(one, ())) for one in together} != {1} or len(
-                {about[one][0] for one in together}
+            if {len(incidents_of_change.get(change, ())) for change in together} != {1} or len(
+                {incidents_of_change[change][0] for change in together}
             ) != 1:
-                found.append(f"{', '.join(sorted(together))}: not one incident")
+                faults.append(f"{', '.join(sorted(together))}: not one incident")
         for row in self.table():
-            heard = self.heard[row["sink"]]
-            turned = {told.incident for told in heard.of(Event.OPENED, Event.REOPENED)}
-            if turned - {told.incident for told in heard.of(Event.RESOLVED)}:
-                found.append(f"{row['sink']}: an end is missing")
+            log = self.heard[row["sink"]]
+            opened_incidents = {
+                message.incident for message in log.of(Event.OPENED, Event.REOPENED)
+            }
+            if opened_incidents - {message.incident for message in log.of(Event.RESOLVED)}:
+                faults.append(f"{row['sink']}: an end is missing")
             if row["most open of a cause"] != 1 or row["left open"]:
-                found.append(f"{row['sink']}: two open messages of one cause, or one left open")
+                faults.append(f"{row['sink']}: two open messages of one cause, or one left open")
             if row["pages in 24 h"] > MAX_PAGES:
-                found.append(f"{row['sink']}: more pages than the cap")
+                faults.append(f"{row['sink']}: more pages than the cap")
             if row["sink"] != "chat" and row["repeats shown"]:
-                found.append(f"{row['sink']}: a repeat, though it can tell")
-        return found
+                faults.append(f"{row['sink']}: a repeat, though it can tell")
+        return faults
 
     def table(self) -> list[dict[str, Any]]:
         """A row for each sink."""
         incidents, rows = self.incidents, []
-        for name, heard in self.heard.items():
+        for name, log in self.heard.items():
             receiver = self.receivers[name]
-            taken = [seen for seen in receiver.requests if seen.status < 300]
-            shown = (
+            successes = [request for request in receiver.requests if request.status < 300]
+            alert_keys = (
                 [alert.key for alert in receiver.accepted] if name == "pager" else receiver.accepted
             )
             repeats = (
-                len(shown) - len(set(shown))
+                len(alert_keys) - len(set(alert_keys))
                 if name == "pager"
-                else len(shown) - len(heard.messages)
+                else len(alert_keys) - len(log.messages)
             )
             rows.append(
                 {
                     "sink": name,
                     "requests": len(receiver.requests),
-                    "taken": len(taken),
-                    "sent again": len(taken) - len(heard.messages),
-                    "opened": len(heard.of(Event.OPENED)),
-                    "reopened": len(heard.of(Event.REOPENED)),
-                    "resolved": len(heard.of(Event.RESOLVED)),
-                    "most open of a cause": heard.most_open(incidents),
-                    "left open": len(heard.open_at_end),
-                    "pages in 24 h": heard.pages,
+                    "taken": len(successes),
+                    "sent again": len(successes) - len(log.messages),
+                    "opened": len(log.of(Event.OPENED)),
+                    "reopened": len(log.of(Event.REOPENED)),
+                    "resolved": len(log.of(Event.RESOLVED)),
+                    "most open of a cause": log.most_open(incidents),
+                    "left open": len(log.open_at_end),
+                    "pages in 24 h": log.pages,
                     "repeats shown": repeats,
                 }
             )
@@ -489,17 +512,19 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--hours", type=float, default=1.0, help="length of a window")
-    given = parser.parse_args()
+    options = parser.parse_args()
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        quarter = Quarter(Path(folder), timedelta(hours=given.hours))
+        quarter = Quarter(Path(folder), timedelta(hours=options.hours))
         quarter.run()
-    told = {name for name, real in quarter.incidents.items() if real}
+    real_incidents = {name for name, real in quarter.incidents.items() if real}
     print(
-        f"{DAYS} days of {given.hours:g} h windows, {COLUMNS} columns, {len(CHANGES)} changes, {quarter.restarts} restarts"
+        f"{DAYS} days of {options.hours:g} h windows, {COLUMNS} columns, {len(CHANGES)} changes, "
+        f"{quarter.restarts} restarts"
     )
     print(
-        f"{quarter.opened} incidents opened, {len(told)} of them about a real change; {quarter.held} changes held back"
+        f"{quarter.opened} incidents opened, {len(real_incidents)} of them about a real change; "
+        f"{quarter.held} changes held back"
     )
     rows = quarter.table()
     print("| " + " | ".join(rows[0]) + " |")
@@ -509,12 +534,13 @@ def main() -> None:
     for real in CHANGES:
         names = [name for name, causes in quarter.incidents.items() if real.name in causes]
         print(
-            f"{real.name}: {len(real.columns)} columns, {len(names)} incident{'s' if len(names) != 1 else ''}"
+            f"{real.name}: {len(real.columns)} columns, "
+            f"{len(names)} incident{'s' if len(names) != 1 else ''}"
         )
     print(f"{time.monotonic() - began:.0f} s", file=sys.stderr)
-    for text in quarter.broken():
+    for text in quarter.broken_promises():
         print(text)
-    sys.exit(bool(quarter.broken()))
+    sys.exit(bool(quarter.broken_promises()))
 
 
 if __name__ == "__main__":

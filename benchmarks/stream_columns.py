@@ -122,18 +122,18 @@ class Cells:
         def within(cell: int, u: Floats) -> Floats:
             return column.ppf(upto[cell] + (upto[cell + 1] - upto[cell]) * u, shift)
 
-        opened = np.flatnonzero(self.open & (counts > 0))
-        drawn = np.concatenate(
-            [np.empty(0), *(within(cell, rng.random(counts[cell])) for cell in opened)]
+        open_cells = np.flatnonzero(self.open & (counts > 0))
+        values = np.concatenate(
+            [np.empty(0), *(within(cell, rng.random(counts[cell])) for cell in open_cells)]
         )
-        off, away = drawn - column.centre, self.mean - column.centre
-        closed = np.where(self.open, 0, counts)
-        total = off.sum() + closed @ away
-        square = (off * off).sum() + closed @ (away * away + self.variance)
-        seen = np.flatnonzero(closed)
-        ends = [drawn.min(), drawn.max()] if len(drawn) else []
-        if len(seen):
-            first, last = int(seen[0]), int(seen[-1])
+        off, away = values - column.centre, self.mean - column.centre
+        closed_counts = np.where(self.open, 0, counts)
+        total = off.sum() + closed_counts @ away
+        square = (off * off).sum() + closed_counts @ (away * away + self.variance)
+        filled_cells = np.flatnonzero(closed_counts)
+        ends = [values.min(), values.max()] if len(values) else []
+        if len(filled_cells):
+            first, last = int(filled_cells[0]), int(filled_cells[-1])
             # The least of k uniform numbers is 1 - V^(1/k), the greatest V^(1/k).
             low, high = rng.random(2) ** (1 / counts[[first, last]])
             ends += [within(first, np.array(1 - low)), within(last, np.array(high))]
@@ -188,15 +188,15 @@ class Categorical:
         """Their names, in the order of the latent."""
         return [f"{self.name}_{place}" for place in range(len(self.shares))]
 
-    def moved(self, shift: float, more: float = 0.0) -> Floats:
+    def shift_shares(self, shift: float, more: float = 0.0) -> Floats:
         """The shares when the latent has moved by `shift`, and then the first category has grown by
         `more`.
         """
         cuts = special.ndtri(np.cumsum(self.shares)[:-1])
         shares = np.diff(np.concatenate(([0.0], special.ndtr(cuts - shift), [1.0])))
-        grown = shares * (1 - shares[0] - more) / (1 - shares[0])
-        grown[0] = shares[0] + more
-        return grown
+        new_shares = shares * (1 - shares[0] - more) / (1 - shares[0])
+        new_shares[0] = shares[0] + more
+        return new_shares
 
     def codes(self, rows: int, shares: Floats, rng: np.random.Generator) -> NDArray[np.int64]:
         """Places among the categories, shape (rows,)."""
@@ -207,9 +207,14 @@ class Categorical:
     ) -> CategoricalColumn:
         """A day of `rows` rows, as a profile shows it."""
         nulls = int(rng.binomial(rows, missing)) if missing else 0
-        drawn = zip(self.categories, rng.multinomial(rows - nulls, shares).tolist(), strict=True)
+        category_counts = zip(
+            self.categories, rng.multinomial(rows - nulls, shares).tolist(), strict=True
+        )
         counts = dict(
-            sorted(((name, n) for name, n in drawn if n), key=lambda item: (-item[1], item[0]))
+            sorted(
+                ((name, n) for name, n in category_counts if n),
+                key=lambda item: (-item[1], item[0]),
+            )
         )
         return CategoricalColumn(self.name, rows, nulls, 0, counts, 0, len(counts))
 

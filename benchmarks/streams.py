@@ -155,7 +155,7 @@ class Stream:
         """The reference, profiled."""
         return self._profile(self.reference_batch).window(version="reference")
 
-    def profiled(self, day: int) -> Window:
+    def profile_window(self, day: int) -> Window:
         """The window of a day by drawing its rows and profiling them."""
         start, end = span(day)
         return self._profile(self.batch(day), start, end - TICK).window(start=start, end=end)
@@ -166,14 +166,18 @@ class Stream:
         columns: dict[str, Column] = {}
         for column, today in zip(COLUMNS, self._today(day), strict=True):
             if isinstance(column, Categorical):
-                shares = column.moved(today.shift, today.size("share"))
+                shares = column.shift_shares(today.shift, today.size("share"))
                 columns[column.name] = column.draw(self.rows, today.missing, shares, rng)
             else:
-                made = self._cells[column.name].draw(self.rows, today.missing, today.shift, rng)
+                window_column = self._cells[column.name].draw(
+                    self.rows, today.missing, today.shift, rng
+                )
                 if today.change is not None and today.change.kind == "frozen":
-                    made = frozen(made, self._median(column))
+                    window_column = frozen(window_column, self._median(column))
                 columns[column.name] = (
-                    times(made, today.size("unit")) if today.size("unit") else made
+                    times(window_column, today.size("unit"))
+                    if today.size("unit")
+                    else window_column
                 )
         start, end = span(day)
         parts = {
@@ -194,8 +198,8 @@ class Stream:
         days = []
         for column, shift in zip(COLUMNS, self.shifts[day].tolist(), strict=True):
             change = self.change
-            happened = change is not None and change.column == column.name and day >= change.day
-            today = Today(shift, column.missing, change if happened else None)
+            has_happened = change is not None and change.column == column.name and day >= change.day
+            today = Today(shift, column.missing, change if has_happened else None)
             days.append(
                 Today(
                     shift + today.size("shift"),
@@ -208,16 +212,18 @@ class Stream:
     def _batch(self, rows: int, days: list[Today], rng: np.random.Generator) -> pa.RecordBatch:
         arrays = []
         for column, today in zip(COLUMNS, days, strict=True):
-            gone = rng.random(rows) < today.missing if today.missing else None
+            is_missing = rng.random(rows) < today.missing if today.missing else None
             if isinstance(column, Categorical):
-                codes = column.codes(rows, column.moved(today.shift, today.size("share")), rng)
-                indices = pa.array(codes, pa.int32(), mask=gone)
+                codes = column.codes(
+                    rows, column.shift_shares(today.shift, today.size("share")), rng
+                )
+                indices = pa.array(codes, pa.int32(), mask=is_missing)
                 arrays.append(pa.DictionaryArray.from_arrays(indices, pa.array(column.categories)))
                 continue
             values = column.values(rows, today.shift, rng) * (today.size("unit") or 1.0)
             if today.change is not None and today.change.kind == "frozen":
                 values[:] = self._median(column)
-            arrays.append(pa.array(values, mask=gone))
+            arrays.append(pa.array(values, mask=is_missing))
         return pa.RecordBatch.from_arrays(arrays, [column.name for column in COLUMNS])
 
     def _profile(self, batch: pa.RecordBatch, *moments: datetime) -> Profile:

@@ -43,7 +43,8 @@ SUMS = ", ".join(
 SPLIT = "string_split(captureData.endpointInput.data, ',')"
 PARSERS = {
     "flat.jsonl": (
-        f"select {SUMS}, sum(strlen(id)), max(time) from read_json('PATH', format='newline_delimited', columns={COLUMNS})"
+        f"select {SUMS}, sum(strlen(id)), max(time) "
+        f"from read_json('PATH', format='newline_delimited', columns={COLUMNS})"
     ),
     "flat.parquet": f"select {SUMS}, sum(strlen(id)), sum(strlen(time)) from read_parquet('PATH')",
     "capture.jsonl": (
@@ -51,19 +52,26 @@ PARSERS = {
         + ", ".join(f"max(try_cast(v[{place + 1}] as DOUBLE))" for place in range(NUMERIC))
         + ", "
         + ", ".join(f"max(v[{NUMERIC + place + 1}])" for place in range(CATEGORICAL))
-        + f", max(o), max(t) from (select {SPLIT} as v, captureData.endpointOutput.data as o, eventMetadata.inferenceTime as t "
-        "from read_json('PATH', format='newline_delimited', columns={captureData: 'STRUCT(endpointInput STRUCT(data VARCHAR), "
-        "endpointOutput STRUCT(data VARCHAR))', eventMetadata: 'STRUCT(eventId VARCHAR, inferenceTime VARCHAR)'}))"
+        + f", max(o), max(t) from (select {SPLIT} as v, captureData.endpointOutput.data as o, "
+        "eventMetadata.inferenceTime as t from read_json('PATH', format='newline_delimited', "
+        "columns={captureData: 'STRUCT(endpointInput STRUCT(data VARCHAR), "
+        "endpointOutput STRUCT(data VARCHAR))', "
+        "eventMetadata: 'STRUCT(eventId VARCHAR, inferenceTime VARCHAR)'}))"
     ),
 }
-DUCKDB = "import duckdb, sys; c = duckdb.connect(); c.execute('SET threads=2'); print(c.execute(sys.argv[1]).fetchall()[0][:2])"
+DUCKDB = (
+    "import duckdb, sys; c = duckdb.connect(); c.execute('SET threads=2'); "
+    "print(c.execute(sys.argv[1]).fetchall()[0][:2])"
+)
 ARROW = {
     "flat.jsonl": (
-        "import pyarrow.json as j, sys\nfor b in j.open_json(sys.argv[1], read_options=j.ReadOptions(block_size=1 << 23)): pass"
+        "import pyarrow.json as j, sys\nfor b in j.open_json(sys.argv[1], "
+        "read_options=j.ReadOptions(block_size=1 << 23)): pass"
     ),
     "flat.parquet": (
         "import pyarrow.parquet as q, sys\n"
-        "for b in q.ParquetFile(sys.argv[1], read_dictionary=['c0', 'c1', 'c2', 'c3']).iter_batches(): pass"
+        "for b in q.ParquetFile(sys.argv[1], read_dictionary=['c0', 'c1', 'c2', 'c3'])"
+        ".iter_batches(): pass"
     ),
     "capture.jsonl": "",
 }
@@ -88,7 +96,8 @@ def config(folder: Path, name: str, scratch: Path) -> Path:
     """The configuration that reads one of the logs."""
     capture = name.startswith("capture")
     headers = ", ".join(NUMBERS + WORDS)
-    form = f", format: {{type: sagemaker, options: {{headers: [{headers}], output_headers: [prediction, score, label]}}}}"
+    options = f"{{headers: [{headers}], output_headers: [prediction, score, label]}}"
+    form = f", format: {{type: sagemaker, options: {options}}}"
     path = scratch / f"{name}.yaml"
     path.write_text(
         CONFIG.format(
@@ -114,22 +123,24 @@ def measure(command: list[str], fine: tuple[int, ...] = (0,)) -> tuple[float, fl
     began = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     assert process.stderr is not None
-    said = process.stderr.read()
+    errors = process.stderr.read()
     _, status, usage = os.wait4(process.pid, 0)
     code = os.waitstatus_to_exitcode(status)
-    assert code in fine, said.decode()[-2000:]
+    assert code in fine, errors.decode()[-2000:]
     return time.perf_counter() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
 def row(
     label: str,
-    found: list[tuple[float, float, float]],
+    measures: list[tuple[float, float, float]],
     base: list[tuple[float, float, float]] | None = None,
 ) -> str:
     """One line of the table: medians, and the median of the ratios taken pair by pair."""
-    wall, cpu, memory = (statistics.median(values) for values in zip(*found, strict=True))
+    wall, cpu, memory = (statistics.median(values) for values in zip(*measures, strict=True))
     ratio = (
-        statistics.median(mine[0] / theirs[0] for mine, theirs in zip(found, base, strict=True))
+        statistics.median(
+            own[0] / base_measure[0] for own, base_measure in zip(measures, base, strict=True)
+        )
         if base
         else 1.0
     )
@@ -142,14 +153,15 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000])
     parser.add_argument("--runs", type=int, default=3)
-    asked = parser.parse_args()
-    for rows in asked.rows:
-        folder = asked.folder / str(rows)
+    options = parser.parse_args()
+    for rows in options.rows:
+        folder = options.folder / str(rows)
         if not (folder / "flat.parquet").exists():
             write(folder, rows)
-        print(f"\n{rows:,} rows, 24 columns, reference of 100,000 rows, median of {asked.runs}\n")
+        print(f"\n{rows:,} rows, 24 columns, reference of 100,000 rows, median of {options.runs}\n")
         print(
-            "| | wall s | processor s | peak MB | wall against the fastest parser |\n| --- | ---: | ---: | ---: | ---: |"
+            "| | wall s | processor s | peak MB | wall against the fastest parser |\n"
+            "| --- | ---: | ---: | ---: | ---: |"
         )
         for name, query in PARSERS.items():
             size = (folder / name).stat().st_size / 1e6
@@ -160,7 +172,7 @@ def main() -> None:
             }
             with tempfile.TemporaryDirectory() as scratch:
                 settings = config(folder, name, Path(scratch))
-                for _ in range(asked.runs):
+                for _ in range(options.runs):
                     path = str(folder / name)
                     results["parser"].append(
                         measure([sys.executable, "-c", DUCKDB, query.replace("PATH", path)])

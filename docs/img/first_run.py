@@ -28,51 +28,52 @@ WIDTH, SECONDS, QUIET = 132, 60, 4
 
 
 def terminal_of(command: list[str], folder: Path) -> str:
-    """What `command` writes to a terminal until it has been quiet for some seconds, and while it
-    then stops.
+    """Run a command in a terminal; returns all that it prints until it has stopped.
+
+    It is stopped when it prints nothing for some seconds.
     """
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 60, WIDTH, 0, 0))
+    controller, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 60, WIDTH, 0, 0))
     env = os.environ | {"TERM": "xterm-256color", "COLUMNS": str(WIDTH)}
     process = subprocess.Popen(
         command,
         cwd=folder,
         env=env,
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
         start_new_session=True,
     )
-    os.close(theirs)
-    seen, began, stopping = b"", time.monotonic(), False
+    os.close(terminal)
+    output, began, stopping = b"", time.monotonic(), False
     while True:
-        ready = select([ours], [], [], QUIET)[0]
+        ready = select([controller], [], [], QUIET)[0]
         if not ready or (time.monotonic() - began > SECONDS and not stopping):
             process.send_signal(signal.SIGINT)
             stopping = True
             continue
         try:
-            data = os.read(ours, 65536)
+            data = os.read(controller, 65536)
         except OSError:
             break
         if not data:
             break
-        seen += data
+        output += data
     process.wait()
-    return seen.decode()
+    return output.decode()
 
 
 def main() -> None:
-    """Run the example in a folder of its own and draw what it says."""
+    """Run the example in a folder of its own and draw its output."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         shutil.copy(ROOT / "config.example.yaml", folder)
         (folder / "examples").symlink_to(ROOT / "examples")
         driftline = Path(sys.executable).parent / "driftline"
-        said = terminal_of([str(driftline), "run", "-c", "config.example.yaml"], folder)
+        output = terminal_of([str(driftline), "run", "-c", "config.example.yaml"], folder)
     screen = Console(record=True, width=WIDTH, file=open(os.devnull, "w"), force_terminal=True)  # noqa: SIM115
     screen.print("$ make run", style="bold")
-    screen.print(Text.from_ansi(said.replace("\r\n", "\n").rstrip()))
+    screen.print(Text.from_ansi(output.replace("\r\n", "\n").rstrip()))
     # The stock frame loads a font from the web; a picture must load nothing.
     start, end = (
         CONSOLE_SVG_FORMAT.index("@font-face"),

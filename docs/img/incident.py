@@ -37,11 +37,11 @@ def main() -> None:
         line(rng, "plan: psi", Severity.WARNING, 0.2, 0.02),
         line(rng, "age: missing rate (share)", Severity.INFO, 0.1, 0.03),
     ]
-    drawn = render_incident(
+    png = render_incident(
         "churn: tenure drifts since 2026-04-15 00:00 UTC: mean shift 0.31 sd; and plan, age", lines
     )
-    assert drawn is not None
-    (Path(__file__).parent / "incident.png").write_bytes(drawn)
+    assert png is not None
+    (Path(__file__).parent / "incident.png").write_bytes(png)
 
 
 if __name__ == "__main__":

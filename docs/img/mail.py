@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests/support"))
 
 from cases import START, lives
 from driftline_plugins.sinks.email import Email
@@ -29,8 +29,8 @@ from driftline.testing import FakeLog
 from driftline.types.notification import Notification
 
 
-def chart(told: Notification) -> bytes | None:
-    """Two days of made-up hours before the one that is told."""
+def chart(notification: Notification) -> bytes | None:
+    """Draw two days of made-up hours before the begin of the incident."""
     rng = np.random.default_rng(1)
     lines = []
     for name, severity, now in (
@@ -39,37 +39,53 @@ def chart(told: Notification) -> bytes | None:
     ):
         values = np.append(np.abs(rng.normal(0.01, 0.01, 48)), now)
         points = [
-            SeriesPoint(told.since + timedelta(hours=hour), value, value * 0.9, value * 1.1)
+            SeriesPoint(notification.since + timedelta(hours=hour), value, value * 0.9, value * 1.1)
             for hour, value in enumerate(values.tolist(), -48)
         ]
-        lines.append(SeriesLine(name, severity, told.since, points, 0.01))
-    return render_incident(told.title, lines)
+        lines.append(SeriesLine(name, severity, notification.since, points, 0.01))
+    return render_incident(notification.title, lines)
 
 
 def main() -> None:
-    """Send, receive, and take a picture."""
+    """Send a mail, receive it, and draw it as a browser shows it."""
     chromium = sys.argv[1] if len(sys.argv) > 1 else "chromium"
-    told = lives()["several"].model_copy(
+    notification = lives()["several"].model_copy(
         update={
-            "links": {"open": "https://watch.example/i/inc_1", "acknowledge": "https://watch.example/i/inc_1/ack"},
-            "facts": {
-                "why": "first alert", "likely cause": "minutes come in seconds since a deploy at 08:55",
-                "cost so far": "about 1,200 wrong decisions", "decision": "roll back", "runbook": "https://wiki.example/churn",
+            "links": {
+                "open": "https://watch.example/i/inc_1",
+                "acknowledge": "https://watch.example/i/inc_1/ack",
             },
-        }
-    )  # fmt: skip
+            "facts": {
+                "why": "first alert",
+                "likely cause": "minutes come in seconds since a deploy at 08:55",
+                "cost so far": "about 1,200 wrong decisions",
+                "decision": "roll back",
+                "runbook": "https://wiki.example/churn",
+            },
+        },
+    )
     with tempfile.TemporaryDirectory() as folder, MailServer(Path(folder)) as server:
         sink = Email(
-            host="127.0.0.1", port=server.port, trusted=str(server.ca), username=USER, password=Secret("${env:P}", PASSWORD),
-            sender="driftline <robot@ml.example>", to=("ann@example.org",),
-        )  # fmt: skip
+            host="127.0.0.1",
+            port=server.port,
+            trusted=str(server.ca),
+            username=USER,
+            password=Secret("${env:P}", PASSWORD),
+            sender="driftline <robot@ml.example>",
+            to=("ann@example.org",),
+        )
         sink.start(
             StartContext(
-                "mail", FakeLog(), lambda: START, message=Renderer(), connect=Dial(allow_private=True),
-                chart=chart, earlier=lambda told: "",
-            )
-        )  # fmt: skip
-        sink.send(told)
+                "mail",
+                FakeLog(),
+                lambda: START,
+                message=Renderer(),
+                connect=Dial(allow_private=True),
+                chart=chart,
+                earlier=lambda notification: "",
+            ),
+        )
+        sink.send(notification)
         parts = {part.get_content_type(): part for part in server.mails[-1].message.walk()}
         image = (
             "data:image/png;base64," + base64.b64encode(parts["image/png"].get_content()).decode()
@@ -80,11 +96,19 @@ def main() -> None:
         )
         subprocess.run(
             [
-                chromium, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={folder}/user",
-                "--window-size=720,880", f"--screenshot={Path(__file__).with_name('email.png')}", page.as_uri(),
+                chromium,
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--hide-scrollbars",
+                f"--user-data-dir={folder}/user",
+                "--window-size=720,880",
+                f"--screenshot={Path(__file__).with_name('email.png')}",
+                page.as_uri(),
             ],
-            check=True, capture_output=True,
-        )  # fmt: skip
+            check=True,
+            capture_output=True,
+        )
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ UNLIKELY = 1e-4
 def both():
     """200 windows, each both ways, of a stream whose days differ."""
     stream = Stream("month_end", 300, seed=1)
-    return stream, [(stream.profiled(day), stream.window(day)) for day in range(200)]
+    return stream, [(stream.profile_window(day), stream.window(day)) for day in range(200)]
 
 
 def psi(reference, column):

@@ -19,7 +19,7 @@ def test_a_quarter_is_told_once_and_wholly(tmp_path):
     quarter = Quarter(tmp_path, timedelta(hours=8))
     quarter.run()
     assert quarter.restarts == RESTARTS
-    assert quarter.broken() == []
+    assert quarter.broken_promises() == []
     rows = {row["sink"]: row for row in quarter.table()}
     for heard in quarter.heard.values():
         assert len({told.id for _, told in heard.messages}) == len(heard.messages)
