@@ -207,7 +207,9 @@ class Quarter:
         self.over = {key: self.rng.randrange(4) for key in self.delays}
         self.store: Store = open_store(self.url)
         self.alerting = threading.Lock()
-        self.quiet = Silencing(inhibitions=declared_inhibitions(Registry.load()), max_pages=MAX_PAGES)
+        self.quiet = Silencing(
+            inhibitions=declared_inhibitions(Registry.load()), max_pages=MAX_PAGES
+        )
 
     def run(self) -> None:
         """All of it."""
