@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 MAX_OBJECTS = 3
 """Objects that are read where all are of one kind."""
 MAX_KINDS = 4
-"""Kinds of folders of which one object each is read."""
+"""Kinds of folders; one object of each is read."""
 MAX_LISTED = 1000
 RECENT = timedelta(days=2)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import MISSING, fields
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from driftline.state.tables import as_micros, from_micros, from_micros_or_none
@@ -163,19 +164,30 @@ def _load_upstream(item: Any) -> Upstream:
     return Upstream(UpstreamKind(kind), str(name))
 
 
-def _dump_fields(value: Any, skip: frozenset[str] = frozenset()) -> dict[str, Any]:
+@cache
+def _stored_fields(kind: Any, skip: frozenset[str]) -> tuple[tuple[str, Any], ...]:
+    """Names and defaults of the fields of a record that are stored."""
+    return tuple(
+        (item.name, {} if item.default is MISSING else item.default)
+        for item in fields(kind)
+        if item.name not in skip
+    )
+
+
+def _dump_fields(value: object, skip: frozenset[str] = frozenset()) -> dict[str, Any]:
     """Dump the fields that differ from their defaults; times become microseconds."""
     state: dict[str, Any] = {}
-    for item in fields(value):
-        part = getattr(value, item.name)
-        default = {} if item.default is MISSING else item.default
-        if item.name not in skip and part != default:
-            state[item.name] = as_micros(part) if isinstance(part, datetime) else part
+    kind: Any = type(value)
+    for name, default in _stored_fields(kind, skip):
+        part = getattr(value, name)
+        if part != default:
+            state[name] = as_micros(part) if isinstance(part, datetime) else part
     return state
 
 
 NOT_IN_ENTRY = frozenset({"labels", "name", "rows", "p_value", "reason", "least", "most"})
 """Fields of a measurement that entries do not store: the alert or the judgement has them."""
+NOT_IN_WINDOW, NOT_IN_JUDGEMENT = frozenset({"judged"}), frozenset({"bound", "within"})
 MEASUREMENT_FIELDS = frozenset(Measurement.__dataclass_fields__) - NOT_IN_ENTRY
 
 
@@ -184,8 +196,8 @@ def _dump_entry(entry: AlertEntry | None) -> dict[str, Any] | None:
     if entry is None:
         return None
     judgement = entry.judgement
-    state = _dump_fields(entry, skip=frozenset({"judged"}))
-    state |= _dump_fields(judgement, skip=frozenset({"bound", "within"}))
+    state = _dump_fields(entry, skip=NOT_IN_WINDOW)
+    state |= _dump_fields(judgement, skip=NOT_IN_JUDGEMENT)
     state |= _dump_fields(entry.measurement, skip=NOT_IN_ENTRY)
     if judgement.bound is not None:
         state["bound"] = [judgement.bound.side.value, judgement.bound.value]

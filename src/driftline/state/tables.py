@@ -235,7 +235,7 @@ windows = Table(
             Integer,
             nullable=False,
             default=0,
-            comment="1 when it was so old when first judged that nobody is told",
+            comment="1 when it was too old for messages when first judged",
         ),
         Column("reference_id", Id),
         Column("config_digest", NulSafeString, nullable=False, default=""),
@@ -438,7 +438,7 @@ incidents = Table(
         ),
     ),
     Index("incidents_by_state", "model", "state"),
-    comment="Alerts that belong together: what a person is told about.",
+    comment="Alerts that belong together: people get one thread for each.",
 )
 
 incident_events = Table(
@@ -522,7 +522,7 @@ silences = Table(
         ),
         Column("ended_reason", NulSafeText, nullable=False, default=""),
     ),
-    comment="For how long nobody is told of what.",
+    comment="Which messages are not sent, and for how long.",
 )
 
 pages = Table(

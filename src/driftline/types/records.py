@@ -41,7 +41,7 @@ class DueWindow:
     rows: int
     revision: int
     quiet: bool = False
-    """Whether nobody is told of it."""
+    """Whether no message is sent about it."""
     labels_only: bool = False
     """Whether only labels came since it was judged."""
 

@@ -162,7 +162,7 @@ def _check(answer: tuple[int, bytes | str], success: int = 250) -> None:
     if code // 100 == success // 100:
         return
     if code // 100 == 5:
-        raise Rejected(f"the mail server refuses: {_answer_text(code, text)}", code)
+        raise Rejected(f"the mail server rejected it: {_answer_text(code, text)}", code)
     raise Retryable(f"the mail server says: {_answer_text(code, text)}")
 
 

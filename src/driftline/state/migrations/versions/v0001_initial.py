@@ -78,7 +78,7 @@ def upgrade() -> None:
             sa.Column("detail", sa.Text(), nullable=False, comment="JSON"),
         ),
         sa.PrimaryKeyConstraint("id"),
-        comment="Alerts that belong together: what a person is told about.",
+        comment="Alerts that belong together: people get one thread for each.",
     )
     op.create_index("incidents_by_state", "incidents", ["model", "state"], unique=False)
     op.create_table(

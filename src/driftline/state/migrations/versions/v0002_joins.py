@@ -103,7 +103,7 @@ def upgrade() -> None:
             sa.Integer(),
             nullable=False,
             server_default="0",
-            comment="1 when it was so old when first judged that nobody is told",
+            comment="1 when it was too old for messages when first judged",
         ),
     )
     op.create_table(

@@ -80,7 +80,7 @@ def upgrade() -> None:
             ),
             sa.Column("ended_reason", NulSafeText(), nullable=False),
         ),
-        comment="For how long nobody is told of what.",
+        comment="Which messages are not sent, and for how long.",
     )
     op.create_table(
         "pages",
