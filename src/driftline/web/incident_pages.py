@@ -18,6 +18,7 @@ from driftline.alerting.digest import CAUSE
 from driftline.alerting.fact import MONITORING
 from driftline.alerting.links import CHART, OPEN, possible_acts
 from driftline.incidents.desk import ActRefused, Desk
+from driftline.state.action_runs import State
 from driftline.types import phrasing
 from driftline.web.access import Access, ask_password
 from driftline.web.pages import render_message, render_page
@@ -27,7 +28,7 @@ CHART_FOR = "private, max-age=300"
 """How long a browser may keep a chart: it changes with each message of the incident."""
 NO_WINDOW = (MONITORING, CAUSE)
 """Families of incidents whose numbers come from no window."""
-AWAITING = "awaiting approval"
+AWAITING = State.AWAITING.value
 
 
 def incident_routes(agent: StatusSource, access: Access) -> list[Route]:
