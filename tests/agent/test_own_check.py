@@ -142,7 +142,7 @@ def test_it_inhibits_and_is_inhibited(tmp_path):
     with station.open():
         station.tick()
         desk = station.agent.desk
-        found = {one["family"]: one["id"] for one in desk.listed(every=True)}
+        found = {one["family"]: one["id"] for one in desk.list_incidents(every=True)}
         history = desk.incident(found["quality"])["history"]
     assert station.events() == station.events("service") == ["opened"]
     assert history[0]["held"] == f"inhibited by {found['service']}"

@@ -26,7 +26,7 @@ from driftline.alerting.incident import Change
 from driftline.config import Config
 from driftline.delivery.worker import SinkWorker
 from driftline.extensions.hooks import announce, enrich, transformer
-from driftline.incidents.chart_cache import Pictures
+from driftline.incidents.chart_cache import ChartCache
 from driftline.incidents.desk import Desk
 from driftline.state import incidents
 from driftline.state.store import Store
@@ -66,7 +66,7 @@ class Agent:
         self._actions = ActionDispatcher(
             action_plans(config), services.guard, services.log, self._phrasebook
         )
-        self._charts = Pictures(services.store, services.log)
+        self._charts = ChartCache(services.store, services.log)
         patience_ticks = 1 if once else PATIENCE_TICKS
         self.watches = {
             name: ModelWatch(

@@ -24,7 +24,7 @@ from driftline.contracts.plugin import Plugin
 from driftline.delivery.action_sink import ONCE, ActionSink
 from driftline.delivery.worker import DeliveryOutcome, DeliveryPolicy, DeliveryReport, SinkWorker
 from driftline.extensions.hooks import announce
-from driftline.incidents.chart_cache import Pictures
+from driftline.incidents.chart_cache import ChartCache
 from driftline.state import action_runs, outbox
 from driftline.types.errors import DriftlineError
 from driftline.types.notification import Notification
@@ -50,7 +50,7 @@ class DeliveryWorkers:
         services: Services,
         contexts: ContextFactory,
         *,
-        charts: Pictures,
+        charts: ChartCache,
         report_facts: ReportFacts,
         seed: int,
     ) -> None:

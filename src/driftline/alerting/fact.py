@@ -1,4 +1,4 @@
-"""Facts, the input of alerting: one judged measurement of one window, or of one tick of the agent."""
+"""Facts, the input of alerting: a judged measurement of a window or of a tick of the agent."""
 
 from __future__ import annotations
 
@@ -45,18 +45,15 @@ class Fact:
     keep_firing_windows: int = 0
     """Further quiet windows before a firing alert is resolved (`keep_firing`)."""
     revision: int = 0
-    """The revision of the window: a fact older than the one before is ignored, any other replaces
-    it.
-    """
+    """The revision of the window; a fact with an older one is ignored."""
     since: datetime | None = None
-    """Start of the first window that was different, where that was found later; None stands for
-    this window.
-    """
+    """Start of the first window that was different; None stands for this window."""
     upstream: Upstream | None = None
     """What is known to have changed before it: alerts that share it are one incident."""
     alike: frozenset[str] = frozenset()
-    """Keys of alerts about what moved together with this while nothing was wrong: with one that
-    fires it is one incident.
+    """Keys of alerts that moved together with this one while nothing was wrong.
+
+    With one that fires it is one incident.
     """
 
     labels: Labels = field(init=False)

@@ -180,14 +180,14 @@ def update_incident(
     improving = severity.rank < incident.severity.rank
     improving_since = (incident.improving_since or start) if improving else None
     incident = replace(incident, keys=keys, calm_since=None, improving_since=improving_since)
-    settled = replace(incident, improving_since=None)
+    steady = replace(incident, improving_since=None)
     if severity.rank > incident.severity.rank:
         change = make_change(
-            settled, Event.UPDATED, Reason.MORE_SEVERE, members, occasion, severity=severity
+            steady, Event.UPDATED, Reason.MORE_SEVERE, members, occasion, severity=severity
         )
     elif improving_since is not None and end - improving_since >= calm_span:
         change = make_change(
-            settled, Event.UPDATED, Reason.LESS_SEVERE, members, occasion, severity=severity
+            steady, Event.UPDATED, Reason.LESS_SEVERE, members, occasion, severity=severity
         )
     elif _decisions(firing) - _decisions(previous):
         change = make_change(incident, Event.UPDATED, Reason.DECIDED, members, occasion)
@@ -304,12 +304,12 @@ def _message_facts(
     incident: Incident, reason: Reason, occasion: Occasion, *, alerts: int
 ) -> dict[str, str]:
     """The facts of a message: why it is sent, how many alerts there are, what changed before."""
-    why = reason.value
+    sentence = reason.value
     if occasion.author:
-        why += f" by {clean(occasion.author, 60)}"
+        sentence += f" by {clean(occasion.author, 60)}"
     if occasion.comment:
-        why += f": {clean(occasion.comment, LONGEST)}"
-    facts = {WHY: why}
+        sentence += f": {clean(occasion.comment, LONGEST)}"
+    facts = {WHY: sentence}
     if alerts > MOST_ALERTS:
         facts[IN_ALL] = str(alerts)
     if incident.upstream:

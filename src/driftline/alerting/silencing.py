@@ -17,8 +17,10 @@ from driftline.types.incident import Hold, HoldKind, Incident, Reason
 from driftline.types.matchers import Matchers
 
 OF_INCIDENT = frozenset({"model", "severity", "id"})
-"""All other names are of alerts: `family`, `check`, `measurement`, `segment`, `version`, `reason`,
-`side` (`above` or `below` the bound that was crossed) and labels like `column`.
+"""Matcher names of an incident.
+
+All others are of alerts: `family`, `check`, `measurement`, `segment`, `version`, `reason`, `side`
+(`above` or `below` the bound that was crossed) and labels like `column`.
 """
 Inhibition = tuple[Matchers, Matchers]
 """While an incident of the model touches the first, those that match the second are held back."""
@@ -166,9 +168,9 @@ def _alert_matches(matchers: Matchers, alerts: Sequence[Alert]) -> list[bool]:
 def _alert_fields(alert: Alert) -> Mapping[str, str]:
     """What matchers may ask of an alert, by name."""
     judgement = None if alert.newest_change is None else alert.newest_change.judgement
-    crossed = None if judgement is None else judgement.bound
+    bound = None if judgement is None else judgement.bound
     return {
-        "side": "" if crossed is None else crossed.side.value,
+        "side": "" if bound is None else bound.side.value,
         **dict(alert.labels),
         "family": alert.cause,
         "check": alert.check,

@@ -66,15 +66,15 @@ def retire(state: AlertingState, is_gone: Callable[[Alert], bool], at: datetime)
     the end of its time.
     """
     work = Work.of(state)
-    gone = {key: alert for key, alert in sorted(state.alerts.items()) if is_gone(alert)}
+    retired = {key: alert for key, alert in sorted(state.alerts.items()) if is_gone(alert)}
     occasion = Occasion(window=(at, at), phrasebook=work.phrasebook)
     for incident in by_age(state.incidents.values()):
         members = [alert for key, alert in sorted(state.alerts.items()) if key in incident.keys]
-        remaining = [alert for alert in members if alert.key not in gone]
+        remaining = [alert for alert in members if alert.key not in retired]
         still_fires = any(alert.is_firing for alert in remaining)
         if incident.resolved_at is None and len(remaining) < len(members) and not still_fires:
             work.record(resolve(incident, Reason.RETIRED, members, occasion))
-    work.drop_alerts(gone)
+    work.drop_alerts(retired)
     return work.step((), at)
 
 
@@ -108,15 +108,15 @@ def _move_incidents(
     for name, returning in sorted(assignment.returning.items()):
         incident = work.incidents[name]
         work.record(reopen(incident, _incident_alerts(alerts, incident, returning), occasion))
-    for name, assigned in assignment.open.items():
+    for name, firing in assignment.open.items():
         incident = work.incidents[name]
         removed_keys = assignment.removed_keys.get(name, frozenset())
         incident = replace(incident, keys=incident.keys - removed_keys)
         before = [alert for alert in previous if alert.key in incident.keys]
-        is_withdrawn = not assigned and _is_withdrawn(before, alerts)
+        is_withdrawn = not firing and _is_withdrawn(before, alerts)
         incident, change = update_incident(
             incident,
-            _incident_alerts(alerts, incident, assigned),
+            _incident_alerts(alerts, incident, firing),
             occasion,
             previous=before,
             additions=assignment.additions.get(name, ()),
@@ -169,8 +169,8 @@ def _windows(facts: Sequence[Fact]) -> Iterable[tuple[Lane, list[Fact]]]:
     def place(fact: Fact) -> tuple[datetime, Lane]:
         return fact.start, (fact.model, lane_of(fact.cause, fact.check, fact.measurement))
 
-    ordered = sorted(facts, key=lambda fact: (place(fact), _order(fact)))
-    for (_, lane), group in groupby(ordered, key=place):
+    sorted_facts = sorted(facts, key=lambda fact: (place(fact), _order(fact)))
+    for (_, lane), group in groupby(sorted_facts, key=place):
         yield lane, list(group)
 
 

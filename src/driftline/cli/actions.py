@@ -262,6 +262,7 @@ def _show(runs: list[Run]) -> None:
     from rich.console import Console
     from rich.markup import escape
 
+    from driftline.state.action_runs import State
     from driftline.types.phrasing import clean, utc
 
     console = Console(highlight=False, soft_wrap=True)
@@ -275,7 +276,7 @@ def _show(runs: list[Run]) -> None:
         )
         console.print(f"    because: {escape(clean(run.trigger, 400))}")
         author = f"{run.author}: " if run.author else ""
-        waits = run.state == "awaiting approval" and run.expires_at
+        waits = run.state == State.AWAITING and run.expires_at
         until = f"until {utc(run.expires_at)}" if waits and run.expires_at else ""
         for line in (f"{author}{run.reason}", until, run.answer, run.error):
             if line:

@@ -32,7 +32,7 @@ def list_incidents(with_resolved: bool, config: Path, as_json: bool) -> None:
     Exits with 1 when an incident is open.
     """
     with open_desk(config) as desk:
-        rows = desk.listed(every=with_resolved)
+        rows = desk.list_incidents(every=with_resolved)
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
     else:

@@ -38,12 +38,12 @@ def open_desk(path: Path) -> Iterator[Desk]:
     """
     from driftline.agent.composition_root import system_clock
     from driftline.config import load_config
-    from driftline.incidents.desk import Desk, Refused
+    from driftline.incidents.desk import ActRefused, Desk
 
     with open_state(load_config(path)) as store:
         try:
             yield Desk(store, system_clock)
-        except Refused as error:
+        except ActRefused as error:
             raise click.UsageError(str(error)) from None
 
 

@@ -52,7 +52,9 @@ def validate(config: Path, as_json: bool) -> int:
     for note in notes:
         click.echo(f"plugin not loaded: {note}", err=True)
     checks = sum(len(model.checks or ()) for model in settings.models.values())
-    parts = [f"{len(settings.models)} model", f"{checks} check", f"{len(settings.sinks)} sink"]
-    summary = ", ".join(part if part.startswith("1 ") else f"{part}s" for part in parts)
+    counts = {"model": len(settings.models), "check": checks, "sink": len(settings.sinks)}
+    summary = ", ".join(
+        f"{count} {noun}{'' if count == 1 else 's'}" for noun, count in counts.items()
+    )
     click.echo(f"{config}: fine: {summary}")
     return 0

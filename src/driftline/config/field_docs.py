@@ -54,6 +54,11 @@ class FieldDoc:
         """Whether the setting has no default."""
         return self.field.is_required()
 
+    @property
+    def is_group(self) -> bool:
+        """Whether it is a group of settings with a default each."""
+        return isinstance(_default_value(self.field), BaseModel)
+
 
 def describe_fields(
     model: type[BaseModel], skip: frozenset[str] = frozenset()
@@ -74,11 +79,16 @@ def describe_fields(
         )
 
 
+def _default_value(field: FieldInfo) -> Any:
+    """Return the default of a setting; PydanticUndefined where it has none."""
+    if field.is_required():
+        return PydanticUndefined
+    return field.get_default(call_default_factory=True, validated_data={})
+
+
 def default_of(field: FieldInfo) -> str:
     """Return the default as YAML; `see below` for a group of settings."""
-    if field.is_required():
-        return ""
-    value = field.get_default(call_default_factory=True, validated_data={})
+    value = _default_value(field)
     if value is PydanticUndefined:
         return ""
     if isinstance(value, BaseModel):

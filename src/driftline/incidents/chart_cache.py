@@ -1,7 +1,6 @@
-"""The chart of an incident, from what the state has of its measurements.
+"""The charts of incidents, drawn from their stored measurements and cached.
 
-Refuses to fail a message, for without the extra `charts`, or without a past, there is no picture;
-and to draw two at a time.
+A chart that can't be drawn never stops a message. One chart is drawn at a time.
 """
 
 from __future__ import annotations
@@ -22,34 +21,34 @@ from driftline.types.phrasing import subject
 from driftline.types.records import WindowKey
 
 WINDOWS = 60
-"""Newest windows that are drawn."""
-KEPT = 16
-"""Pictures that are kept: the sinks and the pages show the same."""
+"""The number of newest windows in a chart."""
+CACHE_SIZE = 16
+"""Charts in the cache: the sinks and the pages show the same."""
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """Draws incidents of the models in one state."""
+class ChartCache:
+    """Draws the incidents of one state."""
 
     store: Store
     log: Any
-    _drawn: dict[tuple[str, int], bytes] = field(default_factory=dict, repr=False)
-    _one: Lock = field(default_factory=Lock, repr=False)
+    _charts: dict[tuple[str, int], bytes] = field(default_factory=dict, repr=False)
+    _lock: Lock = field(default_factory=Lock, repr=False)
 
     def chart(self, notification: Notification) -> bytes | None:
-        """PNG of the most telling alerts; None where nothing can be drawn. Safe from any thread."""
+        """PNG of the first alerts of a message; None where nothing can be drawn. Thread-safe."""
         if notification.event is Event.TEST:
             return None
-        known = notification.incident, notification.revision
-        with self._one:
-            if known not in self._drawn:
-                made = self._draw(notification)
-                if made is None:
+        key = notification.incident, notification.revision
+        with self._lock:
+            if key not in self._charts:
+                chart = self._draw(notification)
+                if chart is None:
                     return None
-                while len(self._drawn) >= KEPT:
-                    del self._drawn[next(iter(self._drawn))]
-                self._drawn[known] = made
-            return self._drawn[known]
+                while len(self._charts) >= CACHE_SIZE:
+                    del self._charts[next(iter(self._charts))]
+                self._charts[key] = chart
+            return self._charts[key]
 
     def _draw(self, notification: Notification) -> bytes | None:
         try:
@@ -70,18 +69,23 @@ def _line(connection: Connection, notification: Notification, alert: AlertFact) 
     until = notification.window[1] if notification.window is not None else alert.since
     key = WindowKey(notification.model, as_micros(until), version, segment)
     rows = measurements.load_intervals(
-        connection, key, alert.check, alert.measurement, labels, WINDOWS
+        connection,
+        key,
+        check=alert.check,
+        name=alert.measurement,
+        labels=labels,
+        limit=WINDOWS,
     )
     points = [SeriesPoint(from_micros(row.start), row.value, row.low, row.high) for row in rows]
     return SeriesLine(_name(alert), alert.severity, alert.since, points, _usual(alert))
 
 
 def _name(alert: AlertFact) -> str:
-    about = subject(alert)
-    what = alert.measurement.replace("_", " ")
-    return f"{about}: {what}" + (f" ({alert.unit})" if alert.unit else "") if about else what
+    column, measurement = subject(alert), alert.measurement.replace("_", " ")
+    unit = f" ({alert.unit})" if alert.unit else ""
+    return f"{column}: {measurement}{unit}" if column else measurement
 
 
 def _usual(alert: AlertFact) -> float | None:
-    known = alert.detail.get("usual")
-    return float(known) if isinstance(known, (int, float)) else alert.was
+    usual = alert.detail.get("usual")
+    return float(usual) if isinstance(usual, (int, float)) else alert.was

@@ -1,8 +1,7 @@
-"""Where people look at incidents, and where their acts come in, from the command line, the pages
-and programs.
+"""Where people look at incidents and act on them: for commands, pages and programs.
 
-Refuses an act without an author, and on an incident that is not there. Each leaves a row for the
-agent that leads; what that makes of it comes back where it can.
+Each act leaves a row for the agent that leads; its outcome comes back where it is known. An act
+needs an author and an incident that is there.
 """
 
 from __future__ import annotations
@@ -29,35 +28,36 @@ LONGEST = 500
 FURTHEST = timedelta(days=366)
 
 
-class Refused(DriftlineError):
-    """What was asked can't be done: it is the asker's mistake."""
+class ActRefused(DriftlineError):
+    """The act can't be done; the message says why."""
 
 
 @dataclass(frozen=True)
 class Desk:
-    """Takes acts on the incidents of one state."""
+    """Shows the incidents of one state and takes acts on them."""
 
     store: Store
     clock: Callable[[], datetime]
     attend: Callable[[str], None] = lambda model: None
-    """Lets the agent in this process deal with what waits for a model at once; nothing where
-    another process leads.
+    """Makes the agent of this process apply the acts of a model at once.
+
+    It does nothing where another process leads.
     """
     picture: Callable[[Notification], bytes | None] = lambda notification: None
-    """Draws what was told of an incident, as PNG."""
+    """Draws the chart of a message, as PNG; None where it can't."""
     by_link: Collection[str] = ()
-    """The actions whose runs may be approved by whoever has a link."""
+    """Actions whose runs may be approved by whoever has a link."""
     phrasebook: Phrasebook | None = None
-    """How alerts read; as the installed plugins say when None."""
+    """The words of the checks; those of the installed plugins when None."""
 
     def lines(self, alerts: Sequence[AlertFact]) -> list[Line]:
-        """Alerts in sentences, one line a subject."""
+        """Alerts in sentences, one line for each subject."""
         return (self.phrasebook or installed_phrasebook()).lines(alerts)
 
-    def listed(
+    def list_incidents(
         self, *, every: bool = False, model: str | None = None, limit: int = 100
     ) -> list[Plain]:
-        """The open incidents, or the newest of all."""
+        """List the open incidents, or with `every` the newest of all."""
         with self.store.read() as connection:
             return [
                 _plain(row)
@@ -67,69 +67,67 @@ class Desk:
             ]
 
     def incident(self, name: str) -> Plain:
-        """An incident with its history. Raises Refused when there is none of this name, or several
-        that begin so.
+        """An incident with its history. `name` is its id, or a prefix of only this id.
+
+        Raises ActRefused when no id or several begin with `name`.
         """
         with self.store.read() as connection:
-            row = incidents.load_incident(connection, self._named(name))
+            row = incidents.load_incident(connection, self._find_id(name))
             history = incidents.load_incident_history(connection, row.id)
             runs = action_runs.load_runs(connection, row.id)
         return {
             **_plain(row),
             "history": [
                 {
-                    "event": one.event,
-                    "at": one.at.isoformat(),
-                    "reason": one.reason,
-                    "author": one.author,
-                    "held": one.held_reason,
+                    "event": entry.event,
+                    "at": entry.at.isoformat(),
+                    "reason": entry.reason,
+                    "author": entry.author,
+                    "held": entry.held_reason,
                 }
-                for one in history
+                for entry in history
             ],
             "actions": [run.plain() for run in runs],
         }
 
-    def told(self, name: str) -> Notification:
-        """What was last told of an incident, or would have been. Raises Refused when there is none
-        of this name.
-        """
+    def newest_message(self, name: str) -> Notification:
+        """The newest message of an incident, sent or held back. Raises ActRefused as `incident`."""
         with self.store.read() as connection:
-            told = incidents.load_newest_message(connection, self._named(name))
-        assert told is not None
-        return told
+            notification = incidents.load_newest_message(connection, self._find_id(name))
+        assert notification is not None
+        return notification
 
     def chart(self, name: str) -> bytes | None:
-        """The picture of an incident, PNG; None when nothing can be drawn. Raises Refused when
-        there is none of this name.
-        """
-        return self.picture(self.told(name))
+        """The chart of an incident, PNG; None where there is none. Raises ActRefused as `incident`."""
+        return self.picture(self.newest_message(name))
 
     def actions(self, *, incident: str | None = None, limit: int = 100) -> list[Plain]:
-        """The newest runs of actions; with `incident` of that one alone."""
+        """The newest runs of actions; with `incident` only those for it."""
         with self.store.read() as connection:
             return [run.plain() for run in action_runs.load_runs(connection, incident, limit)]
 
     def action(self, token: str) -> Plain:
-        """A run of an action. Raises Refused when there is none of this token."""
+        """A run of an action. Raises ActRefused when there is none of this token."""
         with self.store.read() as connection:
             run = action_runs.find_run(connection, token)
         if run is None:
-            raise Refused(f"there is no run {token}")
+            raise ActRefused(f"there is no run {token}")
         return run.plain()
 
     def decide(self, token: str, author: str, reason: str, *, approve: bool) -> Plain:
-        """Let a run of an action go that awaits approval, or refuse it. Returns it. Raises Refused,
-        also without a reason.
+        """Approve or reject a run of an action that awaits approval; returns the run.
+
+        Raises ActRefused when it does not await approval, and without author or reason.
         """
         author, reason = _author(author), clean(reason, LONGEST)
         if not reason:
-            raise Refused("say why: the word on an action needs a reason")
-        decided = action_runs.mark_approved if approve else action_runs.mark_rejected
+            raise ActRefused("say why: the word on an action needs a reason")
+        mark = action_runs.mark_approved if approve else action_runs.mark_rejected
         model = self.action(token)["model"]
         with self.store.note() as connection:
-            why = decided(connection, token, author, reason, self.clock())
-        if why:
-            raise Refused(f"{token}: {why}")
+            refusal = mark(connection, token, author, reason, self.clock())
+        if refusal:
+            raise ActRefused(f"{token}: {refusal}")
         self.attend(model)
         return self.action(token)
 
@@ -142,30 +140,37 @@ class Desk:
         *,
         lasting: timedelta | None = None,
     ) -> tuple[str, str]:
-        """Ask something of an incident. Returns its id, and what came of it: `done`, or `waits` for
-        the agent that leads.
+        """Ask for an act on an incident; `lasting` is the length of a snooze.
 
-        Raises Refused when nothing can come of it.
+        Returns the id of the incident, and `done`, or `waits` if another process leads. Raises
+        ActRefused when the act can't be done.
         """
         author, reason, now = _author(author), clean(reason, LONGEST), self.clock()
         until = None
         if kind is ActKind.SNOOZE:
             if lasting is None or not timedelta(0) < lasting <= FURTHEST:
-                raise Refused("a snooze needs its length, a year at most")
+                raise ActRefused("a snooze needs its length, a year at most")
             until = now + lasting
-        found = self.incident(name)
-        if found["state"] != "firing":
-            raise Refused(f"{found['id']} is over: {found['title']}")
+        incident = self.incident(name)
+        if incident["state"] != "firing":
+            raise ActRefused(f"{incident['id']} is over: {incident['title']}")
         with self.store.note() as connection:
             row = people.add_act(
-                connection, kind.value, found["model"], found["id"], author, reason, now, until
+                connection,
+                kind=kind.value,
+                model=incident["model"],
+                incident=incident["id"],
+                author=author,
+                reason=reason,
+                now=now,
+                until=until,
             )
-        self.attend(found["model"])
+        self.attend(incident["model"])
         with self.store.read() as connection:
             outcome = people.load_act_outcome(connection, row)
         if outcome:
-            raise Refused(f"{found['id']}: {outcome}")
-        return found["id"], "waits" if outcome is None else "done"
+            raise ActRefused(f"{incident['id']}: {outcome}")
+        return incident["id"], "waits" if outcome is None else "done"
 
     def silence(
         self,
@@ -176,22 +181,29 @@ class Desk:
         lasting: timedelta,
         start: datetime | None = None,
     ) -> int:
-        """Begin a silence, now or later; returns its number. Raises Refused for matchers that can't
-        be read, or none.
+        """Begin a silence now or at `start`; returns its number.
+
+        Raises ActRefused for matchers that can't be read, for none, and for a time that is over.
         """
         author, reason, now = _author(author), clean(reason, LONGEST), self.clock()
         try:
-            read = Matchers.parse(matchers)
+            parsed_matchers = Matchers.parse(matchers)
         except ValueError as error:
-            raise Refused(str(error)) from None
-        if not read.pairs:
-            raise Refused("say what is to be silent, such as model=churn; model=* is everything")
+            raise ActRefused(str(error)) from None
+        if not parsed_matchers.pairs:
+            raise ActRefused("say what is to be silent, such as model=churn; model=* is everything")
         begin = start or now
         if not timedelta(0) < lasting <= FURTHEST or begin + lasting <= now:
-            raise Refused("a silence needs an end that is still to come, a year on at most")
+            raise ActRefused("a silence needs an end that is still to come, a year on at most")
         with self.store.note() as connection:
             number = people.insert_silence(
-                connection, str(read), begin, begin + lasting, author, reason, now
+                connection,
+                matchers=str(parsed_matchers),
+                start=begin,
+                until=begin + lasting,
+                author=author,
+                reason=reason,
+                now=now,
             )
         self._attend_all()
         return number
@@ -199,10 +211,13 @@ class Desk:
     def silence_incident(
         self, name: str, author: str, reason: str = "", *, lasting: timedelta
     ) -> int:
-        """Silence what is like an incident: the same model, family and columns, also once it is
-        over and comes back.
+        """Silence incidents with the same model, families and columns as this one.
+
+        The silence also holds once this incident is over and comes back.
         """
-        return self.silence(_like(self.told(name)), author, reason, lasting=lasting)
+        return self.silence(
+            _similar_matchers(self.newest_message(name)), author, reason, lasting=lasting
+        )
 
     def silences(self) -> list[Plain]:
         """The silences that are on or still to come."""
@@ -210,66 +225,79 @@ class Desk:
             rows = people.load_silences(connection, self.clock())
         return [
             {
-                "id": row.id, "matchers": row.matchers, "from": row.start.isoformat(), "until": row.until.isoformat(),
-                "author": row.author, "reason": row.reason,
+                "id": row.id,
+                "matchers": row.matchers,
+                "from": row.start.isoformat(),
+                "until": row.until.isoformat(),
+                "author": row.author,
+                "reason": row.reason,
             }
             for row in rows
-        ]  # fmt: skip
+        ]
 
     def expire(self, number: int, author: str, reason: str = "") -> None:
-        """End a silence. Raises Refused when there is none of this number."""
+        """End a silence. Raises ActRefused when there is none of this number."""
         with self.store.note() as connection:
-            ended = people.expire_silence(
+            was_active = people.expire_silence(
                 connection, number, _author(author), clean(reason, LONGEST), self.clock()
             )
-        if not ended:
-            raise Refused(f"there is no silence {number} that is not over")
+        if not was_active:
+            raise ActRefused(f"there is no silence {number} that is not over")
         self._attend_all()
 
     def _attend_all(self) -> None:
-        for model in sorted({str(row["model"]) for row in self.listed()}):
+        for model in sorted({str(row["model"]) for row in self.list_incidents()}):
             self.attend(model)
 
-    def _named(self, name: str) -> str:
+    def _find_id(self, prefix: str) -> str:
+        """The id of the one incident that begins with `prefix`."""
         with self.store.read() as connection:
-            found = incidents.find_incident_ids(connection, name)
-        if len(found) == 1:
-            return found[0]
-        if name in found:
-            return name
-        raise Refused(
-            f"several incidents begin with {name}: {', '.join(found)}"
-            if found
-            else f"there is no incident {name}"
-        )
+            ids = incidents.find_incident_ids(connection, prefix)
+        if len(ids) == 1:
+            return ids[0]
+        if prefix in ids:
+            return prefix
+        if not ids:
+            raise ActRefused(f"there is no incident {prefix}")
+        raise ActRefused(f"several incidents begin with {prefix}: {', '.join(ids)}")
 
 
 def _author(author: str) -> str:
-    kept = clean(author, LONGEST)
-    if not kept:
-        raise Refused("say who you are: an act needs an author")
-    return kept
+    """The name of an author on one line. Raises ActRefused without one."""
+    name = clean(author, LONGEST)
+    if not name:
+        raise ActRefused("say who you are: an act needs an author")
+    return name
 
 
-def _like(told: Notification) -> str:
-    columns = sorted({alert.labels["column"] for alert in told.alerts if "column" in alert.labels})
-    plain = not any(
-        set("|,=*?") & set(name) or name != name.strip() for name in [told.model, *columns]
-    )
-    if not plain:
-        return f"id={told.incident}"
-    about = f",column={'|'.join(columns)}" if columns else ""
-    families = sorted({alert.cause for alert in told.alerts}) or [told.cause]
-    return f"model={told.model},family={'|'.join(families)}{about}"
+def _similar_matchers(notification: Notification) -> str:
+    """Matchers of incidents with the same model, families and columns."""
+    columns = {alert.labels["column"] for alert in notification.alerts if "column" in alert.labels}
+    names = [notification.model, *columns]
+    if any(set("|,=*?") & set(name) or name != name.strip() for name in names):
+        # Such a name can't be written as a matcher.
+        return f"id={notification.incident}"
+    families = {alert.cause for alert in notification.alerts} or {notification.cause}
+    matchers = [f"model={notification.model}", f"family={'|'.join(sorted(families))}"]
+    matchers += [f"column={'|'.join(sorted(columns))}"] if columns else []
+    return ",".join(matchers)
 
 
 def _plain(row: incidents.IncidentRow) -> Plain:
+    """An incident as a row of JSON."""
     detail = json.loads(row.detail)
-    snoozed = detail.get("snoozed")
+    snoozed_until = detail.get("snoozed")
     return {
-        "id": row.id, "model": row.model, "family": row.cause, "state": row.state, "severity": row.severity, "title": row.title,
-        "since": row.since.isoformat(), "resolved_at": row.resolved_at.isoformat() if row.resolved_at else None,
-        "acknowledged_by": detail.get("acknowledged", ""), "held": detail.get("owed", ""),
-        "snoozed_until": None if snoozed is None else from_micros(snoozed).isoformat(),
+        "id": row.id,
+        "model": row.model,
+        "family": row.cause,
+        "state": row.state,
+        "severity": row.severity,
+        "title": row.title,
+        "since": row.since.isoformat(),
+        "resolved_at": row.resolved_at.isoformat() if row.resolved_at else None,
+        "acknowledged_by": detail.get("acknowledged", ""),
+        "held": detail.get("owed", ""),
+        "snoozed_until": None if snoozed_until is None else from_micros(snoozed_until).isoformat(),
         "flapping": bool(detail.get("flapping", False)),
-    }  # fmt: skip
+    }

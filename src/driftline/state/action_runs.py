@@ -26,7 +26,6 @@ LANE = "action/"
 """Prefix of an action's name in the outbox: no sink can have such a name."""
 EVENT = "action"
 DAY = timedelta(days=1)
-ACTIVE = ("awaiting approval", "approved")
 JSON_NAMES = {
     "trigger": "why",
     "created_at": "created",
@@ -53,6 +52,10 @@ class State(StrEnum):
     DRY = "dry run"
     BROKEN = "broken"
     """There is no request to send."""
+
+
+ACTIVE = (State.AWAITING.value, State.APPROVED.value)
+"""States of a run that counts towards `max_per_day`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,6 @@
-"""What people are told: one message about one incident, the same for every sink. Its JSON Schema is
-published.
+"""Notifications: one message about one incident, the same for every sink.
 
-Refuses to format: how it looks is each sink's business.
+The JSON Schema of their public form is published. How a message looks is each sink's business.
 """
 
 from __future__ import annotations
@@ -97,12 +96,12 @@ class Notification(PublicModel):
     model_version: str = ""
     """The version of the model, when the incident is about one."""
     cause: str
-    """The family of the alert that told most on opening: `drift`, `quality`, `service`,
-    `performance` or `monitoring`; `digest` for what several incidents share. Alerts may be of other
-    families, too.
+    """The family of the first alert on opening, or `digest`; alerts may be of other families, too.
+
+    The families are `drift`, `quality`, `service`, `performance` and `monitoring`.
     """
     severity: Severity
-    """The most severe alert's."""
+    """The severity of the most severe alert."""
     title: str
     """One line for a lock screen: model, what changed, how big, since when."""
     since: datetime
@@ -114,7 +113,7 @@ class Notification(PublicModel):
     reference: str = ""
     """What the window was compared with."""
     alerts: tuple[AlertFact, ...] = ()
-    """The alerts, most telling first."""
+    """The alerts, the most important first."""
     resolved_at: datetime | None = None
     """End of the last window of the change, once resolved."""
     links: dict[str, str] = {}
@@ -122,14 +121,16 @@ class Notification(PublicModel):
     facts: dict[str, str] = {}
     """What plugins added: owners, runbooks, deploys."""
     sent_before: bool = True
-    """False when this sink has not been told of the incident before this message."""
+    """False when this is the first message of the incident for this sink."""
     reason: SkipJsonSchema[Reason | None] = Field(default=None, exclude=True)
-    """Why the message is sent. Not part of the public JSON, where the fact `why` is its sentence.
-    None in messages that an older version stored.
+    """Why the message is sent; None in messages that an older version stored.
+
+    Not part of the public JSON: the fact `why` is its sentence there.
     """
     upstream: SkipJsonSchema[tuple[Upstream, ...]] = Field(default=(), exclude=True)
-    """What is known to have changed before. Not part of the public JSON, where the fact `upstream`
-    is its sentence.
+    """What is known to have changed before.
+
+    Not part of the public JSON: the fact `upstream` is its sentence there.
     """
 
     @property

@@ -120,7 +120,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """One row of the ledger."""
+    """One row of the ledger: how far an object was read."""
 
     id: int
     uri: str
@@ -135,14 +135,15 @@ class LedgerEntry:
     lineage: str = ""
     """See `LogObject.lineage`."""
     mark: str = ""
-    """Names the bytes right before `offset`, by which content that goes on is told from other
-    content; empty when not known.
+    """A fingerprint of the bytes before `offset`; empty when unknown.
+
+    It shows whether larger content continues the old one.
     """
 
 
 @dataclass(slots=True)
 class ReadOutcome:
-    """What reading one object, or the new end of one, came to."""
+    """The result of reading one object, or the new end of one."""
 
     object: LogObject
     piece: int = 0
@@ -167,13 +168,12 @@ class ReadOutcome:
     """See `LedgerEntry.mark`."""
     error: str = ""
     broken: bool = False
-    """Whether a plugin failed, not the content: then this version is tried again, hourly and after
-    every start.
+    """Whether a plugin failed, not the content.
+
+    Then this version is tried again, hourly and after every start.
     """
     cutoff: int | None = None
-    """Only shares of windows from here on (microseconds) replace what stands; older ones stay as
-    they are.
-    """
+    """Start of the first window whose shares are replaced, microseconds; None replaces all."""
 
     def seen(self, events: NDArray[np.int64]) -> None:
         """Note the event times (microseconds) of some rows."""

@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from driftline.alerting.acts import ActKind
-from driftline.incidents.desk import Desk, Refused
+from driftline.incidents.desk import ActRefused, Desk
 from driftline.types.scalars import parse_duration
 from driftline.web.access import Access
 from driftline.web.status import StatusSource
@@ -51,14 +51,14 @@ def api_routes(agent: StatusSource, access: Access) -> list[Route]:
             return JSONResponse({"error": STANDBY}, 503)
         try:
             return JSONResponse(work(desk))
-        except Refused as error:
+        except ActRefused as error:
             return JSONResponse({"error": str(error)}, error_status)
 
     def list_incidents(request: HttpRequest) -> Response:
         if not access.can_act(request):
             return _deny_access()
         every = request.query_params.get("all", "") not in ("", "0", "false")
-        return answer(lambda desk: desk.listed(every=every))
+        return answer(lambda desk: desk.list_incidents(every=every))
 
     def show_incident(request: HttpRequest) -> Response:
         if not access.can_act(request):
@@ -99,14 +99,14 @@ def api_routes(agent: StatusSource, access: Access) -> list[Route]:
 
 
 def perform_act(desk: Desk, act: str, name: str, fields: ActRequest) -> dict[str, Any]:
-    """Do `act` on the incident or run `name`, and return the outcome. Raises Refused."""
+    """Do `act` on the incident or run `name`, and return the outcome. Raises ActRefused."""
     author, reason, length = fields.author, fields.reason, fields.length
     if act in DECISIONS:
         run = desk.decide(name, author, reason, approve=DECISIONS[act])
         return {"action": run["token"], "outcome": "done", "state": run["state"]}
     if act == "silence":
         if length is None:
-            raise Refused("a silence needs its length: for")
+            raise ActRefused("a silence needs its length: for")
         if fields.matchers:
             number = desk.silence(fields.matchers, author, reason, lasting=length)
         else:

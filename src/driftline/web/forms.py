@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from driftline.alerting.links import OPEN, signature
-from driftline.incidents.desk import Desk, Refused
+from driftline.incidents.desk import ActRefused, Desk
 from driftline.types.action_request import Request
 from driftline.types.secret import Secret
 from driftline.web.access import Access
@@ -63,7 +63,7 @@ def form_routes(agent: StatusSource, access: Access, token: Secret) -> list[Rout
             return render_message("Not now", STANDBY, 503)
         try:
             subject = _describe_subject(agent.desk, act, name)
-        except Refused as error:
+        except ActRefused as error:
             return render_message("Nothing to do", str(error), 404)
         title, text = FORM_TEXTS[act]
         return render_page(
@@ -103,7 +103,7 @@ def form_routes(agent: StatusSource, access: Access, token: Secret) -> list[Rout
             incident = _describe_subject(desk, act, name)["incident"]
             back = _incident_address(access, incident, until)
             outcome = perform_act(desk, act, name, read_act_request(fields))["outcome"]
-        except (Refused, ValueError) as error:
+        except (ActRefused, ValueError) as error:
             return render_message("Nothing was done", str(error), 409, back=back)
         later = " The agent does it when it next reads the source." if outcome == "waits" else ""
         return render_message("Noted", f"{FORM_TEXTS[act][0]}: {name}.{later}", back=back)
@@ -124,7 +124,7 @@ def _command(acts: Collection[str], name: str) -> str:
 def _describe_subject(desk: Desk, act: str, name: str) -> dict[str, Any]:
     """The incident or run of a link, for its page.
 
-    Raises Refused when there is no such incident or run, or the act is not allowed by a link.
+    Raises ActRefused when there is no such incident or run, or the act is not allowed by a link.
     """
     if act not in DECISIONS:
         incident = desk.incident(name)
@@ -138,7 +138,7 @@ def _describe_subject(desk: Desk, act: str, name: str) -> dict[str, Any]:
     run = desk.action(name)
     if run["action"] not in desk.by_link:
         setting = f"actions.{run['action']}.approve_by_link"
-        raise Refused(f"runs of {run['action']} are not approved by links ({setting})")
+        raise ActRefused(f"runs of {run['action']} are not approved by links ({setting})")
     state = run["state"]
     return {
         "incident": run["incident"],

@@ -17,7 +17,8 @@ from starlette.routing import Route
 from driftline.alerting.digest import CAUSE
 from driftline.alerting.fact import MONITORING
 from driftline.alerting.links import CHART, OPEN, possible_acts
-from driftline.incidents.desk import Desk, Refused
+from driftline.incidents.desk import ActRefused, Desk
+from driftline.state.action_runs import State
 from driftline.types import phrasing
 from driftline.web.access import Access, ask_password
 from driftline.web.pages import render_message, render_page
@@ -27,7 +28,7 @@ CHART_FOR = "private, max-age=300"
 """How long a browser may keep a chart: it changes with each message of the incident."""
 NO_WINDOW = (MONITORING, CAUSE)
 """Families of incidents whose numbers come from no window."""
-AWAITING = "awaiting approval"
+AWAITING = State.AWAITING.value
 
 
 def incident_routes(agent: StatusSource, access: Access) -> list[Route]:
@@ -55,7 +56,7 @@ def incident_routes(agent: StatusSource, access: Access) -> list[Route]:
                     acts=until is not None or access.can_act(request),
                 ),
             )
-        except Refused as error:
+        except ActRefused as error:
             return render_message("No such incident", str(error), 404)
 
     def show_chart(request: Request) -> Response:
@@ -68,7 +69,7 @@ def incident_routes(agent: StatusSource, access: Access) -> list[Route]:
             return PlainTextResponse("This agent is on standby.\n", 503)
         try:
             chart = agent.desk.chart(name)
-        except Refused as error:
+        except ActRefused as error:
             return PlainTextResponse(f"{error}\n", 404)
         if chart is None:
             return PlainTextResponse("This incident has no chart.\n", 404)
@@ -80,7 +81,7 @@ def incident_routes(agent: StatusSource, access: Access) -> list[Route]:
 def list_open_incidents(desk: Desk, access: Access, *, acts: bool) -> list[dict[str, Any]]:
     """The open incidents, each with the address of its page, relative to the first page."""
     rows = []
-    for row in desk.listed():
+    for row in desk.list_incidents():
         query = access.sign_query(row["id"], OPEN) if acts else ""
         rows.append({**row, "href": f"i/{quote(row['id'], safe='')}{query}"})
     return rows
@@ -105,7 +106,7 @@ def _incident(
     desk: Desk, name: str, access: Access, until: int | None, *, acts: bool
 ) -> dict[str, Any]:
     """The values for the template of the page; addresses are relative to the page."""
-    incident, notification = desk.incident(name), desk.told(name)
+    incident, notification = desk.incident(name), desk.newest_message(name)
     id, firing = incident["id"], incident["state"] == "firing"
     place, since = quote(id, safe=""), datetime.fromisoformat(incident["since"])
     end = datetime.fromisoformat(incident["resolved_at"]) if incident["resolved_at"] else None
@@ -123,7 +124,7 @@ def _incident(
                 [incident["family"], *(alert.cause for alert in notification.alerts if alert.cause)]
             )
         ),
-        "title": incident["title"].removeprefix(f"{phrasing.clean(incident['model'], 40)}: "),
+        "title": phrasing.headline(incident["title"], incident["model"]),
         "tone": incident["severity"] if firing else "resolved",
         "duration": phrasing.lasting(since, end or access.clock()),
         "lines": lines,

@@ -198,7 +198,7 @@ def _lines(
     pad = " " * indent
     for setting in settings:
         yield from _comment(setting.description, indent)
-        if setting.default == "see below":
+        if setting.is_group:
             yield f"{pad}{setting.name}:"
             inner = type(setting.field.get_default(call_default_factory=True, validated_data={}))
             yield from _lines(list(describe_fields(inner, INTERNAL)), indent + 2)

@@ -233,7 +233,7 @@ def _table(model: type[BaseModel]) -> Iterator[str]:
             "required"
             if setting.required
             else setting.default
-            if setting.default == "see below"
+            if setting.is_group
             else f"`{setting.default}`"
         )
         yield f"| `{setting.name}` | {setting.type} | {default} | {setting.description} |".replace(
