@@ -128,6 +128,7 @@ class Attribution(Check):
 
 
 def attribution_columns(prefix: str, ctx: CheckContext) -> dict[str, str]:
+    """Attribution columns by feature: the columns whose names begin with `prefix`."""
     columns = dict(ctx.reference.columns if ctx.reference else {}) | dict(ctx.current.columns)
     return {name.removeprefix(prefix): name for name in columns if name.startswith(prefix)}
 

@@ -138,7 +138,7 @@ class Uniqueness(Check):
 
 
 class _Key:
-    __slots__ = ("counts", "is_truncated", "hashes", "rows")
+    __slots__ = ("counts", "hashes", "is_truncated", "rows")
 
     def __init__(self) -> None:
         self.rows = 0

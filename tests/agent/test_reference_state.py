@@ -84,9 +84,10 @@ def test_versions_and_segments_are_judged_apart(tmp_path):
     station = Station(tmp_path, MODEL.replace("id: id", schema))
     for hour in range(3):
         for version in ("a", "b"):
-            moved = lambda row, version=version: (
-                row["amount"] + (70 if version == "b" and row["plan"] == "c" else 0)
-            )
+
+            def moved(row, version=version):
+                return row["amount"] + (70 if version == "b" and row["plan"] == "c" else 0)
+
             station.hour(hour, 3000, name=f"{hour}-{version}", v=version, amount=moved)
     due(station, 3)
     with station.open():

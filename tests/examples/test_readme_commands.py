@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,7 +50,7 @@ class Desk:
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory, s3_server: str) -> Iterator[Desk]:
+def desk(tmp_path_factory: pytest.TempPathFactory, s3_server: str) -> Desk:
     folder = tmp_path_factory.mktemp("readme")
     environment = os.environ | {
         "AWS_ACCESS_KEY_ID": "k",
@@ -74,7 +73,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory, s3_server: str) -> Iterator[D
         key = f"churn/{path.relative_to(capture).as_posix()}"
         client.put_object(Bucket="ml-logs", Key=key, Body=path.read_bytes())
     shutil.copytree(ROOT / "examples", folder / "examples")
-    yield Desk(folder, environment)
+    return Desk(folder, environment)
 
 
 def configuration() -> str:

@@ -144,8 +144,8 @@ def build_reference(
         schema, warnings = inference.schema, inference.doubts
         if schema.embeddings_without_dimension:
             raise SourceError(
-                f"no vector of {schema.embeddings_without_dimension[0]} is in the first records: set its dimension "
-                "in the schema"
+                f"no vector of {schema.embeddings_without_dimension[0]} is in the first records: "
+                "set its dimension in the schema"
             )
     reference_job = replace(reference_job, schema=schema, latest=latest_event_time(now))
     reference = make_reference(

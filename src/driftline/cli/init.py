@@ -173,7 +173,7 @@ def _text(
     lines += [
         "",
         "    # Rows belong to windows by event time. A window is judged `lateness` after its end.",
-        "    # No message is sent about a window that ended more than `notify_within` ago when it is",
+        "    # No message is sent about a window that ended more than `notify_within` before it is",
         "    # first judged; null sends messages about all windows.",
         f"    windows: {{length: 1h, lateness: 15m, notify_within: 24h{backfill}}}",
     ]

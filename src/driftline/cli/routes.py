@@ -101,9 +101,8 @@ def explain_route(
     click.echo(f"{model}: {subject.severity} {', '.join(sorted(subject.families))}")
     for visit in way.visits:
         depth = visit.place.count(".")
-        click.echo(
-            f"  {'  ' * depth}{'taken' if visit.matches else 'not  '}  {visit.place}: {visit.reason}"
-        )
+        answer = "taken" if visit.matches else "not  "
+        click.echo(f"  {'  ' * depth}{answer}  {visit.place}: {visit.reason}")
     for name, sink in sinks.items():
         click.echo(
             f"-> {name}  (by {sink['route']})"

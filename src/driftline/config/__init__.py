@@ -31,6 +31,6 @@ __all__ = [
     "SinkConfig",
     "WhenConfig",
     "WindowsConfig",
-    "model_digest",
     "load_config",
+    "model_digest",
 ]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
@@ -141,7 +141,7 @@ class StartContext:
     """Where people look, for sinks that print."""
     base: Path = Path()
     """The folder of the configuration: relative paths in settings start here."""
-    message: Render = NoRender()
+    message: Render = field(default_factory=NoRender)
     """For sinks, who call it as `self.message(notification)`."""
     chart: Callable[[Notification], bytes | None] = lambda notification: None
     """For sinks that take images: a PNG of what changed; None when there is nothing to draw."""

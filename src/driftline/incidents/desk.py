@@ -98,7 +98,7 @@ class Desk:
         return notification
 
     def chart(self, name: str) -> bytes | None:
-        """The chart of an incident, PNG; None where there is none. Raises ActRefused as `incident`."""
+        """The chart of an incident, PNG, or None. Raises ActRefused as `incident`."""
         return self.picture(self.newest_message(name))
 
     def actions(self, *, incident: str | None = None, limit: int = 100) -> list[Plain]:

@@ -294,9 +294,12 @@ def _compare(row: Row[Any], results: Results) -> Values:
 def _missing_reason(check: str, results: Results) -> str:
     """Why a check measures a number no more: it failed, or it measures other ones now."""
     for result in results.values():
-        if isinstance(result, JudgedMeasurement) and result.verdict == Verdict.ERROR:
-            if result.check == check:
-                return f"could not run: {result.reason}"
+        if (
+            isinstance(result, JudgedMeasurement)
+            and result.verdict == Verdict.ERROR
+            and result.check == check
+        ):
+            return f"could not run: {result.reason}"
     return "is not measured now"
 
 

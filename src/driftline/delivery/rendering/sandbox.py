@@ -21,11 +21,37 @@ SECONDS = 0.5
 LONGEST = 20_000
 """Characters that one piece may have before it is cut."""
 FILTERS = frozenset(
-    (
-        "batch capitalize default first float groupby int join last length list lower map max min "
-        "reject rejectattr replace reverse round select selectattr sort sum title trim truncate "
-        "unique upper"
-    ).split()
+    [
+        "batch",
+        "capitalize",
+        "default",
+        "first",
+        "float",
+        "groupby",
+        "int",
+        "join",
+        "last",
+        "length",
+        "list",
+        "lower",
+        "map",
+        "max",
+        "min",
+        "reject",
+        "rejectattr",
+        "replace",
+        "reverse",
+        "round",
+        "select",
+        "selectattr",
+        "sort",
+        "sum",
+        "title",
+        "trim",
+        "truncate",
+        "unique",
+        "upper",
+    ]
 )
 
 

@@ -16,8 +16,8 @@ from driftline.types.phrasing import IN_ALL, WHY
 MODEL = "driftline-test"
 HOUR = timedelta(hours=1)
 HOSTILE = (
-    "<!channel> @everyone `*_~|& </td><script>alert(1)</script> =1+1 [a](javascript:b) \u202e\x1b[31m "
-    + "x" * 5000
+    "<!channel> @everyone `*_~|& </td><script>alert(1)</script> =1+1 [a](javascript:b) "
+    "\u202e\x1b[31m " + "x" * 5000
 )
 
 
@@ -31,11 +31,22 @@ def scenario(name: str, token: str, now: datetime) -> list[Notification]:
 
 def _alert(now: datetime, column: str = "amount", **changes: Any) -> AlertFact:
     values: dict[str, Any] = {
-        "check": "drift", "measurement": "mean_shift", "labels": {"column": column}, "state": "firing",
-        "severity": Severity.CRITICAL, "value": 1.8, "unit": "sd", "interval": (1.6, 2.0), "since": now - 3 * HOUR,
-        "rows": 41_202, "detail": {"mean": 10_790.0, "mean_was": 180.0, "odds": 12_000.0},
-        "reason": "usually 0, now 1.8 sd; odds about 1:12,000 against chance; 0.12 sd would be seen in 7 windows",
-    }  # fmt: skip
+        "check": "drift",
+        "measurement": "mean_shift",
+        "labels": {"column": column},
+        "state": "firing",
+        "severity": Severity.CRITICAL,
+        "value": 1.8,
+        "unit": "sd",
+        "interval": (1.6, 2.0),
+        "since": now - 3 * HOUR,
+        "rows": 41_202,
+        "detail": {"mean": 10_790.0, "mean_was": 180.0, "odds": 12_000.0},
+        "reason": (
+            "usually 0, now 1.8 sd; odds about 1:12,000 against chance; "
+            "0.12 sd would be seen in 7 windows"
+        ),
+    }
     return AlertFact(**{**values, **changes})
 
 
@@ -43,16 +54,30 @@ def _make_notification(
     incident: str, now: datetime, *alerts: AlertFact, **changes: Any
 ) -> Notification:
     values: dict[str, Any] = {
-        "id": "", "incident": incident, "revision": 1, "event": Event.OPENED, "model": MODEL, "model_version": "v3",
-        "cause": "drift", "severity": Severity.CRITICAL, "since": now - 3 * HOUR, "window": (now - 2 * HOUR, now - HOUR),
+        "id": "",
+        "incident": incident,
+        "revision": 1,
+        "event": Event.OPENED,
+        "model": MODEL,
+        "model_version": "v3",
+        "cause": "drift",
+        "severity": Severity.CRITICAL,
+        "since": now - 3 * HOUR,
+        "window": (now - 2 * HOUR, now - HOUR),
         "title": f"{MODEL}: TEST, nothing is wrong: amount drifts: mean 180 → 10,790 (×59.9)",
-        "rows": 41_202, "reference": "train.parquet, 2,666 rows", "alerts": alerts, "sent_before": False,
+        "rows": 41_202,
+        "reference": "train.parquet, 2,666 rows",
+        "alerts": alerts,
+        "sent_before": False,
         "links": {"Documentation": "https://www.example.org/driftline"},
         "facts": {
-            WHY: "first alert", "likely cause": "amounts come in cents since a deploy at 08:55",
-            "cost so far": "about 1,200 wrong decisions", "decision": "roll back", "runbook": "https://www.example.org/runbook",
+            WHY: "first alert",
+            "likely cause": "amounts come in cents since a deploy at 08:55",
+            "cost so far": "about 1,200 wrong decisions",
+            "decision": "roll back",
+            "runbook": "https://www.example.org/runbook",
         },
-    }  # fmt: skip
+    }
     return Notification(**{**values, **changes})
 
 
@@ -89,7 +114,10 @@ def _storm(incident: str, now: datetime) -> list[Notification]:
         )
         for place in range(50)
     ]
-    title = f"{MODEL}: TEST, nothing is wrong: 200 columns drift: feature_000 4 sd, feature_001 3.99 sd, 198 more"
+    title = (
+        f"{MODEL}: TEST, nothing is wrong: 200 columns drift: "
+        "feature_000 4 sd, feature_001 3.99 sd, 198 more"
+    )
     return [
         _make_notification(
             incident, now, *alerts, title=title, facts={WHY: "first alert", IN_ALL: "200"}
@@ -116,12 +144,26 @@ def _hostile(incident: str, now: datetime) -> list[Notification]:
 
 
 def _unsure(incident: str, now: datetime) -> list[Notification]:
-    reason = "amount: about 12,000 more rows a window are needed: 800 here; 0.4 sd would be seen in 7 windows"
+    reason = (
+        "amount: about 12,000 more rows a window are needed: 800 here; "
+        "0.4 sd would be seen in 7 windows"
+    )
     alert = _alert(
-        now, state="unsure", severity=Severity.INFO, measurement="unsure", labels={}, value=None, interval=None, detail={},
-        reason=reason, rows=800,
-    )  # fmt: skip
-    title = f"{MODEL}: TEST, nothing is wrong: too little data for drift: amount: about 12,000 more rows a window are needed"
+        now,
+        state="unsure",
+        severity=Severity.INFO,
+        measurement="unsure",
+        labels={},
+        value=None,
+        interval=None,
+        detail={},
+        reason=reason,
+        rows=800,
+    )
+    title = (
+        f"{MODEL}: TEST, nothing is wrong: too little data for drift: "
+        "amount: about 12,000 more rows a window are needed"
+    )
     values: dict[str, Any] = {
         "severity": Severity.INFO,
         "cause": "monitoring",

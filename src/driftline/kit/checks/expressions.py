@@ -23,13 +23,13 @@ from driftline.profiles.tallies import Tally
 from driftline.profiles.window import Window
 
 __all__ = [
-    "ExpressionColumn",
     "Condition",
+    "ExpressionColumn",
     "Pattern",
     "Tally",
+    "match_whole",
     "quote_column",
     "tally",
-    "match_whole",
 ]
 
 
