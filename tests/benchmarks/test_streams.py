@@ -148,7 +148,7 @@ def test_a_change_leaves_what_was_before():
     assert plain.batch(200)["n02"].equals(changed.batch(200)["n02"])
 
 
-@pytest.mark.parametrize("way", ["profiled", "window"])
+@pytest.mark.parametrize("way", ["profile_window", "window"])
 def test_changes(way):
     """Each change does what it says, whichever way the window is made."""
 

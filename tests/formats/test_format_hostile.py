@@ -284,7 +284,7 @@ def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
 
 def read(form, size, fields):
-    ctx = Decoding("file:///log/x.jsonl", fields)
+    ctx = Decoding(uri="file:///log/x.jsonl", fields=fields)
     stored = io.BufferedReader(Line(size), 1 << 18)
     try:
         for batch in form.decode(stored if form.compressed else open_decompressed(stored), ctx):

@@ -79,7 +79,7 @@ def test_what_is_kept_are_the_smallest_hashes_with_exact_counts(parts, bound):
     names = [f"id-{number}" for part in parts for number in part]
     truth = sorted(Counter(hash_strings(pa.array(names, pa.string())).tolist()).items())
     assert list(zip(key.hashes.tolist(), key.counts.tolist(), strict=True)) == truth[:bound]
-    assert (key.rows, key.dropped) == (len(names), len(truth) > bound)
+    assert (key.rows, key.is_truncated) == (len(names), len(truth) > bound)
 
 
 def test_hashes_of_numbers_spread_evenly():
