@@ -52,7 +52,7 @@ RELATIVE_TOLERANCE = 1e-12
 """Relative difference up to which two numbers are the same, unless both are whole."""
 JUDGEMENT_DETAILS = frozenset({"usual", "smallest_seen", "odds"})
 """Details of a measurement that its judgement adds, not the check."""
-LATE_LABELS = "rests on labels that came later, of which only what they came to is kept"
+LATE_LABELS = "rests on labels that came later; only the joined result is kept"
 NOT_CONFIGURED = "is not in the configuration any more"
 
 
