@@ -14,13 +14,16 @@ from typing import NoReturn
 
 import databases
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # The same examples every time where a failure would hold up somebody else's change; new ones on
 # every other machine.
-settings.register_profile("ci", derandomize=True, deadline=None)
-if os.environ.get("CI"):
-    settings.load_profile("ci")
+# A busy machine makes every strategy slow, which says nothing of the code.
+settings.register_profile("usual", suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("ci" if os.environ.get("CI") else "usual")
 
 AZURITE = Path(__file__).parent.parent / ".tools/node_modules/azurite/dist/src/blob/main.js"
 

@@ -14,7 +14,7 @@ from driftline.config.load import load_config
 from driftline.types.errors import ConfigError
 from driftline.web import create_app, serve
 
-pytestmark = [pytest.mark.postgres, pytest.mark.system]
+pytestmark = pytest.mark.system
 
 PLUGIN = (
     DIARY

@@ -12,6 +12,8 @@ from stores import AZURE_KEY, NOW, START, AzureStore
 
 from driftline import DiscoverContext, ObjectChanged, Secret, SourceError, Unreadable
 
+pytestmark = pytest.mark.system
+
 
 @pytest.fixture
 def store(azure_server):

@@ -11,6 +11,8 @@ from stores import NOW, START, GcsStore
 
 from driftline import DiscoverContext, ObjectChanged, SourceError
 
+pytestmark = pytest.mark.system
+
 
 @pytest.fixture
 def store(gcs_server):

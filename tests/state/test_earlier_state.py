@@ -19,6 +19,8 @@ from driftline.agent import composition_root
 from driftline.cli.main import cli
 from driftline.telemetry.logs import make_log
 
+pytestmark = pytest.mark.system
+
 STORED = Path(__file__).parent.parent / "data/earlier_state"
 NOW = START + timedelta(hours=HOURS, minutes=20)
 COMMANDS = {
