@@ -15,20 +15,14 @@ import argparse
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 import numpy as np
 import pyarrow as pa
-from false_alarms import DAY, PLANS
+from judged_days import DAY, DayJudge
 from numpy.typing import NDArray
 from streams import START, TICK
 
 from driftline import Field, Kind, Schema, Window
-from driftline.alerting.step import step
-from driftline.alerting.work import AlertingState
-from driftline.evaluate.evidence.engine import AlarmPolicy
-from driftline.evaluate.evidence.unusual_rule import PastJudge
-from driftline.evaluate.judge_windows import Inputs, judge_windows
 from driftline.profiles.batch import Batch
 from driftline.profiles.built_in import BUILT_IN
 from driftline.profiles.categories import count_categories
@@ -36,7 +30,6 @@ from driftline.profiles.profile import Profile
 from driftline.profiles.spec import make_spec
 from driftline.state.tables import as_micros
 from driftline.types.notification import Event
-from driftline.types.records import DueWindow, WindowKey
 
 NUMERIC = ("x0", "x1", "x2", "x3", "amount", "count", "score", "optional")
 CATEGORICAL = ("plan", "prediction", "product")
@@ -201,32 +194,15 @@ def run(change: Change, *, seed: int, rows: int) -> Result:
     rng = np.random.default_rng(seed)
     model = Model(rng)
     shifts = rng.normal(0, WOBBLE, (DAYS, len(NUMERIC)))
-    policy = AlarmPolicy(DAY // timedelta(microseconds=1))
-    past_judge = PastJudge(policy.make_trail(), policy, SCHEMA)
-    state, result = AlertingState(), Result()
+    judge, result = DayJudge(SCHEMA, model.reference), Result()
     for day in range(DAYS):
         is_changed = day >= CHANGE_DAY
         columns = draw(rng, rows, shifts[day], change.rates if is_changed else USUAL)
         if is_changed:
             change.alter(rng, columns, shifts[day])
-        window = model.window(columns, day)
-        start = as_micros(START + day * DAY)
-        due = DueWindow(WindowKey("model", start, "", ""), start + policy.length, rows, 0)
-        inputs = Inputs(
-            schema=SCHEMA,
-            plans=PLANS,
-            window=lambda _, window=window: window,
-            reference=lambda _: model.reference,
-            history=lambda *_: (),
-            collect=lambda plan, ctx: list(plan.check.evaluate(ctx)),
-            past_judge=past_judge,
-        )
-        _, facts = judge_windows([due], inputs)
-        outcome = step(state, facts, START + (day + 1) * DAY)
-        state = outcome.state
         openings = [
             incident_change
-            for incident_change in outcome.changes
+            for incident_change in judge.judge(day, model.window(columns, day))
             if incident_change.event in (Event.OPENED, Event.REOPENED)
         ]
         if not is_changed:

@@ -3,9 +3,8 @@ checks on simulated streams.
 
     python benchmarks/false_alarms.py --seeds 20 --out benchmarks/results/false_alarms.jsonl
 
-The windows are those of `streams.py`; checks, rules, evidence engine, alerts and incidents are the
-agent's own, only state and sources are left out. An alarm is an incident of any severity that opens
-or comes back: whatever a person would be told of.
+The windows are those of `streams.py`; `judged_days.py` judges them. An alarm is an incident of
+any severity that opens or comes back: whatever people would hear of.
 """
 
 from __future__ import annotations
@@ -17,31 +16,14 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
-from datetime import timedelta
 from pathlib import Path
 
-from driftline_plugins.checks.drift import Drift
-from driftline_plugins.checks.missing import Missing
-from driftline_plugins.checks.range import OutsideRange
-from streams import BASELINE, CHANGES, DAYS, REGIMES, SCHEMA, START, Stream
+from judged_days import DayJudge
+from streams import BASELINE, CHANGES, DAYS, REGIMES, SCHEMA, Stream
 
-from driftline.alerting.step import AlertingState, step
-from driftline.evaluate.check_plan import CheckPlan
-from driftline.evaluate.evidence.engine import AlarmPolicy
-from driftline.evaluate.evidence.unusual_rule import PastJudge
-from driftline.evaluate.judge_windows import Inputs, judge_windows
-from driftline.state.tables import as_micros
 from driftline.types.notification import Event
-from driftline.types.records import DueWindow, WindowKey
 
 SIZES = (200, 1_000, 10_000, 1_000_000)
-DAY = timedelta(days=1)
-JUDGED = tuple(Drift.default_rules)
-"""The distances that only show how a column moved are left out: no rule of theirs can alarm."""
-PLANS = [
-    CheckPlan(check.type, check) for check in (Drift(metrics=JUDGED), Missing(), OutsideRange())
-]
-"""The default checks that look at columns."""
 
 
 @dataclass
@@ -68,28 +50,11 @@ def run(regime: str, rows: int, seed: int, change: str = "") -> Run:
     """
     planned_change = CHANGES[change] if change else None
     stream = Stream(regime, rows, seed, planned_change)
-    policy = AlarmPolicy(DAY // timedelta(microseconds=1))
-    past = PastJudge(policy.make_trail(), policy, SCHEMA)
+    judge = DayJudge(SCHEMA, stream.reference)
     result = Run(regime, rows, seed, change)
-    state = AlertingState()
     days = DAYS if planned_change is None else planned_change.day + 30
     for day in range(days):
-        window = stream.window(day)
-        start = as_micros(START + day * DAY)
-        due = DueWindow(WindowKey("model", start, "", ""), start + policy.length, rows, 0)
-        inputs = Inputs(
-            schema=SCHEMA,
-            plans=PLANS,
-            window=lambda _, window=window: window,
-            reference=lambda _: stream.reference,
-            history=lambda *_: (),
-            collect=lambda plan, ctx: list(plan.check.evaluate(ctx)),
-            past_judge=past,
-        )
-        _, facts = judge_windows([due], inputs)
-        outcome = step(state, facts, START + (day + 1) * DAY)
-        state = outcome.state
-        for incident_change in outcome.changes:
+        for incident_change in judge.judge(day, stream.window(day)):
             if incident_change.event in (Event.OPENED, Event.REOPENED):
                 result.alarms.append(
                     f"{day} {incident_change.incident.severity} "

@@ -9,14 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import ClassVar, Literal
 
-import numpy as np
-
 from driftline import (
     AlertFact,
     CategoricalColumn,
     Check,
     CheckContext,
-    Column,
     Measurement,
     NumericColumn,
     above,
@@ -25,6 +22,7 @@ from driftline import (
     unusual,
 )
 from driftline.kit.checks import Wording, phrasing
+from driftline.kit.checks.comparison import count_values, find_obstacle
 
 Metric = Literal[
     "mean_shift",
@@ -205,7 +203,7 @@ class Drift(Check):
             reason = (
                 "no reference yet"
                 if ctx.reference is None or not ctx.reference.rows
-                else _obstacle(reference, current)
+                else find_obstacle(reference, current)
             )
             if reason:
                 metrics = (
@@ -220,7 +218,7 @@ class Drift(Check):
                 current, CategoricalColumn
             ):
                 results = _categorical(reference, current, categorical, show_names=show_names)
-            labels, rows = {"column": name}, _values(current) if current else 0
+            labels, rows = {"column": name}, count_values(current) if current else 0
             for metric, shift, detail, no_value_reason in results:
                 if shift.value is None:
                     yield Measurement(
@@ -244,37 +242,6 @@ class Drift(Check):
                         unit=unit,
                         detail=detail,
                     )
-
-
-def _obstacle(reference: Column | None, current: Column | None) -> str:
-    if reference is None or not _values(reference):
-        return (
-            "the reference has no such column"
-            if reference is None
-            else "the reference has no values in this column"
-        )
-    if current is None or current.kind != reference.kind:
-        return (
-            f"{current.kind} here, {reference.kind} in the reference"
-            if current
-            else "the window has no such column"
-        )
-    if not _values(current):
-        return "no values in the window"
-    if isinstance(reference, NumericColumn) and isinstance(current, NumericColumn):
-        same = reference.edges is current.edges or np.array_equal(reference.edges, current.edges)
-        return (
-            "counted on another grid than the reference"
-            if not same
-            else ""
-            if len(reference.edges)
-            else "no grid yet"
-        )
-    return ""
-
-
-def _values(column: Column) -> int:
-    return column.side.rows if isinstance(column, NumericColumn) else column.count
 
 
 def _numeric(

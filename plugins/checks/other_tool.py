@@ -25,6 +25,7 @@ from driftline import (
     stats,
 )
 from driftline.kit.checks import Sigma, Wording
+from driftline.kit.checks.comparison import find_obstacle
 
 Tool = Literal["sagemaker", "vertex", "azure", "evidently", "nannyml"]
 Numbers = Callable[[NumericColumn, NumericColumn], float | None]
@@ -281,7 +282,11 @@ class OtherTool(Check):
             name for name in {**ctx.current.columns, **references} if name != label
         ]:
             ref, cur = references.get(name), ctx.current.columns.get(name)
-            reason = _obstacle(ref, cur)
+            reason = (
+                find_obstacle(ref, cur)
+                if ref is not None
+                else "no reference, or one without this column"
+            )
             rows, values = (ref.count, _values(ref, cur)) if ref and cur and not reason else (0, 0)
             numeric = isinstance(ref or cur, NumericColumn)
             for metric in self.metrics or (_usual(self.like, numeric, rows, values),):
@@ -303,37 +308,6 @@ class OtherTool(Check):
                     least=threshold if definition.below else None,
                     most=None if definition.below else threshold,
                 )
-
-
-def _obstacle(ref: Column | None, cur: Column | None) -> str:
-    if ref is None or not _rows(ref):
-        return (
-            "no reference, or one without this column"
-            if ref is None
-            else "the reference has no values in this column"
-        )
-    if cur is None or cur.kind != ref.kind:
-        return (
-            f"{cur.kind} here, {ref.kind} in the reference"
-            if cur
-            else "the window has no such column"
-        )
-    if not _rows(cur):
-        return "no values in the window"
-    if isinstance(ref, NumericColumn) and isinstance(cur, NumericColumn):
-        same = ref.edges is cur.edges or np.array_equal(ref.edges, cur.edges)
-        return (
-            "counted on another grid than the reference"
-            if not same
-            else ""
-            if len(ref.edges)
-            else "no grid yet"
-        )
-    return ""
-
-
-def _rows(column: Column) -> int:
-    return column.side.rows if isinstance(column, NumericColumn) else column.count
 
 
 def _values(ref: Column, cur: Column) -> int:

@@ -28,6 +28,7 @@ from driftline.types.records import JudgedMeasurement
 VERSION = 1
 ALERT_KEYS = {"for_windows": "needed", "keep_firing_windows": "keep", "newest_dropped": "seen"}
 """JSON keys of the fields of an alert that have another name there."""
+ALERT_FIELDS = {key: name for name, key in ALERT_KEYS.items()}
 
 
 def dump_alert(alert: Alert) -> str:
@@ -54,16 +55,20 @@ def parse_alert(text: str) -> Alert:
     """Load an alert from the text of `dump_alert`. Raises ValueError."""
     try:
         state = _parse_state(text)
-        names = {key: name for name, key in ALERT_KEYS.items()}
+        labels = dict(state["labels"])
+
+        def load_entry(entry: dict[str, Any]) -> AlertEntry:
+            return _load_entry(entry, state, labels)
+
         return Alert(
             **{
-                **{names.get(key, key): value for key, value in state.items()},
-                "labels": tuple((name, value) for name, value in state["labels"]),
+                **{ALERT_FIELDS.get(key, key): value for key, value in state.items()},
+                "labels": tuple(labels.items()),
                 "base": _load_phase(state["base"]),
-                "recent": tuple(_load_entry(entry, state) for entry in state["recent"]),
+                "recent": tuple(load_entry(entry) for entry in state["recent"]),
                 "floor": from_micros_or_none(state["floor"]),
-                "evidence": _load_entry_or_none(state["evidence"], state),
-                "newest_dropped": _load_entry_or_none(state["seen"], state),
+                "evidence": load_entry(state["evidence"]) if state["evidence"] else None,
+                "newest_dropped": load_entry(state["seen"]) if state["seen"] else None,
             }
         )
     except (TypeError, KeyError, AttributeError, OverflowError) as error:
@@ -204,19 +209,24 @@ def _dump_entry(entry: AlertEntry | None) -> dict[str, Any] | None:
     return state | ({"rows": entry.judged.rows} if entry.judged.rows else {})
 
 
-def _load_entry(state: dict[str, Any], alert: dict[str, Any]) -> AlertEntry:
-    """Load an entry from the object of `_dump_entry`; `alert` is the state of its alert."""
-    interval, decision = state.get("interval"), state.get("decision")
-    values = {"value": None} | {name: state[name] for name in MEASUREMENT_FIELDS & state.keys()}
-    values |= {"interval": (interval[0], interval[1])} if interval else {}
-    values |= {"decision": Decision(decision)} if decision else {}
-    labels = dict(alert["labels"])
+def _load_entry(state: dict[str, Any], alert: dict[str, Any], labels: dict[str, str]) -> AlertEntry:
+    """Load an entry from the object of `_dump_entry`.
+
+    `alert` is the state of its alert, and `labels` are the labels of it.
+    """
+    values = {name: value for name, value in state.items() if name in MEASUREMENT_FIELDS}
+    values.setdefault("value", None)
+    if values.get("interval"):
+        lower, upper = values["interval"]
+        values["interval"] = (lower, upper)
+    if values.get("decision"):
+        values["decision"] = Decision(values["decision"])
     return AlertEntry(
         start=from_micros(state["start"]),
         end=from_micros(state["end"]),
         judged=JudgedMeasurement(
             check=alert["check"],
-            measurement=Measurement(**{**values, "name": alert["measurement"]}, labels=labels),
+            measurement=Measurement(**values, name=alert["measurement"], labels=labels),
             judgement=Judgement(
                 Verdict(state["verdict"]),
                 Severity(state["severity"]) if state.get("severity") else None,
@@ -238,10 +248,6 @@ def _load_bound(state: dict[str, Any]) -> Bound | None:
         side, value = state["bound"]
         return Bound(BoundSide(side), value)
     return Bound.from_stored(state.get("reason", ""))
-
-
-def _load_entry_or_none(state: dict[str, Any] | None, alert: dict[str, Any]) -> AlertEntry | None:
-    return None if state is None else _load_entry(state, alert)
 
 
 def _load_phase(state: dict[str, Any]) -> Phase:

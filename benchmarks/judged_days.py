@@ -1,0 +1,61 @@
+"""Judges simulated daily windows with the default checks on columns.
+
+Checks, rules, evidence engine, alerts and incidents are the agent's own; only source and state are
+left out.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from driftline_plugins.checks.drift import Drift
+from driftline_plugins.checks.missing import Missing
+from driftline_plugins.checks.range import OutsideRange
+from streams import START
+
+from driftline import Schema, Window
+from driftline.alerting.incident import Change
+from driftline.alerting.step import AlertingState, step
+from driftline.evaluate.check_plan import CheckPlan
+from driftline.evaluate.evidence.engine import AlarmPolicy
+from driftline.evaluate.evidence.unusual_rule import PastJudge
+from driftline.evaluate.judge_windows import Inputs, judge_windows
+from driftline.state.tables import as_micros
+from driftline.types.records import DueWindow, WindowKey
+
+DAY = timedelta(days=1)
+JUDGED = tuple(Drift.default_rules)
+"""The distances that only show how a column moved are left out: no rule of theirs can alarm."""
+PLANS = [
+    CheckPlan(check.type, check) for check in (Drift(metrics=JUDGED), Missing(), OutsideRange())
+]
+"""The default checks that look at columns."""
+
+
+class DayJudge:
+    """Judges the days of one model in order, and keeps its alerts and incidents."""
+
+    def __init__(self, schema: Schema, reference: Window) -> None:
+        self._policy = AlarmPolicy(DAY // timedelta(microseconds=1))
+        self._past_judge = PastJudge(self._policy.make_trail(), self._policy, schema)
+        self._schema, self._reference = schema, reference
+        self._state = AlertingState()
+
+    def judge(self, day: int, window: Window) -> tuple[Change, ...]:
+        """Judge the window of a day; return the changes of incidents."""
+        start = as_micros(START + day * DAY)
+        key = WindowKey("model", start, "", "")
+        due = DueWindow(key, start + self._policy.length, window.rows, 0)
+        inputs = Inputs(
+            schema=self._schema,
+            plans=PLANS,
+            window=lambda _: window,
+            reference=lambda _: self._reference,
+            history=lambda *_: (),
+            collect=lambda plan, ctx: list(plan.check.evaluate(ctx)),
+            past_judge=self._past_judge,
+        )
+        _, facts = judge_windows([due], inputs)
+        outcome = step(self._state, facts, START + (day + 1) * DAY)
+        self._state = outcome.state
+        return tuple(outcome.changes)
