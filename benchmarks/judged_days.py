@@ -17,7 +17,7 @@ from driftline import Schema, Window
 from driftline.alerting.incident import Change
 from driftline.alerting.step import AlertingState, step
 from driftline.evaluate.check_plan import CheckPlan
-from driftline.evaluate.evidence.engine import AlarmPolicy
+from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
 from driftline.evaluate.evidence.unusual_rule import PastJudge
 from driftline.evaluate.judge_windows import Inputs, judge_windows
 from driftline.state.tables import as_micros

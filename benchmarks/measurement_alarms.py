@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftline import Measurement, Rule, Schema, Verdict, unusual
+from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
 from driftline.evaluate.evidence.baseline import DAY, HOUR
-from driftline.evaluate.evidence.engine import AlarmPolicy
 from driftline.evaluate.evidence.unusual_rule import PastJudge
 from driftline.types.records import JudgedMeasurement, WindowKey
 

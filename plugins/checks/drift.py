@@ -141,9 +141,15 @@ class Drift(Check):
     cause = "drift"
     main = "psi"
     default_rules: ClassVar = {
-        "mean_shift": unusual(info=0.1, warning=0.25, obvious=2.0, lasting=True),
+        "mean_shift": unusual(info=0.1, warning=0.25, critical=3.0, obvious=0.75, lasting=True),
         "psi": unusual(
-            side="above", scale="cube_root", info=0.02, warning=0.1, obvious=1.0, lasting=True
+            side="above",
+            scale="cube_root",
+            info=0.02,
+            warning=0.1,
+            critical=2.0,
+            obvious=0.25,
+            lasting=True,
         ),
         "new_categories": above(warning=0.01),
     }

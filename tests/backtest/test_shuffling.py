@@ -20,8 +20,9 @@ from driftline.backtest.shuffled_history import (
     replay_shuffled,
 )
 from driftline.contracts.rule import Unusual
+from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
 from driftline.evaluate.evidence.baseline import DAY, HOUR
-from driftline.evaluate.evidence.engine import AlarmPolicy, Observation
+from driftline.evaluate.evidence.observation import Observation
 from driftline.evaluate.evidence.trail import Stream
 
 pytestmark = pytest.mark.system

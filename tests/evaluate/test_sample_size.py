@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from driftline import Measurement, Schema, unusual
+from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
 from driftline.evaluate.evidence.baseline import DAY
-from driftline.evaluate.evidence.engine import AlarmPolicy
 from driftline.evaluate.evidence.unusual_rule import PastJudge
 from driftline.types.model import Judgement
 from driftline.types.records import JudgedMeasurement, WindowKey

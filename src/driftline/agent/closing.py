@@ -20,7 +20,7 @@ from driftline.agent.reference_state import ReferenceState
 from driftline.alerting.incident import Change
 from driftline.contracts.check import Earlier
 from driftline.evaluate.check_plan import CheckPlan, Collect
-from driftline.evaluate.evidence.engine import AlarmPolicy
+from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
 from driftline.evaluate.evidence.trail import Stream
 from driftline.evaluate.evidence.unusual_rule import PastJudge
 from driftline.evaluate.judge_windows import (

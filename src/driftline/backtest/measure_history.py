@@ -49,9 +49,9 @@ class Series(NamedTuple):
     """The rule that judges it by earlier windows; None where none does."""
 
 
-VALUE, WAS, LOW, HIGH, ROWS, RAW, LEVEL, SIZE, LEAST_SD = range(9)
+VALUE, WAS, LOW, HIGH, ROWS, RAW, LEVEL, SIZE, LEAST_SD, SIZE_ERROR, NEUTRAL = range(11)
 """Rows of `MeasuredWindows.numbers`."""
-ENGINE_ROWS = [LEVEL, SIZE, LEAST_SD]
+ENGINE_ROWS = [LEVEL, SIZE, LEAST_SD, ROWS, SIZE_ERROR, NEUTRAL]
 """The rows that the evidence engine takes, in its order."""
 
 
@@ -63,7 +63,9 @@ class MeasuredWindows:
     series: tuple[Series, ...]
     """Length J."""
     numbers: Floats
-    """Shape (9, J): value, reference's value, interval, rows, raw value, level, size, least sd."""
+    """Shape (11, J): value, reference's value, interval, rows, raw value, level, size, least sd,
+    standard error of the size, and the size where window and reference agree.
+    """
     judgements: Mapping[int, Judgement]
     """Judgements of the window by itself that are not `ok`, by index of the series."""
     details: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
@@ -239,7 +241,7 @@ class _Packer:
         return MeasuredWindows(
             group=tuple(due for due, _ in windows),
             series=layout,
-            numbers=np.array(numbers, np.float64).reshape(-1, LEAST_SD + 1).T,
+            numbers=np.array(numbers, np.float64).reshape(-1, NEUTRAL + 1).T,
             judgements=judgements,
             details=details,
             check_errors=check_errors,
@@ -270,6 +272,13 @@ class _Packer:
         raw_value = raw if isinstance(raw, (int, float)) else np.nan
         numbers = (_nan_if_none(m.value), _nan_if_none(m.was), low, high, row.rows, raw_value)
         if row.watched is None:
-            return (*numbers, np.nan, np.nan, np.nan)
+            return (*numbers, *[np.nan] * (NEUTRAL - RAW))
         observation = observe(key, row, row.watched, self._schema)
-        return (*numbers, observation.level, observation.size, observation.least_sd)
+        return (
+            *numbers,
+            observation.level,
+            observation.size,
+            observation.least_sd,
+            observation.size_error,
+            observation.neutral,
+        )

@@ -23,13 +23,9 @@ from driftline.alerting.lifespans import Lifespans
 from driftline.alerting.step import AlertingState, step
 from driftline.backtest.measure_history import ENGINE_ROWS, MeasuredWindows, Series
 from driftline.evaluate.check_plan import CheckPlan
-from driftline.evaluate.evidence.engine import (
-    AlarmPolicy,
-    Panel,
-    StreamNumbers,
-    WindowEvidence,
-    add_window,
-)
+from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
+from driftline.evaluate.evidence.engine import WindowEvidence, add_window
+from driftline.evaluate.evidence.observation import Panel, StreamNumbers
 from driftline.evaluate.evidence.outcome import stream_outcomes
 from driftline.evaluate.evidence.unusual_rule import BOUND, apply_outcome, lasting_size, observe
 from driftline.evaluate.judge_windows import (
@@ -204,15 +200,12 @@ class Replay:
         if not places:
             return {}
         rows = {}
-        previous_start = window.group[0].key.start - self.policy.length
         outcomes = stream_outcomes(evidence, layout.panel, self.policy, places)
         for place, outcome in zip(places, outcomes, strict=True):
             index = int(layout.watched_places[place])
             rule = layout.series[index].rule
             assert rule is not None
-            rows[index] = apply_outcome(
-                window.row(index), rule, outcome, trace=b"", previous_start=previous_start
-            )
+            rows[index] = apply_outcome(window.row(index), rule, outcome, trace=b"")
         return rows
 
 
@@ -241,7 +234,7 @@ def _may_alarm(
     baseline = evidence.baseline
     is_learning = baseline.windows < policy.min_windows
     error = baseline.size_sd * baseline.inflation / np.sqrt(np.maximum(baseline.windows, 1))
-    lower_bound = np.abs(baseline.size_mean) - BOUND * error
+    lower_bound = np.abs(baseline.size_mean - np.nan_to_num(evidence.neutral)) - BOUND * error
     is_lasting = ~is_learning & (lower_bound > layout.lasting_sizes)
     stands_out = np.array(
         [index in window.judgements for index in layout.watched_places.tolist()], bool

@@ -23,17 +23,10 @@ from driftline.backtest.measure_history import (
     Series,
 )
 from driftline.backtest.parallel import ReportProgress
+from driftline.evaluate.evidence.alarm_policy import YEAR, AlarmPolicy
 from driftline.evaluate.evidence.baseline import DAY, Baseline, Calendar
-from driftline.evaluate.evidence.engine import (
-    STRONG_MEMORY,
-    YEAR,
-    AlarmPolicy,
-    Observation,
-    Panel,
-    StreamNumbers,
-    add_window,
-    budget_shares,
-)
+from driftline.evaluate.evidence.engine import STRONG_MEMORY, add_window, budget_shares
+from driftline.evaluate.evidence.observation import Observation, Panel, StreamNumbers
 from driftline.evaluate.evidence.trail import Stream
 from driftline.evaluate.evidence.unusual_rule import observe
 from driftline.types.model import Schema
@@ -102,7 +95,7 @@ class SeriesMatrix:
     observations: tuple[Observation, ...]
     """The first observation of each series, length J."""
     numbers: Floats
-    """Level, size and least sd, shape (3, K, J); NaN where there is none."""
+    """The numbers of `ENGINE_ROWS`, shape (6, K, J); NaN where there is none."""
 
     @classmethod
     def of(cls, windows: Sequence[MeasuredWindows], model: str, schema: Schema) -> SeriesMatrix:
@@ -132,7 +125,7 @@ class SeriesMatrix:
                 )
             indices, window_columns = layouts[id(window.series)]
             rows.append((window_columns, window.numbers[ENGINE_ROWS][:, indices]))
-        numbers = np.full((3, len(windows), len(observations)), np.nan)
+        numbers = np.full((len(ENGINE_ROWS), len(windows), len(observations)), np.nan)
         numbers[2] = 0.0
         for place, (window_columns, values) in enumerate(rows):
             numbers[:, place, window_columns] = values

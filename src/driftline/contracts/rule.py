@@ -88,17 +88,18 @@ class Unusual(BaseModel):
     critical: float | None = Field(default=None, ge=0)
     """A change of this size is `critical`."""
     obvious: float | None = Field(default=None, ge=0)
-    """The distance from `neutral` that is a change if two windows in a row exceed it.
+    """The distance that is a change if two windows in a row exceed it.
 
-    It counts only while the past is too short to show what is usual.
+    It is the distance from the reference while the past is too short to show what is usual, then
+    that from what is usual. Windows shorter than a day are first compared as whole days.
     """
-    neutral: float = 0.0
-    """The value where window and reference agree."""
+    neutral: float | None = 0.0
+    """The value where window and reference agree.
+
+    Null: the value of the reference.
+    """
     lasting: bool = False
-    """Whether a usual level beyond `warning` is a change too.
-
-    For numbers that are 0 where window and reference agree.
-    """
+    """Whether a usual level farther than `obvious` from the reference is a change too."""
     weight: float = Field(default=1.0, gt=0)
     """The share of the budget, relative to other measurements of its kind.
 
@@ -143,17 +144,20 @@ class Unusual(BaseModel):
         within `warning`, and `unsure` otherwise.
         """
         assert measurement.value is not None
-        value = measurement.value - self.neutral
+        neutral = measurement.was if self.neutral is None else self.neutral
+        if neutral is None:
+            return Judgement(Verdict.UNSURE, reason="no past yet to tell what is usual")
+        value = measurement.value - neutral
         low, high = (
             (value, value)
             if measurement.interval is None
-            else (end - self.neutral for end in measurement.interval)
+            else (end - neutral for end in measurement.interval)
         )
         out = {"above": low, "below": -high, "both": max(low, -high)}[self.side]
         most = {"above": high, "below": -low, "both": max(high, -low)}[self.side]
         if self.obvious is not None and out > self.obvious:
             side = BoundSide.ABOVE if low > 0 else BoundSide.BELOW
-            bound = Bound(side, self.neutral + math.copysign(self.obvious, low))
+            bound = Bound(side, neutral + math.copysign(self.obvious, low))
             return Judgement.change(Severity.WARNING, bound)
         enough = self.tolerance if self.warning is None else self.warning
         if 0 < enough >= most or low == high == 0:
@@ -284,9 +288,10 @@ class Rule(BaseModel):
     def _bounds(self) -> tuple[list[float], list[float]]:
         """Return the upper bounds and the lower bounds; beyond each of them is a change."""
         if self.unusual is not None and self.unusual.obvious is not None:
-            side = self.unusual.side
-            high = self.unusual.neutral + self.unusual.obvious
-            low = self.unusual.neutral - self.unusual.obvious
+            side, neutral = self.unusual.side, self.unusual.neutral
+            if neutral is None:
+                return [], []
+            high, low = neutral + self.unusual.obvious, neutral - self.unusual.obvious
             return [high] if side != "below" else [], [low] if side != "above" else []
         if self.outside is not None:
             ends = [self.outside.high], [self.outside.low]
@@ -354,7 +359,7 @@ def unusual(
     warning: float | None = None,
     critical: float | None = None,
     obvious: float | None = None,
-    neutral: float = 0.0,
+    neutral: float | None = 0.0,
     lasting: bool = False,
 ) -> Rule:
     """Return a rule for checks to declare: `changed` when the series is unlike its own past.

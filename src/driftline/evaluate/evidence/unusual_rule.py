@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from driftline.contracts.rule import Scale, Unusual
-from driftline.evaluate.evidence.engine import AlarmPolicy, Observation
+from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
+from driftline.evaluate.evidence.observation import Observation
 from driftline.evaluate.evidence.outcome import DETECTION_WINDOWS, StreamOutcome, judge_window
 from driftline.evaluate.evidence.trail import Stream, Trail
 from driftline.state.measurements import labels_json
@@ -56,11 +57,8 @@ class PastJudge:
             return judged_rows
         observations = [observe(key, row, rule, self.schema) for _, key, row, rule in with_rule]
         outcomes, traces = judge_window(self.trail, start, observations, self.policy)
-        previous_start = start - self.policy.length
         for (place, _, row, rule), outcome, trace in zip(with_rule, outcomes, traces, strict=True):
-            judged_rows[place] = apply_outcome(
-                row, rule, outcome, trace=trace.tobytes(), previous_start=previous_start
-            )
+            judged_rows[place] = apply_outcome(row, rule, outcome, trace=trace.tobytes())
         return judged_rows
 
 
@@ -90,7 +88,20 @@ def observe(key: WindowKey, row: JudgedMeasurement, rule: Unusual, schema: Schem
         weight=rule.weight,
         cusum=rule.method == "cusum",
         shared_by_versions=is_of_feature and row.cause in ("drift", "quality"),
+        rows=float(row.rows),
+        size_error=_sampling_sd(rule, m) or 0.0,
+        neutral=_neutral_size(rule, m),
+        obvious=math.inf if rule.obvious is None else _size(rule.scale, rule.obvious),
+        is_additive=rule.scale not in ("root", "cube_root"),
     )
+
+
+def _neutral_size(rule: Unusual, m: Measurement) -> float:
+    """The size where window and reference agree; NaN where the rule does not compare with it."""
+    neutral = m.was if rule.neutral is None else rule.neutral
+    if rule.obvious is None or neutral is None:
+        return math.nan
+    return _size(rule.scale, neutral)
 
 
 def _level(scale: Scale, m: Measurement, rows: int) -> float:
@@ -167,28 +178,22 @@ def apply_outcome(
     outcome: StreamOutcome,
     *,
     trace: bytes,
-    previous_start: int,
 ) -> JudgedMeasurement:
-    """The row with the verdict that follows from the outcome.
-
-    `previous_start` is the start of the window before, in microseconds: without a baseline, a
-    change is found in the second of two windows and began in the first.
-    """
+    """The row with the verdict that follows from the outcome."""
     judgement = _judge(row, rule, outcome)
-    is_obvious = outcome.missing_windows and judgement.verdict is Verdict.CHANGED
     m = row.measurement
     if not outcome.missing_windows:
         detail = {
             "usual": _value(rule.scale, outcome.expected),
             "smallest_seen": _value(rule.scale, _detectable_size(rule, outcome)),
         }
-        odds = {"odds": outcome.odds} if outcome.is_changed else {}
+        odds = {"odds": outcome.odds} if outcome.odds else {}
         m = replace(m, detail={**m.detail, **detail, **odds})
     return replace(
         row,
         measurement=m,
         judgement=judgement,
-        since=previous_start if is_obvious else outcome.since,
+        since=outcome.since,
         trace=trace,
         blind=_lacks_data(rule, outcome, judgement),
         alike=outcome.correlated_streams,
@@ -217,9 +222,11 @@ def _judge_change(row: JudgedMeasurement, rule: Unusual, outcome: StreamOutcome)
     """The reason names the usual and the new value, the odds, and what would have been found."""
     new_size = outcome.expected + outcome.effect
     new, usual = _value(rule.scale, new_size), _value(rule.scale, outcome.expected)
-    odds = number(float(f"{outcome.odds:.2g}")) if outcome.odds < 1e9 else "a billion or more"
-    evidence = f"odds about 1:{odds} against chance; {_detectable_text(row, rule, outcome)}"
-    reason = f"usually {_format(row, usual)}, now {_format(row, new)}; {evidence}"
+    origin = "in the reference" if outcome.missing_windows else "usually"
+    reason = f"{origin} {_format(row, usual)}, now {_format(row, new)}"
+    if outcome.odds:
+        odds = number(float(f"{outcome.odds:.2g}")) if outcome.odds < 1e9 else "a billion or more"
+        reason += f"; odds about 1:{odds} against chance; {_detectable_text(row, rule, outcome)}"
     return Judgement(
         Verdict.CHANGED, rule.severity(_change_amount(rule, outcome, new_size)), reason
     )
@@ -266,41 +273,50 @@ def _detectable_size(rule: Unusual, outcome: StreamOutcome) -> float:
 
 
 def _is_lasting(rule: Unusual, outcome: StreamOutcome) -> bool:
-    """Whether the baseline itself lies far from the reference."""
-    if outcome.missing_windows:
+    """Whether the baseline itself lies far from the reference, and the newest windows, too."""
+    if outcome.missing_windows or not math.isfinite(outcome.neutral):
         return False
-    lower_bound = abs(outcome.baseline_size) - BOUND * outcome.baseline_size_error
-    return lower_bound > lasting_size(rule)
+    distance = outcome.baseline_size - outcome.neutral
+    lower_bound = abs(distance) - BOUND * outcome.baseline_size_error
+    limit = lasting_size(rule)
+    return lower_bound > limit and abs(distance + outcome.newest_effect) > limit / 2
 
 
 def lasting_size(rule: Unusual) -> float:
-    """The mean size of a baseline from which it is a change by itself; infinite for never."""
-    if not rule.lasting or rule.warning is None:
+    """The distance of a baseline from the reference that is a change by itself.
+
+    On the scale of sizes; infinite for never.
+    """
+    if not rule.lasting or rule.obvious is None:
         return math.inf
-    return math.sqrt(rule.warning) if rule.scale in ("root", "cube_root") else rule.warning
+    return _size(rule.scale, rule.obvious)
 
 
 def _judge_without_baseline(
     row: JudgedMeasurement, rule: Unusual, outcome: StreamOutcome
 ) -> Judgement:
-    """Only what is obvious in two windows in a row is changed; only what is too small is `ok`."""
-    missing_rows = outcome.missing_windows * row.rows
-    reason = (
-        f"learning what is usual: {outcome.missing_windows} more windows, "
-        f"about {missing_rows:,} rows, are needed"
-    )
-    if row.judgement is not None and row.judgement.verdict is Verdict.CHANGED:
-        assert rule.obvious is not None
-        has_previous = math.isfinite(outcome.previous_size)
-        previous = _value(rule.scale, outcome.previous_size) if has_previous else rule.neutral
-        if abs(previous - rule.neutral) > rule.obvious:
-            return row.judgement
-        return Judgement(
-            Verdict.UNSURE, reason=f"far out; a change if the next window is, too ({reason})"
-        )
-    if row.verdict == Verdict.OK:
+    """What is surely within the tolerance of the reference is `ok`; nothing else is decided."""
+    judgement = row.judgement
+    if judgement is not None and judgement.verdict is Verdict.CHANGED:
+        return Judgement(Verdict.UNSURE, reason=_missing_repeat(outcome))
+    if judgement is not None and judgement.verdict is Verdict.OK:
         return OK
+    windows = f"{outcome.missing_windows:,} more windows"
+    if math.isfinite(outcome.neutral) and rule.obvious is not None:
+        reason = (
+            f"less than {_format(row, rule.obvious)} from the reference; "
+            f"{windows} are needed to judge smaller differences"
+        )
+    else:
+        reason = f"{windows} are needed to know what is usual"
     return Judgement(Verdict.UNSURE, reason=reason, within=row.within)
+
+
+def _missing_repeat(outcome: StreamOutcome) -> str:
+    """What a window that is far from the reference lacks to be a change."""
+    if outcome.has_day_blocks:
+        return "far from the reference; a change if two whole days are, too"
+    return "far from the reference; a change if the next window is, too"
 
 
 def _is_ok(rule: Unusual, outcome: StreamOutcome) -> bool:

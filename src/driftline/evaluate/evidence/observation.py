@@ -1,0 +1,143 @@
+"""Streams as the evidence engine takes them: one number in one window, and how it is judged.
+
+Does not judge.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftline.evaluate.evidence.baseline import Floats
+from driftline.evaluate.evidence.trail import Stream
+
+SHARES = {"performance": 0.40, "quality": 0.25, "drift": 0.25, "service": 0.25, "business": 0.10}
+"""Share of the alarm budget, by family; the families that a model has divide all of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """One stream's number in one window, and how the stream is judged."""
+
+    stream: Stream
+    level: float
+    """The number on the scale where its spread is even; NaN when there is none."""
+    size: float
+    """The number on the scale where changes are compared with the tolerance."""
+    least_sd: float = 0.0
+    """Standard deviation of the level that the number of rows alone makes."""
+    tolerance: float = 0.0
+    """Effects below it do not matter; on the scale of `size`."""
+    above: bool = True
+    """Whether changes upwards are watched."""
+    below: bool = True
+    """Whether changes downwards are watched."""
+    family: str = "drift"
+    """Key of `SHARES`."""
+    weight: float = 1.0
+    """Weight within its family, relative to the other streams."""
+    cusum: bool = False
+    """Whether a CUSUM, R = max(1, R) e, adds up the evidence instead of Shiryaev-Roberts."""
+    shared_by_versions: bool = False
+    """Whether the stream is the same for every model version: a feature is, a prediction is not."""
+    rows: float = 1.0
+    """Rows that the number rests on."""
+    size_error: float = 0.0
+    """Standard error of the size that the number of rows makes."""
+    neutral: float = math.nan
+    """The size where window and reference agree; NaN where there is no reference."""
+    obvious: float = math.inf
+    """Distance from `neutral`, or from the usual size, that is a change if two windows have it."""
+    is_additive: bool = True
+    """Whether the size of a day is the mean over its windows, weighted by rows."""
+
+
+class StreamNumbers(NamedTuple):
+    """The numbers of J streams in one window, shape (J,) each; see `Observation`."""
+
+    level: Floats
+    size: Floats
+    least_sd: Floats
+    rows: Floats
+    size_error: Floats
+    neutral: Floats
+
+    @classmethod
+    def of(cls, observations: Sequence[Observation]) -> StreamNumbers:
+        """The numbers of these observations, in their order."""
+        return cls(
+            np.array([observation.level for observation in observations]),
+            np.array([observation.size for observation in observations]),
+            np.array([observation.least_sd for observation in observations]),
+            np.array([observation.rows for observation in observations]),
+            np.array([observation.size_error for observation in observations]),
+            np.array([observation.neutral for observation in observations]),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Panel:
+    """How J streams are judged together; the same for every window."""
+
+    streams: tuple[Stream, ...]
+    tolerance: Floats
+    """Shape (J,)."""
+    sides: NDArray[np.bool_]
+    """Which sides are watched, shape (2, J)."""
+    family: NDArray[np.int64]
+    """Index into `shares` of each stream's family, shape (J,)."""
+    shares: Floats
+    """Share of the alarm budget, shape (families,)."""
+    budget_of_family: NDArray[np.int64]
+    """Number of the alarm budget of each family, shape (families,)."""
+    budget: NDArray[np.int64]
+    """Number of the alarm budget of each stream, shape (J,); a model has one budget."""
+    weight: Floats
+    """Weight within the family, shape (J,)."""
+    cusum: NDArray[np.bool_]
+    """Shape (J,)."""
+    shared_by_versions: tuple[bool, ...]
+    """Length J."""
+    obvious: Floats
+    """Shape (J,)."""
+    is_additive: NDArray[np.bool_]
+    """Shape (J,)."""
+
+    @classmethod
+    def of(cls, observations: Sequence[Observation], budgets: Sequence[int] | None = None) -> Panel:
+        """A panel of the streams of one window.
+
+        `budgets` numbers the alarm budget of each stream; without it all share one.
+        """
+        numbers = np.array(budgets if budgets is not None else [0] * len(observations), np.int64)
+        keys = [
+            (int(number), observation.family)
+            for number, observation in zip(numbers, observations, strict=True)
+        ]
+        families = {key: index for index, key in enumerate(dict.fromkeys(keys))}
+        return cls(
+            streams=tuple(observation.stream for observation in observations),
+            tolerance=np.array([observation.tolerance for observation in observations]),
+            sides=np.array(
+                [
+                    [observation.above for observation in observations],
+                    [observation.below for observation in observations],
+                ]
+            ),
+            family=np.array([families[key] for key in keys], np.int64),
+            shares=np.array([SHARES.get(name, min(SHARES.values())) for _, name in families]),
+            budget_of_family=np.array([number for number, _ in families], np.int64),
+            budget=numbers,
+            weight=np.array([observation.weight for observation in observations]),
+            cusum=np.array([observation.cusum for observation in observations]),
+            shared_by_versions=tuple(
+                observation.shared_by_versions for observation in observations
+            ),
+            obvious=np.array([observation.obvious for observation in observations]),
+            is_additive=np.array([observation.is_additive for observation in observations]),
+        )
