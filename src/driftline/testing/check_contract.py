@@ -5,7 +5,7 @@ Does not test whether the numbers are right.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from driftline.contracts.check import Check, CheckContext
@@ -54,8 +54,12 @@ SCHEMA = Schema(
 )
 
 
-def assert_check(check: Check) -> None:
-    """Assert the contract of checks on unusual windows, with and without reference and labels."""
+def assert_check(check: Check, unmeasured: Sequence[str] = ()) -> None:
+    """Assert the contract of checks on unusual windows, with and without reference and labels.
+
+    `unmeasured` are names of `default_rules` and `wordings` that the check yields on other windows
+    only, such as those of a regression model.
+    """
     assert check.cause in CAUSES, f"{check.type}: cause is one of {', '.join(CAUSES)}"
     assert all(isinstance(rule, Rule) for rule in check.default_rules.values()), (
         f"{check.type}: default_rules are rules"
@@ -67,6 +71,7 @@ def assert_check(check: Check) -> None:
     assert all(isinstance(text, str) for name in texts for text in (name, *texts[name])), (
         f"{check.type}: wants are texts"
     )
+    names = set[str]()
     for story, ctx in contexts(check):
         if not ctx.current.rows and not check.on_empty:
             continue
@@ -74,6 +79,23 @@ def assert_check(check: Check) -> None:
         assert first == second, (
             f"{check.type}: on {story} it measures something else the second time"
         )
+        names.update(item.name or check.main or check.type for item in first)
+    _assert_names(check, names, set(unmeasured))
+
+
+def _assert_names(check: Check, names: set[str], unmeasured: set[str]) -> None:
+    """Assert that the declared names are those of measurements."""
+    for attribute in ("default_rules", "wordings"):
+        for name in getattr(check, attribute):
+            assert name in names | unmeasured, (
+                f"{check.type}: {attribute} names '{name}', but on the windows of the contract "
+                f"evaluate yields {', '.join(sorted(names)) or 'nothing'}; correct the name, or "
+                f"pass unmeasured=('{name}',) if other windows lead to it"
+            )
+    assert not unmeasured & names, (
+        f"{check.type}: unmeasured names {', '.join(sorted(unmeasured & names))}, "
+        "which evaluate yields"
+    )
 
 
 def contexts(check: Check | None = None) -> Iterator[tuple[str, CheckContext]]:
