@@ -121,8 +121,7 @@ def fail_to_connect(host: str, port: int) -> socket.socket:
 def fail_to_guard() -> AbstractContextManager[None]:
     """Raise RuntimeError: the default of a context without a guard."""
     raise RuntimeError(
-        "the host guards connections; in tests, driftline.testing.start_context() "
-        "brings a guard"
+        "the host guards connections; in tests, driftline.testing.start_context() brings a guard"
     )
 
 
