@@ -64,7 +64,7 @@ class JudgedMeasurement:
     watched: Any = None
     """The `Unusual` rule that judges it by the windows before, where one does."""
     since: int | None = None
-    """Estimated start of the first window of a change that lasts, in microseconds since the epoch."""
+    """Estimated start of the first window of a lasting change, in microseconds since the epoch."""
     trace: bytes | None = None
     """What the judgement of later windows needs of this one."""
     blind: bool = False
