@@ -19,7 +19,7 @@ from driftline.cli.status import show_models
 from driftline.profiles.built_in import BUILT_IN
 from driftline.profiles.window import Window
 from driftline.state import windows
-from driftline.state.tables import as_micros
+from driftline.types.times import as_micros
 from driftline.types.records import WindowKey
 
 pytestmark = [pytest.mark.postgres, pytest.mark.system]

@@ -18,7 +18,7 @@ from driftline.ingest.read.job import Job
 from driftline.ingest.read.read_pass import ReadCounts
 from driftline.profiles.spec import ProfileSpec
 from driftline.state import models, waiting
-from driftline.state.tables import as_micros, from_micros
+from driftline.types.times import as_micros, from_micros
 from driftline.state.waiting import LABEL, PREDICTION
 from driftline.types.errors import DriftlineError
 

@@ -30,7 +30,7 @@ from driftline.profiles.window import Window
 from driftline.state import models
 from driftline.state.models import schema_from_json, schema_to_json
 from driftline.state.store import Store
-from driftline.state.tables import as_micros
+from driftline.types.times import as_micros
 from driftline.types.errors import SourceError
 from driftline.types.model import LogObject, Schema
 

@@ -22,9 +22,9 @@ from driftline.contracts.check import Earlier
 from driftline.contracts.rule import Unusual
 from driftline.evaluate.evidence.unusual_rule import observe
 from driftline.evaluate.judge_windows import measure_window
-from driftline.state.measurements import labels_json
+from driftline.types.labels import labels_json
 from driftline.state.store import Store
-from driftline.state.tables import from_micros
+from driftline.types.times import from_micros
 from driftline.types.model import Judgement, Measurement, Schema, Verdict
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 

@@ -39,7 +39,7 @@ from driftline.evaluate.judge_windows import (
     find_new_versions,
     schema_changes,
 )
-from driftline.state.tables import from_micros
+from driftline.types.times import from_micros
 from driftline.types.model import Schema
 from driftline.types.records import JudgedMeasurement, WindowKey
 

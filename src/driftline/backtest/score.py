@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from driftline.backtest.replay import ReplayedChange
-from driftline.state.tables import from_micros
+from driftline.types.times import from_micros
 from driftline.types.errors import DriftlineError
 from driftline.types.model import Severity
 from driftline.types.notification import Event

@@ -23,7 +23,8 @@ from driftline.backtest.measure_history import (
     Series,
 )
 from driftline.backtest.parallel import ReportProgress
-from driftline.evaluate.evidence.baseline import DAY, Baseline, Calendar
+from driftline.evaluate.evidence.baseline import Baseline, Calendar
+from driftline.types.times import DAY_MICROS
 from driftline.evaluate.evidence.engine import (
     STRONG_MEMORY,
     YEAR,
@@ -39,7 +40,7 @@ from driftline.evaluate.evidence.unusual_rule import observe
 from driftline.types.model import Schema
 from driftline.types.records import WindowKey
 
-BASELINE_LIFETIME = 7 * DAY
+BASELINE_LIFETIME = 7 * DAY_MICROS
 """How long a baseline is used here: windows are alike, so it need not be newer."""
 CONFIDENCE = 0.95
 """Confidence of the bounds of an alarm rate."""

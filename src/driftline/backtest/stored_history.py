@@ -25,7 +25,7 @@ from driftline.extensions.phrasebook import Phrasebook
 from driftline.state import windows
 from driftline.state.factory import open_store
 from driftline.state.store import Store
-from driftline.state.tables import as_micros, from_micros
+from driftline.types.times import as_micros, from_micros
 from driftline.types.errors import StateError
 from driftline.types.records import DueWindow
 

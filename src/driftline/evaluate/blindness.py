@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from driftline.alerting.fact import UNSURE, Fact, monitoring_fact
-from driftline.state.tables import from_micros
+from driftline.types.times import from_micros
 from driftline.types.model import Severity, Verdict
 from driftline.types.records import DueWindow, JudgedMeasurement
 

@@ -16,7 +16,7 @@ from driftline.alerting.acts import ActKind
 from driftline.extensions.phrasebook import Line, Phrasebook, installed_phrasebook
 from driftline.state import action_runs, incidents, people
 from driftline.state.store import Store
-from driftline.state.tables import from_micros
+from driftline.types.times import from_micros
 from driftline.types.errors import DriftlineError
 from driftline.types.matchers import Matchers
 from driftline.types.notification import AlertFact, Notification

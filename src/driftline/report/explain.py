@@ -14,19 +14,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from driftline.state import action_runs
-from driftline.state.measurements import labels_json
-from driftline.state.tables import (
-    as_micros,
-    configurations,
-    from_micros,
-    incident_events,
-    incidents,
-    measurements,
-    objects,
-    references,
-    shares,
-    windows,
-)
+from driftline.types.labels import labels_json
+from driftline.state.tables import configurations, incident_events, incidents, measurements, objects, references, shares, windows
+from driftline.types.times import as_micros, from_micros
 from driftline.types.notification import AlertFact, Notification
 
 Values = dict[str, Any]

@@ -35,10 +35,11 @@ from driftline.ingest.read.recount_windows import (
 from driftline.ingest.read.window_rows import read_window_rows
 from driftline.profiles.profile import Profile
 from driftline.report.notified_numbers import NoNumbersError, NotifiedNumbers, load_notified_numbers
-from driftline.state.measurements import labels_json
+from driftline.types.labels import labels_json
 from driftline.state.provenance import load_counted_objects
 from driftline.state.store import Store
-from driftline.state.tables import from_micros, references
+from driftline.state.tables import references
+from driftline.types.times import from_micros
 from driftline.types.errors import StateError
 from driftline.types.model import Verdict
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey

@@ -16,16 +16,17 @@ from typing import Any
 from sqlalchemy import RowMapping, Select, func, insert, select, update
 from sqlalchemy.engine import Connection
 
+from driftline.types.times import DAY
 from driftline.state import outbox as outbox_rows
 from driftline.state.notification_json import dump_notification
-from driftline.state.tables import action_runs, as_micros, from_micros, from_micros_or_none, outbox
+from driftline.state.tables import action_runs, outbox
+from driftline.types.times import as_micros, from_micros, from_micros_or_none
 from driftline.types.action_request import Request
 from driftline.types.notification import Notification
 
 LANE = "action/"
 """Prefix of an action's name in the outbox: no sink can have such a name."""
 EVENT = "action"
-DAY = timedelta(days=1)
 JSON_NAMES = {
     "trigger": "why",
     "created_at": "created",

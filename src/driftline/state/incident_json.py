@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from driftline.state.tables import as_micros, from_micros, from_micros_or_none
+from driftline.types.times import as_micros, from_micros, from_micros_or_none
 from driftline.types.alert import Alert, AlertEntry, AlertState, Phase
 from driftline.types.incident import Incident, Upstream, UpstreamKind
 from driftline.types.model import (

@@ -30,19 +30,10 @@ from driftline.state.incident_json import (
     parse_alert,
     parse_incident_fields,
 )
-from driftline.state.measurements import labels_json
+from driftline.types.labels import labels_json
 from driftline.state.notification_json import dump_notification
-from driftline.state.tables import (
-    alerts,
-    as_micros,
-    from_micros,
-    from_micros_or_none,
-    incident_events,
-    incidents,
-    measurements,
-    outbox,
-    pages,
-)
+from driftline.state.tables import alerts, incident_events, incidents, measurements, outbox, pages
+from driftline.types.times import as_micros, from_micros, from_micros_or_none
 from driftline.types.alert import Alert
 from driftline.types.incident import Incident, Reason
 from driftline.types.matchers import Matchers

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from driftline.state import waiting
-from driftline.state.tables import as_micros, models, objects, rejects, shares, windows
+from driftline.state.tables import models, objects, rejects, shares, windows
+from driftline.types.times import as_micros
 from driftline.types.records import GONE, QUARANTINED, WAITING, LedgerEntry, ReadOutcome, Stub
 
 ATTEMPTS = 20

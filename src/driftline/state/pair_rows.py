@@ -15,7 +15,8 @@ from sqlalchemy.engine import Connection
 
 from driftline.state import ledger
 from driftline.state import waiting as rows_waiting
-from driftline.state.tables import from_micros, objects, shares, waiting, windows
+from driftline.state.tables import objects, shares, waiting, windows
+from driftline.types.times import from_micros
 from driftline.state.waiting import HALVES, REQUEST, RESPONSE, ROW_COLUMNS, WaitingRow
 from driftline.types.records import QUARANTINED, Hashes, ReadOutcome
 

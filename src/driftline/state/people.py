@@ -12,7 +12,8 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from driftline.state.tables import acts, as_micros, from_micros, from_micros_or_none, silences
+from driftline.state.tables import acts, silences
+from driftline.types.times import as_micros, from_micros, from_micros_or_none
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from driftline.contracts.rule import Scale, Unusual
 from driftline.evaluate.evidence.engine import AlarmPolicy, Observation
 from driftline.evaluate.evidence.outcome import DETECTION_WINDOWS, StreamOutcome, judge_window
 from driftline.evaluate.evidence.trail import Stream, Trail
-from driftline.state.measurements import labels_json
+from driftline.types.labels import labels_json
 from driftline.types.model import Judgement, Measurement, Schema, Verdict
 from driftline.types.phrasing import number, share
 from driftline.types.records import JudgedMeasurement, WindowKey

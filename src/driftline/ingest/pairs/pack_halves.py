@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from driftline.ingest.pairs.match_pairs import hash_pair_ids, pack_batches
 from driftline.kit.decoding.split_records import side_of
-from driftline.state.tables import as_micros
+from driftline.types.times import as_micros
 from driftline.state.waiting import RESPONSE
 from driftline.types.records import Stub
 

@@ -28,7 +28,8 @@ from driftline.ingest.read.profile_rows import profile_rows
 from driftline.ingest.read.read_object import describe_failure
 from driftline.state import pair_rows, waiting
 from driftline.state.store import Store
-from driftline.state.tables import from_micros, objects
+from driftline.state.tables import objects
+from driftline.types.times import from_micros
 from driftline.state.waiting import REQUEST, RESPONSE, WaitingRow
 from driftline.types.model import LogObject
 from driftline.types.records import QUARANTINED, Hashes, ReadOutcome
