@@ -106,9 +106,7 @@ def test_core_imports_downwards(path):
             importer,
             imported,
         ) in WITHIN_LAYER
-        assert allowed, (
-            f"line {line}: {importer} may not import {name}"
-        )
+        assert allowed, f"line {line}: {importer} may not import {name}"
 
 
 def module_imports() -> dict[str, set[str]]:

@@ -20,9 +20,9 @@ from driftline.backtest.shuffled_history import (
     replay_shuffled,
 )
 from driftline.contracts.rule import Unusual
-from driftline.types.times import DAY_MICROS, HOUR_MICROS
 from driftline.evaluate.evidence.engine import AlarmPolicy, Observation
 from driftline.evaluate.evidence.trail import Stream
+from driftline.types.times import DAY_MICROS, HOUR_MICROS
 
 pytestmark = pytest.mark.system
 

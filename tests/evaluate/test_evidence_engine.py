@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftline.evaluate.evidence.baseline import Baseline
-from driftline.types.times import DAY_MICROS
 from driftline.evaluate.evidence.engine import AlarmPolicy, Observation
 from driftline.evaluate.evidence.outcome import judge_window
 from driftline.evaluate.evidence.trail import TRACE, Stream
+from driftline.types.times import DAY_MICROS
 
 pytestmark = pytest.mark.system
 
@@ -55,7 +55,11 @@ def test_a_new_window_is_placed_among_those_of_the_baseline():
         (11.0, 3.232182, None, 0.96153846),
     ):
         seen = base.compare(
-            int(starts[-1] + 7 * DAY_MICROS), np.array([y]), np.array([y]), np.array([np.nan]), np.zeros(1)
+            int(starts[-1] + 7 * DAY_MICROS),
+            np.array([y]),
+            np.array([y]),
+            np.array([np.nan]),
+            np.zeros(1),
         )
         assert seen.deviation[0] == pytest.approx(t, abs=1e-6)
         assert seen.p_values[1, 0] == pytest.approx(down, abs=1e-8)
@@ -200,10 +204,13 @@ def test_a_window_that_is_judged_again_replaces_itself():
     series = draw.normal(0, 1, 60)
     feed(DAILY, series, trail)
     last = trail.newest_before(60 * DAY_MICROS, trail.columns_of([stream("s0")]))
-    judge_window(trail, 50 * DAY_MICROS, [Observation(stream=stream("s0"), level=0.25, size=0.25)], DAILY)
+    judge_window(
+        trail, 50 * DAY_MICROS, [Observation(stream=stream("s0"), level=0.25, size=0.25)], DAILY
+    )
     assert trail.levels_before(51 * DAY_MICROS, trail.columns_of([stream("s0")]))[0] == 0.25
     assert (
-        trail.newest_before(60 * DAY_MICROS, trail.columns_of([stream("s0")])).tobytes() == last.tobytes()
+        trail.newest_before(60 * DAY_MICROS, trail.columns_of([stream("s0")])).tobytes()
+        == last.tobytes()
     )
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from driftline import Measurement, Schema, unusual
-from driftline.types.times import DAY_MICROS
 from driftline.evaluate.evidence.engine import AlarmPolicy
 from driftline.evaluate.evidence.unusual_rule import PastJudge
 from driftline.types.model import Judgement
 from driftline.types.records import JudgedMeasurement, WindowKey
+from driftline.types.times import DAY_MICROS
 
 pytestmark = pytest.mark.system
 

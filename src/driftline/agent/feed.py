@@ -10,7 +10,6 @@ from itertools import groupby
 
 import msgspec
 
-from driftline.types.times import DAY
 from driftline.agent.callbacks import Callbacks
 from driftline.agent.reading import ModelReader
 from driftline.agent.services import Services
@@ -19,8 +18,8 @@ from driftline.ingest.read.list_work import Listing, list_work, note_vanished
 from driftline.ingest.read.plan import Work
 from driftline.ingest.read.read_pass import ReadCounts, ReadPass
 from driftline.state import accounts, models
-from driftline.types.times import as_micros, from_micros
 from driftline.types.errors import SourceError
+from driftline.types.times import DAY, as_micros, from_micros
 
 SLACK = timedelta(hours=1)
 """Added to the lateness: clocks differ, and some files appear long after their first record."""

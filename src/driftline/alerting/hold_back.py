@@ -7,9 +7,8 @@ of an incident gets its end.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from driftline.types.times import DAY
 from driftline.alerting.digest import CAUSE, add_to_digest, resolve_digest
 from driftline.alerting.incident import Change, Occasion, make_change
 from driftline.alerting.silencing import Silencing
@@ -17,6 +16,7 @@ from driftline.alerting.work import Step, Work
 from driftline.types.incident import Hold, HoldKind, Incident, Reason
 from driftline.types.model import Severity
 from driftline.types.notification import Event
+from driftline.types.times import DAY
 
 ALWAYS = frozenset({Event.RESOLVED, Event.ACKNOWLEDGED, Event.SILENCED})
 """Events that are sent whatever holds the others: they wake nobody."""

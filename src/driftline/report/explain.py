@@ -14,10 +14,19 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from driftline.state import action_runs
+from driftline.state.tables import (
+    configurations,
+    incident_events,
+    incidents,
+    measurements,
+    objects,
+    references,
+    shares,
+    windows,
+)
 from driftline.types.labels import labels_json
-from driftline.state.tables import configurations, incident_events, incidents, measurements, objects, references, shares, windows
-from driftline.types.times import as_micros, from_micros
 from driftline.types.notification import AlertFact, Notification
+from driftline.types.times import as_micros, from_micros
 
 Values = dict[str, Any]
 PAST_WINDOWS = 10

@@ -9,20 +9,19 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import RowMapping, Select, func, insert, select, update
 from sqlalchemy.engine import Connection
 
-from driftline.types.times import DAY
 from driftline.state import outbox as outbox_rows
 from driftline.state.notification_json import dump_notification
 from driftline.state.tables import action_runs, outbox
-from driftline.types.times import as_micros, from_micros, from_micros_or_none
 from driftline.types.action_request import Request
 from driftline.types.notification import Notification
+from driftline.types.times import DAY, as_micros, from_micros, from_micros_or_none
 
 LANE = "action/"
 """Prefix of an action's name in the outbox: no sink can have such a name."""

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from driftline.state.tables import incident_events, incidents
-from driftline.types.times import from_micros, from_micros_or_none
 from driftline.types.notification import Notification
+from driftline.types.times import from_micros, from_micros_or_none
 
 _COLUMNS = [
     incidents.c[name]

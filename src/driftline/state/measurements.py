@@ -15,9 +15,9 @@ from sqlalchemy.engine import Connection
 
 from driftline.contracts.check import Earlier
 from driftline.state.tables import measurements
-from driftline.types.times import from_micros
 from driftline.types.labels import labels_json
 from driftline.types.records import JudgedMeasurement, WindowKey
+from driftline.types.times import from_micros
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,7 @@ def insert_silence(
     return int(result.inserted_primary_key[0])  # type: ignore[index]
 
 
-def load_silences(connection: Connection, now: datetime) -> list[SilenceRow]:
+def load_silence_rows(connection: Connection, now: datetime) -> list[SilenceRow]:
     """List the silences that are active or begin later, by start."""
     c = silences.c
     columns = (c.id, c.matchers, c.start, c.until, c.author, c.reason)

@@ -14,9 +14,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from driftline.state.tables import objects, shares
-from driftline.types.times import from_micros
 from driftline.types.model import LogObject
 from driftline.types.records import WindowKey
+from driftline.types.times import from_micros
 
 PAGE = 500
 

@@ -15,9 +15,9 @@ from sqlalchemy.engine import Connection
 from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.spec import ProfileSpec
 from driftline.state.tables import measurements, objects, rollups, shares, windows
-from driftline.types.times import from_micros, DAY_MICROS
 from driftline.types.model import LogObject
 from driftline.types.records import DueWindow, WindowKey
+from driftline.types.times import DAY_MICROS, from_micros
 
 ROWS, LABELS = 1, 2
 """Values of `dirty`: a window got rows, or labels for its rows, since it was judged."""
@@ -292,7 +292,9 @@ def roll_up(
         key = WindowKey(model, row.start, row.version, row.segment)
         profile = load_profile(connection, key, spec, collectors)
         if profile.rows:
-            _add_to_day(connection, replace(key, start=row.start // DAY_MICROS * DAY_MICROS), profile)
+            _add_to_day(
+                connection, replace(key, start=row.start // DAY_MICROS * DAY_MICROS), profile
+            )
         connection.execute(
             windows.update().where(_has_key(windows, key)).values(profile=None, labelled=None)
         )

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftline import stats
+from driftline.types.arrays import Floats
 from driftline.types.times import DAY_MICROS, EPOCH, HOUR_MICROS
 
-Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
 MAX_MEMORY = 0.9
 """Upper limit of the autocorrelation that is used."""
@@ -56,7 +56,9 @@ class Calendar:
         """Whether each window lies on the last day of a month, shape (K,)."""
         if self.length > DAY_MICROS:
             return np.zeros(len(starts), np.bool_)
-        return np.array([_is_last_of_month(day) for day in (starts // DAY_MICROS).tolist()], np.bool_)
+        return np.array(
+            [_is_last_of_month(day) for day in (starts // DAY_MICROS).tolist()], np.bool_
+        )
 
 
 @lru_cache(maxsize=10_000)

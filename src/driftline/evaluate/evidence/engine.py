@@ -30,9 +30,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftline import stats
-from driftline.evaluate.evidence.baseline import Baseline, Floats
-from driftline.types.times import DAY_MICROS
+from driftline.evaluate.evidence.baseline import Baseline
 from driftline.evaluate.evidence.trail import TRACE, Stream, Trail
+from driftline.types.arrays import Floats
+from driftline.types.times import DAY_MICROS
 
 YEAR = 365.25 * DAY_MICROS
 LAG = 14
@@ -218,7 +219,9 @@ class AlarmPolicy:
             return MIN_LONG_WINDOWS
         if self.length == DAY_MICROS:
             return MIN_WINDOWS
-        return min(max(MIN_WINDOWS, -(-MIN_DAYS * DAY_MICROS // self.length)), self.max_windows // 2)
+        return min(
+            max(MIN_WINDOWS, -(-MIN_DAYS * DAY_MICROS // self.length)), self.max_windows // 2
+        )
 
     def make_trail(self) -> Trail:
         """An empty trail."""

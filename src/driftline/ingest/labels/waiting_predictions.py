@@ -13,12 +13,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from driftline.types.times import SECOND_MICROS
 from driftline.profiles.batch import Batch
 from driftline.profiles.packing import narrow, pack, unpack, widen
 from driftline.state.waiting import PREDICTION
+from driftline.types.arrays import Hashes
 from driftline.types.model import Schema
-from driftline.types.records import Hashes, Stub
+from driftline.types.records import Stub
+from driftline.types.times import SECOND_MICROS
 
 ROWS = 1 << 18
 """Rows of one stub at most, so that a join can load stubs in bounded portions."""

@@ -14,6 +14,8 @@ from typing import Annotated, Generic, TypeVar
 
 from pydantic import AfterValidator
 
+from driftline.types.times import DAY, HOUR
+
 T = TypeVar("T")
 
 LAYOUTS: Mapping[str, str] = {
