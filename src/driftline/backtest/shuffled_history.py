@@ -16,12 +16,7 @@ from numpy.typing import NDArray
 from scipy import stats as law
 
 from driftline.alerting.fact import lane_of
-from driftline.backtest.measure_history import (
-    ENGINE_ROWS,
-    Floats,
-    MeasuredWindows,
-    Series,
-)
+from driftline.backtest.measure_history import ENGINE_ROWS, MeasuredWindows, Series
 from driftline.backtest.parallel import ReportProgress
 from driftline.evaluate.evidence.baseline import Baseline, Calendar
 from driftline.evaluate.evidence.engine import (
@@ -36,6 +31,7 @@ from driftline.evaluate.evidence.engine import (
 )
 from driftline.evaluate.evidence.trail import Stream
 from driftline.evaluate.evidence.unusual_rule import make_observation
+from driftline.types.arrays import Floats
 from driftline.types.model import Schema
 from driftline.types.records import WindowKey
 from driftline.types.times import DAY_MICROS
