@@ -116,7 +116,7 @@ def test_measurements_of_a_column_are_one_line():
 )
 def test_lengths_of_time(minutes, text):
     """The two largest units say enough."""
-    assert text == phrasing.lasting(at(0), at(0) + timedelta(minutes=minutes))
+    assert text == phrasing.format_span_length(at(0), at(0) + timedelta(minutes=minutes))
 
 
 @given(st.text() | st.text(alphabet="\x00\n\x1b\u202e\ud800 é🦆"), st.integers(2, 300))

@@ -18,8 +18,8 @@ from driftline.types.notification import AlertFact, Event
 from driftline.types.phrasing import (
     clean,
     describe_movement,
+    format_span_length,
     group_by_subject,
-    lasting,
     old_and_new,
     span,
     subject,
@@ -155,7 +155,7 @@ def write_title(
     name = clean(model, NAME_LENGTH)
     if event is Event.RESOLVED:
         end = resolved_at or since
-        when = f"{span(since, end)} ({lasting(since, end)})"
+        when = f"{span(since, end)} ({format_span_length(since, end)})"
         when = when if end > since else f"since {utc(since)}"
         is_calm = reason in (Reason.ALL_RESOLVED, Reason.CALM)
         outcome = "resolved" if is_calm else f"closed, {reason.value}"

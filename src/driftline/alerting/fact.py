@@ -185,7 +185,7 @@ def finite(value: Any) -> float | None:
     return float(value) if value is not None and math.isfinite(value) else None
 
 
-def plain(detail: Mapping[str, Any]) -> dict[str, Scalar]:
+def to_json_values(detail: Mapping[str, Any]) -> dict[str, Scalar]:
     """`detail` with JSON values only: whole numbers, finite floats, text, None."""
     return {str(name): _scalar(value) for name, value in detail.items()}
 

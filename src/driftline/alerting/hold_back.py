@@ -31,7 +31,7 @@ def hold_back(previous: Step, silencing: Silencing, now: datetime) -> Step:
 
     Call it after the acts of people were applied.
     """
-    work = Work.on(previous)
+    work = Work.continue_step(previous)
     changes, work.changes = work.changes, []
     review = _Review(work, silencing, now)
     for change in changes:

@@ -87,7 +87,7 @@ class Desk:
                 }
                 for entry in history
             ],
-            "actions": [run.plain() for run in runs],
+            "actions": [run.to_json_values() for run in runs],
         }
 
     def newest_message(self, name: str) -> Notification:
@@ -104,7 +104,9 @@ class Desk:
     def actions(self, *, incident: str | None = None, limit: int = 100) -> list[Plain]:
         """The newest runs of actions; with `incident` only those for it."""
         with self.store.read() as connection:
-            return [run.plain() for run in action_runs.load_runs(connection, incident, limit)]
+            return [
+                run.to_json_values() for run in action_runs.load_runs(connection, incident, limit)
+            ]
 
     def action(self, token: str) -> Plain:
         """A run of an action. Raises ActRefused when there is none of this token."""
@@ -112,7 +114,7 @@ class Desk:
             run = action_runs.find_run(connection, token)
         if run is None:
             raise ActRefused(f"there is no run {token}")
-        return run.plain()
+        return run.to_json_values()
 
     def decide(self, token: str, author: str, reason: str, *, approve: bool) -> Plain:
         """Approve or reject a run of an action that awaits approval; returns the run.

@@ -81,7 +81,7 @@ class Run:
     error: str = ""
     finished_at: datetime | None = None
 
-    def plain(self) -> dict[str, Any]:
+    def to_json_values(self) -> dict[str, Any]:
         """The run as JSON values; times in ISO 8601."""
         return {
             JSON_NAMES.get(name, name): (

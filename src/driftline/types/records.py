@@ -174,7 +174,7 @@ class ReadOutcome:
     cutoff: int | None = None
     """Start of the first window whose shares are replaced, microseconds; None replaces all."""
 
-    def seen(self, events: NDArray[np.int64]) -> None:
+    def add_event_times(self, events: NDArray[np.int64]) -> None:
         """Note the event times (microseconds) of some rows."""
         if len(events):
             first, last = int(events.min()), int(events.max())

@@ -63,7 +63,7 @@ class HalfBuffer:
         else:
             outcome.rows += len(batch)
             outcome.held += len(batch) - int(usable.sum())
-            outcome.seen(events[usable])
+            outcome.add_event_times(events[usable])
         starts = events // self._length * self._length
         for start in np.unique(starts[usable]).tolist():
             rows = np.flatnonzero(usable & (starts == start))

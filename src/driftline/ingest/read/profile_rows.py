@@ -126,7 +126,7 @@ def profile_rows(
                 profiles.update((start, version, ALL), rows)
                 for segment, part in split_by_segment(rows, job.schema.segments, segment_names):
                     profiles.update((start, version, segment), part)
-                outcome.seen(rows.events)
+                outcome.add_event_times(rows.events)
     finally:
         outcome.shares = profiles.shares()
         outcome.stubs = profiles.stubs() if labels is None else list(labels.stubs())
