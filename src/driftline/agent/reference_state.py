@@ -30,9 +30,9 @@ from driftline.profiles.window import Window
 from driftline.state import models
 from driftline.state.models import schema_from_json, schema_to_json
 from driftline.state.store import Store
-from driftline.state.tables import as_micros
 from driftline.types.errors import SourceError
 from driftline.types.model import LogObject, Schema
+from driftline.types.times import as_micros
 
 MAX_LISTED = 1000
 """Objects among which some are read to infer a schema."""

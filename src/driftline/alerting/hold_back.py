@@ -7,7 +7,7 @@ its end.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from driftline.alerting.digest import CAUSE, add_to_digest, resolve_digest
 from driftline.alerting.incident import Change, Occasion, make_change
@@ -16,8 +16,8 @@ from driftline.alerting.work import Step, Work
 from driftline.types.incident import Hold, HoldKind, Incident, Reason
 from driftline.types.model import Severity
 from driftline.types.notification import Event
+from driftline.types.times import DAY
 
-DAY = timedelta(hours=24)
 ALWAYS = frozenset({Event.RESOLVED, Event.ACKNOWLEDGED, Event.SILENCED})
 """Events that are sent whatever holds the others: they wake nobody."""
 PAGING = frozenset(

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from driftline.types.model import EPOCH, Severity
+from driftline.types.model import Severity
+from driftline.types.times import EPOCH
 
 
 class Reason(StrEnum):

@@ -13,13 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from driftline.types.arrays import Hashes
 from driftline.types.model import Judgement, LogObject, Measurement
 from driftline.types.notification import Notification
 
 DONE, QUARANTINED, GONE, WAITING = "done", "quarantined", "gone", "waiting"
 """States of an object in the ledger."""
-Hashes = NDArray[np.uint64]
-"""Hashes of record ids, shape (rows,)."""
 
 
 @dataclass(frozen=True, slots=True)
