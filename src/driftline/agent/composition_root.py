@@ -80,7 +80,7 @@ def make_services(
 
 
 @contextmanager
-def running(
+def open_agent(
     config: Config,
     *,
     store: Store | None = None,

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from driftline.alerting.fact import UNSURE
+from driftline.alerting.fact import MONITORING, UNSURE
 from driftline.extensions.phrasebook import Phrasebook
 from driftline.types.alert import Alert, AlertEntry, AlertState
 from driftline.types.incident import Reason
@@ -18,8 +18,8 @@ from driftline.types.notification import AlertFact, Event
 from driftline.types.phrasing import (
     clean,
     describe_movement,
+    format_span_length,
     group_by_subject,
-    lasting,
     old_and_new,
     span,
     subject,
@@ -52,7 +52,8 @@ def describe_alert(alert: Alert, *, with_version: bool = False) -> AlertFact:
     if not alert.is_firing:
         state = AlertState.RESOLVED.value
     else:
-        state = UNSURE if alert.measurement == UNSURE else AlertState.FIRING.value
+        is_unsure = alert.cause == MONITORING and alert.measurement == UNSURE
+        state = UNSURE if is_unsure else AlertState.FIRING.value
     return AlertFact(
         check=clean(alert.check, LONGEST),
         measurement=clean(alert.measurement, LONGEST),
@@ -155,7 +156,7 @@ def write_title(
     name = clean(model, NAME_LENGTH)
     if event is Event.RESOLVED:
         end = resolved_at or since
-        when = f"{span(since, end)} ({lasting(since, end)})"
+        when = f"{span(since, end)} ({format_span_length(since, end)})"
         when = when if end > since else f"since {utc(since)}"
         is_calm = reason in (Reason.ALL_RESOLVED, Reason.CALM)
         outcome = "resolved" if is_calm else f"closed, {reason.value}"

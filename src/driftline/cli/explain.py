@@ -155,8 +155,8 @@ def _finding(console: Console, finding: dict[str, Any], phrasebook: Phrasebook) 
     from driftline.types.phrasing import (
         clean,
         describe_movement,
+        format_span_length,
         interval,
-        lasting,
         number,
         subject,
     )
@@ -189,7 +189,11 @@ def _finding(console: Console, finding: dict[str, Any], phrasebook: Phrasebook) 
     if finding["since"] and finding["verdict"] == "changed":
         since = datetime.fromisoformat(finding["since"])
         newest = datetime.fromisoformat(finding["window"] or finding["since"])
-        length = f", {lasting(since, newest)} before the window shown" if newest > since else ""
+        length = (
+            f", {format_span_length(since, newest)} before the window shown"
+            if newest > since
+            else ""
+        )
         console.print(f"         changed since {_short(finding['since'])}{length}")
     past = [
         f"{_short(row['window'])[11:16]} {number(row['value'])} {row['verdict']}".strip()

@@ -38,7 +38,7 @@ class TestDelivery:
     reference: str = ""
     """The id by which the receiver knows the message."""
 
-    def plain(self) -> dict[str, object]:
+    def to_json_values(self) -> dict[str, object]:
         """Return it as JSON has it."""
         return {
             "title": self.title,
@@ -111,7 +111,10 @@ def send_test(sink: str, scenario: str, config: Path, as_json: bool) -> None:
     _check_sink(settings, sink)
     deliveries = _send(settings, sink, scenario, as_json)
     if as_json:
-        document = {"sink": sink, "messages": [delivery.plain() for delivery in deliveries]}
+        document = {
+            "sink": sink,
+            "messages": [delivery.to_json_values() for delivery in deliveries],
+        }
         click.echo(json.dumps(document, ensure_ascii=False, indent=2))
     else:
         for delivery in deliveries:

@@ -16,11 +16,11 @@ from driftline.alerting.acts import ActKind
 from driftline.extensions.phrasebook import Line, Phrasebook, installed_phrasebook
 from driftline.state import action_runs, incidents, people
 from driftline.state.store import Store
-from driftline.state.tables import from_micros
 from driftline.types.errors import DriftlineError
 from driftline.types.matchers import Matchers
 from driftline.types.notification import AlertFact, Notification
 from driftline.types.phrasing import clean
+from driftline.types.times import from_micros
 
 Plain = dict[str, Any]
 LONGEST = 500
@@ -87,7 +87,7 @@ class Desk:
                 }
                 for entry in history
             ],
-            "actions": [run.plain() for run in runs],
+            "actions": [run.to_json_values() for run in runs],
         }
 
     def newest_message(self, name: str) -> Notification:
@@ -104,7 +104,9 @@ class Desk:
     def actions(self, *, incident: str | None = None, limit: int = 100) -> list[Plain]:
         """The newest runs of actions; with `incident` only those for it."""
         with self.store.read() as connection:
-            return [run.plain() for run in action_runs.load_runs(connection, incident, limit)]
+            return [
+                run.to_json_values() for run in action_runs.load_runs(connection, incident, limit)
+            ]
 
     def action(self, token: str) -> Plain:
         """A run of an action. Raises ActRefused when there is none of this token."""
@@ -112,7 +114,7 @@ class Desk:
             run = action_runs.find_run(connection, token)
         if run is None:
             raise ActRefused(f"there is no run {token}")
-        return run.plain()
+        return run.to_json_values()
 
     def decide(self, token: str, author: str, reason: str, *, approve: bool) -> Plain:
         """Approve or reject a run of an action that awaits approval; returns the run.
@@ -222,7 +224,7 @@ class Desk:
     def silences(self) -> list[Plain]:
         """The silences that are on or still to come."""
         with self.store.read() as connection:
-            rows = people.load_silences(connection, self.clock())
+            rows = people.load_silence_rows(connection, self.clock())
         return [
             {
                 "id": row.id,

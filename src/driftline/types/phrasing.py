@@ -74,7 +74,7 @@ def span(start: datetime, end: datetime) -> str:
     return f"{first:%Y-%m-%d %H:%M} to {tail} UTC"
 
 
-def lasting(start: datetime, end: datetime) -> str:
+def format_span_length(start: datetime, end: datetime) -> str:
     """Format the time between two moments in its two largest units: `2 h 14 min`."""
     return duration((end - start).total_seconds())
 

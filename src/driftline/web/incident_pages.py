@@ -126,7 +126,7 @@ def _incident(
         ),
         "title": phrasing.headline(incident["title"], incident["model"]),
         "tone": incident["severity"] if firing else "resolved",
-        "duration": phrasing.lasting(since, end or access.clock()),
+        "duration": phrasing.format_span_length(since, end or access.clock()),
         "lines": lines,
         "remaining": phrasing.count_hidden(notification, len(lines)),
         "certainty": phrasing.certainty(notification),
