@@ -209,7 +209,7 @@ def _failure(error: Exception, place: str) -> DriftlineError:
     if isinstance(error, PrivateAddressError):
         return Rejected(
             f"{place} is a private address ({error}): "
-            "allow it in the configuration, if that is meant"
+            "set `allow_private: true` on the sink or action to allow it"
         )
     if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)):
         return Retryable(f"{place} can't be reached: {_kind(error)}")
