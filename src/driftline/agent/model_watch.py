@@ -38,6 +38,7 @@ from driftline.state import accounts, models, pair_rows, windows
 from driftline.types.alert import Alert
 from driftline.types.errors import DriftlineError, SourceError
 from driftline.types.model import Measurement, Schema
+from driftline.types.monitoring_kind import MonitoringKind
 from driftline.types.times import DAY, as_micros
 
 RETRY_INTERVAL = timedelta(hours=1)
@@ -230,7 +231,9 @@ class ModelWatch:
         def is_obsolete(alert: Alert) -> bool:
             column = dict(alert.labels).get("column")
             if alert.cause == MONITORING:
-                return alert.measurement == "error" and alert.check not in checks
+                return (
+                    alert.measurement == MonitoringKind.CHECK_FAILED and alert.check not in checks
+                )
             return alert.check not in checks or (column is not None and column not in columns)
 
         report.closing.changes += self._alerts.retire(is_obsolete, now)

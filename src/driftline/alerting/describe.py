@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from driftline.alerting.fact import UNSURE
 from driftline.extensions.phrasebook import Phrasebook
 from driftline.types.alert import Alert, AlertEntry, AlertState
 from driftline.types.incident import Reason
 from driftline.types.model import BoundSide, Judgement, Measurement, Severity, Verdict
+from driftline.types.monitoring_kind import MonitoringKind
 from driftline.types.notification import AlertFact, Event
 from driftline.types.phrasing import (
     clean,
@@ -28,6 +28,8 @@ from driftline.types.phrasing import (
 )
 from driftline.types.records import JudgedMeasurement
 
+UNSURE = MonitoringKind.UNSURE.value
+"""The measurement, and the state in a message, of an alert about too little data."""
 LONGEST = 200
 """Characters of a name in a message."""
 UNIT_LENGTH, DETAIL_NAME_LENGTH, MOST_DETAILS = 40, 60, 20
