@@ -11,17 +11,18 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
+from driftline.types.family import Family
 from driftline.types.incident import Upstream
 from driftline.types.model import Judgement, Measurement, Severity, Verdict
 from driftline.types.monitoring_kind import MonitoringKind
 from driftline.types.phrasing import Scalar
 from driftline.types.records import JudgedMeasurement
 
-SERVICE = "service"
+SERVICE = Family.SERVICE.value
 """The family about traffic: no change of the model explains its alerts."""
 Labels = tuple[tuple[str, str], ...]
 """Names and values, sorted by name."""
-MONITORING = "monitoring"
+MONITORING = Family.MONITORING.value
 """The cause of facts about the agent itself: a check that raises, a source that is down."""
 
 
