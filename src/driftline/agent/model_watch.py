@@ -292,7 +292,7 @@ class ModelWatch:
             stored_length = windows.load_length(connection, self.name)
         if stored_length not in (None, self.settings.window_length):
             raise SourceError(
-                f"windows.load_length of {self.name} was "
+                f"windows.length of {self.name} was "
                 f"{timedelta(microseconds=stored_length or 0)} and is now "
                 f"{self.settings.config.windows.length}: windows of two lengths can't be compared; "
                 "set it back, or give the model another name"

@@ -52,7 +52,7 @@ class ReferenceState:
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     """By segment; empty for trailing references."""
     warnings: tuple[str, ...] = ()
-    """Doubts about the inferred schema, only right after it was inference."""
+    """Doubts about the inferred schema, only right after it was inferred."""
     input_columns: tuple[str, ...] = ()
     """Names of the inputs in the reference, in order, for formats whose records lack them."""
 

@@ -1,7 +1,7 @@
 """Which messages are held back, which are released, and the cap of pages.
 
-Nothing is lost: what is held back is in the history with the reason, and whoever got the opening
-of an incident gets its end.
+What is held back is in the history with the reason. Whoever got the opening of an incident gets
+its end.
 """
 
 from __future__ import annotations

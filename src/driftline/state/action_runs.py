@@ -267,7 +267,7 @@ def withdraw_runs(connection: Connection, incident: str, now: datetime) -> None:
 def abandon_runs(
     connection: Connection, actions: Collection[str], now: datetime, error: str
 ) -> None:
-    """Refuse the runs of `actions` with an unknown outcome, so that they are not sent again."""
+    """Mark runs of `actions` with an unknown outcome as refused, so that none is sent again."""
     lanes = [LANE + name for name in actions]
     rows = connection.execute(
         select(outbox.c.id).where(outbox.c.sink.in_(lanes), outbox.c.state == "unknown")

@@ -28,6 +28,7 @@ class WindowKey:
 
     model: str
     start: int
+    """Microseconds since the epoch."""
     version: str
     segment: str
 
@@ -38,6 +39,7 @@ class DueWindow:
 
     key: WindowKey
     end: int
+    """Microseconds since the epoch."""
     rows: int
     revision: int
     quiet: bool = False
@@ -62,7 +64,7 @@ class JudgedMeasurement:
     watched: Any = None
     """The `Unusual` rule that judges it by the windows before, where one does."""
     since: int | None = None
-    """Estimated start of the first window of a change that lasts, in microseconds."""
+    """Estimated start of the first window of a lasting change, in microseconds since the epoch."""
     trace: bytes | None = None
     """What the judgement of later windows needs of this one."""
     blind: bool = False
