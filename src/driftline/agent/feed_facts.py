@@ -35,8 +35,7 @@ def feed_facts(
     facts = [fact(MonitoringKind.READING, error or _waiting(reading), patience_ticks)]
     if reading.objects:
         facts.append(fact(MonitoringKind.UNREADABLE, _unreadable(reading)))
-    if request_counts is not None:
-        facts.append(fact(MonitoringKind.UNPAIRED, _unpaired(request_counts)))
+    facts.append(fact(MonitoringKind.UNPAIRED, _unpaired(request_counts) if request_counts else ""))
     patience = {MonitoringKind.LABELS: patience_ticks}
     return facts + [
         fact(kind, reason, patience.get(kind, 1)) for kind, reason in label_problems.items()

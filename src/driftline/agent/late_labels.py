@@ -23,6 +23,12 @@ from driftline.types.errors import DriftlineError
 from driftline.types.monitoring_kind import MonitoringKind
 from driftline.types.times import as_micros, from_micros
 
+LABEL_PROBLEMS = (
+    MonitoringKind.LABELS,
+    MonitoringKind.UNUSABLE_LABELS,
+    MonitoringKind.WAITING_PREDICTIONS,
+)
+"""What may go wrong with labels, as alerts about the agent name it."""
 UNUSABLE_SHARE = 0.05
 """Share of the labels of one tick; more than this without id, time or value can't be chance."""
 
