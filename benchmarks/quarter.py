@@ -255,7 +255,7 @@ class Quarter:
             store=self.store,
             settings=AlertSettings(
                 receivers=lambda notification: self.plans,
-                quiet=self.quiet,
+                silencing=self.quiet,
             ),
             lock=self.alerting,
         )

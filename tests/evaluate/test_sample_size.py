@@ -41,7 +41,7 @@ def verdicts(rows, effect, seed):
             measurement=measurement,
             judgement=Judgement(RULE.judge_without_past(measurement).verdict),
             rows=rows,
-            watched=RULE,
+            past_rule=RULE,
         )
         [judged] = past.judge(day * DAY, [(WindowKey("m", day * DAY, "", ""), row)])
         found.append(judged)

@@ -98,7 +98,7 @@ class MeasuredWindows:
             judgement=judgement,
             rows=rows,
             cause=series.cause,
-            watched=series.rule,
+            past_rule=series.rule,
         )
 
 
@@ -230,7 +230,7 @@ class _Packer:
                     continue
                 if row.judgement.verdict is not Verdict.OK:
                     judgements[len(series)] = row.judgement
-                    if row.verdict == Verdict.CHANGED and row.watched is None:
+                    if row.verdict == Verdict.CHANGED and row.past_rule is None:
                         details[len(series)] = row.measurement.detail
                 series.append(self._series_of(due.key, row))
                 numbers.append(self._numbers(due.key, row))
@@ -246,7 +246,7 @@ class _Packer:
         )
 
     def _series_of(self, key: WindowKey, row: JudgedMeasurement) -> Series:
-        m, is_watched = row.measurement, row.watched is not None
+        m, is_watched = row.measurement, row.past_rule is not None
         labels = labels_json(m.labels)
         identity = (key.version, key.segment, row.check, m.name, labels, m.unit, is_watched)
         if identity not in self._series:
@@ -258,7 +258,7 @@ class _Packer:
                 labels=tuple(sorted(m.labels.items())),
                 unit=m.unit,
                 cause=row.cause,
-                rule=row.watched,
+                rule=row.past_rule,
             )
         return self._series[identity]
 
@@ -269,7 +269,7 @@ class _Packer:
         raw = m.detail.get("raw")
         raw_value = raw if isinstance(raw, (int, float)) else np.nan
         numbers = (_nan_if_none(m.value), _nan_if_none(m.was), low, high, row.rows, raw_value)
-        if row.watched is None:
+        if row.past_rule is None:
             return (*numbers, np.nan, np.nan, np.nan)
-        observation = observe(key, row, row.watched, self._schema)
+        observation = observe(key, row, row.past_rule, self._schema)
         return (*numbers, observation.level, observation.size, observation.least_sd)

@@ -143,7 +143,7 @@ def load_history(
         length=settings.config.windows.length,
         lateness=settings.config.windows.lateness,
         false_pages_per_year=settings.config.false_pages_per_year,
-        life=settings.alerts.life,
+        life=settings.alerts.lifespans,
         phrasebook=settings.alerts.phrasebook,
         open_store=open_readonly,
         groups=[*earlier.groups, *to_judge.groups],

@@ -252,6 +252,6 @@ def facts_of(
                     measurement=name,
                     labels=_label_pairs(labels),
                 )
-                for version, segment, check, name, labels in row.alike
+                for version, segment, check, name, labels in row.correlated_series
             ),
         )
