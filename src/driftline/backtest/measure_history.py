@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from driftline.agent.closing import ModelEvaluation
 from driftline.backtest.parallel import ReportProgress, run_parallel
-from driftline.contracts.check import Earlier
+from driftline.contracts.check import PastValue
 from driftline.contracts.rule import Unusual
 from driftline.evaluate.evidence.unusual_rule import observe
 from driftline.evaluate.judge_windows import measure_window
@@ -114,7 +114,7 @@ def _nan_if_none(value: float | None) -> float:
 class _EarlierValues:
     """Values of earlier windows of this run, for the checks that read them."""
 
-    values: dict[tuple[str, str, str, str, str], list[Earlier]] = field(
+    values: dict[tuple[str, str, str, str, str], list[PastValue]] = field(
         default_factory=lambda: defaultdict(list)
     )
     """By version, segment, check, name and labels; oldest first."""
@@ -123,7 +123,7 @@ class _EarlierValues:
 
     def __call__(
         self, key: WindowKey, check: str, name: str, labels: Mapping[str, str], limit: int
-    ) -> Sequence[Earlier]:
+    ) -> Sequence[PastValue]:
         """The newest `limit` values of a series; see `evaluate.judge_windows.HistoryOf`."""
         self.readers.add(check)
         return self.values[(key.version, key.segment, check, name, labels_json(labels))][-limit:]
@@ -135,7 +135,7 @@ class _EarlierValues:
                 series = self.values[
                     (key.version, key.segment, row.check, m.name, labels_json(m.labels))
                 ]
-                series.append(Earlier(from_micros(key.start), m.value, row.rows, row.verdict))
+                series.append(PastValue(from_micros(key.start), m.value, row.rows, row.verdict))
                 if len(series) > 2 * MAX_EARLIER_WINDOWS:
                     del series[:MAX_EARLIER_WINDOWS]
 

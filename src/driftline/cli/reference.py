@@ -164,7 +164,9 @@ def _files(
         source: Source = registry.get("source", type_name).model_validate(options)
         try:
             source.start(
-                StartContext(name="import", log=make_log(), clock=system_clock, base=Path.cwd())
+                StartContext(
+                    name="import", log=make_log(), clock=system_clock, config_folder=Path.cwd()
+                )
             )
             contents = read_files(source, system_clock())
         except DriftlineError as error:

@@ -88,7 +88,7 @@ def collector_requests(plans: Sequence[CheckPlan]) -> Mapping[str, tuple[str, ..
     """The texts that all checks pass to each collector: unique, in alphabetical order."""
     requests: dict[str, set[str]] = {}
     for plan in plans:
-        for collector, texts in plan.check.wants().items():
+        for collector, texts in plan.check.collector_options().items():
             requests.setdefault(collector, set()).update(texts)
     return {
         collector: tuple(sorted(texts)) for collector, texts in sorted(requests.items()) if texts
