@@ -183,9 +183,9 @@ class _Key:
 class IdentityCollector(Collector):
     """Counts the ids of rows, and the values of the key columns.
 
-    `Check.collector_options` names the key columns. When there are more distinct values than BOUND, it keeps those with the smallest hashes. Every
-    part that has such a value keeps it, so its merged count is exact, and the kept values are a
-    uniform sample of all.
+    `Check.collector_options` names the key columns. When there are more distinct values than BOUND,
+    it keeps those with the smallest hashes. Every part that has such a value keeps it, so its
+    merged count is exact, and the kept values are a uniform sample of all.
     """
 
     name = "identities"
