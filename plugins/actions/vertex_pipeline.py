@@ -34,7 +34,7 @@ class VertexPipeline(HttpAction):
     template: str
     """The address of the template in Artifact Registry.
 
-Its form is `https://LOCATION-kfp.pkg.dev/PROJECT/REPOSITORY/NAME/TAG`.
+    Its form is `https://LOCATION-kfp.pkg.dev/PROJECT/REPOSITORY/NAME/TAG`.
     """
     output: Annotated[str, Field(pattern=r"^gs://", examples=["gs://bucket/folder"])]
     """The folder for the output of the pipeline: `gs://BUCKET/FOLDER`."""

@@ -39,7 +39,7 @@ class Apprise(Sink):
     url: Secret
     """The address of the service in Apprise's form, such as `ntfys://host/topic`.
 
-All of it is secret, because it contains tokens.
+    All of it is secret, because it contains tokens.
     """
     services: tuple[str, ...] = Field(min_length=1, examples=[["ntfys"]])
     """The schemes that `url` may have, such as `ntfys`; other addresses are rejected."""

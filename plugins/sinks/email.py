@@ -60,12 +60,12 @@ class Email(Sink):
     security: Literal["starttls", "tls"] = "starttls"
     """How the connection is encrypted: after a greeting (`starttls`) or from the start (`tls`).
 
-The certificate of the server is always checked.
+    The certificate of the server is always checked.
     """
     trusted: str | None = None
     """A file with certificates of the authorities to trust, in place of the public ones.
 
-A relative path starts at the folder of the configuration file.
+    A relative path starts at the folder of the configuration file.
     """
     username: str | None = None
     """The user who logs in; without it driftline does not log in."""

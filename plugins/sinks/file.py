@@ -29,7 +29,7 @@ class File(Sink):
     max_size: Size | None = None
     """The size, such as `10MB`, at which the file is renamed to `.1`.
 
-Older files are renamed to `.2` and so on. Without it the file grows without limit.
+    Older files are renamed to `.2` and so on. Without it the file grows without limit.
     """
     keep: int = Field(default=5, ge=1, le=1000)
     """How many renamed files are kept; older ones are overwritten."""

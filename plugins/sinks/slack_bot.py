@@ -50,7 +50,7 @@ class SlackBot(Sink):
     mentions: dict[Severity, tuple[Mention, ...]] = Field(default_factory=dict)
     """Who is mentioned when an incident opens with this severity or rises to it.
 
-Write `here`, `channel`, `everyone`, or the IDs of people and user groups.
+    Write `here`, `channel`, `everyone`, or the IDs of people and user groups.
     """
     charts: bool = True
     """Whether the chart of the change is posted to the thread."""

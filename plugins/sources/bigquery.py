@@ -77,7 +77,7 @@ class BigQuery(Source):
     format: str | FormatRef | None = "vertex_logging"
     """The format of the rows.
 
-    The rows of a Vertex AI log go to `vertex_logging` as JSON lines. Set `null` for a table account
+    The rows of a Vertex AI log go to `vertex_logging` as JSON lines. Set `null` for a table whose
     columns are the columns of the model.
     """
     table: str

@@ -30,9 +30,9 @@ from driftline.profiles.labels import EDGES
 from driftline.profiles.spec import make_spec
 from driftline.state import models, windows
 from driftline.state.factory import open_store
-from driftline.state.tables import as_micros
 from driftline.types.model import Field, Kind, LogObject, Schema, Task
 from driftline.types.records import WindowKey
+from driftline.types.times import as_micros
 
 pytestmark = [pytest.mark.slow, pytest.mark.system]
 

@@ -17,8 +17,8 @@ from run_commands import configure
 
 from driftline.agent.composition_root import open_agent, read_config
 from driftline.agent.summary import summarise
-from driftline.state.tables import as_micros
 from driftline.telemetry.logs import make_log
+from driftline.types.times import as_micros
 
 pytestmark = [pytest.mark.slow, pytest.mark.system]
 

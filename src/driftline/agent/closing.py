@@ -37,8 +37,8 @@ from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.window import Window
 from driftline.state import measurements, windows
 from driftline.state.store import Store
-from driftline.state.tables import as_micros, from_micros
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
+from driftline.types.times import as_micros, from_micros
 
 
 @dataclass(slots=True)

@@ -18,12 +18,11 @@ from driftline.ingest.read.list_work import Listing, list_work, note_vanished
 from driftline.ingest.read.plan import Work
 from driftline.ingest.read.read_pass import ReadCounts, ReadPass
 from driftline.state import accounts, models
-from driftline.state.tables import as_micros, from_micros
 from driftline.types.errors import SourceError
+from driftline.types.times import DAY, as_micros, from_micros
 
 SLACK = timedelta(hours=1)
 """Added to the lateness: clocks differ, and some files appear long after their first record."""
-DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

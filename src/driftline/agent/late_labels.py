@@ -18,9 +18,9 @@ from driftline.ingest.read.job import Job
 from driftline.ingest.read.read_pass import ReadCounts
 from driftline.profiles.spec import ProfileSpec
 from driftline.state import models, waiting
-from driftline.state.tables import as_micros, from_micros
 from driftline.state.waiting import LABEL, PREDICTION
 from driftline.types.errors import DriftlineError
+from driftline.types.times import as_micros, from_micros
 
 UNUSABLE_SHARE = 0.05
 """Share of the labels of one tick; more than this without id, time or value can't be chance."""

@@ -103,7 +103,7 @@ class ModelAlerts:
     def write(self, connection: Connection, prepared_step: PreparedStep, now: datetime) -> None:
         """Store a step: alerts, incidents, runs of actions, messages and outcomes of acts.
 
-        The lock must be held since the step was prepared_step.
+        The lock must be held since the step was prepared.
         """
         result = prepared_step.step
         if self.actions is not None:

@@ -17,7 +17,7 @@ from driftline.agent.acceptance import apply_acceptances
 from driftline.agent.action_dispatch import ActionDispatcher
 from driftline.agent.callbacks import Callbacks
 from driftline.agent.closing import Closing, ModelEvaluation
-from driftline.agent.feed import DAY, Feed, ListingOptions, work_by_day
+from driftline.agent.feed import Feed, ListingOptions, work_by_day
 from driftline.agent.feed_facts import feed_facts
 from driftline.agent.late_labels import LateLabels, label_ledger
 from driftline.agent.model_alerts import ModelAlerts
@@ -35,10 +35,10 @@ from driftline.ingest.pairs.pairing import pair_halves
 from driftline.ingest.read.job import Job
 from driftline.profiles.spec import ProfileSpec
 from driftline.state import accounts, models, pair_rows, windows
-from driftline.state.tables import as_micros
 from driftline.types.alert import Alert
 from driftline.types.errors import DriftlineError, SourceError
 from driftline.types.model import Measurement, Schema
+from driftline.types.times import DAY, as_micros
 
 RETRY_INTERVAL = timedelta(hours=1)
 """Between two readings of an object that was given up because its source failed.
@@ -289,7 +289,7 @@ class ModelWatch:
             stored_length = windows.load_length(connection, self.name)
         if stored_length not in (None, self.settings.window_length):
             raise SourceError(
-                f"windows.load_length of {self.name} was "
+                f"windows.length of {self.name} was "
                 f"{timedelta(microseconds=stored_length or 0)} and is now "
                 f"{self.settings.config.windows.length}: windows of two lengths can't be compared; "
                 "set it back, or give the model another name"

@@ -22,7 +22,7 @@ from driftline.state import (
     windows,
 )
 from driftline.state.store import Store
-from driftline.state.tables import from_micros
+from driftline.types.times import from_micros
 
 Plain = dict[str, Any]
 

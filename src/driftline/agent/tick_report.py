@@ -1,4 +1,4 @@
-"""Reports a tick to the log and the metrics: every trouble, and nothing that does not matter."""
+"""Reports a tick to the log and the metrics: what was read, the errors, and what is open."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from driftline.alerting.fact import UNSURE
+from driftline.alerting.fact import MONITORING, UNSURE
 from driftline.extensions.phrasebook import Phrasebook
 from driftline.types.alert import Alert, AlertEntry, AlertState
 from driftline.types.incident import Reason
@@ -52,7 +52,8 @@ def describe_alert(alert: Alert, *, with_version: bool = False) -> AlertFact:
     if not alert.is_firing:
         state = AlertState.RESOLVED.value
     else:
-        state = UNSURE if alert.measurement == UNSURE else AlertState.FIRING.value
+        is_unsure = alert.cause == MONITORING and alert.measurement == UNSURE
+        state = UNSURE if is_unsure else AlertState.FIRING.value
     return AlertFact(
         check=clean(alert.check, LONGEST),
         measurement=clean(alert.measurement, LONGEST),

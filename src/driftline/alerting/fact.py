@@ -13,13 +13,13 @@ from typing import Any
 
 from driftline.types.incident import Upstream
 from driftline.types.model import Judgement, Measurement, Severity, Verdict
+from driftline.types.phrasing import Scalar
 from driftline.types.records import JudgedMeasurement
 
 SERVICE = "service"
 """The family about traffic: no change of the model explains its alerts."""
 UNSURE = "unsure"
 """The measurement of facts about a check that has too little data."""
-Scalar = str | float | int | None
 Labels = tuple[tuple[str, str], ...]
 """Names and values, sorted by name."""
 MONITORING = "monitoring"

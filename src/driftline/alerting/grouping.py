@@ -1,7 +1,7 @@
 """Assigns firing alerts to incidents: one incident for each model and cause.
 
-Only three things count: when the changes began, what they are about, and what is known to have
-changed before them. Numbers don't.
+It compares when the changes began, what they are about, and what is known to have changed before
+them. The sizes of the changes play no part.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """Which messages are held back, which are released, and the cap of pages.
 
-Nothing is lost: what is held back is in the history with the reason, and whoever got the opening
-of an incident gets its end.
+What is held back is in the history with the reason. Whoever got the opening of an incident gets
+its end.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from driftline.alerting.digest import CAUSE, add_to_digest, resolve_digest
 from driftline.alerting.incident import Change, Occasion, make_change
@@ -16,8 +16,8 @@ from driftline.alerting.work import Step, Work
 from driftline.types.incident import Hold, HoldKind, Incident, Reason
 from driftline.types.model import Severity
 from driftline.types.notification import Event
+from driftline.types.times import DAY
 
-DAY = timedelta(hours=24)
 ALWAYS = frozenset({Event.RESOLVED, Event.ACKNOWLEDGED, Event.SILENCED})
 """Events that are sent whatever holds the others: they wake nobody."""
 PAGING = frozenset(

@@ -14,21 +14,20 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from driftline.agent.closing import ModelEvaluation
 from driftline.backtest.parallel import ReportProgress, run_parallel
 from driftline.contracts.check import PastValue
 from driftline.contracts.rule import Unusual
-from driftline.evaluate.evidence.unusual_rule import observe
+from driftline.evaluate.evidence.unusual_rule import make_observation
 from driftline.evaluate.judge_windows import measure_window
-from driftline.state.measurements import labels_json
 from driftline.state.store import Store
-from driftline.state.tables import from_micros
+from driftline.types.arrays import Floats
+from driftline.types.labels import labels_json
 from driftline.types.model import Judgement, Measurement, Schema, Verdict
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
+from driftline.types.times import from_micros
 
-Floats = NDArray[np.float64]
 MAX_EARLIER_WINDOWS = 1000
 """The most earlier windows that a check can read."""
 MIN_GROUPS = 50
@@ -271,5 +270,5 @@ class _Packer:
         numbers = (_nan_if_none(m.value), _nan_if_none(m.was), low, high, row.rows, raw_value)
         if row.past_rule is None:
             return (*numbers, np.nan, np.nan, np.nan)
-        observation = observe(key, row, row.past_rule, self._schema)
+        observation = make_observation(key, row, row.past_rule, self._schema)
         return (*numbers, observation.level, observation.size, observation.least_sd)

@@ -31,7 +31,12 @@ from driftline.evaluate.evidence.engine import (
     add_window,
 )
 from driftline.evaluate.evidence.outcome import stream_outcomes
-from driftline.evaluate.evidence.unusual_rule import BOUND, apply_outcome, lasting_size, observe
+from driftline.evaluate.evidence.unusual_rule import (
+    BOUND,
+    apply_outcome,
+    lasting_size,
+    make_observation,
+)
 from driftline.evaluate.judge_windows import (
     add_upstream,
     check_failure_fact,
@@ -39,9 +44,9 @@ from driftline.evaluate.judge_windows import (
     find_new_versions,
     schema_changes,
 )
-from driftline.state.tables import from_micros
 from driftline.types.model import Schema
 from driftline.types.records import JudgedMeasurement, WindowKey
+from driftline.types.times import from_micros
 
 PROGRESS_WINDOWS = 50
 """Windows between two progress reports."""
@@ -89,7 +94,7 @@ class SeriesLayout:
             row, series = self.windows.row(index), self.series[index]
             assert series.rule is not None
             key = WindowKey(self.model, start, series.version, series.segment)
-            observations.append(observe(key, row, series.rule, self.schema))
+            observations.append(make_observation(key, row, series.rule, self.schema))
         return Panel.of(observations)
 
     @cached_property

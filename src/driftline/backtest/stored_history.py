@@ -25,11 +25,11 @@ from driftline.extensions.phrasebook import Phrasebook
 from driftline.state import windows
 from driftline.state.factory import open_store
 from driftline.state.store import Store
-from driftline.state.tables import as_micros, from_micros
 from driftline.types.errors import StateError
 from driftline.types.records import DueWindow
+from driftline.types.times import as_micros, from_micros
 
-Progress = Callable[[int, int], None]
+ReportCount = Callable[[int, int], None]
 """Takes the number of windows that are done, and of all."""
 
 
@@ -58,7 +58,7 @@ class StoredHistory:
         """The alarm policy of the configuration."""
         return AlarmPolicy(self.length // timedelta(microseconds=1), self.false_pages_per_year)
 
-    def measure(self, progress: Progress, processes: int) -> list[MeasuredWindows]:
+    def measure(self, progress: ReportCount, processes: int) -> list[MeasuredWindows]:
         """Measure every window with every check."""
         return measure_history(self.evaluation, self.open_store, self.groups, progress, processes)
 
@@ -66,7 +66,7 @@ class StoredHistory:
         self,
         windows: Sequence[MeasuredWindows],
         policy: AlarmPolicy,
-        progress: Progress = lambda count, total: None,
+        progress: ReportCount = lambda count, total: None,
     ) -> list[ReplayedChange]:
         """Replay all windows; returns the changes of incidents from `since` on."""
         reference = self.evaluation.reference

@@ -73,7 +73,8 @@ def _examine(path: Path, send: bool, as_json: bool) -> list[Finding]:
             guard.call(f"{part}.start", plugin.start, context, timeout=30)
             text = guard.call(f"{part}.probe", plugin.probe, timeout=30)
             if test:
-                guard.call(f"{part}.send", plugin.send, _test_message(part, now), timeout=30)  # type: ignore[attr-defined]
+                send = plugin.send  # type: ignore[attr-defined]
+                guard.call(f"{part}.send", send, _test_message(part, now), timeout=30)
                 text = "took a test message"
             findings.append(Finding(part, True, text))
         except DriftlineError as error:

@@ -17,7 +17,7 @@ from driftline.types.model import Bound, BoundSide, Judgement, Severity, Verdict
 from driftline.types.phrasing import number
 
 if TYPE_CHECKING:
-    from driftline.stats.basics.sample import Floats
+    from driftline.types.arrays import Floats
 
 Side = Literal["above", "below", "both"]
 Correction = Literal["holm", "bh", "by", "simes"]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 NOTHING_RENDERS = (
-    "the host renders messages; in tests, driftline.testing.start_context() brings what does"
+    "the host renders messages; in tests, driftline.testing.start_context() brings a renderer"
 )
 
 
@@ -114,15 +114,14 @@ def fail_to_connect(host: str, port: int) -> socket.socket:
     """Raise RuntimeError: the default of a context without a network."""
     raise RuntimeError(
         "the host connects; in tests, driftline.testing.start_context() brings "
-        "what reaches this machine"
+        "connections to this machine"
     )
 
 
 def fail_to_guard() -> AbstractContextManager[None]:
     """Raise RuntimeError: the default of a context without a guard."""
     raise RuntimeError(
-        "the host guards; in tests, driftline.testing.start_context() brings "
-        "what reaches this machine"
+        "the host guards connections; in tests, driftline.testing.start_context() brings a guard"
     )
 
 

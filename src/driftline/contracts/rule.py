@@ -165,6 +165,7 @@ class Unusual(BaseModel):
 
 
 Z = 1.96
+"""Standard errors on each side of a 95% interval."""
 EarlierValues = Callable[[int], Sequence[float]]
 RULE_KINDS = (
     "unusual",

@@ -134,7 +134,7 @@ class SinkWorker:
         self.name = name
         self.policy = policy or DeliveryPolicy()
         self.beat: datetime | None = None
-        """When the last round of the loop began, for the health page."""
+        """When the loop last showed progress, for the health page."""
         self._sink = sink
         self._store = store
         self._clock = clock

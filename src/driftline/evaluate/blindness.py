@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from driftline.alerting.fact import UNSURE, Fact, monitoring_fact
-from driftline.state.tables import from_micros
 from driftline.types.model import Severity, Verdict
 from driftline.types.records import DueWindow, JudgedMeasurement
+from driftline.types.times import from_micros
 
 WEEK = 7 * 86_400_000_000
 MIN_WINDOWS = 7

@@ -20,10 +20,10 @@ from driftline.evaluate.blindness import blindness_fact
 from driftline.evaluate.check_plan import CheckPlan, Collect, run_check
 from driftline.evaluate.evidence.unusual_rule import PastJudge
 from driftline.profiles.window import Window
-from driftline.state.tables import from_micros
 from driftline.types.incident import Upstream, UpstreamKind
 from driftline.types.model import Schema, Verdict
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
+from driftline.types.times import from_micros
 
 NEW_VERSION_WINDOWS = 24
 """Windows for which a version of the model counts as new."""

@@ -59,7 +59,7 @@ class Phrasebook:
         self, types: Iterable[type[Check]] = (), names: Mapping[str, type[Check]] | None = None
     ) -> None:
         """Take the wordings of `types`; `names` gives the types of checks by configured name."""
-        self._by_measurement: dict[str, Wording] = {"unsure": UNSURE}
+        self._by_measurement: dict[str, Wording] = {}
         self._by_check: dict[tuple[str, str], Wording] = {}
         for type_ in types:
             for measurement, wording in type_.wordings.items():
@@ -71,6 +71,8 @@ class Phrasebook:
 
     def wording(self, alert: AlertFact) -> Wording:
         """Return the wording of the alert's check, else of any check with this measurement."""
+        if alert.cause == "monitoring" and alert.measurement == "unsure":
+            return UNSURE
         own = self._by_check.get((alert.check, alert.measurement))
         return own or self._by_measurement.get(alert.measurement, PLAIN)
 

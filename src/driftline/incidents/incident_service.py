@@ -16,11 +16,11 @@ from driftline.alerting.acts import ActKind
 from driftline.extensions.phrasebook import Line, Phrasebook, installed_phrasebook
 from driftline.state import action_runs, incidents, people
 from driftline.state.store import Store
-from driftline.state.tables import from_micros
 from driftline.types.errors import DriftlineError
 from driftline.types.matchers import Matchers
 from driftline.types.notification import AlertFact, Notification
 from driftline.types.phrasing import clean
+from driftline.types.times import from_micros
 
 Plain = dict[str, Any]
 LONGEST = 500
@@ -224,7 +224,7 @@ class IncidentService:
     def silences(self) -> list[Plain]:
         """The silences that are on or still to come."""
         with self.store.read() as connection:
-            rows = people.load_silences(connection, self.clock())
+            rows = people.load_silence_rows(connection, self.clock())
         return [
             {
                 "id": row.id,

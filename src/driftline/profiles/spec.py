@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from driftline.profiles.window import Floats
+from driftline.types.arrays import Floats
 from driftline.types.model import Kind, Schema, Task
 
 LEVELS = 1500

@@ -11,7 +11,6 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from driftline.state.tables import as_micros, from_micros, from_micros_or_none
 from driftline.types.alert import Alert, AlertEntry, AlertState, Phase
 from driftline.types.incident import Incident, Upstream, UpstreamKind
 from driftline.types.model import (
@@ -24,6 +23,7 @@ from driftline.types.model import (
     Verdict,
 )
 from driftline.types.records import JudgedMeasurement
+from driftline.types.times import as_micros, from_micros, from_micros_or_none
 
 VERSION = 1
 ALERT_KEYS = {"for_windows": "needed", "keep_firing_windows": "keep", "newest_dropped": "seen"}

@@ -17,9 +17,10 @@ from sqlalchemy import and_, case, exists, func, or_, select, update
 from sqlalchemy.engine import Connection
 
 from driftline.state.notification_json import dump_notification
-from driftline.state.tables import as_micros, from_micros, from_micros_or_none, outbox, sinks
+from driftline.state.tables import outbox, sinks
 from driftline.types.notification import Event, Notification
 from driftline.types.records import ClaimedMessage
+from driftline.types.times import as_micros, from_micros, from_micros_or_none
 
 UNDELIVERED = ("pending", "sending", "unknown")
 ERROR_LENGTH = 500

@@ -13,13 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from driftline.types.arrays import Hashes
 from driftline.types.model import Judgement, LogObject, Measurement
 from driftline.types.notification import Notification
 
 DONE, QUARANTINED, GONE, WAITING = "done", "quarantined", "gone", "waiting"
 """States of an object in the ledger."""
-Hashes = NDArray[np.uint64]
-"""Hashes of record ids, shape (rows,)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +27,7 @@ class WindowKey:
 
     model: str
     start: int
+    """Microseconds since the epoch."""
     version: str
     segment: str
 
@@ -38,6 +38,7 @@ class DueWindow:
 
     key: WindowKey
     end: int
+    """Microseconds since the epoch."""
     rows: int
     revision: int
     quiet: bool = False
@@ -62,7 +63,7 @@ class JudgedMeasurement:
     past_rule: Any = None
     """The `Unusual` rule that judges it by the windows before, where one does."""
     since: int | None = None
-    """Estimated start of the first window of a change that lasts, in microseconds."""
+    """Estimated start of the first window of a lasting change, in microseconds since the epoch."""
     trace: bytes | None = None
     """What the judgement of later windows needs of this one."""
     lacks_data: bool = False

@@ -28,7 +28,7 @@ LARGEST = 65_536
 KINDS = {"ack": ActKind.ACKNOWLEDGE, "snooze": ActKind.SNOOZE, "accept": ActKind.ACCEPT}
 DECISIONS = {"approve": True, "reject": False}
 INCIDENT_ACTS = ("ack", "snooze", "silence", "accept")
-STANDBY = "this agent stands by: ask the one that leads"
+STANDBY_ERROR = "this agent stands by: ask the one that leads"
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def api_routes(agent: StatusSource, access: Access) -> list[Route]:
     def answer(work: Callable[[IncidentService], Any], error_status: int = 409) -> Response:
         service = agent.incident_service
         if service is None:
-            return JSONResponse({"error": STANDBY}, 503)
+            return JSONResponse({"error": STANDBY_ERROR}, 503)
         try:
             return JSONResponse(work(service))
         except ActRefused as error:

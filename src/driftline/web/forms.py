@@ -48,7 +48,7 @@ FORM_TEXTS = {
 }
 """Title and explanation of each form."""
 SNOOZE_LENGTHS = ("1h", "4h", "12h", "1d", "7d")
-STANDBY = "This agent is on standby. Try again in a minute."
+STANDBY_TEXT = "This agent is on standby. Try again in a minute."
 
 
 def form_routes(agent: StatusSource, access: Access, token: Secret) -> list[Route]:
@@ -60,7 +60,7 @@ def form_routes(agent: StatusSource, access: Access, token: Secret) -> list[Rout
         if until is None:
             return show_bad_link(_command(acts, name))
         if agent.incident_service is None:
-            return render_message("Not now", STANDBY, 503)
+            return render_message("Not now", STANDBY_TEXT, 503)
         try:
             subject = _describe_subject(agent.incident_service, act, name)
         except ActRefused as error:
@@ -97,7 +97,7 @@ def form_routes(agent: StatusSource, access: Access, token: Secret) -> list[Rout
     def perform(act: str, name: str, fields: Mapping[str, Any], until: int) -> Response:
         service = agent.incident_service
         if service is None:
-            return render_message("Not now", STANDBY, 503)
+            return render_message("Not now", STANDBY_TEXT, 503)
         back = ""
         try:
             incident = _describe_subject(service, act, name)["incident"]

@@ -20,12 +20,12 @@ class LoopStatus(Protocol):
 
     @property
     def name(self) -> str:
-        """The purpose of the loop, such as `ingest churn`."""
+        """The purpose of the loop, such as `watch churn`."""
         ...
 
     @property
     def beat(self) -> datetime | None:
-        """When its last round began, UTC; None before the first."""
+        """When it last showed progress, UTC; None before the first time."""
         ...
 
     @property

@@ -12,17 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from driftline import stats
+from driftline.types.arrays import Floats
+from driftline.types.times import DAY_MICROS, EPOCH, HOUR_MICROS
 
-Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
-HOUR, DAY = 3_600_000_000, 86_400_000_000
 MAX_MEMORY = 0.9
 """Upper limit of the autocorrelation that is used."""
 MEMORY_QUANTILE = 1.64
@@ -31,7 +31,6 @@ STRONG_CORRELATION = 0.7
 """Correlation of residuals from which two streams count as moving together."""
 TAIL_INDEX = 3.0
 """Index of the Pareto tail beyond the largest score of a baseline: that of Student's t(3)."""
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +46,19 @@ class Calendar:
     def groups(self, starts: Places) -> list[tuple[Places, int]]:
         """For each season, the group of each window, shape (K,), and the number of groups."""
         groups = []
-        if self.length < DAY:
-            groups.append((starts // HOUR % 24, 24))
-        if self.length <= DAY:
-            groups.append((starts // DAY % 7, 7))
+        if self.length < DAY_MICROS:
+            groups.append((starts // HOUR_MICROS % 24, 24))
+        if self.length <= DAY_MICROS:
+            groups.append((starts // DAY_MICROS % 7, 7))
         return groups
 
     def month_ends(self, starts: Places) -> NDArray[np.bool_]:
         """Whether each window lies on the last day of a month, shape (K,)."""
-        if self.length > DAY:
+        if self.length > DAY_MICROS:
             return np.zeros(len(starts), np.bool_)
-        return np.array([_is_last_of_month(day) for day in (starts // DAY).tolist()], np.bool_)
+        return np.array(
+            [_is_last_of_month(day) for day in (starts // DAY_MICROS).tolist()], np.bool_
+        )
 
 
 @lru_cache(maxsize=10_000)

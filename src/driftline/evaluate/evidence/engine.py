@@ -30,10 +30,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftline import stats
-from driftline.evaluate.evidence.baseline import DAY, Baseline, Floats
+from driftline.evaluate.evidence.baseline import Baseline
 from driftline.evaluate.evidence.trail import TRACE, Stream, Trail
+from driftline.types.arrays import Floats
+from driftline.types.times import DAY_MICROS
 
-YEAR = 365.25 * DAY
+YEAR = 365.25 * DAY_MICROS
 LAG = 14
 """Newest windows that are not in the baseline: a change is found before it would enter it."""
 MIN_WINDOWS, MIN_LONG_WINDOWS, MIN_DAYS = 28, 20, 14
@@ -196,7 +198,7 @@ class AlarmPolicy:
     @property
     def refresh_interval(self) -> int:
         """Microseconds for which a baseline is used again; 0 makes one for every window."""
-        return max(self.baseline_lifetime, DAY if self.length < DAY else 0)
+        return max(self.baseline_lifetime, DAY_MICROS if self.length < DAY_MICROS else 0)
 
     @property
     def alarm_threshold(self) -> float:
@@ -206,18 +208,20 @@ class AlarmPolicy:
     @property
     def max_windows(self) -> int:
         """The most windows of a baseline."""
-        if self.length >= DAY:
+        if self.length >= DAY_MICROS:
             return MAX_WINDOWS
-        return max(MAX_WINDOWS, min(MAX_SHORT_WINDOWS, MAX_WEEKS * 7 * DAY // self.length))
+        return max(MAX_WINDOWS, min(MAX_SHORT_WINDOWS, MAX_WEEKS * 7 * DAY_MICROS // self.length))
 
     @property
     def min_windows(self) -> int:
         """The fewest windows of a baseline; with fewer, streams are not judged by their past."""
-        if self.length > DAY:
+        if self.length > DAY_MICROS:
             return MIN_LONG_WINDOWS
-        if self.length == DAY:
+        if self.length == DAY_MICROS:
             return MIN_WINDOWS
-        return min(max(MIN_WINDOWS, -(-MIN_DAYS * DAY // self.length)), self.max_windows // 2)
+        return min(
+            max(MIN_WINDOWS, -(-MIN_DAYS * DAY_MICROS // self.length)), self.max_windows // 2
+        )
 
     def make_trail(self) -> Trail:
         """An empty trail."""

@@ -17,7 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.evaluate.evidence.baseline import Baseline, Floats
+from driftline.evaluate.evidence.baseline import Baseline
+from driftline.types.arrays import Floats
 
 Columns = NDArray[np.int64]
 TRACE = np.dtype(

@@ -13,19 +13,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from driftline.contracts.rule import Scale, Unusual
+from driftline.contracts.rule import Scale, Unusual, Z
 from driftline.evaluate.evidence.engine import AlarmPolicy, Observation
 from driftline.evaluate.evidence.outcome import DETECTION_WINDOWS, StreamOutcome, judge_window
 from driftline.evaluate.evidence.trail import Stream, Trail
-from driftline.state.measurements import labels_json
+from driftline.types.labels import labels_json
 from driftline.types.model import Judgement, Measurement, Schema, Verdict
 from driftline.types.phrasing import number, share
 from driftline.types.records import JudgedMeasurement, WindowKey
 
 MIN_OK_P_VALUE = 0.02
 """A window whose own p-value is below this is not called `ok`."""
-Z = 1.96
-"""Standard errors on each side of a 95% interval."""
 BOUND = 2.0
 """Standard errors within which a mean is taken to lie."""
 OK = Judgement(Verdict.OK)
@@ -54,7 +52,9 @@ class PastJudge:
         judged_rows = [row for _, row in rows]
         if not with_rule:
             return judged_rows
-        observations = [observe(key, row, rule, self.schema) for _, key, row, rule in with_rule]
+        observations = [
+            make_observation(key, row, rule, self.schema) for _, key, row, rule in with_rule
+        ]
         outcomes, traces = judge_window(self.trail, start, observations, self.policy)
         previous_start = start - self.policy.length
         for (place, _, row, rule), outcome, trace in zip(with_rule, outcomes, traces, strict=True):
@@ -70,7 +70,9 @@ def stream_of(key: WindowKey, row: JudgedMeasurement) -> Stream:
     return Stream(key.version, key.segment, row.check, m.name, labels_json(m.labels))
 
 
-def observe(key: WindowKey, row: JudgedMeasurement, rule: Unusual, schema: Schema) -> Observation:
+def make_observation(
+    key: WindowKey, row: JudgedMeasurement, rule: Unusual, schema: Schema
+) -> Observation:
     """The observation that a measurement with a value is for the evidence engine."""
     m = row.measurement
     assert m.value is not None

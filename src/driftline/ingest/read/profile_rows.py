@@ -16,9 +16,9 @@ from driftline.ingest.read.job import Job
 from driftline.profiles.batch import Batch
 from driftline.profiles.profile import Profile
 from driftline.profiles.spec import CategorySpec, ProfileSpec
-from driftline.state.tables import as_micros
 from driftline.types.model import ALL, LogObject, Schema
 from driftline.types.records import ReadOutcome, Share, Stub
+from driftline.types.times import as_micros
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -25,7 +25,7 @@ TASK_BYTES = 32 << 20
 TASK_OBJECTS = 200
 ERRORS_SHOWN = 20
 
-Progress = Callable[[int, int], None]
+ReportObjects = Callable[[int, int], None]
 """Called with objects read and rows so far."""
 
 
@@ -76,7 +76,7 @@ class ReadPass:
     """Tasks that are submitted at a time."""
     shared: bool = True
     """Whether the executor runs in this process."""
-    progress: Progress = lambda objects, rows: None
+    progress: ReportObjects = lambda objects, rows: None
     stopping: Callable[[], bool] = lambda: False
     """Asked before each task; when true, no further task is submitted."""
     patience: float = 300.0

@@ -20,9 +20,9 @@ from driftline.ingest.read.plan import Work
 from driftline.ingest.read.profile_rows import EARLIEST_EVENT_TIME, watched_segments
 from driftline.kit.decoding.split_records import side_of
 from driftline.state.store import Store
-from driftline.state.tables import from_micros
 from driftline.types.errors import SourceError
 from driftline.types.model import LogObject
+from driftline.types.times import from_micros
 
 if TYPE_CHECKING:
     from driftline.types.records import WindowKey
