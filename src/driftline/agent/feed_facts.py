@@ -34,8 +34,7 @@ def feed_facts(
     facts = [fact("reading", error or _waiting(reading), patience_ticks)]
     if reading.objects:
         facts.append(fact("unreadable", _unreadable(reading)))
-    if request_counts is not None:
-        facts.append(fact("unpaired", _unpaired(request_counts)))
+    facts.append(fact("unpaired", _unpaired(request_counts) if request_counts else ""))
     patience = {"labels": patience_ticks}
     return facts + [
         fact(name, reason, patience.get(name, 1)) for name, reason in label_problems.items()

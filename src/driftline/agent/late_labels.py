@@ -22,6 +22,12 @@ from driftline.state.waiting import LABEL, PREDICTION
 from driftline.types.errors import DriftlineError
 from driftline.types.times import as_micros, from_micros
 
+LABEL_PROBLEMS = (UNREADABLE, UNUSABLE, DROPPED) = (
+    "labels",
+    "unusable labels",
+    "waiting predictions",
+)
+"""What may go wrong with labels, as alerts about the agent name it."""
 UNUSABLE_SHARE = 0.05
 """Share of the labels of one tick; more than this without id, time or value can't be chance."""
 
@@ -44,17 +50,17 @@ class LabelReport:
 
         A kind is absent where this tick can't say.
         """
-        problems = {"labels": self.error}
+        problems = {UNREADABLE: self.error}
         if self.reading.objects:
-            problems["unusable labels"] = self._unusable()
+            problems[UNUSABLE] = self._unusable()
         if self.dropped_before is not None:
-            problems["waiting predictions"] = (
+            problems[DROPPED] = (
                 f"{self.dropped_predictions:,} predictions from before "
                 f"{self.dropped_before:%Y-%m-%d %H:%M} wait no longer for "
                 "their labels: more wait than labels.max_disk allows"
             )
         elif self.reading.objects:
-            problems["waiting predictions"] = ""
+            problems[DROPPED] = ""
         return problems
 
     def _unusable(self) -> str:

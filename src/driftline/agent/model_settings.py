@@ -86,6 +86,8 @@ class ModelSettings:
     plugins: str
     """Versions and origins of the plugins it uses, as JSON."""
     labels: LabelSettings | None = None
+    receivers: frozenset[str] = frozenset()
+    """Names of the configured sinks and actions."""
     patience_ticks: int = 1
     """Failing ticks in a row before a source that can't be read is an alert."""
 
@@ -205,6 +207,7 @@ def make_settings(
         ),
         plugins=json.dumps(_plugin_versions(model, registry), ensure_ascii=False, sort_keys=True),
         labels=_labels(model, schema, registry),
+        receivers=frozenset((*config.sinks, *config.actions)),
         patience_ticks=patience_ticks,
     )
 

@@ -17,7 +17,7 @@ from driftline.types.model import BoundSide, Judgement, Measurement, Severity, V
 from driftline.types.notification import AlertFact, Event
 from driftline.types.phrasing import (
     clean,
-    describe_movement,
+    find_movement,
     format_span_length,
     group_by_subject,
     old_and_new,
@@ -218,8 +218,8 @@ def _example(group: Sequence[AlertFact], phrasebook: Phrasebook) -> str:
 
 def _movement(group: Sequence[AlertFact], phrasebook: Phrasebook) -> str:
     """How the values of a subject moved, else its first number."""
-    movement = next((text for text in map(describe_movement, group) if text), "")
-    return movement or phrasebook.figure(group[0])
+    movement = next((move for move in map(find_movement, group) if move), None)
+    return phrasebook.figure(group[0]) if movement is None else movement.text
 
 
 def _finding(alert: AlertFact, phrasebook: Phrasebook) -> str:
