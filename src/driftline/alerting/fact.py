@@ -65,7 +65,7 @@ class Fact:
         judgement = self.judged.judgement
         if judgement is None:
             raise ValueError(f"{self.judged.check}: no rule judges this measurement")
-        verdict = Verdict.OK if judgement.within else judgement.verdict
+        verdict = Verdict.OK if judgement.is_within_bounds else judgement.verdict
         object.__setattr__(self, "labels", tuple(sorted(self.judged.measurement.labels.items())))
         object.__setattr__(self, "verdict", verdict)
 

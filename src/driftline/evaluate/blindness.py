@@ -27,7 +27,7 @@ def blindness_fact(due: DueWindow, check: str, rows: Sequence[JudgedMeasurement]
     judged_rows = [row for row in rows if row.verdict and row.verdict != Verdict.ERROR]
     if not judged_rows:
         return None
-    blind_rows = [row for row in judged_rows if row.blind]
+    blind_rows = [row for row in judged_rows if row.lacks_data]
     span = from_micros(due.key.start), from_micros(due.end)
     windows_in_week = max(MIN_WINDOWS, -(-WEEK // (due.end - due.key.start)))
     reason = _reason(blind_rows) if len(blind_rows) == len(judged_rows) else ""

@@ -15,7 +15,7 @@ from hashlib import sha256
 from itertools import groupby
 
 from driftline.alerting.fact import SERVICE, Fact, key_of, monitoring_fact
-from driftline.contracts.check import CheckContext, Earlier
+from driftline.contracts.check import CheckContext, PastValue
 from driftline.evaluate.blindness import blindness_fact
 from driftline.evaluate.check_plan import CheckPlan, Collect, run_check
 from driftline.evaluate.evidence.unusual_rule import PastJudge
@@ -30,7 +30,7 @@ NEW_VERSION_WINDOWS = 24
 """Windows for which a version of the model counts as new."""
 WindowOf = Callable[[DueWindow], Window]
 ReferenceOf = Callable[[DueWindow], Window | None]
-HistoryOf = Callable[[WindowKey, str, str, Mapping[str, str], int], Sequence[Earlier]]
+HistoryOf = Callable[[WindowKey, str, str, Mapping[str, str], int], Sequence[PastValue]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,7 +200,7 @@ def _context(
 ) -> CheckContext:
     def history(
         name: str, labels: Mapping[str, str] | None = None, limit: int = 100
-    ) -> Sequence[Earlier]:
+    ) -> Sequence[PastValue]:
         return inputs.history(due.key, plan.name, name, labels or {}, limit)
 
     key = due.key
@@ -255,6 +255,6 @@ def facts_of(
                     measurement=name,
                     labels=_label_pairs(labels),
                 )
-                for version, segment, check, name, labels in row.alike
+                for version, segment, check, name, labels in row.correlated_series
             ),
         )

@@ -65,9 +65,9 @@ def assert_check(check: Check) -> None:
     assert all(isinstance(name, str) for name in check.collectors), (
         f"{check.type}: collectors are names"
     )
-    texts = check.wants()
+    texts = check.collector_options()
     assert all(isinstance(text, str) for name in texts for text in (name, *texts[name])), (
-        f"{check.type}: wants are texts"
+        f"{check.type}: collector_options are texts"
     )
     for story, ctx in contexts(check):
         if not ctx.current.rows and not check.on_empty:
