@@ -38,6 +38,7 @@ from driftline.state import accounts, models, pair_rows, windows
 from driftline.types.alert import Alert
 from driftline.types.errors import DriftlineError, SourceError
 from driftline.types.model import Measurement, Schema
+from driftline.types.monitoring_kind import MonitoringKind
 from driftline.types.times import DAY, as_micros
 
 RETRY_INTERVAL = timedelta(hours=1)
