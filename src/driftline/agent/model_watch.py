@@ -19,7 +19,7 @@ from driftline.agent.callbacks import Callbacks
 from driftline.agent.closing import Closing, ModelEvaluation
 from driftline.agent.feed import Feed, ListingOptions, work_by_day
 from driftline.agent.feed_facts import feed_facts
-from driftline.agent.late_labels import LateLabels, label_ledger
+from driftline.agent.late_labels import LABEL_PROBLEMS, LateLabels, label_ledger
 from driftline.agent.model_alerts import ModelAlerts
 from driftline.agent.model_settings import ModelSettings, Origin
 from driftline.agent.reading import ModelReader
@@ -38,6 +38,7 @@ from driftline.state import accounts, models, pair_rows, windows
 from driftline.types.alert import Alert
 from driftline.types.errors import DriftlineError, SourceError
 from driftline.types.model import Measurement, Schema
+from driftline.types.monitoring_kind import MonitoringKind
 from driftline.types.times import DAY, as_micros
 
 RETRY_INTERVAL = timedelta(hours=1)
@@ -221,7 +222,7 @@ class ModelWatch:
         )
 
     def _retire_alerts(self, now: datetime, reference: ReferenceState, report: Tick) -> None:
-        """Once after a start, remove alerts of checks and columns that are no longer configured."""
+        """Once after a start, remove alerts of what the configuration no longer has."""
         if self._has_retired_alerts:
             return
         checks = {plan.name for plan in self.settings.plans}
@@ -230,11 +231,19 @@ class ModelWatch:
         def is_obsolete(alert: Alert) -> bool:
             column = dict(alert.labels).get("column")
             if alert.cause == MONITORING:
-                return alert.measurement == "error" and alert.check not in checks
+                return self._is_trouble_of_removed_part(alert)
             return alert.check not in checks or (column is not None and column not in columns)
 
         report.closing.changes += self._alerts.retire(is_obsolete, now)
         self._has_retired_alerts = True
+
+    def _is_trouble_of_removed_part(self, alert: Alert) -> bool:
+        """Return whether no fact can come any more that ends an alert about the agent itself."""
+        if alert.measurement == MonitoringKind.DELIVERY_FAILED:
+            return alert.check not in self.settings.receivers
+        if alert.measurement in (MonitoringKind.CHECK_FAILED, MonitoringKind.UNSURE):
+            return alert.check not in {plan.name for plan in self.settings.plans}
+        return alert.measurement in LABEL_PROBLEMS and self.settings.labels is None
 
     def _apply_acceptances(
         self, now: datetime, reference: ReferenceState, report: Tick

@@ -154,7 +154,7 @@ def _finding(console: Console, finding: dict[str, Any], phrasebook: Phrasebook) 
 
     from driftline.types.phrasing import (
         clean,
-        describe_movement,
+        find_movement,
         format_span_length,
         interval,
         number,
@@ -162,6 +162,7 @@ def _finding(console: Console, finding: dict[str, Any], phrasebook: Phrasebook) 
     )
 
     fact = _fact(finding)
+    movement = find_movement(fact)
     verdict = finding["verdict"] or "not judged"
     version = f"version {finding['version']}" if finding["version"] else ""
     series = " ".join(part for part in (subject(fact), version) if part)
@@ -172,7 +173,7 @@ def _finding(console: Console, finding: dict[str, Any], phrasebook: Phrasebook) 
     console.print(f"\n[{paint}]{verdict:8}[/] {check}: [bold]{measurement}[/]{suffix}")
     facts = [
         phrasebook.figure(fact),
-        describe_movement(fact),
+        "" if movement is None else movement.text,
         interval(fact),
         f"{finding['rows']:,} rows",
     ]

@@ -132,6 +132,7 @@ def _check_sink(config: Config, sink: str) -> None:
 def _send(config: Config, name: str, scenario: str, as_json: bool) -> list[TestDelivery]:
     from driftline.agent.composition_root import make_guard, system_clock
     from driftline.agent.context_factory import ContextFactory
+    from driftline.agent.model_settings import phrasebook_for
     from driftline.delivery.redaction import redact_secrets
     from driftline.delivery.rendering.scenarios import scenario as messages
     from driftline.telemetry.logs import make_log
@@ -142,6 +143,7 @@ def _send(config: Config, name: str, scenario: str, as_json: bool) -> list[TestD
         console=sys.stderr if as_json else sys.stdout,
         clock=system_clock,
         base=config.origin.parent,
+        phrasebook=phrasebook_for(config),
     )
     http, reference = RecordingHttp(contexts.http_client(sink.allow_private)), ""
 

@@ -12,9 +12,9 @@ from driftline.contracts.check import Check, CheckContext
 from driftline.contracts.rule import Rule
 from driftline.extensions.validate import validate_measurement
 from driftline.testing.windows import context, window, window_of
+from driftline.types.family import CHECK_FAMILIES
 from driftline.types.model import Field, Kind, Measurement, Schema, Task
 
-CAUSES = ("drift", "quality", "service", "performance")
 NAN, INF = float("nan"), float("inf")
 NUMBERS: dict[str, list[Any]] = {
     "one row": [1.5],
@@ -60,16 +60,18 @@ def assert_check(check: Check, unmeasured: Sequence[str] = ()) -> None:
     `unmeasured` are names of `default_rules` and `wordings` that the check yields on other windows
     only, such as those of a regression model.
     """
-    assert check.cause in CAUSES, f"{check.type}: cause is one of {', '.join(CAUSES)}"
+    assert check.cause in CHECK_FAMILIES, (
+        f"{check.type}: cause is one of {', '.join(CHECK_FAMILIES)}"
+    )
     assert all(isinstance(rule, Rule) for rule in check.default_rules.values()), (
         f"{check.type}: default_rules are rules"
     )
     assert all(isinstance(name, str) for name in check.collectors), (
         f"{check.type}: collectors are names"
     )
-    texts = check.wants()
+    texts = check.collector_options()
     assert all(isinstance(text, str) for name in texts for text in (name, *texts[name])), (
-        f"{check.type}: wants are texts"
+        f"{check.type}: collector_options are texts"
     )
     names = set[str]()
     for story, ctx in contexts(check):
