@@ -162,7 +162,7 @@ class SeriesJudge:
                 judgement=alone,
                 rows=rows,
                 cause="drift",
-                watched=self.rule.unusual,
+                past_rule=self.rule.unusual,
             )
             rows_with_keys.append((WindowKey("model", start, "", ""), row))
         return [Verdict(row.verdict) for row in self.past_judge.judge(start, rows_with_keys)]

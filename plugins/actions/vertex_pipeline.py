@@ -55,7 +55,9 @@ class VertexPipeline(HttpAction):
     def start(self, context: StartContext) -> None:
         """Find the credentials."""
         super().start(context)
-        file: Path | None = context.base / self.credentials_file if self.credentials_file else None
+        file: Path | None = (
+            context.config_folder / self.credentials_file if self.credentials_file else None
+        )
         self._credentials = google.load_credentials(SCOPE, file, anonymous=False)
 
     def credentials(self) -> Mapping[str, str]:

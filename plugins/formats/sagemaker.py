@@ -195,7 +195,7 @@ class _Reader:
             return
         for item in cast(list[str], manifest[1:]):
             try:
-                with self._ctx.refer(prefix + item) as output_stream:
+                with self._ctx.open_reference(prefix + item) as output_stream:
                     yield from self._transform_output(output_stream, item)
             except (ObjectGone, Unreadable) as error:
                 self._ctx.reject(place, str(error), prefix + item)

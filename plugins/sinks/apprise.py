@@ -74,9 +74,9 @@ class Apprise(Sink):
             "title": self._target.title_maxlen or 250,
             "body": min(MAX_BODY, self._target.body_maxlen),
         }
-        message = self.context.message(notification, "plain", limits)
+        message = self.context.render(notification, "plain", limits)
         try:
-            with self.context.fenced():
+            with self.context.guard_connections():
                 accepted_by_service = self._target.notify(
                     body=message.body, title=message.title, notify_type=_kind(notification)
                 )

@@ -105,12 +105,12 @@ class Email(Sink):
             port=self.port,
             security=self.security,
             login=login,
-            ca_file=self.context.base / self.trusted if self.trusted else None,
+            ca_file=self.context.config_folder / self.trusted if self.trusted else None,
         )
 
     def _mail(self, notification: Notification) -> tuple[str, EmailMessage]:
         message_id = f"<{notification.id}@{parseaddr(self.sender)[1].rpartition('@')[2]}>"
-        first = self.context.earlier(notification) or message_id
+        first = self.context.find_earlier_result(notification) or message_id
         text, chart = self.message(notification), self.context.chart(notification)
         mail = EmailMessage()
         headers: Mapping[str, str] = {

@@ -36,7 +36,7 @@ class File(Sink):
 
     @property
     def _path(self) -> Path:
-        return self.context.base / self.path
+        return self.context.config_folder / self.path
 
     def send(self, notification: Notification) -> str | None:
         """Append the line and wait until the disk has it."""
@@ -53,7 +53,7 @@ class File(Sink):
             raise Retryable(f"{self.path}: {error.strerror or type(error).__name__}") from None
         return notification.id
 
-    def look(self, notification: Notification, since: datetime) -> str | None:
+    def find_delivered(self, notification: Notification, since: datetime) -> str | None:
         """Return the id where the file, or the file renamed last, has the line."""
         start = notification.model_dump_json(include={"id"}).removesuffix("}").encode() + b","
         try:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from driftline import Check, Measurement, Rule, Severity, Verdict
 from driftline.contracts.classic_rules import MAX_RUN, format_rate
 from driftline.evaluate.check_plan import CheckPlan, run_check
-from driftline.kit.checks import Cusum, Earlier, Ewma, PValue, Shewhart, Sigma
+from driftline.kit.checks import Cusum, Ewma, PastValue, PValue, Shewhart, Sigma
 from driftline.testing import context, window
 
 pytestmark = pytest.mark.system
@@ -274,7 +274,8 @@ def judged(rule, history=()):
         asked.append((name, dict(labels or {}), limit))
         column = (labels or {}).get("column")
         return [
-            Earlier(current.start, value, 100, "ok") for value in (history if column == "a" else ())
+            PastValue(current.start, value, 100, "ok")
+            for value in (history if column == "a" else ())
         ]
 
     return run_check(

@@ -41,7 +41,7 @@ def verdicts(rows, effect, seed):
             measurement=measurement,
             judgement=Judgement(RULE.judge_without_past(measurement).verdict),
             rows=rows,
-            watched=RULE,
+            past_rule=RULE,
         )
         [judged] = past.judge(day * DAY_MICROS, [(WindowKey("m", day * DAY_MICROS, "", ""), row)])
         found.append(judged)

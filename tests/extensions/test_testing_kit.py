@@ -257,7 +257,7 @@ def swallow(self: Any, told: Notification) -> None:
         (lambda: broken(Check, **measuring(), stop=lambda self: 1 / 0), "division by zero"),
         (lambda: broken(Format, **reading(lambda stream, ctx: iter([stream.read().decode()]))), "no RecordBatch"),
         (lambda: broken(Format, **reading(lambda stream, ctx: iter([][0]))), "IndexError"),
-        (lambda: broken(Format, **reading(lambda stream, ctx: ctx.consumed(10**9) or iter(()))), "more than there is"),
+        (lambda: broken(Format, **reading(lambda stream, ctx: ctx.report_progress(10**9) or iter(()))), "more than there is"),
         (lambda: broken(Action, **asking(lambda order: "POST")), "request gives str"),
         (lambda: broken(Action, **asking(lambda order: Request("POST", str(time.time_ns())))), "two requests"),
         (lambda: broken(Action, **asking(lambda order: Request("run", order.notification.title))), "control characters"),

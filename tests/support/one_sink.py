@@ -83,7 +83,12 @@ class World:
 
         sink.start(
             StartContext(
-                self.name, FakeLog(), lambda: self.now, http, message=Renderer(), earlier=earlier
+                self.name,
+                FakeLog(),
+                lambda: self.now,
+                http,
+                render=Renderer(),
+                find_earlier_result=earlier,
             )
         )
         with self.store.write() as connection:

@@ -71,9 +71,9 @@ class Halved(Format):
     type = "halved"
 
     def decode(self, stream: Any, ctx: Any) -> Any:
-        for chunk in LineChunks(stream, ctx.sealed):
+        for chunk in LineChunks(stream, ctx.is_complete):
             rows = [json.loads(line) for line in chunk.data.splitlines()]
-            ctx.consumed(chunk.end)
+            ctx.report_progress(chunk.end)
             for side in ("request", "response"):
                 mine = [row for row in rows if row["side"] == side]
                 if mine:

@@ -26,7 +26,7 @@ from driftline.config import Config
 from driftline.delivery.worker import SinkWorker
 from driftline.extensions.hooks import announce, enrich, transformer
 from driftline.incidents.chart_cache import ChartCache
-from driftline.incidents.desk import Desk
+from driftline.incidents.incident_service import IncidentService
 from driftline.state import incidents
 from driftline.state.store import Store
 from driftline.types.errors import DriftlineError, LeadershipLost, Unreachable
@@ -102,18 +102,18 @@ class Agent:
         return self._delivery.workers
 
     @property
-    def desk(self) -> Desk:
+    def incident_service(self) -> IncidentService:
         """Where people look at incidents and act on them."""
         link_actions = frozenset(
             name for name, action in self.config.actions.items() if action.approve_by_link
         )
         services = self._services
-        return Desk(
+        return IncidentService(
             store=services.store,
             clock=services.clock,
-            attend=self._apply_acts,
-            picture=self._charts.chart,
-            by_link=link_actions,
+            apply_acts=self._apply_acts,
+            draw_chart=self._charts.chart,
+            link_approved_actions=link_actions,
             phrasebook=self._phrasebook,
         )
 

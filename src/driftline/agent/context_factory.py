@@ -74,13 +74,13 @@ class ContextFactory:
             clock=self.clock,
             http=self.http_client(sink.allow_private),
             console=self.console,
-            base=self.base,
-            message=Renderer(templates, log, self.phrasebook),
+            config_folder=self.base,
+            render=Renderer(templates, log, self.phrasebook),
             connect=dial,
-            fenced=Fence(dial),
+            guard_connections=Fence(dial),
             chart=chart,
             chart_url=chart_url,
-            earlier=earlier,
+            find_earlier_result=earlier,
         )
 
     def action_context(self, name: str, action: ActionConfig, log: Logger) -> StartContext:
@@ -92,5 +92,5 @@ class ContextFactory:
             clock=self.clock,
             http=self.http_client(action.allow_private, ca_file),
             console=self.console,
-            base=self.base,
+            config_folder=self.base,
         )

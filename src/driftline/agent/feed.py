@@ -114,14 +114,14 @@ class Feed:
             )
         self.services.guard.call(
             f"{self.ledger}.source",
-            job.source.committed,
+            job.source.confirm_listing,
             timeout=self.services.timeouts.listing,
         )
         return vanished_count
 
     def _listing_start(self, job: Job, options: ListingOptions) -> datetime | None:
         """Return the time since when places may have new objects; None to list everything."""
-        interval = job.source.whole_every
+        interval = job.source.full_listing_interval
         if interval is None:
             return None
         with self.services.store.read() as connection:

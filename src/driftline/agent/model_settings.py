@@ -200,8 +200,8 @@ def make_settings(
         plans=_check_plans(model),
         alerts=AlertSettings(
             receivers=receivers_of(config, name),
-            life=Lifespans(model.reopen_within),
-            quiet=_silencing(config, model),
+            lifespans=Lifespans(model.reopen_within),
+            silencing=_silencing(config, model),
             phrasebook=phrasebook_for(config),
             links=PageLinks(config).links,
         ),

@@ -26,7 +26,7 @@ from driftline.agent.reference_state import ReferenceState, build_reference, loa
 from driftline.agent.retention import apply_retention
 from driftline.agent.services import Services
 from driftline.agent.tick import Tick
-from driftline.alerting.fact import MONITORING, UNSURE, Fact
+from driftline.alerting.fact import MONITORING, Fact
 from driftline.alerting.incident import Change
 from driftline.contracts.check import CheckContext
 from driftline.evaluate.check_plan import CheckPlan
@@ -37,6 +37,7 @@ from driftline.state import accounts, models, pair_rows, windows
 from driftline.types.alert import Alert
 from driftline.types.errors import DriftlineError, SourceError
 from driftline.types.model import Measurement, Schema
+from driftline.types.monitoring_kind import MonitoringKind
 from driftline.types.times import DAY, as_micros
 
 RETRY_INTERVAL = timedelta(hours=1)
@@ -237,9 +238,9 @@ class ModelWatch:
 
     def _is_trouble_of_removed_part(self, alert: Alert) -> bool:
         """Return whether no fact can come any more that ends an alert about the agent itself."""
-        if alert.measurement == "refused":
+        if alert.measurement == MonitoringKind.DELIVERY_FAILED:
             return alert.check not in self.settings.receivers
-        if alert.measurement in ("error", UNSURE):
+        if alert.measurement in (MonitoringKind.CHECK_FAILED, MonitoringKind.UNSURE):
             return alert.check not in {plan.name for plan in self.settings.plans}
         return alert.measurement in LABEL_PROBLEMS and self.settings.labels is None
 

@@ -129,7 +129,7 @@ def _entry(fact: Fact) -> AlertEntry:
         detail=to_json_values(number.detail),
         **NOT_REMEMBERED,
     )
-    judgement = replace(fact.judgement, verdict=fact.verdict, within=False)
+    judgement = replace(fact.judgement, verdict=fact.verdict, is_within_bounds=False)
     return AlertEntry(
         start=fact.start,
         end=fact.end,

@@ -130,7 +130,7 @@ class Replay:
     """By name of the check."""
     policy: AlarmPolicy
     lateness: timedelta
-    life: Lifespans
+    lifespans: Lifespans
     reference: str = ""
     """Name of the reference, for people."""
     state: AlertingState = field(default_factory=AlertingState)
@@ -160,7 +160,7 @@ class Replay:
                     find_new_versions(window.group, versions_between),
                     schema_changes(self.plans.values()),
                 )
-                result = step(self.state, facts, end + self.lateness, self.life)
+                result = step(self.state, facts, end + self.lateness, self.lifespans)
                 self.state = result.state
                 for change in result.changes:
                     yield ReplayedChange(start, change)

@@ -42,7 +42,7 @@ class StoredHistory:
     """Length of a window."""
     lateness: timedelta
     false_pages_per_year: float
-    life: Lifespans
+    lifespans: Lifespans
     phrasebook: Phrasebook | None
     open_store: Callable[[], Store]
     groups: Sequence[Sequence[DueWindow]]
@@ -76,7 +76,7 @@ class StoredHistory:
             plans={plan.name: plan for plan in self.evaluation.plans},
             policy=policy,
             lateness=self.lateness,
-            life=self.life,
+            lifespans=self.lifespans,
             reference=reference.name,
             state=AlertingState(phrasebook=self.phrasebook),
         )
@@ -126,7 +126,7 @@ def load_history(
             "`agent.keep.profiles_hourly`, then only days are"
         )
     plans = [
-        replace(plan, check=plan.check.only(frozenset(plan.rules_by_measurement)))
+        replace(plan, check=plan.check.restrict_to(frozenset(plan.rules_by_measurement)))
         for plan in settings.plans
     ]
     evaluation = ModelEvaluation(
@@ -143,7 +143,7 @@ def load_history(
         length=settings.config.windows.length,
         lateness=settings.config.windows.lateness,
         false_pages_per_year=settings.config.false_pages_per_year,
-        life=settings.alerts.life,
+        lifespans=settings.alerts.lifespans,
         phrasebook=settings.alerts.phrasebook,
         open_store=open_readonly,
         groups=[*earlier.groups, *to_judge.groups],

@@ -95,7 +95,10 @@ def _examine(path: Path, send: bool, as_json: bool) -> list[Finding]:
             sources[f"models.{name}.labels"] = model.labels.plugin
         for part, source in sources.items():
             attempt(
-                part, source, StartContext(name=name, log=log, clock=system_clock, base=base), False
+                part,
+                source,
+                StartContext(name=name, log=log, clock=system_clock, config_folder=base),
+                False,
             )
     for name, sink in config.sinks.items():
         context = contexts.sink_context(name, sink, log)

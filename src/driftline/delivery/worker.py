@@ -105,7 +105,7 @@ class SendThread:
         try:
             answer = None
             if since is not None and sink.repeat == "looks":
-                answer = sink.look(notification, since)
+                answer = sink.find_delivered(notification, since)
             if answer is None:
                 answer = sink.send(notification)
             self._result = answer if answer is None or isinstance(answer, str) else str(answer)

@@ -76,7 +76,7 @@ class ProfileSpec:
     joins: str = ""
     """Path of the id by which later labels are joined; empty without such labels."""
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Options of collectors, such as expressions, by collector; see `Check.wants`."""
+    """Options of collectors, such as expressions, by collector; see `Check.collector_options`."""
 
     @cached_property
     def digest(self) -> str:

@@ -198,7 +198,7 @@ class Reproducer:
             reference.spec,
             self.context.clock(),
             collectors=registry.collectors(),
-            base=self.context.base,
+            base=self.context.config_folder,
             transform=transformer(registry, model),
             input_columns=reference.input_columns,
         )

@@ -192,7 +192,8 @@ def _dump_fields(value: object, skip: frozenset[str] = frozenset()) -> dict[str,
 
 NOT_IN_ENTRY = frozenset({"labels", "name", "rows", "p_value", "reason", "least", "most"})
 """Fields of a measurement that entries do not store: the alert or the judgement has them."""
-NOT_IN_WINDOW, NOT_IN_JUDGEMENT = frozenset({"judged"}), frozenset({"bound", "within"})
+NOT_IN_WINDOW = frozenset({"judged"})
+NOT_IN_JUDGEMENT = frozenset({"bound", "is_within_bounds"})
 MEASUREMENT_FIELDS = frozenset(Measurement.__dataclass_fields__) - NOT_IN_ENTRY
 
 

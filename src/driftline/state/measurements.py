@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from driftline.contracts.check import Earlier
+from driftline.contracts.check import PastValue
 from driftline.state.tables import measurements
 from driftline.types.labels import labels_json
 from driftline.types.records import JudgedMeasurement, WindowKey
@@ -98,7 +98,7 @@ def load_earlier_values(
     name: str,
     labels: Mapping[str, str],
     limit: int,
-) -> Sequence[Earlier]:
+) -> Sequence[PastValue]:
     """Load the values of one series before the window `key`, oldest first."""
     c = measurements.c
     query = _select_series(
@@ -110,7 +110,8 @@ def load_earlier_values(
         limit=limit,
     )
     return [
-        Earlier(from_micros(r.start), r.value, r.rows, r.verdict) for r in connection.execute(query)
+        PastValue(from_micros(r.start), r.value, r.rows, r.verdict)
+        for r in connection.execute(query)
     ][::-1]
 
 

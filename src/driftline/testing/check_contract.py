@@ -12,9 +12,9 @@ from driftline.contracts.check import Check, CheckContext
 from driftline.contracts.rule import Rule
 from driftline.extensions.validate import validate_measurement
 from driftline.testing.windows import context, window, window_of
+from driftline.types.family import CHECK_FAMILIES
 from driftline.types.model import Field, Kind, Measurement, Schema, Task
 
-CAUSES = ("drift", "quality", "service", "performance")
 NAN, INF = float("nan"), float("inf")
 NUMBERS: dict[str, list[Any]] = {
     "one row": [1.5],
@@ -56,16 +56,18 @@ SCHEMA = Schema(
 
 def assert_check(check: Check) -> None:
     """Assert the contract of checks on unusual windows, with and without reference and labels."""
-    assert check.cause in CAUSES, f"{check.type}: cause is one of {', '.join(CAUSES)}"
+    assert check.cause in CHECK_FAMILIES, (
+        f"{check.type}: cause is one of {', '.join(CHECK_FAMILIES)}"
+    )
     assert all(isinstance(rule, Rule) for rule in check.default_rules.values()), (
         f"{check.type}: default_rules are rules"
     )
     assert all(isinstance(name, str) for name in check.collectors), (
         f"{check.type}: collectors are names"
     )
-    texts = check.wants()
+    texts = check.collector_options()
     assert all(isinstance(text, str) for name in texts for text in (name, *texts[name])), (
-        f"{check.type}: wants are texts"
+        f"{check.type}: collector_options are texts"
     )
     for story, ctx in contexts(check):
         if not ctx.current.rows and not check.on_empty:

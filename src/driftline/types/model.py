@@ -363,7 +363,7 @@ class Judgement:
     _: KW_ONLY
     bound: Bound | None = None
     """The bound that was crossed, where the rule has one."""
-    within: bool = False
+    is_within_bounds: bool = False
     """Of `unsure`: whether the value is within its bounds, although too few rows prove it.
 
     Such a verdict ends a change.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
-    from driftline.incidents.desk import Desk
+    from driftline.incidents.incident_service import IncidentService
 
 
 class LoopStatus(Protocol):
@@ -48,7 +48,7 @@ class StatusSource(Protocol):
         ...
 
     @property
-    def desk(self) -> Desk | None:
+    def incident_service(self) -> IncidentService | None:
         """Reads incidents and takes acts; None while this agent is on standby."""
         ...
 

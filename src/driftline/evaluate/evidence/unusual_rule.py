@@ -17,6 +17,7 @@ from driftline.contracts.rule import Scale, Unusual, Z
 from driftline.evaluate.evidence.engine import AlarmPolicy, Observation
 from driftline.evaluate.evidence.outcome import DETECTION_WINDOWS, StreamOutcome, judge_window
 from driftline.evaluate.evidence.trail import Stream, Trail
+from driftline.types.family import Family
 from driftline.types.labels import labels_json
 from driftline.types.model import Judgement, Measurement, Schema, Verdict
 from driftline.types.phrasing import number, share
@@ -45,9 +46,9 @@ class PastJudge:
         Returns the rows in their order; those without a rule `unusual` are returned unchanged.
         """
         with_rule = [
-            (place, key, row, row.watched)
+            (place, key, row, row.past_rule)
             for place, (key, row) in enumerate(rows)
-            if row.watched is not None
+            if row.past_rule is not None
         ]
         judged_rows = [row for _, row in rows]
         if not with_rule:
@@ -91,7 +92,7 @@ def make_observation(
         family=row.cause,
         weight=rule.weight,
         cusum=rule.method == "cusum",
-        shared_by_versions=is_of_feature and row.cause in ("drift", "quality"),
+        shared_by_versions=is_of_feature and row.cause in (Family.DRIFT, Family.QUALITY),
     )
 
 
@@ -192,8 +193,8 @@ def apply_outcome(
         judgement=judgement,
         since=previous_start if is_obvious else outcome.since,
         trace=trace,
-        blind=_lacks_data(rule, outcome, judgement),
-        alike=outcome.correlated_streams,
+        lacks_data=_lacks_data(rule, outcome, judgement),
+        correlated_series=outcome.correlated_streams,
     )
 
 
@@ -212,7 +213,7 @@ def _judge(row: JudgedMeasurement, rule: Unusual, outcome: StreamOutcome) -> Jud
     if _is_ok(rule, outcome):
         return OK
     reason = f"{_missing_data(row, rule, outcome)}; {_detectable_text(row, rule, outcome)}"
-    return Judgement(Verdict.UNSURE, reason=reason, within=True)
+    return Judgement(Verdict.UNSURE, reason=reason, is_within_bounds=True)
 
 
 def _judge_change(row: JudgedMeasurement, rule: Unusual, outcome: StreamOutcome) -> Judgement:
@@ -302,7 +303,7 @@ def _judge_without_baseline(
         )
     if row.verdict == Verdict.OK:
         return OK
-    return Judgement(Verdict.UNSURE, reason=reason, within=row.within)
+    return Judgement(Verdict.UNSURE, reason=reason, is_within_bounds=row.is_within_bounds)
 
 
 def _is_ok(rule: Unusual, outcome: StreamOutcome) -> bool:

@@ -68,7 +68,9 @@ def read_in_other_process(
 ) -> list[ReadOutcome]:
     """The same in another process: the source arrives without its connections and is started."""
     log = _StandardLog(logging.getLogger("driftline"))
-    job.source.start(StartContext(name=job.source.type, log=log, clock=clock, base=job.base))
+    job.source.start(
+        StartContext(name=job.source.type, log=log, clock=clock, config_folder=job.base)
+    )
     try:
         return read_objects(job, works)
     finally:
@@ -94,9 +96,9 @@ def _read(job: Job, work: Work, outcome: ReadOutcome) -> None:
     decoding = Decoding(
         uri=work.object.uri,
         fields=job.schema.fields,
-        sealed=work.sealed,
+        is_complete=work.is_complete,
         parts=work.object.parts,
-        refer=job.source.refer,
+        open_reference=job.source.open_reference,
     )
     halves = HalfBuffer(make_caster(job, work.object, work.start), job.length, outcome)
     try:
@@ -122,7 +124,7 @@ def _resume_offset(work: Work, decoding: Decoding) -> int:
         return 0
     is_known = decoding.resumable and (decoding.offset is not None or work.start > 0)
     offset = work.start + (decoding.offset or 0) if is_known else 0
-    if work.sealed:
+    if work.is_complete:
         return 0 if offset < work.object.size else offset
     return offset or READ_FROM_START
 

@@ -39,7 +39,10 @@ def read_window_rows(
     has_halves = False
     for obj in objects:
         decoding = Decoding(
-            uri=obj.uri, fields=job.schema.fields, parts=obj.parts, refer=job.source.refer
+            uri=obj.uri,
+            fields=job.schema.fields,
+            parts=obj.parts,
+            open_reference=job.source.open_reference,
         )
         caster = Caster(
             schema=job.schema,
