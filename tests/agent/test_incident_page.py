@@ -13,6 +13,7 @@ from driftline.agent import composition_root
 from driftline.alerting.acts import ActKind
 from driftline.alerting.fact import monitoring_fact
 from driftline.alerting.links import expiry, sign_query
+from driftline.types.monitoring_kind import MonitoringKind
 from driftline.types.secret import Secret
 from driftline.web import create_app, serve
 
@@ -167,7 +168,12 @@ def test_what_can_not_be_drawn(station, client):
     """Trouble without a past has a page, and no chart; what there is not has neither."""
     now = station.clock()
     station.agent.watches["shop"].report_facts(
-        [monitoring_fact("shop", "diary", "refused", "took no message", (now, now))], now
+        [
+            monitoring_fact(
+                "shop", "diary", MonitoringKind.DELIVERY_FAILED, "took no message", (now, now)
+            )
+        ],
+        now,
     )
     [[name]] = station.sql("select id from incidents where cause = 'monitoring'")
     page = client.get(f"/i/{name}", headers=BEARER)

@@ -8,7 +8,6 @@ import pytest
 from driftline_plugins.checks.missing import Missing
 
 from driftline import Measurement, Rule, Verdict
-from driftline.alerting.fact import UNSURE
 from driftline.evaluate.blindness import blindness_fact
 from driftline.evaluate.check_plan import CheckPlan, run_check
 from driftline.evaluate.evidence.outcome import StreamOutcome
@@ -16,6 +15,7 @@ from driftline.evaluate.evidence.unusual_rule import apply_outcome
 from driftline.kit.checks import Unusual
 from driftline.testing import context, window
 from driftline.types.model import Judgement
+from driftline.types.monitoring_kind import MonitoringKind
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 
 DAY, HOUR = 86_400_000_000, 3_600_000_000
@@ -52,7 +52,7 @@ def test_it_is_told_when_nothing_can_be_told():
         ]
     )
     assert (fact.measurement, fact.verdict, fact.judgement.severity, fact.judged.rows) == (
-        UNSURE,
+        MonitoringKind.UNSURE,
         Verdict.CHANGED,
         "info",
         25,

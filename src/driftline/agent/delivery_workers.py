@@ -27,6 +27,7 @@ from driftline.extensions.hooks import announce
 from driftline.incidents.chart_cache import ChartCache
 from driftline.state import action_runs, outbox
 from driftline.types.errors import DriftlineError
+from driftline.types.monitoring_kind import MonitoringKind
 from driftline.types.notification import Notification
 from driftline.types.phrasing import utc
 
@@ -124,7 +125,9 @@ class DeliveryWorkers:
             self._working.discard((sink, model))
             reason = f"sink {sink} gets no message before {utc(until)}: its receiver asks for that"
             self._report_facts(
-                model, [monitoring_fact(model, sink, "refused", reason, (now, now))], now
+                model,
+                [monitoring_fact(model, sink, MonitoringKind.DELIVERY_FAILED, reason, (now, now))],
+                now,
             )
 
     def _make_sink_worker(self, name: str, sink: SinkConfig) -> SinkWorker:
@@ -235,5 +238,7 @@ class DeliveryWorkers:
     def _report_sink(self, report: DeliveryReport, reason: str) -> None:
         """Report trouble of a sink, or its end if `reason` is empty, to the other sinks."""
         model = report.notification.model
-        fact = monitoring_fact(model, report.sink, "refused", reason, (report.at, report.at))
+        fact = monitoring_fact(
+            model, report.sink, MonitoringKind.DELIVERY_FAILED, reason, (report.at, report.at)
+        )
         self._report_facts(model, [fact], report.at)

@@ -5,7 +5,6 @@ Errors of a tick are not raised: they are in its report, and are alerts of this 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -27,7 +26,7 @@ from driftline.agent.reference_state import ReferenceState, build_reference, loa
 from driftline.agent.retention import apply_retention
 from driftline.agent.services import Services
 from driftline.agent.tick import Tick
-from driftline.alerting.fact import MONITORING, UNSURE, Fact
+from driftline.alerting.fact import MONITORING, Fact
 from driftline.alerting.incident import Change
 from driftline.contracts.check import CheckContext
 from driftline.evaluate.check_plan import CheckPlan
@@ -38,6 +37,7 @@ from driftline.state import accounts, models, pair_rows, windows
 from driftline.types.alert import Alert
 from driftline.types.errors import DriftlineError, SourceError
 from driftline.types.model import Measurement, Schema
+from driftline.types.monitoring_kind import MonitoringKind
 from driftline.types.times import DAY, as_micros
 
 RETRY_INTERVAL = timedelta(hours=1)
@@ -89,7 +89,7 @@ class ModelWatch:
 
         With `seal`, the last line of every file is read even if it has no line end.
         """
-        begin = time.monotonic()
+        begin = self._services.monotonic()
         report = Tick()
         try:
             self._tick(now, seal, report)
@@ -99,7 +99,7 @@ class ModelWatch:
             report.error = f"{type(error).__name__}: {error}"
             self._services.log.exception("tick failed", model=self.name)
         self._report_feed(now, report)
-        report.seconds = time.monotonic() - begin
+        report.seconds = self._services.monotonic() - begin
         return report
 
     def stop(self) -> None:
@@ -238,9 +238,9 @@ class ModelWatch:
 
     def _is_trouble_of_removed_part(self, alert: Alert) -> bool:
         """Return whether no fact can come any more that ends an alert about the agent itself."""
-        if alert.measurement == "refused":
+        if alert.measurement == MonitoringKind.DELIVERY_FAILED:
             return alert.check not in self.settings.receivers
-        if alert.measurement in ("error", UNSURE):
+        if alert.measurement in (MonitoringKind.CHECK_FAILED, MonitoringKind.UNSURE):
             return alert.check not in {plan.name for plan in self.settings.plans}
         return alert.measurement in LABEL_PROBLEMS and self.settings.labels is None
 

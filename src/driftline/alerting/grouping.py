@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 
 from driftline.alerting.lifespans import TOGETHER, Lifespans
 from driftline.types.alert import Alert
+from driftline.types.family import Family
 from driftline.types.incident import Incident, Upstream
 
-WHOLE = frozenset({"service", "monitoring"})
+WHOLE = frozenset({Family.SERVICE, Family.MONITORING})
 """Families about the feed or the agent as a whole: their alerts always share one incident."""
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Protocol, Self
 from driftline.contracts.plugin import Plugin
 from driftline.contracts.rule import Rule
 from driftline.contracts.wording import Wording
+from driftline.types.family import Family
 from driftline.types.model import Measurement, Schema
 
 if TYPE_CHECKING:
@@ -97,8 +98,8 @@ class Check(Plugin, ABC):
 
     collectors: ClassVar[frozenset[str]] = frozenset({"numeric", "categories"})
     """The parts of a profile that it looks at."""
-    cause: ClassVar[str] = "drift"
-    """The family its alerts belong to: `drift`, `quality`, `service` or `performance`."""
+    cause: ClassVar[str] = Family.DRIFT.value
+    """The family its alerts belong to: one of `CHECK_FAMILIES`, such as `quality`."""
     main: ClassVar[str] = ""
     """The measurement that a rule without `measurement` judges; the check's type when empty."""
     default_rules: ClassVar[Mapping[str, Rule]] = {}

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from driftline.alerting.fact import UNSURE, Fact, monitoring_fact
+from driftline.alerting.fact import Fact, monitoring_fact
 from driftline.types.model import Severity, Verdict
+from driftline.types.monitoring_kind import MonitoringKind
 from driftline.types.records import DueWindow, JudgedMeasurement
 from driftline.types.times import from_micros
 
@@ -33,7 +34,7 @@ def blindness_fact(due: DueWindow, check: str, rows: Sequence[JudgedMeasurement]
     return monitoring_fact(
         due.key.model,
         check,
-        UNSURE,
+        MonitoringKind.UNSURE,
         reason,
         span,
         severity=Severity.INFO,

@@ -22,6 +22,7 @@ from driftline.evaluate.evidence.unusual_rule import PastJudge
 from driftline.profiles.window import Window
 from driftline.types.incident import Upstream, UpstreamKind
 from driftline.types.model import Schema, Verdict
+from driftline.types.monitoring_kind import MonitoringKind
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 from driftline.types.times import from_micros
 
@@ -189,7 +190,9 @@ def check_failure_fact(due: DueWindow, check: str, error: str) -> Fact:
     The failure of a check is an incident of its own, which ends when the check runs again.
     """
     span = from_micros(due.key.start), from_micros(due.end)
-    return monitoring_fact(due.key.model, check, "error", error, span, revision=due.revision + 1)
+    return monitoring_fact(
+        due.key.model, check, MonitoringKind.CHECK_FAILED, error, span, revision=due.revision + 1
+    )
 
 
 def _context(

@@ -12,9 +12,9 @@ from driftline.contracts.check import Check, CheckContext
 from driftline.contracts.rule import Rule
 from driftline.extensions.validate import validate_measurement
 from driftline.testing.windows import context, window, window_of
+from driftline.types.family import CHECK_FAMILIES
 from driftline.types.model import Field, Kind, Measurement, Schema, Task
 
-CAUSES = ("drift", "quality", "service", "performance")
 NAN, INF = float("nan"), float("inf")
 NUMBERS: dict[str, list[Any]] = {
     "one row": [1.5],
@@ -56,7 +56,9 @@ SCHEMA = Schema(
 
 def assert_check(check: Check) -> None:
     """Assert the contract of checks on unusual windows, with and without reference and labels."""
-    assert check.cause in CAUSES, f"{check.type}: cause is one of {', '.join(CAUSES)}"
+    assert check.cause in CHECK_FAMILIES, (
+        f"{check.type}: cause is one of {', '.join(CHECK_FAMILIES)}"
+    )
     assert all(isinstance(rule, Rule) for rule in check.default_rules.values()), (
         f"{check.type}: default_rules are rules"
     )

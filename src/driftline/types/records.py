@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftline.types.arrays import Hashes
+from driftline.types.family import Family
 from driftline.types.model import Judgement, LogObject, Measurement
 from driftline.types.notification import Notification
 
@@ -58,7 +59,7 @@ class JudgedMeasurement:
     """None where no rule judges it."""
     rows: int = 0
     """The rows behind the number."""
-    cause: str = "drift"
+    cause: str = Family.DRIFT.value
     """The family of the check."""
     past_rule: Any = None
     """The `Unusual` rule that judges it by the windows before, where one does."""

@@ -22,7 +22,7 @@ Does not alarm for a change below a stream's tolerance. Does not know what a mea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -33,6 +33,7 @@ from driftline import stats
 from driftline.evaluate.evidence.baseline import Baseline
 from driftline.evaluate.evidence.trail import TRACE, Stream, Trail
 from driftline.types.arrays import Floats
+from driftline.types.family import Family
 from driftline.types.times import DAY_MICROS
 
 YEAR = 365.25 * DAY_MICROS
@@ -57,7 +58,13 @@ A span needs more, because there are several of them to choose from.
 """
 SPANS = (2, 4, 7, 14)
 """Newest windows over which an effect is averaged, beside the whole run."""
-SHARES = {"performance": 0.40, "quality": 0.25, "drift": 0.25, "service": 0.25, "business": 0.10}
+SHARES: Mapping[str, float] = {
+    Family.PERFORMANCE: 0.40,
+    Family.QUALITY: 0.25,
+    Family.DRIFT: 0.25,
+    Family.SERVICE: 0.25,
+    Family.BUSINESS: 0.10,
+}
 """Share of the alarm budget, by family; the families that a model has divide all of it."""
 STRONG_MEMORY = 0.3
 """Autocorrelation from which a stream's weight is lowered."""
@@ -84,7 +91,7 @@ class Observation:
     """Whether changes upwards are watched."""
     below: bool = True
     """Whether changes downwards are watched."""
-    family: str = "drift"
+    family: str = Family.DRIFT.value
     """Key of `SHARES`."""
     weight: float = 1.0
     """Weight within its family, relative to the other streams."""

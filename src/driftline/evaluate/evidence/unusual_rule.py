@@ -17,6 +17,7 @@ from driftline.contracts.rule import Scale, Unusual, Z
 from driftline.evaluate.evidence.engine import AlarmPolicy, Observation
 from driftline.evaluate.evidence.outcome import DETECTION_WINDOWS, StreamOutcome, judge_window
 from driftline.evaluate.evidence.trail import Stream, Trail
+from driftline.types.family import Family
 from driftline.types.labels import labels_json
 from driftline.types.model import Judgement, Measurement, Schema, Verdict
 from driftline.types.phrasing import number, share
@@ -91,7 +92,7 @@ def make_observation(
         family=row.cause,
         weight=rule.weight,
         cusum=rule.method == "cusum",
-        shared_by_versions=is_of_feature and row.cause in ("drift", "quality"),
+        shared_by_versions=is_of_feature and row.cause in (Family.DRIFT, Family.QUALITY),
     )
 
 
