@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -132,7 +133,13 @@ class World:
             listing = list_work(self.store, model, job, NOW)
             with ThreadPoolExecutor(1) as executor:
                 reading = ReadPass(
-                    store=self.store, model=model, job=job, executor=executor, in_flight=1
+                    store=self.store,
+                    model=model,
+                    job=job,
+                    executor=executor,
+                    in_flight=1,
+                    clock=lambda: NOW,
+                    monotonic=time.monotonic,
                 )
                 reading.run(listing.work, ReadCounts())
             note_vanished(self.store, model, listing)

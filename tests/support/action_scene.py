@@ -133,7 +133,7 @@ class Desk:
             lambda token: load_request(self.store, token)
         )
         policy = DeliveryPolicy(overdue=self.action.patience, give_up=2 * DAY)
-        lane = action_runs.LANE + self.plan.name
+        lane = action_runs.ACTION_PREFIX + self.plan.name
         self.worker = SinkWorker(
             lane,
             performer,

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -145,7 +146,13 @@ class Halves:
         listing = list_work(self.store, "m", self.job, START + timedelta(days=1))
         with ThreadPoolExecutor(1) as threads:
             reading = ReadPass(
-                store=self.store, model="m", job=self.job, executor=threads, in_flight=1
+                store=self.store,
+                model="m",
+                job=self.job,
+                executor=threads,
+                in_flight=1,
+                clock=lambda: START,
+                monotonic=time.monotonic,
             )
             reading.run(listing.work, ReadCounts())
         note_vanished(self.store, "m", listing)

@@ -6,7 +6,6 @@ The loops run in threads of their own, so that none can hold up another.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -180,12 +179,12 @@ class Agent:
         Returns whether everything ended.
         """
         self._stopping.set()
-        deadline, is_clean = time.monotonic() + STOP_SECONDS, True
+        deadline, is_clean = self._services.monotonic() + STOP_SECONDS, True
         for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+            thread.join(max(0.0, deadline - self._services.monotonic()))
             is_clean = is_clean and not thread.is_alive()
         for worker in self.workers:
-            is_clean = worker.stop(max(0.1, deadline - time.monotonic())) and is_clean
+            is_clean = worker.stop(max(0.1, deadline - self._services.monotonic())) and is_clean
         for watch in self.watches.values():
             try:
                 watch.stop()

@@ -158,7 +158,7 @@ class DeliveryWorkers:
 
     def _make_action_worker(self, name: str, action: ActionConfig) -> SinkWorker:
         services, part = self._services, f"actions.{name}"
-        lane = f"{action_runs.LANE}{name}"
+        lane = f"{action_runs.ACTION_PREFIX}{name}"
         context = self._contexts.action_context(part, action, services.log.bind(part=part))
         self._start(part, action.plugin, context)
         performer = ActionSink(action=action.plugin)

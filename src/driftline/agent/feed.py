@@ -87,6 +87,8 @@ class Feed:
             model=self.ledger,
             job=job,
             executor=self.reader.executor,
+            clock=services.clock,
+            monotonic=services.monotonic,
             in_flight=services.workers + 1,
             shared=services.executor is None,
             progress=lambda objects, rows: callbacks.progress(self.stage, objects, total, rows),

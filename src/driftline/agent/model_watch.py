@@ -5,7 +5,6 @@ Errors of a tick are not raised: they are in its report, and are alerts of this 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -90,7 +89,7 @@ class ModelWatch:
 
         With `seal`, the last line of every file is read even if it has no line end.
         """
-        begin = time.monotonic()
+        begin = self._services.monotonic()
         report = Tick()
         try:
             self._tick(now, seal, report)
@@ -100,7 +99,7 @@ class ModelWatch:
             report.error = f"{type(error).__name__}: {error}"
             self._services.log.exception("tick failed", model=self.name)
         self._report_feed(now, report)
-        report.seconds = time.monotonic() - begin
+        report.seconds = self._services.monotonic() - begin
         return report
 
     def stop(self) -> None:

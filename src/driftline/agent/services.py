@@ -47,6 +47,8 @@ class Services:
     registry: Registry
     guard: Guard
     clock: Callable[[], datetime]
+    monotonic: Callable[[], float]
+    """Returns seconds that never go back, for lengths of time."""
     log: Any
     metrics: Metrics
     base: Path

@@ -23,7 +23,7 @@ from driftline.types.action_request import Request
 from driftline.types.notification import Notification
 from driftline.types.times import DAY, as_micros, from_micros, from_micros_or_none
 
-LANE = "action/"
+ACTION_PREFIX = "action/"
 """Prefix of an action's name in the outbox: no sink can have such a name."""
 EVENT = "action"
 JSON_NAMES = {
@@ -153,7 +153,7 @@ def _add_to_outbox(connection: Connection, token: str, now: datetime) -> None:
     # Each run is an incident of its own here, so that it neither delays nor replaces messages.
     values = {
         "id": token,
-        "sink": LANE + row["action"],
+        "sink": ACTION_PREFIX + row["action"],
         "incident": token,
         "revision": 1,
         "event": EVENT,
@@ -268,7 +268,7 @@ def abandon_runs(
     connection: Connection, actions: Collection[str], now: datetime, error: str
 ) -> None:
     """Mark runs of `actions` with an unknown outcome as refused, so that none is sent again."""
-    lanes = [LANE + name for name in actions]
+    lanes = [ACTION_PREFIX + name for name in actions]
     rows = connection.execute(
         select(outbox.c.id).where(outbox.c.sink.in_(lanes), outbox.c.state == "unknown")
     ).scalars()

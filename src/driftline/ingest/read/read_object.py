@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from driftline.contracts.context import StartContext
 from driftline.ingest.read.content_mark import is_continued, mark_before
@@ -63,13 +63,13 @@ def read_objects(job: Job, works: Sequence[Work]) -> list[ReadOutcome]:
     return [read_object(job, work) for work in works]
 
 
-def read_in_other_process(job: Job, works: Sequence[Work]) -> list[ReadOutcome]:
+def read_in_other_process(
+    clock: Callable[[], datetime], job: Job, works: Sequence[Work]
+) -> list[ReadOutcome]:
     """The same in another process: the source arrives without its connections and is started."""
     log = _StandardLog(logging.getLogger("driftline"))
     job.source.start(
-        StartContext(
-            name=job.source.type, log=log, clock=lambda: datetime.now(UTC), config_folder=job.base
-        )
+        StartContext(name=job.source.type, log=log, clock=clock, config_folder=job.base)
     )
     try:
         return read_objects(job, works)
