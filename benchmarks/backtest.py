@@ -34,7 +34,8 @@ from driftline.profiles.profile import Profile
 from driftline.profiles.spec import ProfileSpec
 from driftline.state import models
 from driftline.state.factory import open_store
-from driftline.state.tables import as_micros, windows
+from driftline.state.tables import windows
+from driftline.types.times import as_micros
 
 START, HOUR = datetime(2025, 1, 1, tzinfo=UTC), timedelta(hours=1)
 NUMERIC, DISTINCT = 16, (5, 50, 500, 5000)

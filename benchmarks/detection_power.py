@@ -28,8 +28,8 @@ from driftline.profiles.built_in import BUILT_IN
 from driftline.profiles.categories import count_categories
 from driftline.profiles.profile import Profile
 from driftline.profiles.spec import make_spec
-from driftline.state.tables import as_micros
 from driftline.types.notification import Event
+from driftline.types.times import as_micros
 
 NUMERIC = ("x0", "x1", "x2", "x3", "amount", "count", "score", "optional")
 CATEGORICAL = ("plan", "prediction", "product")

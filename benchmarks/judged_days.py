@@ -20,8 +20,8 @@ from driftline.evaluate.check_plan import CheckPlan
 from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
 from driftline.evaluate.evidence.unusual_rule import PastJudge
 from driftline.evaluate.judge_windows import Inputs, judge_windows
-from driftline.state.tables import as_micros
 from driftline.types.records import DueWindow, WindowKey
+from driftline.types.times import as_micros
 
 DAY = timedelta(days=1)
 JUDGED = tuple(Drift.default_rules)

@@ -100,7 +100,7 @@ def make(folder: Path, rows: int, objects: list[int]) -> None:
 def child(config: Path, truth: Path) -> None:
     """Both ticks in this process; the figures as JSON."""
     from driftline.agent import late_labels
-    from driftline.agent.composition_root import read_config, running
+    from driftline.agent.composition_root import open_agent, read_config
     from driftline.agent.summary import summarise
     from driftline.telemetry.logs import make_log
 
@@ -129,7 +129,7 @@ def child(config: Path, truth: Path) -> None:
     labels.read_and_join = add_timer("both", labels.read_and_join)
     now = [START + timedelta(hours=HOURS, minutes=30)]
     figures: dict[str, float] = {}
-    with running(
+    with open_agent(
         read_config(config),
         clock=lambda: now[0],
         log=make_log(io.StringIO(), human=False),

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from driftline.agent.agent import Agent
-from driftline.agent.composition_root import read_config, running
+from driftline.agent.composition_root import open_agent, read_config
 from driftline.telemetry.logs import make_log
 
 NOW = datetime(2026, 5, 1, 12, 20, tzinfo=UTC)
@@ -99,7 +99,7 @@ def measure(server: str, days: int, objects: int, ticks: int) -> str:
             config = read_config(Path(folder, "driftline.yaml"))
             now = [NOW]
             log = make_log(io.StringIO(), human=False)
-            with running(
+            with open_agent(
                 config, clock=lambda: now[0], log=log, console=io.StringIO(), once=True
             ) as agent:
                 began = time.perf_counter()

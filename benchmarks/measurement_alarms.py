@@ -23,13 +23,13 @@ from numpy.typing import NDArray
 
 from driftline import Measurement, Rule, Schema, Verdict, unusual
 from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
-from driftline.evaluate.evidence.baseline import DAY, HOUR
 from driftline.evaluate.evidence.unusual_rule import PastJudge
 from driftline.types.records import JudgedMeasurement, WindowKey
+from driftline.types.times import DAY_MICROS, HOUR_MICROS
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-START = int(1.7e15) // DAY * DAY
+START = int(1.7e15) // DAY_MICROS * DAY_MICROS
 REFERENCE_ROWS = 10_000
 MIN_ROWS = 100
 """Windows with fewer rows have no measurement."""
@@ -162,7 +162,7 @@ class SeriesJudge:
                 judgement=alone,
                 rows=rows,
                 cause="drift",
-                watched=self.rule.unusual,
+                past_rule=self.rule.unusual,
             )
             rows_with_keys.append((WindowKey("model", start, "", ""), row))
         return [Verdict(row.verdict) for row in self.past_judge.judge(start, rows_with_keys)]
@@ -200,7 +200,9 @@ def run_daily(seeds: int, days: int) -> None:
         for seed in range(seeds):
             rng = np.random.default_rng((seed, 7))
             values = daily_series(rng, regime, days=days, columns=20, rows=1000)
-            counts.append(count_incidents(changed_windows(values, np.full(days, 1000), length=DAY)))
+            counts.append(
+                count_incidents(changed_windows(values, np.full(days, 1000), length=DAY_MICROS))
+            )
         print(f"{regime:8} {np.mean(counts):.3f} incidents in {days} days, most {max(counts)}")
 
 
@@ -212,7 +214,9 @@ def run_hourly(seeds: int, days: int) -> None:
             for seed in range(seeds):
                 rng = np.random.default_rng((seed, rows))
                 values, window_rows = hourly_series(rng, regime, days=days, columns=8, rows=rows)
-                counts.append(count_incidents(changed_windows(values, window_rows, length=HOUR)))
+                counts.append(
+                    count_incidents(changed_windows(values, window_rows, length=HOUR_MICROS))
+                )
             rate = np.mean(counts) * 365 / (days - 14)
             print(f"{rows:>5} rows an hour  {name:14} {rate:6.1f} incidents a year {counts}")
 
@@ -225,7 +229,9 @@ def run_skew(seeds: int, days: int) -> None:
             rng = np.random.default_rng((seed, 9))
             values = daily_series(rng, "weekend", days=days, columns=20, rows=1000)
             values += rng.normal(0, 0.15, 20)
-            is_changed = changed_windows(values, np.full(days, 1000), length=DAY, obvious=obvious)
+            is_changed = changed_windows(
+                values, np.full(days, 1000), length=DAY_MICROS, obvious=obvious
+            )
             counts.append(count_incidents(is_changed[:42]))
         print(f"obvious {obvious:4}: {np.mean(counts):.2f} incidents in the first 42 days")
 
@@ -245,7 +251,7 @@ def run_early_drift(seeds: int, quick: bool) -> None:
                 rng = np.random.default_rng((seed, 5))
                 values = daily_series(rng, "wobble", days=days, columns=columns, rows=rows)
                 values[begin : begin + length] += size
-                is_changed = changed_windows(values, np.full(days, rows), length=DAY)
+                is_changed = changed_windows(values, np.full(days, rows), length=DAY_MICROS)
                 during, after = is_changed[begin : begin + length], is_changed[begin + length :]
                 delays += np.where(during.any(axis=0), during.argmax(axis=0) + 1, NEVER).tolist()
                 coverage.append(during.mean())

@@ -231,7 +231,7 @@ class Quarter:
             ]
             http = HttpClient(lambda: self.now, allow_private=True, timeout=5)
             for name, sink in self.sinks.items():
-                sink.start(StartContext(name, Silent(), lambda: self.now, http, message=Renderer()))
+                sink.start(StartContext(name, Silent(), lambda: self.now, http, render=Renderer()))
                 self.heard[name] = SinkLog()
             self._start()
             windows = DAYS * DAY // self.window
@@ -255,7 +255,7 @@ class Quarter:
             store=self.store,
             settings=AlertSettings(
                 receivers=lambda notification: self.plans,
-                quiet=self.quiet,
+                silencing=self.quiet,
             ),
             lock=self.alerting,
         )

@@ -69,7 +69,7 @@ def column_options() -> set[str]:
         option
         for check in REGISTRY.checks()
         for option, field in check.model_fields.items()
-        if option == "columns" or "NamesColumns" in f"{field.annotation!r}{field.metadata!r}"
+        if option == "columns" or "ColumnNames" in f"{field.annotation!r}{field.metadata!r}"
     }
 
 

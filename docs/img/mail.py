@@ -79,10 +79,10 @@ def main() -> None:
                 "mail",
                 FakeLog(),
                 lambda: START,
-                message=Renderer(),
+                render=Renderer(),
                 connect=Dial(allow_private=True),
                 chart=chart,
-                earlier=lambda notification: "",
+                find_earlier_result=lambda notification: "",
             ),
         )
         sink.send(notification)

@@ -41,7 +41,7 @@ class Airflow(HttpAction):
     basic: bool = False
     """Whether to send user and password with each request, in place of a token.
 
-The API server must accept basic authentication.
+    The API server must accept basic authentication.
     """
 
     @model_validator(mode="after")

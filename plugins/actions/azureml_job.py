@@ -34,7 +34,7 @@ class AzureMlJob(HttpAction):
     job: Annotated[dict[str, Any], Field(examples=[JOB])]
     """The `properties` of the job in the form of the API, with its `jobType`.
 
-In texts `{model}`, `{incident}` and other facts of the incident are filled in.
+    In texts `{model}`, `{incident}` and other facts of the incident are filled in.
     """
     api_version: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d(-preview)?$")] = "2024-10-01"
     """The version of the Azure API, such as `2024-10-01`."""

@@ -62,7 +62,9 @@ class KubernetesJob(HttpAction):
         if self.token is not None:
             return {"authorization": f"Bearer {self.token.reveal()}"}
         try:
-            token = (self.context.base / self.token_file).read_text(encoding="ascii").strip()
+            token = (
+                (self.context.config_folder / self.token_file).read_text(encoding="ascii").strip()
+            )
         except (OSError, ValueError) as error:
             raise Rejected(
                 f"{self.token_file} can't be read: {type(error).__name__}; "

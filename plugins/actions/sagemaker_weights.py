@@ -38,7 +38,7 @@ class SageMakerWeights(Action):
     least_share: dict[str, Share] = Field(default_factory=dict)
     """The least share of all traffic of a variant, from 0 to 1, by name.
 
-Nothing is changed where a variant would get less.
+    Nothing is changed where a variant would get less.
     """
     endpoint_url: str | None = None
     """The address of the API. Change it for a private endpoint or a test."""

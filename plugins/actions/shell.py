@@ -87,7 +87,7 @@ class Shell(Action):
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
                     env={**request.headers, **secret_variables},
-                    cwd=self.context.base,
+                    cwd=self.context.config_folder,
                     start_new_session=True,
                 )
             except (OSError, ValueError) as error:

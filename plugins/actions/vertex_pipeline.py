@@ -34,7 +34,7 @@ class VertexPipeline(HttpAction):
     template: str
     """The address of the template in Artifact Registry.
 
-Its form is `https://LOCATION-kfp.pkg.dev/PROJECT/REPOSITORY/NAME/TAG`.
+    Its form is `https://LOCATION-kfp.pkg.dev/PROJECT/REPOSITORY/NAME/TAG`.
     """
     output: Annotated[str, Field(pattern=r"^gs://", examples=["gs://bucket/folder"])]
     """The folder for the output of the pipeline: `gs://BUCKET/FOLDER`."""
@@ -55,7 +55,9 @@ Its form is `https://LOCATION-kfp.pkg.dev/PROJECT/REPOSITORY/NAME/TAG`.
     def start(self, context: StartContext) -> None:
         """Find the credentials."""
         super().start(context)
-        file: Path | None = context.base / self.credentials_file if self.credentials_file else None
+        file: Path | None = (
+            context.config_folder / self.credentials_file if self.credentials_file else None
+        )
         self._credentials = google.load_credentials(SCOPE, file, anonymous=False)
 
     def credentials(self) -> Mapping[str, str]:

@@ -58,7 +58,7 @@ class Completeness(Check):
     Set it where the number is known, such as for a nightly run over all customers.
     """
 
-    def wants(self) -> Mapping[str, tuple[str, ...]]:
+    def collector_options(self) -> Mapping[str, tuple[str, ...]]:
         """Return one condition for each set."""
         return {"expressions": tuple(self._conditions().values())}
 

@@ -185,7 +185,7 @@ class Drift(Check):
     )
     """The metrics to measure; each column gets those that suit its kind."""
 
-    def only(self, names: frozenset[str]) -> Drift:
+    def restrict_to(self, names: frozenset[str]) -> Drift:
         """Return the check with only those of its metrics that are in `names`."""
         return self.model_copy(
             update={"metrics": tuple(metric for metric in self.metrics if metric in names)}

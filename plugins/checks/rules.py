@@ -45,7 +45,7 @@ class Rules(Check):
     expressions: dict[str, Condition] = Field(default_factory=dict)
     """The rules, each under a name of your choice: `dates: "start <= end"`."""
 
-    def wants(self) -> Mapping[str, tuple[str, ...]]:
+    def collector_options(self) -> Mapping[str, tuple[str, ...]]:
         """Return the rules."""
         return {"expressions": tuple(self.expressions.values())}
 

@@ -69,7 +69,7 @@ class Skew(Check):
                 raise ValueError(f"tolerance: that of '{name}' should be a number from 0 on")
         return self
 
-    def wants(self) -> Mapping[str, tuple[str, ...]]:
+    def collector_options(self) -> Mapping[str, tuple[str, ...]]:
         """Return three expressions for each pair."""
         return {"expressions": tuple(text for online in self.pairs for text in self._texts(online))}
 

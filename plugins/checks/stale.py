@@ -24,7 +24,7 @@ from driftline import (
     above,
     hookimpl,
 )
-from driftline.kit.checks import Earlier, Wording, phrasing
+from driftline.kit.checks import PastValue, Wording, phrasing
 
 ALIKE = 1e-6
 """The chance below which equal counts are not chance.
@@ -107,7 +107,7 @@ class Stale(Check):
 
 
 def _stale(
-    mark: float, past: Sequence[Earlier], column: Column, labels: dict[str, str]
+    mark: float, past: Sequence[PastValue], column: Column, labels: dict[str, str]
 ) -> Measurement:
     def measurement(
         value: float | None, reason: str = "", chance: float | None = None

@@ -69,7 +69,7 @@ class Uniqueness(Check):
     keys: tuple[ColumnName, ...] = ()
     """Columns whose values should be unique in a window, in addition to the ids of the schema."""
 
-    def wants(self) -> Mapping[str, tuple[str, ...]]:
+    def collector_options(self) -> Mapping[str, tuple[str, ...]]:
         """Return the key columns."""
         return {"identities": self.keys}
 
@@ -181,11 +181,11 @@ class _Key:
 
 
 class IdentityCollector(Collector):
-    """Counts the ids of rows, and the values of the key columns that `Check.wants` names.
+    """Counts the ids of rows, and the values of the key columns.
 
-    When there are more distinct values than BOUND, it keeps those with the smallest hashes. Every
-    part that has such a value keeps it, so its merged count is exact, and the kept values are a
-    uniform sample of all.
+    `Check.collector_options` names the key columns. When there are more distinct values than BOUND,
+    it keeps those with the smallest hashes. Every part that has such a value keeps it, so its
+    merged count is exact, and the kept values are a uniform sample of all.
     """
 
     name = "identities"

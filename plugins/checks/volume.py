@@ -11,7 +11,7 @@ from statistics import median
 from typing import ClassVar
 
 from driftline import Check, CheckContext, Measurement, Rule, hookimpl, stats
-from driftline.kit.checks import Earlier, Range, Wording, phrasing
+from driftline.kit.checks import PastValue, Range, Wording, phrasing
 
 Season = tuple[int, int]
 """The hour and the weekday at which a window starts."""
@@ -133,7 +133,7 @@ class Volume(Check):
         )
 
 
-def _by_season(past: Sequence[Earlier]) -> dict[Season, list[float]]:
+def _by_season(past: Sequence[PastValue]) -> dict[Season, list[float]]:
     groups: dict[Season, list[float]] = {}
     for earlier in past:
         groups.setdefault((earlier.start.hour, earlier.start.weekday()), []).append(earlier.value)

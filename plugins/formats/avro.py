@@ -51,7 +51,7 @@ class Avro(Format):
                 row_count += len(rows)
                 yield json_values.batch_of_records(ctx.fields, rows)
         except EOFError:
-            if ctx.sealed:
+            if ctx.is_complete:
                 raise Unreadable(f"ends in the middle, after {row_count:,} rows") from None
         except _DamagedError as error:
             where = (

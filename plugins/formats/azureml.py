@@ -87,12 +87,12 @@ class AzureML(FormatWithHeaders):
             yield from self._table(stream, ctx)
             return
         reader = _Reader(self, ctx)
-        for chunk in LineChunks(stream, ctx.sealed):
+        for chunk in LineChunks(stream, ctx.is_complete):
             if chunk.oversized:
                 reader.reject("line longer than 16 MiB", chunk.data)
             else:
                 reader.read(chunk.data)
-            ctx.consumed(chunk.end)
+            ctx.report_progress(chunk.end)
             yield from reader.batches()
 
     def is_half(self, collection: str) -> bool:
@@ -307,7 +307,7 @@ class _Reader(_Rows):
         address = json_values.to_text(reference)
         if "://" not in address:
             address = f"{self._ctx.uri.rpartition('/')[0]}/{address}"
-        with self._ctx.refer(address) as stream:
+        with self._ctx.open_reference(address) as stream:
             content = read_at_most(stream, LARGEST)
         if content is None:
             raise ValueError(f"the data at {address} is larger than {LARGEST >> 20} MiB")

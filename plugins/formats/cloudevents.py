@@ -74,12 +74,12 @@ class KServe(FormatWithHeaders):
         start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
         whole = PeekedStream(head, stream)
         if start.startswith(b"{"):
-            for chunk in LineChunks(whole, ctx.sealed, between=b"}{"):
+            for chunk in LineChunks(whole, ctx.is_complete, between=b"}{"):
                 if chunk.oversized:
                     reader.reject("line longer than 16 MiB", chunk.data)
                 else:
                     reader.lines(chunk.data)
-                ctx.consumed(chunk.end)
+                ctx.report_progress(chunk.end)
                 yield from reader.batches()
         elif start:
             yield from reader.table(

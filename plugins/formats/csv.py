@@ -96,7 +96,7 @@ class Csv(Format):
             before = table.records
             batch = table.read(data, chunks)
             if resumable:
-                ctx.consumed(chunks.end)
+                ctx.report_progress(chunks.end)
             if batch is not None:
                 rows = max(table.records - before, 1)
                 chunks.size = min(SIZE, max(1 << 16, ROWS * len(data) // rows))
@@ -255,7 +255,7 @@ class _Chunks:
             if cut:
                 yield data[:cut]
             tail = data[cut:]
-        if not self._ctx.sealed:
+        if not self._ctx.is_complete:
             return
         while tail and _scan(tail, self._quote)[1]:
             cut = _last_end(tail, self._quote)

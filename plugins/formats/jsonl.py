@@ -36,21 +36,21 @@ class JsonLines(Format):
     suffixes: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson", ".jsonlines", ".json")
 
     def decode(self, stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
-        """Return batches of whole lines. `ctx.consumed` is called before each batch."""
+        """Return batches of whole lines. `ctx.report_progress` is called before each batch."""
         reader = _Reader(ctx)
-        chunks = LineChunks(stream, ctx.sealed, between=b"}{")
+        chunks = LineChunks(stream, ctx.is_complete, between=b"}{")
         for chunk in chunks:
             if chunk.data[:2] in (b"\xff\xfe", b"\xfe\xff") and not reader.records:
                 raise Unreadable("is UTF-16; JSON Lines are UTF-8")
             before = reader.records
             if chunk.oversized:
                 reader.reject("line longer than 16 MiB", chunk.data)
-                ctx.consumed(chunk.end)
+                ctx.report_progress(chunk.end)
                 continue
             end = chunk.end - len(chunk.data)
             for piece, batch in reader.read(chunk.data):
                 end += len(piece)
-                ctx.consumed(end)
+                ctx.report_progress(end)
                 if batch.num_rows:
                     yield batch
             rows = max(reader.records - before, 1)

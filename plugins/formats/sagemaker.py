@@ -2,7 +2,7 @@
 
 Data capture has a JSON line for each invocation: request, response and, once merged, label, as
 text. The manifests of batch transform name its outputs, which are read. A record whose input,
-output and label have different numbers of rows is rejected; a side that was not is_capture is null.
+output and label have different numbers of rows is rejected; a side that was not captured is null.
 
 Skips the manifests of the inputs of a transform job: nothing tells which output belongs to which
 input. Let the job join them (`JoinSource: Input`).
@@ -195,7 +195,7 @@ class _Reader:
             return
         for item in cast(list[str], manifest[1:]):
             try:
-                with self._ctx.refer(prefix + item) as output_stream:
+                with self._ctx.open_reference(prefix + item) as output_stream:
                     yield from self._transform_output(output_stream, item)
             except (ObjectGone, Unreadable) as error:
                 self._ctx.reject(place, str(error), prefix + item)

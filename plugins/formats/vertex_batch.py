@@ -48,7 +48,7 @@ class VertexBatch(vertex_predictions.PredictionFormat):
         Base64 payloads become their length in bytes, and texts of more than 1000 characters a hash,
         unless the schema has images or texts.
         """
-        chunks = iter(LineChunks(stream, ctx.sealed, size=SIZE))
+        chunks = iter(LineChunks(stream, ctx.is_complete, size=SIZE))
         first = next((chunk for chunk in chunks if chunk.data.strip(b"\xef\xbb\xbf \t\r\n")), None)
         if first is None:
             return
@@ -91,7 +91,7 @@ def _json_lines(
             except ValueError as error:
                 ctx.reject(position, str(error), line)
             position += 1
-        ctx.consumed(chunk.end)
+        ctx.report_progress(chunk.end)
         if rows:
             yield json_values.batch_of_records(ctx.fields, rows)
 

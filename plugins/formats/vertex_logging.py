@@ -44,7 +44,7 @@ class VertexLogging(vertex_predictions.PredictionFormat):
         reader = self.reader(ctx.fields)
         decoder = msgspec.json.Decoder(_Row)
         position = 0
-        for chunk in LineChunks(stream, ctx.sealed, size=SIZE):
+        for chunk in LineChunks(stream, ctx.is_complete, size=SIZE):
             rows: list[dict[str, Any]] = []
             lines = [chunk.data] if chunk.oversized else chunk.data.split(b"\n")
             for line in lines:
@@ -60,7 +60,7 @@ class VertexLogging(vertex_predictions.PredictionFormat):
                 except (ValueError, RecursionError) as error:
                     ctx.reject(position, str(error), line)
                 position += 1
-            ctx.consumed(chunk.end)
+            ctx.report_progress(chunk.end)
             if rows:
                 yield json_values.batch_of_records(ctx.fields, rows)
 

@@ -39,7 +39,7 @@ class Apprise(Sink):
     url: Secret
     """The address of the service in Apprise's form, such as `ntfys://host/topic`.
 
-All of it is secret, because it contains tokens.
+    All of it is secret, because it contains tokens.
     """
     services: tuple[str, ...] = Field(min_length=1, examples=[["ntfys"]])
     """The schemes that `url` may have, such as `ntfys`; other addresses are rejected."""
@@ -74,9 +74,9 @@ All of it is secret, because it contains tokens.
             "title": self._target.title_maxlen or 250,
             "body": min(MAX_BODY, self._target.body_maxlen),
         }
-        message = self.context.message(notification, "plain", limits)
+        message = self.context.render(notification, "plain", limits)
         try:
-            with self.context.fenced():
+            with self.context.guard_connections():
                 accepted_by_service = self._target.notify(
                     body=message.body, title=message.title, notify_type=_kind(notification)
                 )

@@ -49,7 +49,10 @@ class Discord(Sink):
 
     def send(self, notification: Notification) -> str | None:
         """Post or edit the message of the incident; return its id."""
-        message, earlier = self.message(notification), self.context.earlier(notification)
+        message, earlier = (
+            self.message(notification),
+            self.context.find_earlier_result(notification),
+        )
         chart = self.context.chart(notification)
         body = _body(message, self.message(notification, "plain"), bool(chart))
         if not earlier or notification.event is Event.TEST:

@@ -60,12 +60,12 @@ class Email(Sink):
     security: Literal["starttls", "tls"] = "starttls"
     """How the connection is encrypted: after a greeting (`starttls`) or from the start (`tls`).
 
-The certificate of the server is always checked.
+    The certificate of the server is always checked.
     """
     trusted: str | None = None
     """A file with certificates of the authorities to trust, in place of the public ones.
 
-A relative path starts at the folder of the configuration file.
+    A relative path starts at the folder of the configuration file.
     """
     username: str | None = None
     """The user who logs in; without it driftline does not log in."""
@@ -105,12 +105,12 @@ A relative path starts at the folder of the configuration file.
             port=self.port,
             security=self.security,
             login=login,
-            ca_file=self.context.base / self.trusted if self.trusted else None,
+            ca_file=self.context.config_folder / self.trusted if self.trusted else None,
         )
 
     def _mail(self, notification: Notification) -> tuple[str, EmailMessage]:
         message_id = f"<{notification.id}@{parseaddr(self.sender)[1].rpartition('@')[2]}>"
-        first = self.context.earlier(notification) or message_id
+        first = self.context.find_earlier_result(notification) or message_id
         text, chart = self.message(notification), self.context.chart(notification)
         mail = EmailMessage()
         headers: Mapping[str, str] = {

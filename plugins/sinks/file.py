@@ -29,14 +29,14 @@ class File(Sink):
     max_size: Size | None = None
     """The size, such as `10MB`, at which the file is renamed to `.1`.
 
-Older files are renamed to `.2` and so on. Without it the file grows without limit.
+    Older files are renamed to `.2` and so on. Without it the file grows without limit.
     """
     keep: int = Field(default=5, ge=1, le=1000)
     """How many renamed files are kept; older ones are overwritten."""
 
     @property
     def _path(self) -> Path:
-        return self.context.base / self.path
+        return self.context.config_folder / self.path
 
     def send(self, notification: Notification) -> str | None:
         """Append the line and wait until the disk has it."""
@@ -53,7 +53,7 @@ Older files are renamed to `.2` and so on. Without it the file grows without lim
             raise Retryable(f"{self.path}: {error.strerror or type(error).__name__}") from None
         return notification.id
 
-    def look(self, notification: Notification, since: datetime) -> str | None:
+    def find_delivered(self, notification: Notification, since: datetime) -> str | None:
         """Return the id where the file, or the file renamed last, has the line."""
         start = notification.model_dump_json(include={"id"}).removesuffix("}").encode() + b","
         try:

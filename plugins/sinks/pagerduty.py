@@ -42,7 +42,7 @@ class PagerDuty(Sink):
     changes: bool = True
     """Whether a new version of the model and a replaced reference are sent as change events.
 
-Change events page nobody.
+    Change events page nobody.
     """
     url: str | None = None
     """The address of the API, in place of the region's. Change it for a proxy or a test."""

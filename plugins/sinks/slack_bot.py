@@ -50,7 +50,7 @@ class SlackBot(Sink):
     mentions: dict[Severity, tuple[Mention, ...]] = Field(default_factory=dict)
     """Who is mentioned when an incident opens with this severity or rises to it.
 
-Write `here`, `channel`, `everyone`, or the IDs of people and user groups.
+    Write `here`, `channel`, `everyone`, or the IDs of people and user groups.
     """
     charts: bool = True
     """Whether the chart of the change is posted to the thread."""
@@ -67,7 +67,7 @@ Write `here`, `channel`, `everyone`, or the IDs of people and user groups.
 
     def send(self, notification: Notification) -> str | None:
         """Post or edit the incident's message; return its channel and timestamp, Slack's key."""
-        earlier = self.context.earlier(notification)
+        earlier = self.context.find_earlier_result(notification)
         if not earlier or notification.event is Event.TEST:
             return self._post(notification)
         channel, _, ts = earlier.partition(":")
@@ -85,9 +85,9 @@ Write `here`, `channel`, `everyone`, or the IDs of people and user groups.
             self._api.call("chat.postMessage", channel=channel, **reply)
         return earlier
 
-    def look(self, notification: Notification, since: datetime) -> str | None:
+    def find_delivered(self, notification: Notification, since: datetime) -> str | None:
         """Return the message's channel and timestamp where the channel or the thread has it."""
-        channel, _, ts = self.context.earlier(notification).partition(":")
+        channel, _, ts = self.context.find_earlier_result(notification).partition(":")
         payload = _metadata(notification)["event_payload"]
         oldest = f"{since.timestamp() - 60:.6f}"
         method = "conversations.replies" if ts else "conversations.history"

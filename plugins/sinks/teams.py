@@ -36,7 +36,7 @@ class Teams(Sink):
     webhook_url: Secret
     """The address of the workflow's trigger "When a Teams webhook request is received".
 
-All of it is secret.
+    All of it is secret.
     """
 
     def send(self, notification: Notification) -> str | None:

@@ -110,7 +110,7 @@ class AzureBlob(ObjectStore):
         return self
 
     @property
-    def whole_every(self) -> timedelta | None:
+    def full_listing_interval(self) -> timedelta | None:
         """Return a day with a layout: late blobs may be written to old folders."""
         return timedelta(hours=24) if self.layout else None
 
@@ -139,7 +139,7 @@ class AzureBlob(ObjectStore):
 
         return read_ranges(obj.uri, fetch, start, obj.size, part=PART)
 
-    def refer(self, uri: str) -> BinaryIO:
+    def open_reference(self, uri: str) -> BinaryIO:
         """Return another blob of this container, by its address or a path in the folder."""
         key = resolve_key(uri, self._root(), self.prefix)
         name = unquote(key) if "://" in uri else key

@@ -77,7 +77,7 @@ class BigQuery(Source):
     format: str | FormatRef | None = "vertex_logging"
     """The format of the rows.
 
-    The rows of a Vertex AI log go to `vertex_logging` as JSON lines. Set `null` for a table account
+    The rows of a Vertex AI log go to `vertex_logging` as JSON lines. Set `null` for a table whose
     columns are the columns of the model.
     """
     table: str
@@ -165,7 +165,7 @@ class BigQuery(Source):
         return value
 
     @property
-    def whole_every(self) -> timedelta | None:
+    def full_listing_interval(self) -> timedelta | None:
         """Return a day: rows later than `lookback` are found once a day."""
         return DAY
 
@@ -343,7 +343,11 @@ class BigQuery(Source):
 
     def _connect(self) -> Any:
         if self._client is None:
-            file = self.context.base / self.credentials_file if self.credentials_file else None
+            file = (
+                self.context.config_folder / self.credentials_file
+                if self.credentials_file
+                else None
+            )
             self._client = google.import_sdk("bigquery").Client(
                 project=self._payer,
                 credentials=google.load_credentials(SCOPE, file, anonymous=self.anonymous),

@@ -79,7 +79,7 @@ class Gcs(ObjectStore):
         return {"bucket": bucket, "prefix": prefix} | endpoint
 
     @property
-    def whole_every(self) -> timedelta | None:
+    def full_listing_interval(self) -> timedelta | None:
         """Return a day with a layout: late objects may be written to old folders."""
         return timedelta(hours=24) if self.layout else None
 
@@ -101,7 +101,7 @@ class Gcs(ObjectStore):
 
         return read_ranges(obj.uri, fetch, start, obj.size)
 
-    def refer(self, uri: str) -> BinaryIO:
+    def open_reference(self, uri: str) -> BinaryIO:
         """Return another object of this bucket, by its `gs://` address or a path in the folder."""
         name = resolve_key(uri, self._root, self.prefix)
         blob = self._request(
@@ -195,7 +195,7 @@ class Gcs(ObjectStore):
 
     def _make_client(self) -> Any:
         storage = google.import_sdk("storage")
-        file = self.context.base / self.credentials_file if self.credentials_file else None
+        file = self.context.config_folder / self.credentials_file if self.credentials_file else None
         options = {"api_endpoint": self.endpoint_url} if self.endpoint_url else None
         credentials = google.load_credentials(SCOPE, file, anonymous=self.anonymous)
         client = storage.Client(project="none", credentials=credentials, client_options=options)

@@ -63,7 +63,7 @@ class Local(Source):
         return {"path": address}
 
     @property
-    def whole_every(self) -> timedelta | None:
+    def full_listing_interval(self) -> timedelta | None:
         """Return a day with a layout; without one, each pass lists everything."""
         return None if self.layout is None else timedelta(days=1)
 
@@ -120,7 +120,7 @@ class Local(Source):
             raise ObjectChanged(f"{path}: changed since it was listed")
         return cast(BinaryIO, io.BufferedReader(_Bounded(file, start, obj.size), 1 << 18))
 
-    def refer(self, uri: str) -> BinaryIO:
+    def open_reference(self, uri: str) -> BinaryIO:
         """Return a file in the folder of this source, by its `file://` address or relative path."""
         if "://" in uri and not uri.startswith("file://"):
             raise Unreadable(f"{uri}: is no file on this machine")
@@ -166,7 +166,7 @@ class Local(Source):
         )
 
     def _root(self) -> str:
-        base = self._context.base if self._context is not None else ""
+        base = self._context.config_folder if self._context is not None else ""
         return os.path.abspath(os.path.join(base, os.path.expanduser(self.path)))
 
     def _folder(self) -> str:

@@ -95,7 +95,7 @@ class S3(ObjectStore):
         return {"bucket": bucket, "prefix": prefix} | endpoint
 
     @property
-    def whole_every(self) -> timedelta | None:
+    def full_listing_interval(self) -> timedelta | None:
         """Return an hour with a queue, which may lose messages; a day with a layout."""
         if self.queue_url:
             return timedelta(hours=1)
@@ -115,7 +115,7 @@ class S3(ObjectStore):
             return select_objects(replace(ctx, since=None), self.layout, self.prefix, entries)
         return list_store(ctx, self.layout, self.prefix, self._folders, self._objects)
 
-    def committed(self) -> None:
+    def confirm_listing(self) -> None:
         """Delete the messages of the last pass."""
         entries = [
             {"Id": name, "ReceiptHandle": receipt} for name, receipt in self._receipts.items()
@@ -145,7 +145,7 @@ class S3(ObjectStore):
             obj.uri, fetch, start, obj.size, breaks=(BotoCoreError, HTTPError, OSError)
         )
 
-    def refer(self, uri: str) -> BinaryIO:
+    def open_reference(self, uri: str) -> BinaryIO:
         """Return another object of this bucket, by its `s3://` address or a path in the folder."""
         return self.open(self._head(resolve_key(uri, f"s3://{self.bucket}/", self.prefix)))
 

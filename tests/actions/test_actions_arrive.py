@@ -128,7 +128,7 @@ def test_a_restart_in_the_middle(world, name):
     api, desk = world(name)
     desk.incident()
     with desk.store.write() as connection:
-        claimed = outbox.claim_next(connection, action_runs.LANE + GO.name, desk.now)
+        claimed = outbox.claim_next(connection, action_runs.ACTION_PREFIX + GO.name, desk.now)
     desk.action.perform(desk.runs[0].request)
     assert desk.runs[0].state == "sending"
     desk.restart()

@@ -21,7 +21,7 @@ PYTHON = sys.executable
 
 def shell(tmp_path, code, *more, **given):
     made = Shell(command=[PYTHON, "-c", code, *more], **given)
-    made.start(start_context(base=tmp_path))
+    made.start(start_context(config_folder=tmp_path))
     return made
 
 
@@ -73,7 +73,7 @@ def test_exit_codes(tmp_path):
     with pytest.raises(Rejected, match="exit code 3: no such model"):
         run(shell(tmp_path, "print('no such model'); raise SystemExit(3)"))
     made = Shell(command=["/not/there"])
-    made.start(start_context(base=tmp_path))
+    made.start(start_context(config_folder=tmp_path))
     with pytest.raises(Rejected, match="can't be run"):
         run(made)
 

@@ -13,6 +13,7 @@ from driftline.agent import composition_root
 from driftline.alerting.acts import ActKind
 from driftline.alerting.fact import monitoring_fact
 from driftline.alerting.links import expiry, sign_query
+from driftline.types.monitoring_kind import MonitoringKind
 from driftline.types.secret import Secret
 from driftline.web import create_app, serve
 
@@ -160,14 +161,19 @@ def test_a_sink_is_given_the_address_of_the_chart(station, client):
     assert client.get(path.replace("/chart.png", "")).status_code == 403
     assert client.get(link(station).replace("?", "/chart.png?")).status_code == 403
     name = station.told()[-1]["incident"]
-    assert station.agent.desk.chart(name) is station.agent.desk.chart(name)
+    assert station.agent.incident_service.chart(name) is station.agent.incident_service.chart(name)
 
 
 def test_what_can_not_be_drawn(station, client):
     """Trouble without a past has a page, and no chart; what there is not has neither."""
     now = station.clock()
     station.agent.watches["shop"].report_facts(
-        [monitoring_fact("shop", "diary", "refused", "took no message", (now, now))], now
+        [
+            monitoring_fact(
+                "shop", "diary", MonitoringKind.DELIVERY_FAILED, "took no message", (now, now)
+            )
+        ],
+        now,
     )
     [[name]] = station.sql("select id from incidents where cause = 'monitoring'")
     page = client.get(f"/i/{name}", headers=BEARER)
@@ -231,12 +237,12 @@ def test_a_link_is_good_for_a_week_and_so_is_what_it_shows(station, client):
 def test_hostile_words_stay_words(station, client):
     """What people and data say stands on the page as they said it, and is never markup."""
     name = station.told()[-1]["incident"]
-    station.agent.desk.ask(
+    station.agent.incident_service.request_act(
         ActKind.SNOOZE,
         name,
         "<img src=x>",
         '"><script>alert(1)</script>',
-        lasting=timedelta(hours=1),
+        length=timedelta(hours=1),
     )
     for path in (link(station), "/"):
         page = client.get(path, headers=BEARER).text

@@ -76,7 +76,7 @@ def test_any_names_can_be_looked_at(keys):
 
 def local(folder: Path):
     source = Registry.load().get("source", "local")(path=str(folder))
-    source.start(StartContext(name="x", log=None, clock=lambda: NOW, base=folder))
+    source.start(StartContext(name="x", log=None, clock=lambda: NOW, config_folder=folder))
     return source
 
 

@@ -141,9 +141,9 @@ def test_it_inhibits_and_is_inhibited(tmp_path):
     write_hours(station, count=600)
     with station.open():
         station.tick()
-        desk = station.agent.desk
-        found = {one["family"]: one["id"] for one in desk.list_incidents(every=True)}
-        history = desk.incident(found["quality"])["history"]
+        service = station.agent.incident_service
+        found = {one["family"]: one["id"] for one in service.list_incidents(every=True)}
+        history = service.incident(found["quality"])["history"]
     assert station.events() == station.events("service") == ["opened"]
     assert history[0]["held"] == f"inhibited by {found['service']}"
 

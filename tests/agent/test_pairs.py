@@ -19,8 +19,8 @@ from driftline.cli.status import show_models
 from driftline.profiles.built_in import BUILT_IN
 from driftline.profiles.window import Window
 from driftline.state import windows
-from driftline.state.tables import as_micros
 from driftline.types.records import WindowKey
+from driftline.types.times import as_micros
 
 pytestmark = [pytest.mark.postgres, pytest.mark.system]
 

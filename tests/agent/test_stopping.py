@@ -12,7 +12,7 @@ import pytest
 from station import START, Station
 
 from driftline.agent.callbacks import Callbacks
-from driftline.agent.composition_root import read_config, running
+from driftline.agent.composition_root import open_agent, read_config
 from driftline.telemetry.logs import make_log
 
 pytestmark = [pytest.mark.postgres, pytest.mark.system]
@@ -35,7 +35,7 @@ def test_a_tick_stops_between_its_steps(tmp_path, stage, judged):
 
     log, config = make_log(io.StringIO(), human=False), read_config(station.config)
     callbacks = Callbacks(progress=progress, stopping=told.is_set)
-    with running(
+    with open_agent(
         config, clock=station.clock, log=log, console=io.StringIO(), once=True, callbacks=callbacks
     ) as agent:
         assert agent.tick("shop").closing.windows == judged

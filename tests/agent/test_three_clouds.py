@@ -13,7 +13,7 @@ from station import DIARY, Clock
 from stores import AZURE_KEY, AzureStore, GcsStore, S3Store
 
 from driftline.agent import composition_root
-from driftline.agent.composition_root import read_config, running
+from driftline.agent.composition_root import open_agent, read_config
 from driftline.cli.main import _run
 from driftline.telemetry.logs import make_log
 
@@ -148,7 +148,9 @@ class Clouds:
     def agent(self):
         log = make_log(io.StringIO(), human=False)
         config = read_config(self.folder / "driftline.yaml")
-        with running(config, clock=self.clock, log=log, console=io.StringIO(), once=True) as agent:
+        with open_agent(
+            config, clock=self.clock, log=log, console=io.StringIO(), once=True
+        ) as agent:
             for watch in agent.watches.values():
                 watch.settings.config.source._sleep = lambda seconds: None
             yield agent

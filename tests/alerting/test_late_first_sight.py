@@ -9,10 +9,10 @@ from driftline.alerting import AlertingState, step
 from driftline.state import measurements
 from driftline.state.factory import open_store
 from driftline.state.incident_store import load_later_facts
-from driftline.state.tables import as_micros
 from driftline.types.alert import AlertState
 from driftline.types.model import Judgement, Verdict
 from driftline.types.records import JudgedMeasurement, WindowKey
+from driftline.types.times import as_micros
 
 pytestmark = pytest.mark.postgres
 

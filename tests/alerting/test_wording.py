@@ -116,7 +116,7 @@ def test_measurements_of_a_column_are_one_line():
 )
 def test_lengths_of_time(minutes, text):
     """The two largest units say enough."""
-    assert text == phrasing.lasting(at(0), at(0) + timedelta(minutes=minutes))
+    assert text == phrasing.format_span_length(at(0), at(0) + timedelta(minutes=minutes))
 
 
 @given(st.text() | st.text(alphabet="\x00\n\x1b\u202e\ud800 é🦆"), st.integers(2, 300))
@@ -163,3 +163,10 @@ def test_every_number_has_words(value):
 def test_an_alarm_says_what_would_have_been_seen(case, said):
     """In the number's own unit, once, and only while it fires."""
     assert installed_phrasebook().smallest_visible(told(**case)) == said
+
+
+def test_a_check_may_measure_something_called_unsure():
+    """Only the agent's own `unsure`, of the family monitoring, says that data are missing."""
+    book = installed_phrasebook()
+    assert book.figure(told(measurement="unsure", cause="drift", value=2.0)) == "unsure 2"
+    assert book.noun(told(measurement="unsure", cause="monitoring")) == "too little data"

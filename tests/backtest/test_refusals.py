@@ -35,7 +35,7 @@ def severity(column, watched, severity=Severity.CRITICAL):
         measurement=measurement,
         judgement=Judgement(Verdict.CHANGED, severity),
         rows=10,
-        watched=Unusual() if watched else None,
+        past_rule=Unusual() if watched else None,
     )
     [fact] = facts_of(DueWindow(WindowKey("m", DAY, "", ""), DAY + 1, 10, 0), plan, [row], "")
     assert fact.verdict is Verdict.CHANGED

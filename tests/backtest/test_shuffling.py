@@ -21,17 +21,17 @@ from driftline.backtest.shuffled_history import (
 )
 from driftline.contracts.rule import Unusual
 from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
-from driftline.evaluate.evidence.baseline import DAY, HOUR
 from driftline.evaluate.evidence.observation import Observation
 from driftline.evaluate.evidence.trail import Stream
+from driftline.types.times import DAY_MICROS, HOUR_MICROS
 
 pytestmark = pytest.mark.system
 
-FIRST = 20_000 * DAY
-POLICY = AlarmPolicy(DAY)
+FIRST = 20_000 * DAY_MICROS
+POLICY = AlarmPolicy(DAY_MICROS)
 
 
-def history(levels, length=DAY):
+def history(levels, length=DAY_MICROS):
     """Series of levels, shape (K, J), in units of their own spread, of which 1 matters."""
     columns = [f"c{place}" for place in range(levels.shape[1])]
     series = [
@@ -56,7 +56,7 @@ def history(levels, length=DAY):
     )
 
 
-@pytest.mark.parametrize("length", [HOUR, 6 * HOUR, DAY, 7 * DAY])
+@pytest.mark.parametrize("length", [HOUR_MICROS, 6 * HOUR_MICROS, DAY_MICROS, 7 * DAY_MICROS])
 def test_only_windows_of_one_hour_and_weekday_change_places(length):
     """Every window once, each where one of its hour and weekday was; another order for another
     seed, the same for the same.
@@ -67,7 +67,7 @@ def test_only_windows_of_one_hour_and_weekday_change_places(length):
         for seed in (1, 1, 2)
     ]
     assert sorted(orders[0]) == list(range(700))
-    week = 7 * DAY
+    week = 7 * DAY_MICROS
     np.testing.assert_array_equal(starts[orders[0]] % week, starts % week)
     np.testing.assert_array_equal(orders[0], orders[1])
     assert (orders[0] != orders[2]).mean() > 0.5

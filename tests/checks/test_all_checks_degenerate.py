@@ -286,6 +286,17 @@ def measured(name, check, ctx: CheckContext) -> list:
     return found
 
 
+def test_no_check_is_left_out():
+    """A check that has options without a default needs valid ones in SETTINGS."""
+    left_out = {name for what, name in REGISTRY.types if what == "check"} - {
+        check.type for check in CHECKS.values()
+    }
+    assert not left_out, (
+        f"{', '.join(sorted(left_out))}: has options without a default; "
+        "add valid ones to SETTINGS in this file"
+    )
+
+
 def test_every_check_measures_something():
     """With its own settings or with those in the table above, so that the property below is not
     about nothing.

@@ -225,6 +225,49 @@ def test_new_plugin_works_as_it_is(command, kind):
     assert command("new-plugin", kind, "my-own", "--dir", "new")[0] == 2
 
 
+@pytest.mark.parametrize("letters", [20, 40])
+@pytest.mark.parametrize("kind", ["check", "collector", "source", "format", "sink", "action"])
+def test_new_plugin_keeps_the_style_with_a_long_name(command, kind, letters):
+    """Where CONTRIBUTING.md moves the files, ruff accepts them after its own format and fixes."""
+    module = "my_" + "a" * (letters - 3)
+    assert command("new-plugin", kind, module, "--dir", "new")[0] == 0
+    code = Path(f"new/{module}.py").read_text()
+    test = Path(f"new/test_{module}.py").read_text()
+    test = test.replace(f"from {module} import", f"from driftline_plugins.{kind}s.{module} import")
+    for text, target in (
+        (code, ROOT / f"plugins/{kind}s/{module}.py"),
+        (test, ROOT / f"tests/{kind}s/test_{module}.py"),
+    ):
+        formatted = ruff(["format", "-q"], text, target)
+        fixed = ruff(["check", "--fix", "-q"], formatted, target)
+        if letters == 20:
+            assert fixed == text
+
+
+def ruff(arguments, text, target):
+    """What ruff returns for the text of a file; nothing is written."""
+    done = subprocess.run(
+        [Path(sys.executable).parent / "ruff", *arguments, "--stdin-filename", target, "-"],
+        input=text,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_new_plugin_refuses_a_name_that_ships(command):
+    """The name is taken, and the sentence says by what."""
+    for kind in ("check", "collector"):
+        code, _, err = command("new-plugin", kind, "missing")
+        assert (code, list(Path().iterdir())) == (2, [])
+        assert "A check called missing exists already, from driftline" in err
+    assert command("new-plugin", "sink", "missing")[0] == 0
+
+
 @pytest.mark.parametrize("name", ["Two Words", "class", "test_x", "9lives", "../up"])
 def test_new_plugin_refuses_names(command, name):
     """A name that could not be loaded afterwards is refused, and nothing is written."""

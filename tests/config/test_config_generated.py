@@ -8,8 +8,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from driftline import Check
 from driftline.config import load_config
 from driftline.config.document import read_document
+from driftline.config.reference_docs.full import _plugin
 from driftline.config.reference_docs.generate import FOLDER, build_files, load_shipped
 from driftline.config.reference_docs.schema import json_schema
 
@@ -55,6 +57,23 @@ def test_the_full_configuration_is_valid(validator):
     config = load_config(path)
     assert list(config.models["churn"].checks) == config.registry.names("check")
     validator.validate(read_document(path).value)
+
+
+class Lists(Check):
+    """A check with a list that has no default."""
+
+    type = "lists"
+
+    columns: tuple[str, ...]
+    """The columns."""
+
+    def evaluate(self, ctx):
+        return iter(())
+
+
+def test_a_list_without_a_default_gets_a_list():
+    """The full configuration shows a value of the right shape for it."""
+    assert "  columns: [my-columns]" in list(_plugin(Lists, 0))
 
 
 def test_every_setting_has_a_sentence(validator):

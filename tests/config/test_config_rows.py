@@ -54,7 +54,7 @@ def test_what_is_well_is_loaded(tmp_path):
     path.write_text(WELL)
     checks = load_config(path).models["churn"].checks
     assert checks["domain"].plugin.allowed == {"plan": ("gold", "1", "NO")}
-    assert checks["rules"].plugin.wants()["expressions"][0] == "age > 0"
+    assert checks["rules"].plugin.collector_options()["expressions"][0] == "age > 0"
 
 
 @pytest.mark.parametrize("story", list(MISTAKES))

@@ -106,7 +106,7 @@ def test_the_outbox_ends_right(world, authority, kind, when):
             "a receiver that nobody vouches for gets no byte"
         )
     world.server.faults.extend(FAULTS[kind, when])
-    world.start(trusted=authority[0])
+    world.start(ca_file=authority[0])
     if kind != "TLS":
         tell(world.store, "a", "opened", plans=(world.plan,))
     world.attempt()

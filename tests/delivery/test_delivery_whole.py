@@ -67,7 +67,7 @@ class World:
         )
         http = HttpClient(lambda: self.now, allow_private=True, timeout=5)
         for name, sink in self.sinks.items():
-            sink.start(StartContext(name, Quiet(), lambda: self.now, http, message=Renderer()))
+            sink.start(StartContext(name, Quiet(), lambda: self.now, http, render=Renderer()))
         self.start()
 
     def start(self):

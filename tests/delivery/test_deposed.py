@@ -39,7 +39,7 @@ def test_nothing_is_sent_by_a_leader_that_was_deposed(postgres, monkeypatch):
                     Quiet(),
                     lambda: NOW,
                     HttpClient(lambda: NOW, allow_private=True, permit=permit),
-                    message=Renderer(),
+                    render=Renderer(),
                 )
             )
             return SinkWorker("chat", sink, store, lambda: NOW, Random(3))

@@ -237,10 +237,10 @@ def test_an_authority_of_ones_own(tmp_path):
         with pytest.raises(Retryable):
             client().post(url, json={})
         assert server.accepted == []
-        client(authorities=ca).request("POST", url, content=b"{}")
+        client(ca_file=ca).request("POST", url, content=b"{}")
         assert len(server.accepted) == 1
         with pytest.raises(Rejected, match="no certificates of authorities"):
-            client(authorities=tmp_path / "none").post(url, json={})
+            client(ca_file=tmp_path / "none").post(url, json={})
 
 
 def test_a_refusal_can_be_read():

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from driftline import Check, Measurement, Rule, Severity, Verdict
-from driftline.contracts.classic_rules import MAX_RUN, often
+from driftline.contracts.classic_rules import MAX_RUN, format_rate
 from driftline.evaluate.check_plan import CheckPlan, run_check
-from driftline.kit.checks import Cusum, Earlier, Ewma, PValue, Shewhart, Sigma
+from driftline.kit.checks import Cusum, Ewma, PastValue, PValue, Shewhart, Sigma
 from driftline.testing import context, window
 
 pytestmark = pytest.mark.system
@@ -230,7 +230,7 @@ def test_every_rule_says_how_often_it_is_wrong():
     assert Shewhart(side="above").rate == Shewhart().rate
     assert Ewma(weight=1.0, width=3.0, windows=5_000).rate == pytest.approx(1 / 370.4, rel=0.02)
     assert 0 < Ewma(width=10, windows=1_000).rate < 1e-6
-    assert often(0.4, 100) == "about 1 in 2.5 windows, 40 a year"
+    assert format_rate(0.4, 100) == "about 1 in 2.5 windows, 40 a year"
 
 
 def test_the_page_states_the_rates_of_the_defaults():
@@ -274,7 +274,8 @@ def judged(rule, history=()):
         asked.append((name, dict(labels or {}), limit))
         column = (labels or {}).get("column")
         return [
-            Earlier(current.start, value, 100, "ok") for value in (history if column == "a" else ())
+            PastValue(current.start, value, 100, "ok")
+            for value in (history if column == "a" else ())
         ]
 
     return run_check(

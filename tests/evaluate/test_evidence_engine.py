@@ -12,10 +12,11 @@ from driftline.evaluate.evidence.baseline import DAY, Baseline
 from driftline.evaluate.evidence.observation import Observation
 from driftline.evaluate.evidence.outcome import judge_window
 from driftline.evaluate.evidence.trail import TRACE, Stream
+from driftline.types.times import DAY_MICROS
 
 pytestmark = pytest.mark.system
 
-DAILY = AlarmPolicy(DAY)
+DAILY = AlarmPolicy(DAY_MICROS)
 HISTORY = [10.2, 9.8, 10.5, 10.1, 9.9, 10.3, 10.0, 9.7, 10.4, 10.1, 9.6, 10.2]
 
 
@@ -45,8 +46,8 @@ def test_a_new_window_is_placed_among_those_of_the_baseline():
     is that of index 3.
     """
     levels = np.array(HISTORY)[:, None]
-    starts = np.arange(12, dtype=np.int64) * 7 * DAY + 3 * DAY
-    base = Baseline.estimate(levels, levels, starts, 7 * DAY)
+    starts = np.arange(12, dtype=np.int64) * 7 * DAY_MICROS + 3 * DAY_MICROS
+    base = Baseline.estimate(levels, levels, starts, 7 * DAY_MICROS)
     base = type(base)(
         **{**{name: getattr(base, name) for name in base.__slots__}, "memory": np.zeros(1)}
     )
@@ -55,7 +56,11 @@ def test_a_new_window_is_placed_among_those_of_the_baseline():
         (11.0, 3.232182, None, 0.96153846),
     ):
         seen = base.compare(
-            int(starts[-1] + 7 * DAY), np.array([y]), np.array([y]), np.array([np.nan]), np.zeros(1)
+            int(starts[-1] + 7 * DAY_MICROS),
+            np.array([y]),
+            np.array([y]),
+            np.array([np.nan]),
+            np.zeros(1),
         )
         assert seen.deviation[0] == pytest.approx(t, abs=1e-6)
         assert seen.p_values[1, 0] == pytest.approx(down, abs=1e-8)
@@ -78,7 +83,7 @@ def test_a_lasting_shift_is_found_and_dated(method):
     assert 80 <= days[0] <= 86
     assert days == list(range(days[0], 110)), "it stays on"
     last = outcomes[-1][0]
-    assert abs(last.since / DAY - 80) <= 2
+    assert abs(last.since / DAY_MICROS - 80) <= 2
     assert last.effect == pytest.approx(4, rel=0.2)
     assert outcomes[days[0]][0].odds > 10
 
@@ -174,9 +179,9 @@ def test_a_restart_goes_on_from_the_rows_that_were_kept():
             Observation(stream=stream(f"s{j}"), level=value, size=value, tolerance=0.5)
             for j, value in enumerate(values)
         ]
-        _, traces = judge_window(whole, day * DAY, given_now, DAILY)
+        _, traces = judge_window(whole, day * DAY_MICROS, given_now, DAILY)
         rows += [
-            (day * DAY, one.stream, trace.tobytes())
+            (day * DAY_MICROS, one.stream, trace.tobytes())
             for one, trace in zip(given_now, traces, strict=True)
         ]
         if day in (40, 76, 78):
@@ -203,7 +208,8 @@ def test_a_window_that_is_judged_again_replaces_itself():
     judge_window(trail, 50 * DAY, [Observation(stream=stream("s0"), level=0.25, size=0.25)], DAILY)
     assert trail.window_before(51 * DAY, trail.columns_of([stream("s0")]))["level"][0] == 0.25
     assert (
-        trail.newest_before(60 * DAY, trail.columns_of([stream("s0")])).tobytes() == last.tobytes()
+        trail.newest_before(60 * DAY_MICROS, trail.columns_of([stream("s0")])).tobytes()
+        == last.tobytes()
     )
 
 
@@ -215,7 +221,7 @@ def test_a_new_model_version_begins_with_the_baseline_of_the_old_one():
         feed(DAILY, draw.normal(0, 1, 75), trail)
         found = judge_window(
             trail,
-            75 * DAY,
+            75 * DAY_MICROS,
             [Observation(stream=stream("s0", "v2"), level=0.0, size=0.0, shared_by_versions=kin)],
             DAILY,
         )[0]
@@ -236,7 +242,7 @@ def test_a_new_model_version_begins_with_the_baseline_of_the_old_one():
 )
 def test_any_series_gives_numbers(rows):
     """Whatever the values, missing ones among them: no exception, and nothing that is no number."""
-    for outcome in feed(AlarmPolicy(7 * DAY), rows, tolerance=0.1):
+    for outcome in feed(AlarmPolicy(7 * DAY_MICROS), rows, tolerance=0.1):
         for one in outcome:
             assert np.isfinite(
                 [one.effect, one.expected, one.sd, one.odds, one.recent_effect, one.p_value]
@@ -245,8 +251,8 @@ def test_any_series_gives_numbers(rows):
 
 def test_hourly_windows_learn_for_two_weeks_and_daily_ones_for_four():
     """A weekday has to have been seen twice."""
-    assert AlarmPolicy(DAY // 24).min_windows == 14 * 24
+    assert AlarmPolicy(DAY_MICROS // 24).min_windows == 14 * 24
     assert DAILY.min_windows == 28
-    assert AlarmPolicy(7 * DAY).min_windows == 20
+    assert AlarmPolicy(7 * DAY_MICROS).min_windows == 20
     assert DAILY.alarm_threshold == pytest.approx(365.25)
     assert AlarmPolicy(DAY // 24, 2.0).alarm_threshold == pytest.approx(365.25 / 2)

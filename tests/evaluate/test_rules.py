@@ -55,9 +55,9 @@ def test_an_interval_astride_the_bound_is_unsure():
 def test_an_unsure_value_within_its_bounds_says_so():
     """To end a change, a value within the bounds is enough; one beyond them is not."""
     rule = above(warning=0.1)
-    assert judge(rule, 0.05, (0.0, 0.2)).within
-    assert not judge(rule, 0.15, (0.0, 0.2)).within
-    assert not judge(rule, None).within
+    assert judge(rule, 0.05, (0.0, 0.2)).is_within_bounds
+    assert not judge(rule, 0.15, (0.0, 0.2)).is_within_bounds
+    assert not judge(rule, None).is_within_bounds
 
 
 def test_few_rows_and_no_value_are_unsure_with_the_reason():

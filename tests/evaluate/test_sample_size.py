@@ -9,10 +9,10 @@ import pytest
 
 from driftline import Measurement, Schema, unusual
 from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
-from driftline.evaluate.evidence.baseline import DAY
 from driftline.evaluate.evidence.unusual_rule import PastJudge
 from driftline.types.model import Judgement
 from driftline.types.records import JudgedMeasurement, WindowKey
+from driftline.types.times import DAY_MICROS
 
 pytestmark = pytest.mark.system
 
@@ -27,7 +27,7 @@ def verdicts(rows, effect, seed):
     """
     days = np.random.default_rng(seed).normal(0, 0.05, END)
     noise = np.random.default_rng([seed, rows]).normal(0, 1 / math.sqrt(rows), END)
-    policy = AlarmPolicy(DAY)
+    policy = AlarmPolicy(DAY_MICROS)
     past = PastJudge(policy.make_trail(), policy, Schema())
     found = []
     for day in range(END):
@@ -41,9 +41,9 @@ def verdicts(rows, effect, seed):
             measurement=measurement,
             judgement=Judgement(RULE.judge_without_past(measurement).verdict),
             rows=rows,
-            watched=RULE,
+            past_rule=RULE,
         )
-        [judged] = past.judge(day * DAY, [(WindowKey("m", day * DAY, "", ""), row)])
+        [judged] = past.judge(day * DAY_MICROS, [(WindowKey("m", day * DAY_MICROS, "", ""), row)])
         found.append(judged)
     return found[BEGIN - 1 :]
 
@@ -75,6 +75,6 @@ def test_an_alarm_says_how_sure_since_when_and_what_would_have_been_seen():
     last = changed[-1]
     assert "odds about 1:" in last.reason
     assert "would be seen in 7 windows" in last.reason
-    assert abs(last.since / DAY - BEGIN) <= 3
+    assert abs(last.since / DAY_MICROS - BEGIN) <= 3
     assert last.measurement.detail["usual"] == pytest.approx(0.0, abs=0.05)
     assert 0.1 <= last.measurement.detail["smallest_seen"] <= 0.3

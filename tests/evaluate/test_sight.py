@@ -8,7 +8,6 @@ import pytest
 from driftline_plugins.checks.missing import Missing
 
 from driftline import Measurement, Rule, Verdict
-from driftline.alerting.fact import UNSURE
 from driftline.evaluate.blindness import blindness_fact
 from driftline.evaluate.check_plan import CheckPlan, run_check
 from driftline.evaluate.evidence.outcome import StreamOutcome
@@ -16,6 +15,7 @@ from driftline.evaluate.evidence.unusual_rule import apply_outcome
 from driftline.kit.checks import Unusual
 from driftline.testing import context, window
 from driftline.types.model import Judgement
+from driftline.types.monitoring_kind import MonitoringKind
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 
 DAY, HOUR = 86_400_000_000, 3_600_000_000
@@ -23,14 +23,18 @@ MEAN = Unusual(info=0.1, warning=0.25)
 
 
 def row(
-    blind=True, verdict="unsure", rows=20, column="age", reason="10 more rows are needed: 20 of 30"
+    lacks_data=True,
+    verdict="unsure",
+    rows=20,
+    column="age",
+    reason="10 more rows are needed: 20 of 30",
 ):
     return JudgedMeasurement(
         check="drift",
         measurement=Measurement(0.1, {"column": column}, "psi"),
         judgement=Judgement(Verdict(verdict), reason=reason) if verdict else None,
         rows=rows,
-        blind=blind,
+        lacks_data=lacks_data,
     )
 
 
@@ -48,7 +52,7 @@ def test_it_is_told_when_nothing_can_be_told():
         ]
     )
     assert (fact.measurement, fact.verdict, fact.judgement.severity, fact.judged.rows) == (
-        UNSURE,
+        MonitoringKind.UNSURE,
         Verdict.CHANGED,
         "info",
         25,
@@ -57,7 +61,12 @@ def test_it_is_told_when_nothing_can_be_told():
 
 
 @pytest.mark.parametrize(
-    "other", [row(verdict="ok", blind=False), row(verdict="changed", blind=False), row(blind=False)]
+    "other",
+    [
+        row(verdict="ok", lacks_data=False),
+        row(verdict="changed", lacks_data=False),
+        row(lacks_data=False),
+    ],
 )
 def test_one_number_that_can_be_told_is_enough(other):
     """Also one that is unsure for another reason than too few rows."""
@@ -92,7 +101,7 @@ def test_what_is_judged_by_its_past_is_blind_where_no_warning_would_be_seen(
         measurement=Measurement(0.02, {"column": "age"}, "mean_shift", unit="sd"),
         judgement=Judgement(Verdict.UNSURE),
         rows=800,
-        watched=MEAN,
+        past_rule=MEAN,
     )
     found = apply_outcome(
         measured,
@@ -101,7 +110,7 @@ def test_what_is_judged_by_its_past_is_blind_where_no_warning_would_be_seen(
         trace=b"",
         previous_start=0,
     )
-    assert (found.verdict, found.blind) == ("unsure", blind)
+    assert (found.verdict, found.lacks_data) == ("unsure", blind)
     if not missing:
         assert found.reason.endswith(f"{visible} sd would be seen in 7 windows")
 
@@ -132,4 +141,4 @@ def test_what_lacks_rows_by_rule(value, rows, rule, blind):
         "own", Missing(), (rule.model_copy(update={"measurement": "missing_rate"}),), min_rows=30
     )
     [found] = run_check(plan, context(window(x=[1.0] * 50)), lambda plan, ctx: [number])
-    assert found.blind is blind
+    assert found.lacks_data is blind

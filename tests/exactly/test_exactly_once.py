@@ -28,7 +28,7 @@ from hypothesis.stateful import (
 )
 from memory_store import SHELVES, Shelf
 
-from driftline.agent.composition_root import read_config, running
+from driftline.agent.composition_root import open_agent, read_config
 from driftline.state import leadership
 from driftline.state.factory import open_store
 from driftline.state.store import Store
@@ -123,7 +123,7 @@ class Agent:
     def start(self, store: Store | None = None) -> None:
         log = make_log(io.StringIO(), human=False)
         config = read_config(self.folder / "driftline.yaml")
-        made = running(
+        made = open_agent(
             config, store=store, clock=lambda: self.now, log=log, console=io.StringIO(), once=True
         )
         self.agent = self._running.enter_context(made)

@@ -223,3 +223,18 @@ def test_plugins_of_files_can_be_pickled(tmp_path):
     write(tmp_path, a=CHECK.format(name="A", type="a"))
     made = found(tmp_path).get("check", "a")()
     assert pickle.loads(pickle.dumps(made)) == made
+
+
+def test_a_check_of_an_unknown_family_is_left_out(tmp_path):
+    """A family is one of a list, so a typing error in it is found when the plugin is loaded."""
+    plain = CHECK.format(name="Rows", type="rows")
+    for name, family in (("typo", "qualty"), ("own", "monitoring"), ("good", "fairness")):
+        line = f'type = "{name}"\n    cause = "{family}"'
+        write(tmp_path, **{name: plain.replace('type = "rows"', line)})
+    registry = found(tmp_path)
+    assert registry.names("check") == ["good"]
+    assert sorted(message for _, message, _ in told(registry)) == [
+        f"register_checks offers the check '{name}' with the family '{family}'; there are: "
+        "drift, quality, service, performance, business, fairness"
+        for name, family in (("own", "monitoring"), ("typo", "qualty"))
+    ]

@@ -153,10 +153,10 @@ def test_a_file_that_is_cut():
     for end in (len(data) - 1, len(data) - 17, len(data) // 2, 300):
         with pytest.raises(Unreadable, match="ends in the middle, after"):
             rows(data[:end])
-        found, ctx = rows(data[:end], other("a"), sealed=False)
+        found, ctx = rows(data[:end], other("a"), is_complete=False)
         assert found == [(row["a"],) for row in ROWS[: len(found)]]
         assert (ctx.offset, ctx.rejected) == (None, 0)
-    assert len(rows(data[: len(data) // 2], sealed=False)[0]) > 300
+    assert len(rows(data[: len(data) // 2], is_complete=False)[0]) > 300
 
 
 def test_damage_ends_the_file_with_a_reason():

@@ -166,7 +166,11 @@ def test_a_bad_record_costs_itself_only(line, reason):
     """Those around it are read, and it is counted with the reason."""
     data = lines(record([{"a": 1}])) + line + b"\n" + lines(record([{"a": 3}]))
     ctx = Decoding(
-        uri=PLACE.format("model_inputs"), fields=(number("a"),), sealed=True, parts={}, refer=_gone
+        uri=PLACE.format("model_inputs"),
+        fields=(number("a"),),
+        is_complete=True,
+        parts={},
+        open_reference=_gone,
     )
     rows = [row for batch in AzureML().decode(io.BytesIO(data), ctx) for row in batch.to_pylist()]
     assert [row["a"] for row in rows] == [1, 3]
@@ -210,7 +214,11 @@ def test_data_elsewhere_is_followed(told, monkeypatch):
 
     data = lines({key: value for key, value in record(None).items() if key != "data"} | told)
     ctx = Decoding(
-        uri=PLACE.format("model_inputs"), fields=(number("a"),), sealed=True, parts={}, refer=refer
+        uri=PLACE.format("model_inputs"),
+        fields=(number("a"),),
+        is_complete=True,
+        parts={},
+        open_reference=refer,
     )
     [batch] = AzureML().decode(io.BytesIO(data), ctx)
     assert batch.column("a").to_pylist() == [5]
@@ -229,9 +237,9 @@ def test_data_elsewhere_that_is_none_is_a_reject(content, reason, monkeypatch):
     ctx = Decoding(
         uri=PLACE.format("model_inputs"),
         fields=None,
-        sealed=True,
+        is_complete=True,
         parts={},
-        refer=lambda uri: io.BytesIO(content),
+        open_reference=lambda uri: io.BytesIO(content),
     )
     assert list(AzureML().decode(io.BytesIO(lines(record(None, dataref="x.json"))), ctx)) == []
     assert (ctx.rejected, reason in ctx.samples[0][1]) == (1, True)
@@ -243,7 +251,13 @@ def test_a_store_that_fails_just_now_is_asked_again():
     def down(uri: str):
         raise SourceError("503")
 
-    ctx = Decoding(uri=PLACE.format("model_inputs"), fields=None, sealed=True, parts={}, refer=down)
+    ctx = Decoding(
+        uri=PLACE.format("model_inputs"),
+        fields=None,
+        is_complete=True,
+        parts={},
+        open_reference=down,
+    )
     with pytest.raises(SourceError):
         list(AzureML().decode(io.BytesIO(lines(record(None, dataref="x.json"))), ctx))
 

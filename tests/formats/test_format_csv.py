@@ -131,8 +131,8 @@ def test_empty_files_and_blank_lines():
 def test_the_last_line_without_its_end():
     """It waits while the file may grow, and counts once it can't."""
     form = Csv(names=("a", "b"))
-    assert values(b'1,2\n3,"x', number("a"), form=form, sealed=False)[0] == [(1.0,)]
-    rows, ctx = values(b"1,2\n3,4", number("a"), form=form, sealed=True)
+    assert values(b'1,2\n3,"x', number("a"), form=form, is_complete=False)[0] == [(1.0,)]
+    rows, ctx = values(b"1,2\n3,4", number("a"), form=form, is_complete=True)
     assert (rows, ctx.offset) == ([(1.0,), (3.0,)], 7)
 
 
@@ -210,7 +210,7 @@ def test_a_growing_file_gives_the_rows_of_the_whole(data):
     at, rows = 0, []
     for cut in [*sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=5))), len(whole)]:
         part, ctx = values(
-            whole[at:cut], other("a"), number("n"), form=form, sealed=cut == len(whole)
+            whole[at:cut], other("a"), number("n"), form=form, is_complete=cut == len(whole)
         )
         rows += part
         at += ctx.offset or 0

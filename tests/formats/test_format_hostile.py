@@ -161,13 +161,13 @@ def survive(name: str, data: bytes) -> None:
     """Read `data` as the agent does, with and without fields, whole and still growing."""
     form = REGISTRY.get("format", name)()
     for fields in (None, FIELDS):
-        for sealed in (True, False):
+        for is_complete in (True, False):
             ctx = Decoding(
                 uri="s3://bucket/log/output/2024/05/01/00/x.json",
                 fields=fields,
-                sealed=sealed,
+                is_complete=is_complete,
                 parts={},
-                refer=refer,
+                open_reference=refer,
             )
             stored = io.BytesIO(data)
             try:

@@ -152,16 +152,16 @@ def test_an_endless_line_is_one_reject(monkeypatch):
     assert ctx.samples[0][:2] == (1, "line longer than 16 MiB")
 
 
-@pytest.mark.parametrize(("end", "sealed", "count", "rejected", "offset"), [
+@pytest.mark.parametrize(("end", "is_complete", "count", "rejected", "offset"), [
     (b'{"a":2}', True, 2, 0, 15),
     (b'{"a":', True, 1, 1, 13),
     (b'{"a":2}', False, 1, 0, 8),
     (b'{"a":', False, 1, 0, 8),
     (b'{"a":2}\n', False, 2, 0, 16),
 ])  # fmt: skip
-def test_the_last_line_without_its_end(end, sealed, count, rejected, offset):
+def test_the_last_line_without_its_end(end, is_complete, count, rejected, offset):
     """A torn end waits while the object may grow, and is judged once it can't."""
-    rows, ctx = values(b'{"a":1}\n' + end, number("a"), sealed=sealed)
+    rows, ctx = values(b'{"a":1}\n' + end, number("a"), is_complete=is_complete)
     assert (len(rows), ctx.rejected, ctx.offset) == (count, rejected, offset)
 
 
@@ -174,7 +174,7 @@ def test_without_fields_everything_is_read():
 
 def test_rows_are_counted_without_a_column():
     """A model that needs no column still counts its rows."""
-    ctx = Decoding(uri="u", fields=(), sealed=True)
+    ctx = Decoding(uri="u", fields=(), is_complete=True)
     assert [batch.num_rows for batch in JsonLines().decode(io.BytesIO(b'{"a":1}\n{}\n'), ctx)] == [
         2
     ]
@@ -203,7 +203,7 @@ def test_offsets_cover_what_was_given():
     lines = [b'{"a":%d}\n' % i for i in range(3000)]
     lines[1234] = b"bad\n"
     data = b"".join(lines)
-    ctx = Decoding(uri="u", fields=(number("a"),), sealed=True)
+    ctx = Decoding(uri="u", fields=(number("a"),), is_complete=True)
     seen = 0
     for batch in JsonLines().decode(io.BytesIO(data), ctx):
         seen += batch.num_rows
@@ -286,10 +286,10 @@ def test_a_growing_file_gives_the_rows_of_the_whole(data):
         )
     )
     whole = b"".join(lines)
-    expected, total = values(whole, category("a"), sealed=True)
+    expected, total = values(whole, category("a"), is_complete=True)
     at, rows, rejected = 0, [], 0
     for cut in [*sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=5))), len(whole)]:
-        part, ctx = values(Trickle(whole[at:cut]), category("a"), sealed=cut == len(whole))
+        part, ctx = values(Trickle(whole[at:cut]), category("a"), is_complete=cut == len(whole))
         rows += part
         rejected += ctx.rejected
         at += ctx.offset or 0

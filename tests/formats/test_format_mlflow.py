@@ -211,7 +211,7 @@ def test_a_damaged_table():
 def test_torn_ends_and_both_names():
     """Lines resume by offset; `databricks` is the same format."""
     whole = lines(call(REQUESTS["instances"], {"predictions": [1, 2]}))
-    found, ctx = rows(whole + whole[:30], A, sealed=False)
+    found, ctx = rows(whole + whole[:30], A, is_complete=False)
     assert (len(found), ctx.rejected, ctx.offset) == (2, 0, len(whole))
     assert rows(whole, A, form=Databricks(headers=("a", "b")))[0] == found
 

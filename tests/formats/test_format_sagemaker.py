@@ -314,9 +314,9 @@ def test_one_odd_record_among_many():
 def test_torn_ends_wait():
     """The last line without its end is left while the object may grow."""
     whole = record("1,2", "0.1")
-    found, ctx = rows(whole + whole[:50], A, form=AB, sealed=False)
+    found, ctx = rows(whole + whole[:50], A, form=AB, is_complete=False)
     assert (len(found), ctx.rejected, ctx.offset) == (1, 0, len(whole))
-    found, ctx = rows(whole + whole[:50], A, form=AB, sealed=True)
+    found, ctx = rows(whole + whole[:50], A, form=AB, is_complete=True)
     assert (len(found), ctx.rejected) == (1, 1)
 
 

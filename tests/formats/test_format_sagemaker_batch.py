@@ -31,7 +31,7 @@ def follow(parts: dict[str, bytes | Exception], *fields, form=AB, uri=URI):
         return io.BytesIO(found)
 
     manifest = json.dumps([{"prefix": "s3://bucket/out/"}, *parts]).encode()
-    found, ctx = read(form, manifest, *fields, uri=uri, refer=refer)
+    found, ctx = read(form, manifest, *fields, uri=uri, open_reference=refer)
     return [tuple(row.values()) for row in found], ctx
 
 
@@ -53,9 +53,9 @@ def test_the_real_manifest_leads_to_the_real_output():
 
     def here(uri: str):
         assert uri == f"{prefix}test-dataset.jsonl.out"
-        return local.refer(uri.removeprefix(prefix))
+        return local.open_reference(uri.removeprefix(prefix))
 
-    rows, ctx = read(SageMaker(), text.encode(), uri=URI, refer=here)
+    rows, ctx = read(SageMaker(), text.encode(), uri=URI, open_reference=here)
     assert (len(rows), ctx.rejected, ctx.offset) == (5, 0, len(text))
     assert rows[0] == {
         "event_id": "89180035-821a-41d9-87b2-67a22490de94", "label_id": "89180035-821a-41d9-87b2-67a22490de94",

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -30,9 +31,9 @@ from driftline.profiles.labels import EDGES
 from driftline.profiles.spec import make_spec
 from driftline.state import models, windows
 from driftline.state.factory import open_store
-from driftline.state.tables import as_micros
 from driftline.types.model import Field, Kind, LogObject, Schema, Task
 from driftline.types.records import WindowKey
+from driftline.types.times import as_micros
 
 pytestmark = [pytest.mark.slow, pytest.mark.system]
 
@@ -132,7 +133,13 @@ class World:
             listing = list_work(self.store, model, job, NOW)
             with ThreadPoolExecutor(1) as executor:
                 reading = ReadPass(
-                    store=self.store, model=model, job=job, executor=executor, in_flight=1
+                    store=self.store,
+                    model=model,
+                    job=job,
+                    executor=executor,
+                    in_flight=1,
+                    clock=lambda: NOW,
+                    monotonic=time.monotonic,
                 )
                 reading.run(listing.work, ReadCounts())
             note_vanished(self.store, model, listing)

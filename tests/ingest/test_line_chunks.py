@@ -19,16 +19,16 @@ from driftline.kit.decoding.line_chunks import LineChunks
     st.integers(1, 16),
     st.integers(16, 24),
 )
-def test_every_line_comes_once(lengths, ended, sealed, size, cap):
+def test_every_line_comes_once(lengths, ended, is_complete, size, cap):
     """Each line is in one chunk, or is rejected as too long; the end waits unless the stream is
-    sealed.
+    complete.
     """
     lines = [b"x" * length + b"\n" for length in lengths]
     if lines and not ended:
         lines[-1] = lines[-1][:-1]
     data = b"".join(lines)
-    chunks = list(LineChunks(io.BytesIO(data), sealed, size=size, cap=cap))
-    whole = [line for line in lines if line.endswith(b"\n") or (sealed and line)]
+    chunks = list(LineChunks(io.BytesIO(data), is_complete, size=size, cap=cap))
+    whole = [line for line in lines if line.endswith(b"\n") or (is_complete and line)]
     assert b"".join(chunk.data for chunk in chunks if not chunk.oversized) == b"".join(
         line for line in whole if len(line.strip()) <= cap
     )

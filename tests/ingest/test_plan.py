@@ -54,7 +54,7 @@ def test_a_torn_end_is_taken_once_the_object_rests():
     torn = replace(TAKEN, offset=90)
     assert decide(OBJECT, torn, "spec", NOW) is None
     later = decide(OBJECT, torn, "spec", NOW + timedelta(minutes=10))
-    assert (later.start, later.sealed) == (90, True)
+    assert (later.start, later.is_complete) == (90, True)
     assert decide(OBJECT, torn, "spec", NOW, seal=True).start == 90
 
 
@@ -71,7 +71,7 @@ def test_what_held_nothing_whole_is_read_again_once_it_rests():
     begun = replace(TAKEN, offset=READ_FROM_START, rows=0)
     assert decide(OBJECT, begun, "spec", NOW) is None
     later = decide(OBJECT, begun, "spec", NOW + timedelta(minutes=10))
-    assert (later.start, later.sealed) == (0, True)
+    assert (later.start, later.is_complete) == (0, True)
     assert decide(replace(OBJECT, version="v2", size=150), begun, "spec", NOW).start == 0
 
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from driftline.ingest.columns import vectors
 from driftline.ingest.columns.canonical import Caster
 from driftline.ingest.columns.derived import derive
-from driftline.state.tables import from_micros
 from driftline.types.model import Field, Kind, Schema
+from driftline.types.times import from_micros
 
 pytestmark = pytest.mark.system
 

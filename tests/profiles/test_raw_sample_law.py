@@ -15,9 +15,9 @@ from driftline.profiles.built_in import BUILT_IN
 from driftline.profiles.profile import Profile
 from driftline.profiles.sample import RawSampleCollector
 from driftline.profiles.spec import CategorySpec, ProfileSpec, SampledSpec, make_spec
-from driftline.state.tables import from_micros
 from driftline.testing import assert_collector_contract
 from driftline.types.model import Field, Kind, Schema
+from driftline.types.times import from_micros
 
 pytestmark = pytest.mark.system
 

@@ -176,7 +176,7 @@ def read(path: Path, form: Format) -> list[dict[str, Any]]:
     )
     rows: list[dict[str, Any]] = []
     for obj in discover_objects(job, DiscoverContext(now=datetime(2026, 1, 1, tzinfo=UTC))):
-        decoding = Decoding(uri=obj.uri, refer=source.refer)
+        decoding = Decoding(uri=obj.uri, open_reference=source.open_reference)
         rows += [
             row
             for batch in decode_records(job, Work(obj, 0, True), decoding)

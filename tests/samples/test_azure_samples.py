@@ -43,7 +43,9 @@ def read(name: str, refer=None) -> tuple[list[dict], Decoding, set]:
         # The authors of the sample wrote a path of their own into it; the file lies beside.
         return (path.parent / uri.rpartition("/")[2]).open("rb")
 
-    ctx = Decoding(uri=path.as_uri(), fields=None, sealed=True, parts={}, refer=refer or beside)
+    ctx = Decoding(
+        uri=path.as_uri(), fields=None, is_complete=True, parts={}, open_reference=refer or beside
+    )
     with path.open("rb") as stream:
         batches = list(AzureML().decode(stream, ctx))
     return (

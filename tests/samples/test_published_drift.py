@@ -47,7 +47,7 @@ def schema_of(kinds: dict[str, Kind]) -> Schema:
 def read(path: str, form: Format, kinds: dict[str, Kind]) -> Batch:
     """The rows of a file in canonical columns."""
     schema = schema_of(kinds)
-    decoding = Decoding(uri=path, fields=schema.fields, sealed=True)
+    decoding = Decoding(uri=path, fields=schema.fields, is_complete=True)
     tables = pa.Table.from_batches(
         form.decode(io.BytesIO((SAMPLES / path).read_bytes()), decoding)
     ).combine_chunks()

@@ -15,10 +15,10 @@ import pytest
 from botocore.config import Config
 from run_commands import configure
 
-from driftline.agent.composition_root import read_config, running
+from driftline.agent.composition_root import open_agent, read_config
 from driftline.agent.summary import summarise
-from driftline.state.tables import as_micros
 from driftline.telemetry.logs import make_log
+from driftline.types.times import as_micros
 
 pytestmark = [pytest.mark.slow, pytest.mark.system]
 
@@ -98,7 +98,7 @@ def run(folder: Path, log: dict[str, Any], reference: dict[str, Any]) -> dict[st
     config = configure(folder, {"shop": model})
     now = START + timedelta(hours=HOURS, minutes=20)
     quiet = make_log(io.StringIO(), human=False)
-    with running(
+    with open_agent(
         read_config(config), clock=lambda: now, log=quiet, console=io.StringIO(), once=True
     ) as agent:
         tick = agent.tick("shop", seal=True)

@@ -42,7 +42,9 @@ class JsonReceiver(Receiver):
 def started(url, *services, **dial) -> Apprise:
     sink = Apprise(url=Secret("${env:APPRISE_URL}", url), services=services)
     fenced = Fence(Dial(**{"allow_private": True, **dial}))
-    sink.start(StartContext("more", FakeLog(), lambda: START, message=Renderer(), fenced=fenced))
+    sink.start(
+        StartContext("more", FakeLog(), lambda: START, render=Renderer(), guard_connections=fenced)
+    )
     return sink
 
 

@@ -54,7 +54,7 @@ class Kept:
         self.kept = ""
         self.sink = KINDS[name][1](server)
         http = HttpClient(lambda: START, allow_private=True, timeout=5)
-        given = {"message": Renderer(), "earlier": lambda told: self.kept}
+        given = {"render": Renderer(), "find_earlier_result": lambda told: self.kept}
         given |= {"chart": lambda told: chart, "chart_url": lambda told: url if chart else None}
         self.sink.start(StartContext("test", FakeLog(), lambda: START, http, **given))
 
@@ -284,6 +284,6 @@ def test_opsgenie_in_europe_and_tests():
             posts.append(url)
 
     sink = Opsgenie(api_key=Secret("${env:X}", "k"), region="eu")
-    sink.start(StartContext("test", FakeLog(), lambda: START, Notes(), message=Renderer()))
+    sink.start(StartContext("test", FakeLog(), lambda: START, Notes(), render=Renderer()))
     sink.send(LIVES["opened"])
     assert posts == ["https://api.eu.opsgenie.com/v2/alerts"]

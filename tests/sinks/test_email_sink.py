@@ -39,10 +39,10 @@ class Mailer:
         self.sink = Email(**{**given, **options})
         connect = connect or Dial(allow_private=True)
         outside = {
-            "message": Renderer(),
+            "render": Renderer(),
             "connect": connect,
             "chart": lambda told: chart,
-            "earlier": lambda told: self.kept,
+            "find_earlier_result": lambda told: self.kept,
         }
         self.sink.start(StartContext("mail", self.log, lambda: START, **outside))
 

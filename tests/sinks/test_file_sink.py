@@ -20,7 +20,7 @@ LIVES = lives()
 
 def started(folder, **options) -> File:
     sink = File(path="told.jsonl", **options)
-    sink.start(StartContext("file", FakeLog(), lambda: START, base=folder))
+    sink.start(StartContext("file", FakeLog(), lambda: START, config_folder=folder))
     return sink
 
 
@@ -75,7 +75,7 @@ def test_half_a_line_of_a_crash(tmp_path):
     path = tmp_path / "told.jsonl"
     whole = LIVES["opened"].model_dump_json()
     path.write_text(whole[:-5])
-    assert sink.look(LIVES["opened"], START) is None
+    assert sink.find_delivered(LIVES["opened"], START) is None
     sink.send(LIVES["opened"])
     assert path.read_text().splitlines() == [whole[:-5], whole]
 
@@ -83,12 +83,12 @@ def test_half_a_line_of_a_crash(tmp_path):
 def test_it_looks_before_it_repeats(tmp_path):
     """A line that is there, also in the file put aside last, is not written again."""
     sink = started(tmp_path)
-    assert sink.look(LIVES["opened"], START) is None
+    assert sink.find_delivered(LIVES["opened"], START) is None
     sink.send(LIVES["opened"])
-    assert sink.look(LIVES["opened"], START) == LIVES["opened"].id
+    assert sink.find_delivered(LIVES["opened"], START) == LIVES["opened"].id
     (tmp_path / "told.jsonl").rename(tmp_path / "told.jsonl.1")
-    assert sink.look(LIVES["opened"], START) == LIVES["opened"].id
-    assert sink.look(LIVES["resolved"], START) is None
+    assert sink.find_delivered(LIVES["opened"], START) == LIVES["opened"].id
+    assert sink.find_delivered(LIVES["resolved"], START) is None
 
 
 def test_files_are_put_aside_by_size(tmp_path):

@@ -43,7 +43,7 @@ def started(sink, console=None, chart=None):
             lambda: START,
             http,
             console,
-            message=Renderer(),
+            render=Renderer(),
             chart_url=lambda told: chart,
         )
     )

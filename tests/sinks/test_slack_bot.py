@@ -46,9 +46,9 @@ class Bot:
             url=server.url, **options,
         )  # fmt: skip
         given = {
-            "message": Renderer(),
+            "render": Renderer(),
             "chart": lambda told: chart,
-            "earlier": lambda told: self.kept,
+            "find_earlier_result": lambda told: self.kept,
         }
         self.sink.start(StartContext("bot", self.log, lambda: self.now, http, **given))
 
@@ -200,10 +200,12 @@ def test_after_a_lost_answer_it_looks_first(others):
             bot.send("opened")
         for number in range(others):
             Bot(server).send("opened", incident=f"inc_{number}")
-        found = bot.sink.look(told, START - timedelta(minutes=5))
+        found = bot.sink.find_delivered(told, START - timedelta(minutes=5))
         assert found == f"{server.channel}:{server.accepted[0]['ts']}"
         assert (
-            bot.sink.look(told.model_copy(update={"revision": 2}), START - timedelta(minutes=5))
+            bot.sink.find_delivered(
+                told.model_copy(update={"revision": 2}), START - timedelta(minutes=5)
+            )
             is None
         )
 
@@ -216,9 +218,9 @@ def test_after_a_lost_reply_the_thread_is_looked_at():
         server.faults.extend([Fault(), Fault(drop="before")])
         with pytest.raises(OutcomeUnknown):
             bot.send("resolved")
-        assert bot.sink.look(LIVES["resolved"], START) is None
+        assert bot.sink.find_delivered(LIVES["resolved"], START) is None
         bot.send("resolved")
-        assert bot.sink.look(LIVES["resolved"], START) == first
+        assert bot.sink.find_delivered(LIVES["resolved"], START) == first
     assert len(server.accepted) == 2
 
 
@@ -227,9 +229,9 @@ def test_without_the_right_to_look_it_is_sent_again():
     with SlackService() as server:
         server.words["conversations.history"].append("missing_scope")
         bot = Bot(server)
-        assert bot.sink.look(LIVES["opened"], START) is None
+        assert bot.sink.find_delivered(LIVES["opened"], START) is None
         assert "the message may come twice" in bot.log.lines[0][0]
-        assert Bot(server, channel="ml-alerts").sink.look(LIVES["opened"], START) is None
+        assert Bot(server, channel="ml-alerts").sink.find_delivered(LIVES["opened"], START) is None
 
 
 @pytest.mark.parametrize("body", [b"<html>busy</html>", b"[]", b'{"error": "x"}', b"\xff\xfe"])

@@ -35,7 +35,7 @@ def test_files_under_the_folder(folder, path):
         "out/../out/b c.csv",
         f"file://{folder}/out/b%20c.csv",
     ):
-        with source.refer(uri) as stream:
+        with source.open_reference(uri) as stream:
             assert stream.read() == b"inside"
 
 
@@ -46,7 +46,7 @@ def test_files_under_the_folder(folder, path):
 def test_what_lies_outside_is_refused(folder, uri):
     """Whatever the way out, it is Unreadable and not read."""
     with pytest.raises(Unreadable):
-        Local(path=str(folder)).refer(uri.replace("{root}", str(folder.parent)))
+        Local(path=str(folder)).open_reference(uri.replace("{root}", str(folder.parent)))
 
 
 def test_links_that_lead_out_are_refused(folder):
@@ -55,10 +55,10 @@ def test_links_that_lead_out_are_refused(folder):
     (folder / "far").symlink_to("../secret")
     (folder / "door").symlink_to("../log-secret")
     source = Local(path=str(folder))
-    assert source.refer("near").read() == b"a"
+    assert source.open_reference("near").read() == b"a"
     for uri in ("far", "door/x"):
         with pytest.raises(Unreadable, match="outside"):
-            source.refer(uri)
+            source.open_reference(uri)
 
 
 def test_what_is_no_file(folder):
@@ -66,7 +66,7 @@ def test_what_is_no_file(folder):
     os.mkfifo(folder / "pipe")
     source = Local(path=str(folder))
     with pytest.raises(ObjectGone):
-        source.refer("nowhere.csv")
+        source.open_reference("nowhere.csv")
     for uri in ("out", "pipe", "a.jsonl/x"):
         with pytest.raises(Unreadable):
-            source.refer(uri)
+            source.open_reference(uri)

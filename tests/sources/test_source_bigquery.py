@@ -192,7 +192,7 @@ def test_the_lookback_bounds_a_narrow_listing(server, started):
     assert [obj.partition.hour for obj in listed(source, since=at("12:00:00"))] == [10]
     assert [obj.partition.hour for obj in listed(source, since=at("09:59:00"))] == [7, 10]
     assert [obj.partition.hour for obj in listed(source)] == [2, 7, 10]
-    assert source.whole_every == timedelta(hours=24)
+    assert source.full_listing_interval == timedelta(hours=24)
     for begin, hours in (
         ("2024-05-01T07:20Z", [7, 10]),
         ("2024-05-01T08:00", [10]),

@@ -51,7 +51,7 @@ def test_a_service_account(store, proxy, tmp_path):
     proxy.fault = store.token
     settings = store.credentials(tmp_path, proxy.url) | {"credentials_file": "key.json"}
     source = store.source(proxy.url, **settings)
-    source.start(replace(START, base=tmp_path))
+    source.start(replace(START, config_folder=tmp_path))
     assert source.probe() == f"{proxy.url}, reader@test.example: no object under this prefix yet"
     assert any(asked.headers.get("authorization") == "Bearer t" for asked in proxy.asked)
 

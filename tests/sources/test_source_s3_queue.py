@@ -100,7 +100,7 @@ def test_new_objects_are_given_without_a_listing(store, source, proxy, sqs, queu
         (obj.uri, obj.version, obj.size) for obj in objects
     }
     assert [asked for asked in proxy.asked if "list-type=2" in asked.target]
-    assert source.whole_every == timedelta(hours=1)
+    assert source.full_listing_interval == timedelta(hours=1)
     assert any("sqs:ReceiveMessage" in right for right in source.permissions())
 
 
@@ -109,10 +109,10 @@ def test_messages_go_when_all_is_remembered(store, source, sqs, queue):
     store.put("in/1.jsonl", b"x")
     assert given(source) == ["1.jsonl"]
     assert given(source) == ["1.jsonl"]
-    source.committed()
+    source.confirm_listing()
     assert given(source) == []
     assert left(sqs, queue) == 0
-    source.committed()
+    source.confirm_listing()
 
 
 def test_many_messages(store, source, sqs, queue):
@@ -123,7 +123,7 @@ def test_many_messages(store, source, sqs, queue):
         store.put(f"in/{i % 12:02d}.jsonl", b"%d" % i)
     sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "60"})
     assert given(source) == [f"{i:02d}.jsonl" for i in range(12)]
-    source.committed()
+    source.confirm_listing()
     sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "0"})
     assert given(source) == []
 
@@ -140,7 +140,7 @@ def test_what_is_not_ours_is_left(store, source, sqs, queue):
     assert given(source, skipped=skipped) == []
     assert len(skipped) == 1
     assert "no notification" in skipped[0]
-    source.committed()
+    source.confirm_listing()
     attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
     assert int(attributes["ApproximateNumberOfMessagesNotVisible"]) >= 3
 
@@ -150,7 +150,7 @@ def test_an_object_that_is_gone_again(store, source, sqs, queue):
     store.put("in/1.jsonl", b"x")
     store.delete("in/1.jsonl")
     assert given(source) == []
-    source.committed()
+    source.confirm_listing()
     assert left(sqs, queue) == 0
 
 

@@ -413,8 +413,8 @@ def test_whole_listings_of_layouts(history, started):
     objects = listed(source)
     assert len(objects) == 3 * 2 * (7 * 24 + 1)
     assert min(obj.partition for obj in objects) == NOW.replace(minute=0) - timedelta(days=7)
-    assert source.whole_every == timedelta(hours=24)
-    assert started(history).whole_every is None
+    assert source.full_listing_interval == timedelta(hours=24)
+    assert started(history).full_listing_interval is None
 
 
 def test_a_layout_that_is_none(store):
@@ -430,12 +430,12 @@ def test_references(store, started):
     store.put("logs/a b/x.json", b"there")
     source = started(store, prefix="logs/")
     [obj] = listed(source)
-    assert source.refer(obj.uri).read() == b"there"
-    assert source.refer("a b/x.json").read() == b"there"
+    assert source.open_reference(obj.uri).read() == b"there"
+    assert source.open_reference("a b/x.json").read() == b"there"
     with pytest.raises(ObjectGone):
-        source.refer("a b/y.json").read()
+        source.open_reference("a b/y.json").read()
     with pytest.raises(Unreadable, match="outside"):
-        source.refer("https://elsewhere.example/x.json")
+        source.open_reference("https://elsewhere.example/x.json")
 
 
 def test_a_bucket_that_is_not_there(store, started):

@@ -74,7 +74,7 @@ def test_the_next_tick_continues(folder):
     """
     now = NOW + timedelta(hours=1)
     write_hour(folder, HOURS)
-    with composition_root.running(
+    with composition_root.open_agent(
         composition_root.read_config(folder / "driftline.yaml"),
         clock=lambda: now,
         log=make_log(io.StringIO(), human=False),

@@ -13,10 +13,10 @@ from driftline.profiles.built_in import BUILT_IN
 from driftline.profiles.profile import Profile
 from driftline.profiles.spec import make_spec
 from driftline.state import accounts, ledger, models, waiting, windows
-from driftline.state.tables import from_micros
 from driftline.state.waiting import LABEL, PREDICTION
 from driftline.types.model import Field, Kind, LogObject, Schema, Task
 from driftline.types.records import DueWindow, ReadOutcome, Share, Stub, WindowKey
+from driftline.types.times import from_micros
 
 pytestmark = pytest.mark.postgres
 

@@ -118,7 +118,7 @@ class Desk:
         self.log, self.reports, self.state = FakeLog(), [], AlertingState()
         self.acting = ActionDispatcher([(plan, action)], Guard(lambda: self.now), self.log)
         http = HttpClient(lambda: self.now, allow_private=True, timeout=5)
-        action.start(StartContext(plan.name, self.log, lambda: self.now, http, base=base))
+        action.start(StartContext(plan.name, self.log, lambda: self.now, http, config_folder=base))
         self.restart()
 
     def restart(self) -> None:
@@ -133,7 +133,7 @@ class Desk:
             lambda token: load_request(self.store, token)
         )
         policy = DeliveryPolicy(overdue=self.action.patience, give_up=2 * DAY)
-        lane = action_runs.LANE + self.plan.name
+        lane = action_runs.ACTION_PREFIX + self.plan.name
         self.worker = SinkWorker(
             lane,
             performer,

@@ -42,7 +42,7 @@ class Logbook(Source):
     """The format of its files."""
 
     def start(self, ctx):
-        object.__setattr__(self, "_base", Path(ctx.base))
+        object.__setattr__(self, "_base", Path(getattr(ctx, "config_folder", None) or ctx.base))
 
     def discover(self, ctx):
         for path in sorted((self._base / self.folder).iterdir()):
@@ -67,7 +67,7 @@ class Diary(Sink):
     pace = 0.0
 
     def start(self, ctx):
-        object.__setattr__(self, "_base", Path(ctx.base))
+        object.__setattr__(self, "_base", Path(getattr(ctx, "config_folder", None) or ctx.base))
 
     def send(self, notification):
         with (self._base / "diary.jsonl").open("a") as file:

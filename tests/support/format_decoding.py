@@ -43,12 +43,12 @@ def read(
     form: Format,
     data: bytes | Any,
     *fields: Field,
-    sealed: bool = True,
+    is_complete: bool = True,
     uri: str = "file:///x",
     **more: Any,
 ) -> tuple[list[dict[str, Any]], Decoding]:
     """All rows, and what was told beside them. Without fields everything is read."""
-    ctx = Decoding(uri=uri, fields=fields or None, sealed=sealed, **more)
+    ctx = Decoding(uri=uri, fields=fields or None, is_complete=is_complete, **more)
     stream = io.BytesIO(data) if isinstance(data, bytes) else data
     rows = [row for batch in form.decode(stream, ctx) for row in batch.to_pylist()]
     return rows, ctx

@@ -67,14 +67,14 @@ class World:
         self.server.__exit__()
         self.store.close()
 
-    def start(self, trusted: Path | None = None) -> None:
+    def start(self, ca_file: Path | None = None) -> None:
         """Start the sink and its worker, as an agent does at its start: what was under way is of
         unknown outcome.
         """
         sink = self._sink(Secret("${env:URL}", self.server.url))
         clock: dict[str, Any] = {"permit": lambda: self.left.append(self.now)}
         http = HttpClient(
-            lambda: self.now, allow_private=True, timeout=0.25, authorities=trusted, **clock
+            lambda: self.now, allow_private=True, timeout=0.25, ca_file=ca_file, **clock
         )
 
         def earlier(told: Notification) -> str:
@@ -83,7 +83,12 @@ class World:
 
         sink.start(
             StartContext(
-                self.name, FakeLog(), lambda: self.now, http, message=Renderer(), earlier=earlier
+                self.name,
+                FakeLog(),
+                lambda: self.now,
+                http,
+                render=Renderer(),
+                find_earlier_result=earlier,
             )
         )
         with self.store.write() as connection:

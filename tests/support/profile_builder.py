@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from driftline import CategoricalColumn, CheckContext, Field, NumericColumn, Schema, Window
-from driftline.kit.checks import Earlier, Scores
+from driftline.kit.checks import PastValue, Scores
 from driftline.profiles.window import RegressionSums, ScoreSums
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -168,7 +168,7 @@ def window_of(scores, hours=0):
 def pasts(values, every=HOUR):
     """History of `rows`: one value a window, the last one just before the window of the tests."""
     return [
-        Earlier(START - every * (len(values) - place), float(value), int(value), "ok")
+        PastValue(START - every * (len(values) - place), float(value), int(value), "ok")
         for place, value in enumerate(values)
     ]
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -70,9 +71,9 @@ class Halved(Format):
     type = "halved"
 
     def decode(self, stream: Any, ctx: Any) -> Any:
-        for chunk in LineChunks(stream, ctx.sealed):
+        for chunk in LineChunks(stream, ctx.is_complete):
             rows = [json.loads(line) for line in chunk.data.splitlines()]
-            ctx.consumed(chunk.end)
+            ctx.report_progress(chunk.end)
             for side in ("request", "response"):
                 mine = [row for row in rows if row["side"] == side]
                 if mine:
@@ -145,7 +146,13 @@ class Halves:
         listing = list_work(self.store, "m", self.job, START + timedelta(days=1))
         with ThreadPoolExecutor(1) as threads:
             reading = ReadPass(
-                store=self.store, model="m", job=self.job, executor=threads, in_flight=1
+                store=self.store,
+                model="m",
+                job=self.job,
+                executor=threads,
+                in_flight=1,
+                clock=lambda: START,
+                monotonic=time.monotonic,
             )
             reading.run(listing.work, ReadCounts())
         note_vanished(self.store, "m", listing)

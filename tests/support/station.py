@@ -15,7 +15,7 @@ import databases
 import sqlalchemy as sa
 
 from driftline.agent.agent import Agent
-from driftline.agent.composition_root import read_config, running
+from driftline.agent.composition_root import open_agent, read_config
 from driftline.agent.services import Timeouts
 from driftline.agent.summary import summarise
 from driftline.telemetry.logs import make_log
@@ -137,7 +137,7 @@ sinks:
     def open(self, patience: Timeouts | None = None):
         """An agent on this state, stopped at the end."""
         log = make_log(io.StringIO(), human=False)
-        with running(
+        with open_agent(
             read_config(self.config),
             clock=self.clock,
             log=log,

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from driftline.agent.composition_root import read_config, running
+from driftline.agent.composition_root import open_agent, read_config
 from driftline.agent.summary import summarise
 from driftline.telemetry.logs import make_log
 
@@ -17,7 +17,7 @@ from driftline.telemetry.logs import make_log
 def ticking(config: Path, model: str = "shop") -> Iterator[Callable[[], dict[str, Any]]]:
     """A function that makes one tick of the daemon and gives the model's summary."""
     log = make_log(io.StringIO(), human=False)
-    with running(read_config(config), log=log, console=io.StringIO()) as agent:
+    with open_agent(read_config(config), log=log, console=io.StringIO()) as agent:
 
         def tick() -> dict[str, Any]:
             assert agent.tick(model).error == ""

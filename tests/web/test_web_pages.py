@@ -33,7 +33,7 @@ class Loop:
 class Agent:
     metrics: Metrics = field(default_factory=lambda: Metrics("0.1.0"))
     leader: str | None = None
-    desk: None = None
+    incident_service: None = None
     loops: list[Loop] = field(
         default_factory=lambda: [
             Loop("ingest churn", BEAT, False),

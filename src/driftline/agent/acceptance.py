@@ -20,9 +20,10 @@ from driftline.state.incident_store import load_acts, load_alerting_state
 from driftline.state.store import Store
 from driftline.types.alert import Alert
 from driftline.types.errors import DriftlineError
+from driftline.types.family import Family
 from driftline.types.incident import Incident
 
-CAUSE = "drift"
+CAUSE = Family.DRIFT.value
 """Only what is compared with the reference can become normal by another reference."""
 BuildReference = Callable[
     [Origin, Mapping[str, object], Callable[[Connection], None]], ReferenceState

@@ -26,6 +26,7 @@ from driftline.state.action_runs import Run, State
 from driftline.state.store import Store
 from driftline.types.action_request import Order, Request
 from driftline.types.errors import DriftlineError, StateError
+from driftline.types.monitoring_kind import MonitoringKind
 from driftline.types.notification import AlertFact, Event
 from driftline.types.phrasing import clean, utc
 
@@ -221,7 +222,9 @@ def _failure_fact(run: Run, has_failed: bool, now: datetime) -> Fact:
     reason = (
         f"action {run.action} for {run.incident}: {run.error or run.reason}" if has_failed else ""
     )
-    return monitoring_fact(run.model, run.action, "refused", reason, (now, now))
+    return monitoring_fact(
+        run.model, run.action, MonitoringKind.DELIVERY_FAILED, reason, (now, now)
+    )
 
 
 def _with_facts(change: Change, facts: dict[str, str]) -> Change:

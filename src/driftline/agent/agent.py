@@ -6,7 +6,6 @@ The loops run in threads of their own, so that none can hold up another.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -27,7 +26,7 @@ from driftline.config import Config
 from driftline.delivery.worker import SinkWorker
 from driftline.extensions.hooks import announce, enrich, transformer
 from driftline.incidents.chart_cache import ChartCache
-from driftline.incidents.desk import Desk
+from driftline.incidents.incident_service import IncidentService
 from driftline.state import incidents
 from driftline.state.store import Store
 from driftline.types.errors import DriftlineError, LeadershipLost, Unreachable
@@ -103,18 +102,18 @@ class Agent:
         return self._delivery.workers
 
     @property
-    def desk(self) -> Desk:
+    def incident_service(self) -> IncidentService:
         """Where people look at incidents and act on them."""
         link_actions = frozenset(
             name for name, action in self.config.actions.items() if action.approve_by_link
         )
         services = self._services
-        return Desk(
+        return IncidentService(
             store=services.store,
             clock=services.clock,
-            attend=self._apply_acts,
-            picture=self._charts.chart,
-            by_link=link_actions,
+            apply_acts=self._apply_acts,
+            draw_chart=self._charts.chart,
+            link_approved_actions=link_actions,
             phrasebook=self._phrasebook,
         )
 
@@ -180,12 +179,12 @@ class Agent:
         Returns whether everything ended.
         """
         self._stopping.set()
-        deadline, is_clean = time.monotonic() + STOP_SECONDS, True
+        deadline, is_clean = self._services.monotonic() + STOP_SECONDS, True
         for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+            thread.join(max(0.0, deadline - self._services.monotonic()))
             is_clean = is_clean and not thread.is_alive()
         for worker in self.workers:
-            is_clean = worker.stop(max(0.1, deadline - time.monotonic())) and is_clean
+            is_clean = worker.stop(max(0.1, deadline - self._services.monotonic())) and is_clean
         for watch in self.watches.values():
             try:
                 watch.stop()

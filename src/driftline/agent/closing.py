@@ -18,7 +18,7 @@ from driftline.agent.model_alerts import ModelAlerts
 from driftline.agent.model_settings import ModelSettings
 from driftline.agent.reference_state import ReferenceState
 from driftline.alerting.incident import Change
-from driftline.contracts.check import Earlier
+from driftline.contracts.check import PastValue
 from driftline.evaluate.check_plan import CheckPlan, Collect
 from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
 from driftline.evaluate.evidence.trail import Stream
@@ -37,8 +37,8 @@ from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.window import Window
 from driftline.state import measurements, windows
 from driftline.state.store import Store
-from driftline.state.tables import as_micros, from_micros
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
+from driftline.types.times import as_micros, from_micros
 
 
 @dataclass(slots=True)
@@ -122,7 +122,7 @@ class ModelEvaluation:
 
         def load_history(
             key: WindowKey, check: str, name: str, labels: Mapping[str, str], limit: int
-        ) -> Sequence[Earlier]:
+        ) -> Sequence[PastValue]:
             return measurements.load_earlier_values(
                 connection, key, check=check, name=name, labels=labels, limit=limit
             )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -69,6 +70,7 @@ def make_services(
         registry=config.registry,
         guard=make_guard(clock, metrics),
         clock=clock,
+        monotonic=time.monotonic,
         log=log,
         metrics=metrics,
         base=config.origin.parent,
@@ -80,7 +82,7 @@ def make_services(
 
 
 @contextmanager
-def running(
+def open_agent(
     config: Config,
     *,
     store: Store | None = None,

@@ -39,12 +39,12 @@ class ContextFactory:
     def http_client(self, allow_private: bool, ca_file: Path | None = None) -> Http:
         """Return the client; with `allow_private` it may reach loopback and private addresses.
 
-        `ca_file` has the certificates that the client trusts beside the usual ones.
+        `ca_file` holds the certificates of the authorities to trust, in place of the public ones.
         """
         key = allow_private, ca_file
         if key not in self._clients:
             self._clients[key] = HttpClient(
-                self.clock, allow_private=allow_private, authorities=ca_file, permit=self.permit
+                self.clock, allow_private=allow_private, ca_file=ca_file, permit=self.permit
             )
         return self._clients[key]
 
@@ -74,13 +74,13 @@ class ContextFactory:
             clock=self.clock,
             http=self.http_client(sink.allow_private),
             console=self.console,
-            base=self.base,
-            message=Renderer(templates, log, self.phrasebook),
+            config_folder=self.base,
+            render=Renderer(templates, log, self.phrasebook),
             connect=dial,
-            fenced=Fence(dial),
+            guard_connections=Fence(dial),
             chart=chart,
             chart_url=chart_url,
-            earlier=earlier,
+            find_earlier_result=earlier,
         )
 
     def action_context(self, name: str, action: ActionConfig, log: Logger) -> StartContext:
@@ -92,5 +92,5 @@ class ContextFactory:
             clock=self.clock,
             http=self.http_client(action.allow_private, ca_file),
             console=self.console,
-            base=self.base,
+            config_folder=self.base,
         )

@@ -27,6 +27,7 @@ from driftline.extensions.hooks import announce
 from driftline.incidents.chart_cache import ChartCache
 from driftline.state import action_runs, outbox
 from driftline.types.errors import DriftlineError
+from driftline.types.monitoring_kind import MonitoringKind
 from driftline.types.notification import Notification
 from driftline.types.phrasing import utc
 
@@ -124,7 +125,9 @@ class DeliveryWorkers:
             self._working.discard((sink, model))
             reason = f"sink {sink} gets no message before {utc(until)}: its receiver asks for that"
             self._report_facts(
-                model, [monitoring_fact(model, sink, "refused", reason, (now, now))], now
+                model,
+                [monitoring_fact(model, sink, MonitoringKind.DELIVERY_FAILED, reason, (now, now))],
+                now,
             )
 
     def _make_sink_worker(self, name: str, sink: SinkConfig) -> SinkWorker:
@@ -148,26 +151,31 @@ class DeliveryWorkers:
             sink=sink.plugin,
             store=services.store,
             clock=services.clock,
-            rng=Random(self._seed),
+            rng=self._make_rng(name),
             report=self._process_sink_report,
             log=services.log,
         )
 
     def _make_action_worker(self, name: str, action: ActionConfig) -> SinkWorker:
         services, part = self._services, f"actions.{name}"
+        lane = f"{action_runs.ACTION_PREFIX}{name}"
         context = self._contexts.action_context(part, action, services.log.bind(part=part))
         self._start(part, action.plugin, context)
         performer = ActionSink(action=action.plugin)
         return SinkWorker(
-            name=f"{action_runs.LANE}{name}",
+            name=lane,
             sink=performer.use_requests(partial(load_request, services.store)),
             store=services.store,
             clock=services.clock,
-            rng=Random(self._seed),
+            rng=self._make_rng(lane),
             report=partial(self._process_action_report, name),
             log=services.log,
             policy=DeliveryPolicy(overdue=action.plugin.patience, give_up=GIVE_UP_AFTER),
         )
+
+    def _make_rng(self, lane: str) -> Random:
+        """Return the generator of one worker's jitter, so that not all try again at once."""
+        return Random(f"{self._seed} {lane}")
 
     def _make_chart_url(self, notification: Notification) -> str | None:
         url = self._links.chart_link(notification, self._services.clock())
@@ -228,7 +236,9 @@ class DeliveryWorkers:
             self.wake()
 
     def _report_sink(self, report: DeliveryReport, reason: str) -> None:
-        """DeliveryReport trouble of a sink, or its end if `reason` is empty, to the other sinks."""
+        """Report trouble of a sink, or its end if `reason` is empty, to the other sinks."""
         model = report.notification.model
-        fact = monitoring_fact(model, report.sink, "refused", reason, (report.at, report.at))
+        fact = monitoring_fact(
+            model, report.sink, MonitoringKind.DELIVERY_FAILED, reason, (report.at, report.at)
+        )
         self._report_facts(model, [fact], report.at)

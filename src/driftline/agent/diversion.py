@@ -51,7 +51,7 @@ def divert_paused(
     waiting: dict[str, list[Notification]] = {}
     with store.read() as connection:
         for sink in config.sinks:
-            end = outbox.not_before(connection, sink)
+            end = outbox.load_pause_end(connection, sink)
             if end is None or end - now <= LONG_PAUSE:
                 continue
             messages = [

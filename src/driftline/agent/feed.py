@@ -18,12 +18,11 @@ from driftline.ingest.read.list_work import Listing, list_work, note_vanished
 from driftline.ingest.read.plan import Work
 from driftline.ingest.read.read_pass import ReadCounts, ReadPass
 from driftline.state import accounts, models
-from driftline.state.tables import as_micros, from_micros
 from driftline.types.errors import SourceError
+from driftline.types.times import DAY, as_micros, from_micros
 
 SLACK = timedelta(hours=1)
 """Added to the lateness: clocks differ, and some files appear long after their first record."""
-DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,6 +87,8 @@ class Feed:
             model=self.ledger,
             job=job,
             executor=self.reader.executor,
+            clock=services.clock,
+            monotonic=services.monotonic,
             in_flight=services.workers + 1,
             shared=services.executor is None,
             progress=lambda objects, rows: callbacks.progress(self.stage, objects, total, rows),
@@ -113,14 +114,14 @@ class Feed:
             )
         self.services.guard.call(
             f"{self.ledger}.source",
-            job.source.committed,
+            job.source.confirm_listing,
             timeout=self.services.timeouts.listing,
         )
         return vanished_count
 
     def _listing_start(self, job: Job, options: ListingOptions) -> datetime | None:
         """Return the time since when places may have new objects; None to list everything."""
-        interval = job.source.whole_every
+        interval = job.source.full_listing_interval
         if interval is None:
             return None
         with self.services.store.read() as connection:

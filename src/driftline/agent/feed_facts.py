@@ -8,6 +8,7 @@ from datetime import datetime
 from driftline.alerting.fact import Fact, monitoring_fact
 from driftline.ingest.read.read_pass import ReadCounts
 from driftline.state.pair_rows import RequestCounts
+from driftline.types.monitoring_kind import MonitoringKind
 
 REJECTED_SHARE = 0.05
 """Share of the records of one tick; more than this can't be chance, and is an alert."""
@@ -20,7 +21,7 @@ def feed_facts(
     *,
     error: str,
     request_counts: RequestCounts | None,
-    label_problems: Mapping[str, str],
+    label_problems: Mapping[MonitoringKind, str],
     patience_ticks: int,
 ) -> list[Fact]:
     """Return a fact for each trouble that a tick may have; an empty reason says there is none.
@@ -28,17 +29,16 @@ def feed_facts(
     `request_counts` is None where no requests wait for responses.
     """
 
-    def fact(name: str, reason: str, ticks: int = 1) -> Fact:
-        return monitoring_fact(model, "source", name, reason, (now, now), for_windows=ticks)
+    def fact(kind: MonitoringKind, reason: str, ticks: int = 1) -> Fact:
+        return monitoring_fact(model, "source", kind, reason, (now, now), for_windows=ticks)
 
-    facts = [fact("reading", error or _waiting(reading), patience_ticks)]
+    facts = [fact(MonitoringKind.READING, error or _waiting(reading), patience_ticks)]
     if reading.objects:
-        facts.append(fact("unreadable", _unreadable(reading)))
-    if request_counts is not None:
-        facts.append(fact("unpaired", _unpaired(request_counts)))
-    patience = {"labels": patience_ticks}
+        facts.append(fact(MonitoringKind.UNREADABLE, _unreadable(reading)))
+    facts.append(fact(MonitoringKind.UNPAIRED, _unpaired(request_counts) if request_counts else ""))
+    patience = {MonitoringKind.LABELS: patience_ticks}
     return facts + [
-        fact(name, reason, patience.get(name, 1)) for name, reason in label_problems.items()
+        fact(kind, reason, patience.get(kind, 1)) for kind, reason in label_problems.items()
     ]
 
 

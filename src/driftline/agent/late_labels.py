@@ -18,10 +18,17 @@ from driftline.ingest.read.job import Job
 from driftline.ingest.read.read_pass import ReadCounts
 from driftline.profiles.spec import ProfileSpec
 from driftline.state import models, waiting
-from driftline.state.tables import as_micros, from_micros
 from driftline.state.waiting import LABEL, PREDICTION
 from driftline.types.errors import DriftlineError
+from driftline.types.monitoring_kind import MonitoringKind
+from driftline.types.times import as_micros, from_micros
 
+LABEL_PROBLEMS = (
+    MonitoringKind.LABELS,
+    MonitoringKind.UNUSABLE_LABELS,
+    MonitoringKind.WAITING_PREDICTIONS,
+)
+"""What may go wrong with labels, as alerts about the agent name it."""
 UNUSABLE_SHARE = 0.05
 """Share of the labels of one tick; more than this without id, time or value can't be chance."""
 
@@ -39,22 +46,22 @@ class LabelReport:
     """Start of the oldest window whose predictions still wait, after that."""
 
     @property
-    def problems(self) -> dict[str, str]:
+    def problems(self) -> dict[MonitoringKind, str]:
         """Problems by kind; an empty text says that there is none of this kind.
 
         A kind is absent where this tick can't say.
         """
-        problems = {"labels": self.error}
+        problems = {MonitoringKind.LABELS: self.error}
         if self.reading.objects:
-            problems["unusable labels"] = self._unusable()
+            problems[MonitoringKind.UNUSABLE_LABELS] = self._unusable()
         if self.dropped_before is not None:
-            problems["waiting predictions"] = (
+            problems[MonitoringKind.WAITING_PREDICTIONS] = (
                 f"{self.dropped_predictions:,} predictions from before "
                 f"{self.dropped_before:%Y-%m-%d %H:%M} wait no longer for "
                 "their labels: more wait than labels.max_disk allows"
             )
         elif self.reading.objects:
-            problems["waiting predictions"] = ""
+            problems[MonitoringKind.WAITING_PREDICTIONS] = ""
         return problems
 
     def _unusable(self) -> str:

@@ -18,7 +18,7 @@ class Loop:
     patience: timedelta
     """How long a round may take."""
     beat: datetime | None = None
-    """The end of the last round, or the last sign of progress."""
+    """When it last showed progress; None before the first time."""
     start_time: datetime | None = None
 
     @property

@@ -40,9 +40,9 @@ class AlertSettings:
     """How the incidents of one model are held back, ended and sent."""
 
     receivers: Receivers
-    life: Lifespans = field(default_factory=Lifespans)
+    lifespans: Lifespans = field(default_factory=Lifespans)
     """How long an incident can reopen."""
-    quiet: Silencing = field(default_factory=Silencing)
+    silencing: Silencing = field(default_factory=Silencing)
     """What holds messages back, without the silences, which are in the store."""
     phrasebook: Phrasebook | None = None
     """How alerts read; as the installed plugins declare it when None."""
@@ -91,10 +91,10 @@ class ModelAlerts:
                 self._load(connection),
                 [*facts, *load_later_facts(connection, facts)],
                 now,
-                self.settings.life,
+                self.settings.lifespans,
             )
             result, outcomes = apply_acts(result, load_acts(connection, self.model), now)
-            quiet = replace(self.settings.quiet, silences=load_silences(connection, now))
+            quiet = replace(self.settings.silencing, silences=load_silences(connection, now))
             result = hold_back(result, quiet, now)
         changes = tuple(self._enrich(change) for change in result.changes)
         runs = [] if self.actions is None else self.actions.plan_runs(self.store, changes, now)
@@ -103,7 +103,7 @@ class ModelAlerts:
     def write(self, connection: Connection, prepared_step: PreparedStep, now: datetime) -> None:
         """Store a step: alerts, incidents, runs of actions, messages and outcomes of acts.
 
-        The lock must be held since the step was prepared_step.
+        The lock must be held since the step was prepared.
         """
         result = prepared_step.step
         if self.actions is not None:

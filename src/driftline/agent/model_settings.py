@@ -86,6 +86,8 @@ class ModelSettings:
     plugins: str
     """Versions and origins of the plugins it uses, as JSON."""
     labels: LabelSettings | None = None
+    receivers: frozenset[str] = frozenset()
+    """Names of the configured sinks and actions."""
     patience_ticks: int = 1
     """Failing ticks in a row before a source that can't be read is an alert."""
 
@@ -198,13 +200,14 @@ def make_settings(
         plans=_check_plans(model),
         alerts=AlertSettings(
             receivers=receivers_of(config, name),
-            life=Lifespans(model.reopen_within),
-            quiet=_silencing(config, model),
+            lifespans=Lifespans(model.reopen_within),
+            silencing=_silencing(config, model),
             phrasebook=phrasebook_for(config),
             links=PageLinks(config).links,
         ),
         plugins=json.dumps(_plugin_versions(model, registry), ensure_ascii=False, sort_keys=True),
         labels=_labels(model, schema, registry),
+        receivers=frozenset((*config.sinks, *config.actions)),
         patience_ticks=patience_ticks,
     )
 

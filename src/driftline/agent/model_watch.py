@@ -5,7 +5,6 @@ Errors of a tick are not raised: they are in its report, and are alerts of this 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -17,9 +16,9 @@ from driftline.agent.acceptance import apply_acceptances
 from driftline.agent.action_dispatch import ActionDispatcher
 from driftline.agent.callbacks import Callbacks
 from driftline.agent.closing import Closing, ModelEvaluation
-from driftline.agent.feed import DAY, Feed, ListingOptions, work_by_day
+from driftline.agent.feed import Feed, ListingOptions, work_by_day
 from driftline.agent.feed_facts import feed_facts
-from driftline.agent.late_labels import LateLabels, label_ledger
+from driftline.agent.late_labels import LABEL_PROBLEMS, LateLabels, label_ledger
 from driftline.agent.model_alerts import ModelAlerts
 from driftline.agent.model_settings import ModelSettings, Origin
 from driftline.agent.reading import ModelReader
@@ -35,10 +34,11 @@ from driftline.ingest.pairs.pairing import pair_halves
 from driftline.ingest.read.job import Job
 from driftline.profiles.spec import ProfileSpec
 from driftline.state import accounts, models, pair_rows, windows
-from driftline.state.tables import as_micros
 from driftline.types.alert import Alert
 from driftline.types.errors import DriftlineError, SourceError
 from driftline.types.model import Measurement, Schema
+from driftline.types.monitoring_kind import MonitoringKind
+from driftline.types.times import DAY, as_micros
 
 RETRY_INTERVAL = timedelta(hours=1)
 """Between two readings of an object that was given up because its source failed.
@@ -89,7 +89,7 @@ class ModelWatch:
 
         With `seal`, the last line of every file is read even if it has no line end.
         """
-        begin = time.monotonic()
+        begin = self._services.monotonic()
         report = Tick()
         try:
             self._tick(now, seal, report)
@@ -99,7 +99,7 @@ class ModelWatch:
             report.error = f"{type(error).__name__}: {error}"
             self._services.log.exception("tick failed", model=self.name)
         self._report_feed(now, report)
-        report.seconds = time.monotonic() - begin
+        report.seconds = self._services.monotonic() - begin
         return report
 
     def stop(self) -> None:
@@ -221,7 +221,7 @@ class ModelWatch:
         )
 
     def _retire_alerts(self, now: datetime, reference: ReferenceState, report: Tick) -> None:
-        """Once after a start, remove alerts of checks and columns that are no longer configured."""
+        """Once after a start, remove alerts of what the configuration no longer has."""
         if self._has_retired_alerts:
             return
         checks = {plan.name for plan in self.settings.plans}
@@ -230,11 +230,19 @@ class ModelWatch:
         def is_obsolete(alert: Alert) -> bool:
             column = dict(alert.labels).get("column")
             if alert.cause == MONITORING:
-                return alert.measurement == "error" and alert.check not in checks
+                return self._is_trouble_of_removed_part(alert)
             return alert.check not in checks or (column is not None and column not in columns)
 
         report.closing.changes += self._alerts.retire(is_obsolete, now)
         self._has_retired_alerts = True
+
+    def _is_trouble_of_removed_part(self, alert: Alert) -> bool:
+        """Return whether no fact can come any more that ends an alert about the agent itself."""
+        if alert.measurement == MonitoringKind.DELIVERY_FAILED:
+            return alert.check not in self.settings.receivers
+        if alert.measurement in (MonitoringKind.CHECK_FAILED, MonitoringKind.UNSURE):
+            return alert.check not in {plan.name for plan in self.settings.plans}
+        return alert.measurement in LABEL_PROBLEMS and self.settings.labels is None
 
     def _apply_acceptances(
         self, now: datetime, reference: ReferenceState, report: Tick
@@ -289,7 +297,7 @@ class ModelWatch:
             stored_length = windows.load_length(connection, self.name)
         if stored_length not in (None, self.settings.window_length):
             raise SourceError(
-                f"windows.load_length of {self.name} was "
+                f"windows.length of {self.name} was "
                 f"{timedelta(microseconds=stored_length or 0)} and is now "
                 f"{self.settings.config.windows.length}: windows of two lengths can't be compared; "
                 "set it back, or give the model another name"

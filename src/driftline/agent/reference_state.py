@@ -30,9 +30,9 @@ from driftline.profiles.window import Window
 from driftline.state import models
 from driftline.state.models import schema_from_json, schema_to_json
 from driftline.state.store import Store
-from driftline.state.tables import as_micros
 from driftline.types.errors import SourceError
 from driftline.types.model import LogObject, Schema
+from driftline.types.times import as_micros
 
 MAX_LISTED = 1000
 """Objects among which some are read to infer a schema."""
@@ -52,7 +52,7 @@ class ReferenceState:
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     """By segment; empty for trailing references."""
     warnings: tuple[str, ...] = ()
-    """Doubts about the inferred schema, only right after it was inference."""
+    """Doubts about the inferred schema, only right after it was inferred."""
     input_columns: tuple[str, ...] = ()
     """Names of the inputs in the reference, in order, for formats whose records lack them."""
 

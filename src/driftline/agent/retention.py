@@ -10,7 +10,7 @@ from driftline.agent.services import Services
 from driftline.agent.tick import Tick
 from driftline.profiles.spec import ProfileSpec
 from driftline.state import models, pair_rows, windows
-from driftline.state.tables import as_micros
+from driftline.types.times import as_micros
 
 MAX_WINDOWS = 200
 """Windows that are settled or merged in one tick at most, so that judging is never delayed."""

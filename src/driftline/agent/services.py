@@ -47,6 +47,8 @@ class Services:
     registry: Registry
     guard: Guard
     clock: Callable[[], datetime]
+    monotonic: Callable[[], float]
+    """Returns seconds that never go back, for lengths of time."""
     log: Any
     metrics: Metrics
     base: Path
@@ -69,4 +71,4 @@ class Services:
     def source_context(self, model: str) -> StartContext:
         """Return the start context of the sources of `model`."""
         log = self.log.bind(part=model)
-        return StartContext(name=model, log=log, clock=self.clock, base=self.base)
+        return StartContext(name=model, log=log, clock=self.clock, config_folder=self.base)

@@ -24,7 +24,7 @@ class Standby:
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self.leader: str | None = ""
         """Host and process of the agent that leads; empty while that is not known."""
-        self.desk = None
+        self.incident_service = None
         """None: only the agent that leads handles acts."""
         self._metrics = Metrics(__version__)
         self._reachable = True

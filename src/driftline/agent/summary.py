@@ -22,7 +22,7 @@ from driftline.state import (
     windows,
 )
 from driftline.state.store import Store
-from driftline.state.tables import from_micros
+from driftline.types.times import from_micros
 
 Plain = dict[str, Any]
 
@@ -54,7 +54,7 @@ def summarise(store: Store, config: Config, ticks: dict[str, Tick] | None = None
                 ],
             }
             for name, status in outbox.load_sink_status(connection).items()
-            if not name.startswith(action_runs.LANE)
+            if not name.startswith(action_runs.ACTION_PREFIX)
         }
         summary["actions"] = [
             {

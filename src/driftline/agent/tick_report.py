@@ -1,4 +1,4 @@
-"""Reports a tick to the log and the metrics: every trouble, and nothing that does not matter."""
+"""Reports a tick to the log and the metrics: what was read, the errors, and what is open."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ def log_judging(model: str, report: Tick, services: Services) -> None:
         counts = ", ".join(
             f"{count:,} {verdict}" for verdict, count in sorted(closing.verdicts.items())
         )
-        log.info(f"judged {closing.windows:,} windows: {counts}")
+        total = sum(closing.verdicts.values())
+        log.info(f"judged {closing.windows:,} windows: {total:,} verdicts, {counts}")
     if closing.silenced_windows:
         log.info(
             f"{closing.silenced_windows:,} of them ended too long ago for a "

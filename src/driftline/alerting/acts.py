@@ -43,7 +43,7 @@ def apply_acts(
     Returns the new step and, by id of the act, why the act could not be done; empty when it was.
     To accept needs the new reference first, see `accept_incident`.
     """
-    work = Work.on(previous)
+    work = Work.continue_step(previous)
     outcomes: dict[int, str] = {}
     for act in acts:
         if act.kind is not ActKind.ACCEPT:
@@ -90,7 +90,7 @@ def accept_incident(state: AlertingState, act: Act, now: datetime) -> Step:
 
     Call it in the transaction in which the new reference becomes the model's own.
     """
-    work = Work.of(state)
+    work = Work.from_state(state)
     incident = work.incidents[act.incident]
     occasion = Occasion(
         window=(now, now), author=act.author, comment=act.reason, phrasebook=work.phrasebook

@@ -9,17 +9,19 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from driftline.alerting.fact import UNSURE
+from driftline.alerting.fact import MONITORING
 from driftline.extensions.phrasebook import Phrasebook
 from driftline.types.alert import Alert, AlertEntry, AlertState
+from driftline.types.family import Family
 from driftline.types.incident import Reason
 from driftline.types.model import BoundSide, Judgement, Measurement, Severity, Verdict
+from driftline.types.monitoring_kind import MonitoringKind
 from driftline.types.notification import AlertFact, Event
 from driftline.types.phrasing import (
     clean,
-    describe_movement,
+    find_movement,
+    format_span_length,
     group_by_subject,
-    lasting,
     old_and_new,
     span,
     subject,
@@ -28,6 +30,8 @@ from driftline.types.phrasing import (
 )
 from driftline.types.records import JudgedMeasurement
 
+UNSURE = MonitoringKind.UNSURE.value
+"""The measurement, and the state in a message, of an alert about too little data."""
 LONGEST = 200
 """Characters of a name in a message."""
 UNIT_LENGTH, DETAIL_NAME_LENGTH, MOST_DETAILS = 40, 60, 20
@@ -52,7 +56,8 @@ def describe_alert(alert: Alert, *, with_version: bool = False) -> AlertFact:
     if not alert.is_firing:
         state = AlertState.RESOLVED.value
     else:
-        state = UNSURE if alert.measurement == UNSURE else AlertState.FIRING.value
+        is_unsure = alert.cause == MONITORING and alert.measurement == UNSURE
+        state = UNSURE if is_unsure else AlertState.FIRING.value
     return AlertFact(
         check=clean(alert.check, LONGEST),
         measurement=clean(alert.measurement, LONGEST),
@@ -93,7 +98,7 @@ def _empty_entry(alert: Alert) -> AlertEntry:
     return AlertEntry(start=start, end=alert.phase.last_end or start, judged=judged)
 
 
-FAMILY_ORDER = ("quality", "performance", "drift")
+FAMILY_ORDER: tuple[str, ...] = (Family.QUALITY, Family.PERFORMANCE, Family.DRIFT)
 """Families in the order in which alerts of one severity are listed.
 
 Broken data explain the others; then comes what a change costs.
@@ -155,7 +160,7 @@ def write_title(
     name = clean(model, NAME_LENGTH)
     if event is Event.RESOLVED:
         end = resolved_at or since
-        when = f"{span(since, end)} ({lasting(since, end)})"
+        when = f"{span(since, end)} ({format_span_length(since, end)})"
         when = when if end > since else f"since {utc(since)}"
         is_calm = reason in (Reason.ALL_RESOLVED, Reason.CALM)
         outcome = "resolved" if is_calm else f"closed, {reason.value}"
@@ -179,7 +184,10 @@ def write_title(
     if len(groups) == 1:
         return _fit(f"{head}{_single(groups[0], since, phrasebook)}", [], "")
     examples = [_example(group, phrasebook) for group in groups]
-    if len({alert.cause for alert in firing}) == 1 and firing[0].cause in ("drift", "quality"):
+    if len({alert.cause for alert in firing}) == 1 and firing[0].cause in (
+        Family.DRIFT,
+        Family.QUALITY,
+    ):
         summary = _summary(firing, phrasebook, past=False)
         return _fit(f"{head}{summary} since {utc(since)}: ", examples, "")
     return _fit(head, examples, f" since {utc(since)}", "; ")
@@ -189,21 +197,21 @@ def _single(group: Sequence[AlertFact], since: datetime, phrasebook: Phrasebook)
     """The one subject of an incident, in a sentence."""
     alert, when = group[0], f"since {utc(since)}"
     name = subject(alert, NAME_LENGTH)
-    if alert.cause == "drift" and name:
+    if alert.cause == Family.DRIFT and name:
         return f"{name} drifts {when}: {_movement(group, phrasebook)}"
     if alert.state == UNSURE:
         reason = clean(alert.reason, REASON_LENGTH)
         return f"too little data for {clean(alert.check, NAME_LENGTH)} {when}: {reason}"
-    if alert.cause == "monitoring":
+    if alert.cause == Family.MONITORING:
         return f"{_trouble(alert, phrasebook)}, {when}"
     return f"{_finding(alert, phrasebook)} {when}"
 
 
 def _example(group: Sequence[AlertFact], phrasebook: Phrasebook) -> str:
     """One of several subjects, in a few words."""
-    if group[0].cause == "monitoring":
+    if group[0].cause == Family.MONITORING:
         return _trouble(group[0], phrasebook)
-    if group[0].cause != "drift":
+    if group[0].cause != Family.DRIFT:
         return _finding(group[0], phrasebook)
     name = subject(group[0], NAME_LENGTH)
     for alert in group:
@@ -217,8 +225,8 @@ def _example(group: Sequence[AlertFact], phrasebook: Phrasebook) -> str:
 
 def _movement(group: Sequence[AlertFact], phrasebook: Phrasebook) -> str:
     """How the values of a subject moved, else its first number."""
-    movement = next((text for text in map(describe_movement, group) if text), "")
-    return movement or phrasebook.figure(group[0])
+    movement = next((move for move in map(find_movement, group) if move), None)
+    return phrasebook.figure(group[0]) if movement is None else movement.text
 
 
 def _finding(alert: AlertFact, phrasebook: Phrasebook) -> str:
@@ -247,12 +255,12 @@ def _summary(alerts: Sequence[AlertFact], phrasebook: Phrasebook, *, past: bool)
         names = list(dict.fromkeys(phrasebook.noun(alert) for alert in alerts))
         is_plural = len(names) > 1
         noun = names[0] if len(names) == 1 else f"{len(names)} measurements"
-    if cause == "drift":
+    if cause == Family.DRIFT:
         return f"{noun} drifted" if past else f"{noun} drift{'' if is_plural else 's'}"
-    if cause == "quality":
+    if cause == Family.QUALITY:
         verb = "had" if past else "have" if is_plural else "has"
         return f"{noun} {verb} quality trouble"
-    if cause == "monitoring":
+    if cause == Family.MONITORING:
         check = clean(alerts[0].check, NAME_LENGTH) if alerts else "the agent"
         is_unsure = bool(alerts) and alerts[0].measurement == UNSURE
         return f"{'too little data for' if is_unsure else 'trouble with'} {check}"

@@ -11,18 +11,18 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
+from driftline.types.family import Family
 from driftline.types.incident import Upstream
 from driftline.types.model import Judgement, Measurement, Severity, Verdict
+from driftline.types.monitoring_kind import MonitoringKind
+from driftline.types.phrasing import Scalar
 from driftline.types.records import JudgedMeasurement
 
-SERVICE = "service"
+SERVICE = Family.SERVICE.value
 """The family about traffic: no change of the model explains its alerts."""
-UNSURE = "unsure"
-"""The measurement of facts about a check that has too little data."""
-Scalar = str | float | int | None
 Labels = tuple[tuple[str, str], ...]
 """Names and values, sorted by name."""
-MONITORING = "monitoring"
+MONITORING = Family.MONITORING.value
 """The cause of facts about the agent itself: a check that raises, a source that is down."""
 
 
@@ -65,7 +65,7 @@ class Fact:
         judgement = self.judged.judgement
         if judgement is None:
             raise ValueError(f"{self.judged.check}: no rule judges this measurement")
-        verdict = Verdict.OK if judgement.within else judgement.verdict
+        verdict = Verdict.OK if judgement.is_within_bounds else judgement.verdict
         object.__setattr__(self, "labels", tuple(sorted(self.judged.measurement.labels.items())))
         object.__setattr__(self, "verdict", verdict)
 
@@ -112,15 +112,17 @@ def lane_of(cause: str, check: str, measurement: str) -> str:
     """
     if cause != MONITORING:
         return SERVICE if cause == SERVICE else ""
-    return {"error": "checks", "refused": "sinks", UNSURE: UNSURE}.get(
-        measurement, "feed" if check == "source" else "agent"
-    )
+    try:
+        return MonitoringKind(measurement).lane
+    except ValueError:
+        # An incident as a whole has no measurement, and earlier versions stored others.
+        return "feed" if check == "source" else "agent"
 
 
 def monitoring_fact(
     model: str,
     check: str,
-    measurement: str,
+    kind: MonitoringKind,
     reason: str,
     span: tuple[datetime, datetime],
     *,
@@ -137,7 +139,7 @@ def monitoring_fact(
     judgement = Judgement(Verdict.CHANGED, severity, reason) if reason else Judgement(Verdict.OK)
     judged = JudgedMeasurement(
         check=check,
-        measurement=Measurement(None, name=measurement),
+        measurement=Measurement(None, name=kind.value),
         judgement=judgement,
         rows=rows,
         cause=MONITORING,
@@ -185,7 +187,7 @@ def finite(value: Any) -> float | None:
     return float(value) if value is not None and math.isfinite(value) else None
 
 
-def plain(detail: Mapping[str, Any]) -> dict[str, Scalar]:
+def to_json_values(detail: Mapping[str, Any]) -> dict[str, Scalar]:
     """`detail` with JSON values only: whole numbers, finite floats, text, None."""
     return {str(name): _scalar(value) for name, value in detail.items()}
 

@@ -1,7 +1,7 @@
 """Assigns firing alerts to incidents: one incident for each model and cause.
 
-Only three things count: when the changes began, what they are about, and what is known to have
-changed before them. Numbers don't.
+It compares when the changes began, what they are about, and what is known to have changed before
+them. The sizes of the changes play no part.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 
 from driftline.alerting.lifespans import TOGETHER, Lifespans
 from driftline.types.alert import Alert
+from driftline.types.family import Family
 from driftline.types.incident import Incident, Upstream
 
-WHOLE = frozenset({"service", "monitoring"})
+WHOLE = frozenset({Family.SERVICE, Family.MONITORING})
 """Families about the feed or the agent as a whole: their alerts always share one incident."""
 
 

@@ -1,13 +1,13 @@
 """Which messages are held back, which are released, and the cap of pages.
 
-Nothing is lost: what is held back is in the history with the reason, and whoever got the opening
-of an incident gets its end.
+What is held back is in the history with the reason. Whoever got the opening of an incident gets
+its end.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from driftline.alerting.digest import CAUSE, add_to_digest, resolve_digest
 from driftline.alerting.incident import Change, Occasion, make_change
@@ -16,8 +16,8 @@ from driftline.alerting.work import Step, Work
 from driftline.types.incident import Hold, HoldKind, Incident, Reason
 from driftline.types.model import Severity
 from driftline.types.notification import Event
+from driftline.types.times import DAY
 
-DAY = timedelta(hours=24)
 ALWAYS = frozenset({Event.RESOLVED, Event.ACKNOWLEDGED, Event.SILENCED})
 """Events that are sent whatever holds the others: they wake nobody."""
 PAGING = frozenset(
@@ -31,11 +31,11 @@ def hold_back(previous: Step, silencing: Silencing, now: datetime) -> Step:
 
     Call it after the acts of people were applied.
     """
-    work = Work.on(previous)
+    work = Work.continue_step(previous)
     changes, work.changes = work.changes, []
-    review = _Review(work, silencing, now)
+    hold_pass = HoldPass(work, silencing, now)
     for change in changes:
-        work.changes.append(review.weigh(change))
+        work.changes.append(hold_pass.apply_hold(change))
     for incident in work.open:
         is_held = (
             incident.hold_reason
@@ -43,27 +43,27 @@ def hold_back(previous: Step, silencing: Silencing, now: datetime) -> Step:
             or incident.silence_id is not None
         )
         if incident.cause != CAUSE and (is_held or silencing.silences):
-            review.attend(incident)
+            hold_pass.release(incident)
     digest = next((incident for incident in work.open if incident.cause == CAUSE), None)
-    if review.over:
-        work.record(add_to_digest(work, digest, review.over, silencing.max_pages, now))
+    if hold_pass.excess_pages:
+        work.record(add_to_digest(work, digest, hold_pass.excess_pages, silencing.max_pages, now))
     elif digest is not None and not any(incident.id in digest.keys for incident in work.open):
         work.record(resolve_digest(digest, now))
     return work.step(previous.notes, now)
 
 
-class _Review:
+class HoldPass:
     """One pass over the changes and the open incidents of a model."""
 
     def __init__(self, work: Work, silencing: Silencing, now: datetime) -> None:
         self.work, self.silencing, self.now = work, silencing, now
-        self.over: list[Change] = []
+        self.excess_pages: list[Change] = []
         """Pages beyond the cap, for the digest."""
         self._inhibiting = silencing.inhibiting_incidents(
             (incident, work.members(incident)) for incident in work.open
         )
 
-    def weigh(self, change: Change) -> Change:
+    def apply_hold(self, change: Change) -> Change:
         """The change, with its hold if it is held back."""
         work = self.work
         incident = work.incidents.get(change.incident.id, change.incident)
@@ -83,7 +83,7 @@ class _Review:
             work.put(replace(incident, hold_reason=reason, unannounced=unannounced))
         return replace(change, hold=hold)
 
-    def attend(self, incident: Incident) -> None:
+    def release(self, incident: Incident) -> None:
         """Note a silence in the history of its incident, or release what nothing holds any more."""
         work, now = self.work, self.now
         members = work.members(incident)
@@ -110,7 +110,7 @@ class _Review:
             incident = replace(incident, hold_reason="")
             change = make_change(incident, Event.UPDATED, Reason.RELEASED, members, occasion)
             work.put(change.incident)
-            work.changes.append(self.weigh(change))
+            work.changes.append(self.apply_hold(change))
 
     def _find_hold(self, incident: Incident, reason: Reason) -> Hold | None:
         members = self.work.members(self.work.incidents.get(incident.id, incident))
@@ -137,5 +137,5 @@ class _Review:
             work.pages.append(self.now)
             work.new_pages.append((incident.id, change.incident.revision))
             return None
-        self.over += [change] if incident.resolved_at is None else []
+        self.excess_pages += [change] if incident.resolved_at is None else []
         return Hold(HoldKind.CAP, f"{max_pages} pages in 24 hours are the most: in the digest")

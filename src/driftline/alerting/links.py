@@ -13,6 +13,7 @@ from hashlib import sha256
 from urllib.parse import quote
 
 from driftline.alerting.digest import CAUSE
+from driftline.types.family import Family
 from driftline.types.notification import Event, Notification
 
 GOOD_FOR = timedelta(days=7)
@@ -55,7 +56,7 @@ def possible_acts(notification: Notification) -> dict[str, str]:
     if notification.cause == CAUSE:
         return {}
     is_drifting = any(
-        alert.cause == "drift" and alert.state == "firing" for alert in notification.alerts
+        alert.cause == Family.DRIFT and alert.state == "firing" for alert in notification.alerts
     )
     return {label: act for label, act in ACTS.items() if act != "accept" or is_drifting}
 

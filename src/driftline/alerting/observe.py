@@ -10,7 +10,7 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
-from driftline.alerting.fact import Fact, finite, plain
+from driftline.alerting.fact import Fact, finite, to_json_values
 from driftline.types.alert import Alert, AlertEntry, AlertState
 from driftline.types.model import Severity, Verdict
 from driftline.types.records import JudgedMeasurement
@@ -126,10 +126,10 @@ def _entry(fact: Fact) -> AlertEntry:
         value=finite(number.value),
         was=finite(number.was),
         interval=(ends[0], ends[1]) if ends[0] is not None and ends[1] is not None else None,
-        detail=plain(number.detail),
+        detail=to_json_values(number.detail),
         **NOT_REMEMBERED,
     )
-    judgement = replace(fact.judgement, verdict=fact.verdict, within=False)
+    judgement = replace(fact.judgement, verdict=fact.verdict, is_within_bounds=False)
     return AlertEntry(
         start=fact.start,
         end=fact.end,

@@ -15,6 +15,7 @@ from cronsim import CronSim
 from driftline.types.alert import Alert
 from driftline.types.incident import Hold, HoldKind, Incident, Reason
 from driftline.types.matchers import Matchers
+from driftline.types.monitoring_kind import MonitoringKind
 
 OF_INCIDENT = frozenset({"model", "severity", "id"})
 """Matcher names of an incident.
@@ -25,7 +26,7 @@ All others are of alerts: `family`, `check`, `measurement`, `segment`, `version`
 Inhibition = tuple[Matchers, Matchers]
 """While an incident of the model touches the first, those that match the second are held back."""
 UNREAD = (
-    Matchers.parse("family=monitoring,check=source,measurement=reading"),
+    Matchers.parse(f"family=monitoring,check=source,measurement={MonitoringKind.READING}"),
     Matchers.parse("family=drift|quality"),
 )
 """While the source can't be read, what remains of its rows says little about the model."""

@@ -39,7 +39,7 @@ def step(
     their start, so several in one call give the same as one call each. The order of facts within
     a window doesn't matter.
     """
-    work = Work.of(state)
+    work = Work.from_state(state)
     notes: list[Note] = []
     for lane, group in _windows(facts):
         previous = _members(work.alerts.values(), lane)
@@ -65,7 +65,7 @@ def retire(state: AlertingState, is_gone: Callable[[Alert], bool], at: datetime)
     An incident that only they kept open is resolved with the reason `no longer watched`; `at` is
     the end of its time.
     """
-    work = Work.of(state)
+    work = Work.from_state(state)
     retired = {key: alert for key, alert in sorted(state.alerts.items()) if is_gone(alert)}
     occasion = Occasion(window=(at, at), phrasebook=work.phrasebook)
     for incident in by_age(state.incidents.values()):

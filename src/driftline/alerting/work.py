@@ -79,7 +79,7 @@ class Work:
     _incidents: dict[str, Incident] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, state: AlertingState) -> Work:
+    def from_state(cls, state: AlertingState) -> Work:
         """Begin with `state`."""
         return cls(
             alerts=dict(state.alerts),
@@ -90,9 +90,9 @@ class Work:
         )
 
     @classmethod
-    def on(cls, previous: Step) -> Work:
+    def continue_step(cls, previous: Step) -> Work:
         """Continue after a step."""
-        work = cls.of(previous.state)
+        work = cls.from_state(previous.state)
         work.changes, work.new_pages = list(previous.changes), list(previous.new_pages)
         work._alerts, work._incidents = dict(previous.alerts), dict(previous.incidents)
         return work

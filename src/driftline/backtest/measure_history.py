@@ -14,21 +14,20 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from driftline.agent.closing import ModelEvaluation
 from driftline.backtest.parallel import ReportProgress, run_parallel
-from driftline.contracts.check import Earlier
+from driftline.contracts.check import PastValue
 from driftline.contracts.rule import Unusual
-from driftline.evaluate.evidence.unusual_rule import observe
+from driftline.evaluate.evidence.unusual_rule import make_observation
 from driftline.evaluate.judge_windows import measure_window
-from driftline.state.measurements import labels_json
 from driftline.state.store import Store
-from driftline.state.tables import from_micros
+from driftline.types.arrays import Floats
+from driftline.types.labels import labels_json
 from driftline.types.model import Judgement, Measurement, Schema, Verdict
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
+from driftline.types.times import from_micros
 
-Floats = NDArray[np.float64]
 MAX_EARLIER_WINDOWS = 1000
 """The most earlier windows that a check can read."""
 MIN_GROUPS = 50
@@ -100,7 +99,7 @@ class MeasuredWindows:
             judgement=judgement,
             rows=rows,
             cause=series.cause,
-            watched=series.rule,
+            past_rule=series.rule,
         )
 
 
@@ -116,7 +115,7 @@ def _nan_if_none(value: float | None) -> float:
 class _EarlierValues:
     """Values of earlier windows of this run, for the checks that read them."""
 
-    values: dict[tuple[str, str, str, str, str], list[Earlier]] = field(
+    values: dict[tuple[str, str, str, str, str], list[PastValue]] = field(
         default_factory=lambda: defaultdict(list)
     )
     """By version, segment, check, name and labels; oldest first."""
@@ -125,7 +124,7 @@ class _EarlierValues:
 
     def __call__(
         self, key: WindowKey, check: str, name: str, labels: Mapping[str, str], limit: int
-    ) -> Sequence[Earlier]:
+    ) -> Sequence[PastValue]:
         """The newest `limit` values of a series; see `evaluate.judge_windows.HistoryOf`."""
         self.readers.add(check)
         return self.values[(key.version, key.segment, check, name, labels_json(labels))][-limit:]
@@ -137,7 +136,7 @@ class _EarlierValues:
                 series = self.values[
                     (key.version, key.segment, row.check, m.name, labels_json(m.labels))
                 ]
-                series.append(Earlier(from_micros(key.start), m.value, row.rows, row.verdict))
+                series.append(PastValue(from_micros(key.start), m.value, row.rows, row.verdict))
                 if len(series) > 2 * MAX_EARLIER_WINDOWS:
                     del series[:MAX_EARLIER_WINDOWS]
 
@@ -232,7 +231,7 @@ class _Packer:
                     continue
                 if row.judgement.verdict is not Verdict.OK:
                     judgements[len(series)] = row.judgement
-                    if row.verdict == Verdict.CHANGED and row.watched is None:
+                    if row.verdict == Verdict.CHANGED and row.past_rule is None:
                         details[len(series)] = row.measurement.detail
                 series.append(self._series_of(due.key, row))
                 numbers.append(self._numbers(due.key, row))
@@ -248,7 +247,7 @@ class _Packer:
         )
 
     def _series_of(self, key: WindowKey, row: JudgedMeasurement) -> Series:
-        m, is_watched = row.measurement, row.watched is not None
+        m, is_watched = row.measurement, row.past_rule is not None
         labels = labels_json(m.labels)
         identity = (key.version, key.segment, row.check, m.name, labels, m.unit, is_watched)
         if identity not in self._series:
@@ -260,7 +259,7 @@ class _Packer:
                 labels=tuple(sorted(m.labels.items())),
                 unit=m.unit,
                 cause=row.cause,
-                rule=row.watched,
+                rule=row.past_rule,
             )
         return self._series[identity]
 
@@ -271,9 +270,9 @@ class _Packer:
         raw = m.detail.get("raw")
         raw_value = raw if isinstance(raw, (int, float)) else np.nan
         numbers = (_nan_if_none(m.value), _nan_if_none(m.was), low, high, row.rows, raw_value)
-        if row.watched is None:
+        if row.past_rule is None:
             return (*numbers, *[np.nan] * (NEUTRAL - RAW))
-        observation = observe(key, row, row.watched, self._schema)
+        observation = make_observation(key, row, row.past_rule, self._schema)
         return (
             *numbers,
             observation.level,

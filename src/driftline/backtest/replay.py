@@ -27,7 +27,12 @@ from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
 from driftline.evaluate.evidence.engine import WindowEvidence, add_window
 from driftline.evaluate.evidence.observation import Panel, StreamNumbers
 from driftline.evaluate.evidence.outcome import stream_outcomes
-from driftline.evaluate.evidence.unusual_rule import BOUND, apply_outcome, lasting_size, observe
+from driftline.evaluate.evidence.unusual_rule import (
+    BOUND,
+    apply_outcome,
+    lasting_size,
+    make_observation,
+)
 from driftline.evaluate.judge_windows import (
     add_upstream,
     check_failure_fact,
@@ -35,9 +40,9 @@ from driftline.evaluate.judge_windows import (
     find_new_versions,
     schema_changes,
 )
-from driftline.state.tables import from_micros
 from driftline.types.model import Schema
 from driftline.types.records import JudgedMeasurement, WindowKey
+from driftline.types.times import from_micros
 
 PROGRESS_WINDOWS = 50
 """Windows between two progress reports."""
@@ -85,7 +90,7 @@ class SeriesLayout:
             row, series = self.windows.row(index), self.series[index]
             assert series.rule is not None
             key = WindowKey(self.model, start, series.version, series.segment)
-            observations.append(observe(key, row, series.rule, self.schema))
+            observations.append(make_observation(key, row, series.rule, self.schema))
         return Panel.of(observations)
 
     @cached_property
@@ -121,7 +126,7 @@ class Replay:
     """By name of the check."""
     policy: AlarmPolicy
     lateness: timedelta
-    life: Lifespans
+    lifespans: Lifespans
     reference: str = ""
     """Name of the reference, for people."""
     state: AlertingState = field(default_factory=AlertingState)
@@ -151,7 +156,7 @@ class Replay:
                     find_new_versions(window.group, versions_between),
                     schema_changes(self.plans.values()),
                 )
-                result = step(self.state, facts, end + self.lateness, self.life)
+                result = step(self.state, facts, end + self.lateness, self.lifespans)
                 self.state = result.state
                 for change in result.changes:
                     yield ReplayedChange(start, change)

@@ -25,7 +25,7 @@ from driftline.backtest.tune_budget import Trial, choose_trial, propose_settings
 
 BATCH = 3
 """Shuffled histories that are judged side by side: more need more memory and less time."""
-Progress = Callable[[str, int, int], None]
+ReportStage = Callable[[str, int, int], None]
 """Takes the stage, the number of steps that are done, and of all."""
 
 
@@ -36,7 +36,7 @@ def run_backtest(
     shuffles: int,
     tune: bool,
     processes: int,
-    progress: Progress,
+    progress: ReportStage,
 ) -> Backtest:
     """Run the backtest of one model with `shuffles` shuffled histories.
 

@@ -16,10 +16,10 @@ from typing import Any
 import yaml
 
 from driftline.backtest.replay import ReplayedChange
-from driftline.state.tables import from_micros
 from driftline.types.errors import DriftlineError
 from driftline.types.model import Severity
 from driftline.types.notification import Event
+from driftline.types.times import from_micros
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,23 +16,20 @@ from numpy.typing import NDArray
 from scipy import stats as law
 
 from driftline.alerting.fact import lane_of
-from driftline.backtest.measure_history import (
-    ENGINE_ROWS,
-    Floats,
-    MeasuredWindows,
-    Series,
-)
+from driftline.backtest.measure_history import ENGINE_ROWS, MeasuredWindows, Series
 from driftline.backtest.parallel import ReportProgress
 from driftline.evaluate.evidence.alarm_policy import YEAR, AlarmPolicy
-from driftline.evaluate.evidence.baseline import DAY, Baseline, Calendar
+from driftline.evaluate.evidence.baseline import Baseline, Calendar
 from driftline.evaluate.evidence.engine import STRONG_MEMORY, add_window, budget_shares
 from driftline.evaluate.evidence.observation import Observation, Panel, StreamNumbers
 from driftline.evaluate.evidence.trail import Stream
-from driftline.evaluate.evidence.unusual_rule import observe
+from driftline.evaluate.evidence.unusual_rule import make_observation
+from driftline.types.arrays import Floats
 from driftline.types.model import Schema
 from driftline.types.records import WindowKey
+from driftline.types.times import DAY_MICROS
 
-BASELINE_LIFETIME = 7 * DAY
+BASELINE_LIFETIME = 7 * DAY_MICROS
 """How long a baseline is used here: windows are alike, so it need not be newer."""
 CONFIDENCE = 0.95
 """Confidence of the bounds of an alarm rate."""
@@ -118,7 +115,7 @@ class SeriesMatrix:
                         key = WindowKey(model, start, series.version, series.segment)
                         assert series.rule is not None
                         row = window.row(index)
-                        observations.append(observe(key, row, series.rule, schema))
+                        observations.append(make_observation(key, row, series.rule, schema))
                 layouts[id(window.series)] = (
                     np.array(places, np.int64),
                     np.array([columns[window.series[index]] for index in places], np.int64),

@@ -25,11 +25,11 @@ from driftline.extensions.phrasebook import Phrasebook
 from driftline.state import windows
 from driftline.state.factory import open_store
 from driftline.state.store import Store
-from driftline.state.tables import as_micros, from_micros
 from driftline.types.errors import StateError
 from driftline.types.records import DueWindow
+from driftline.types.times import as_micros, from_micros
 
-Progress = Callable[[int, int], None]
+ReportCount = Callable[[int, int], None]
 """Takes the number of windows that are done, and of all."""
 
 
@@ -42,7 +42,7 @@ class StoredHistory:
     """Length of a window."""
     lateness: timedelta
     false_pages_per_year: float
-    life: Lifespans
+    lifespans: Lifespans
     phrasebook: Phrasebook | None
     open_store: Callable[[], Store]
     groups: Sequence[Sequence[DueWindow]]
@@ -58,7 +58,7 @@ class StoredHistory:
         """The alarm policy of the configuration."""
         return AlarmPolicy(self.length // timedelta(microseconds=1), self.false_pages_per_year)
 
-    def measure(self, progress: Progress, processes: int) -> list[MeasuredWindows]:
+    def measure(self, progress: ReportCount, processes: int) -> list[MeasuredWindows]:
         """Measure every window with every check."""
         return measure_history(self.evaluation, self.open_store, self.groups, progress, processes)
 
@@ -66,7 +66,7 @@ class StoredHistory:
         self,
         windows: Sequence[MeasuredWindows],
         policy: AlarmPolicy,
-        progress: Progress = lambda count, total: None,
+        progress: ReportCount = lambda count, total: None,
     ) -> list[ReplayedChange]:
         """Replay all windows; returns the changes of incidents from `since` on."""
         reference = self.evaluation.reference
@@ -76,7 +76,7 @@ class StoredHistory:
             plans={plan.name: plan for plan in self.evaluation.plans},
             policy=policy,
             lateness=self.lateness,
-            life=self.life,
+            lifespans=self.lifespans,
             reference=reference.name,
             state=AlertingState(phrasebook=self.phrasebook),
         )
@@ -126,7 +126,7 @@ def load_history(
             "`agent.keep.profiles_hourly`, then only days are"
         )
     plans = [
-        replace(plan, check=plan.check.only(frozenset(plan.rules_by_measurement)))
+        replace(plan, check=plan.check.restrict_to(frozenset(plan.rules_by_measurement)))
         for plan in settings.plans
     ]
     evaluation = ModelEvaluation(
@@ -143,7 +143,7 @@ def load_history(
         length=settings.config.windows.length,
         lateness=settings.config.windows.lateness,
         false_pages_per_year=settings.config.false_pages_per_year,
-        life=settings.alerts.life,
+        lifespans=settings.alerts.lifespans,
         phrasebook=settings.alerts.phrasebook,
         open_store=open_readonly,
         groups=[*earlier.groups, *to_judge.groups],

@@ -23,7 +23,7 @@ from driftline.backtest.score import (
 from driftline.backtest.shuffled_history import AlarmRate, NoisySeries
 from driftline.backtest.stored_history import StoredHistory
 from driftline.backtest.tune_budget import Trial
-from driftline.state.tables import from_micros
+from driftline.types.times import from_micros
 
 YEAR = timedelta(days=365.25)
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")

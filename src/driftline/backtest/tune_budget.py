@@ -19,7 +19,7 @@ from driftline.backtest.shuffled_history import (
     alarm_rate,
     replay_shuffled,
 )
-from driftline.backtest.stored_history import Progress, StoredHistory
+from driftline.backtest.stored_history import ReportCount, StoredHistory
 
 BUDGETS = (0.25, 0.5, 1.0, 2.0, 4.0, 12.0)
 """False pages a year that are tried."""
@@ -49,7 +49,7 @@ def try_budgets(
     matrix: SeriesMatrix,
     known_incidents: Sequence[KnownIncident],
     processes: int,
-    progress: Progress,
+    progress: ReportCount,
 ) -> list[Trial]:
     """Try every budget of `BUDGETS` and the configured one; smallest first."""
     budgets = sorted({*BUDGETS, history.false_pages_per_year})

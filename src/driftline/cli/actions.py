@@ -62,7 +62,7 @@ def list_runs(incident: str | None, config: Path, as_json: bool) -> int:
     with open_state(load_config(config)) as store, store.read() as connection:
         runs = action_runs.load_runs(connection, incident)
     if as_json:
-        click.echo(json.dumps([run.plain() for run in runs], ensure_ascii=False, indent=2))
+        click.echo(json.dumps([run.to_json_values() for run in runs], ensure_ascii=False, indent=2))
     else:
         _show(runs)
     return 0
@@ -249,7 +249,7 @@ def _order(connection: Connection, name: str, incident: str) -> Order:
 def _report(run: Run | None, error: str, as_json: bool) -> int:
     """Print the outcome; returns the exit code."""
     if as_json:
-        document = {"run": None if run is None else run.plain(), "error": error}
+        document = {"run": None if run is None else run.to_json_values(), "error": error}
         click.echo(json.dumps(document, ensure_ascii=False, indent=2))
     elif error:
         click.echo(f"not done: {error}", err=True)

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from driftline.cli.options import PAINT, config_option, json_option, parse_time
 from driftline.types.model import Severity
-from driftline.types.phrasing import clean, lasting, number, utc
+from driftline.types.phrasing import clean, format_span_length, number, utc
 
 if TYPE_CHECKING:
     from driftline.backtest.score import ReplayedAlarm
@@ -172,7 +172,7 @@ def _show(result: Backtest) -> None:
     history = result.history
     learning_windows = document["learnt_from"]
     learning = f", {learning_windows:,} before them to learn from" if learning_windows else ""
-    length = lasting(history.since, history.since + history.length)
+    length = format_span_length(history.since, history.since + history.length)
     console.print(
         f"[bold]{escape(document['model'])}[/]: {document['windows']:,} windows of {length} "
         f"from {history.since:%Y-%m-%d %H:%M} to {history.until:%Y-%m-%d %H:%M} UTC{learning}"
@@ -262,7 +262,7 @@ def _alarms(console: Console, result: Backtest) -> None:
 
 def _length(alarm: ReplayedAlarm) -> str:
     return (
-        f" [dim]for {lasting(alarm.start, alarm.resolved_at)}[/]"
+        f" [dim]for {format_span_length(alarm.start, alarm.resolved_at)}[/]"
         if alarm.resolved_at
         else " [dim]still on[/]"
     )
@@ -308,7 +308,7 @@ def _show_known_incidents(console: Console, result: Backtest) -> None:
         outcome = (
             "[red]not found[/]"
             if after is None
-            else f"found after {lasting(start, start + timedelta(seconds=after))}"
+            else f"found after {format_span_length(start, start + timedelta(seconds=after))}"
         )
         console.print(f"known    {escape(label)}: {outcome}")
     table = Table("", "found", "alarms", "of them false", "median delay", box=None)
@@ -322,7 +322,7 @@ def _show_known_incidents(console: Console, result: Backtest) -> None:
             f"{score['found']} of {len(result.known_incidents)}",
             f"{score['alarms']:,}",
             f"{score['false']:,}",
-            "" if delay is None else lasting(epoch, epoch + timedelta(seconds=delay)),
+            "" if delay is None else format_span_length(epoch, epoch + timedelta(seconds=delay)),
         )
     console.print(table)
 
@@ -361,7 +361,7 @@ def _show_trials(console: Console, result: Backtest, document: dict[str, Any]) -
             str(row["alarms"]),
             str(row["found"]),
             "" if row["false"] is None else str(row["false"]),
-            "" if delay is None else lasting(epoch, epoch + timedelta(seconds=delay)),
+            "" if delay is None else format_span_length(epoch, epoch + timedelta(seconds=delay)),
             number(row["shuffled_a_year"]),
             "best" if row["chosen"] else "" if row["kept"] else "not kept",
         )

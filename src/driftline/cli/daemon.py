@@ -13,7 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from driftline.agent.agent import Agent
-from driftline.agent.composition_root import read_config, running, system_clock
+from driftline.agent.composition_root import open_agent, read_config, system_clock
 from driftline.agent.standby import POLL, Standby
 from driftline.state.factory import open_store
 from driftline.state.store import Store
@@ -47,7 +47,7 @@ def daemon(path: Path, verbose: bool) -> int:
         has_led = True
         if store is not None:
             try:
-                with running(config, store=store, log=log) as agent:
+                with open_agent(config, store=store, log=log) as agent:
                     new_config = _work(
                         agent, config, path=path, log=log, signals=signals, systemd=systemd
                     )

@@ -55,6 +55,7 @@ def doctor(config: Path, as_json: bool, send: bool) -> None:
 def _examine(path: Path, send: bool, as_json: bool) -> list[Finding]:
     from driftline.agent.composition_root import make_guard, read_config, system_clock
     from driftline.agent.context_factory import ContextFactory
+    from driftline.agent.model_settings import phrasebook_for
     from driftline.contracts.context import StartContext
     from driftline.contracts.plugin import Plugin
     from driftline.telemetry.logs import make_log
@@ -65,6 +66,7 @@ def _examine(path: Path, send: bool, as_json: bool) -> list[Finding]:
         console=sys.stderr if as_json else sys.stdout,
         clock=system_clock,
         base=config.origin.parent,
+        phrasebook=phrasebook_for(config),
     )
     findings: list[Finding] = []
 
@@ -73,7 +75,8 @@ def _examine(path: Path, send: bool, as_json: bool) -> list[Finding]:
             guard.call(f"{part}.start", plugin.start, context, timeout=30)
             text = guard.call(f"{part}.probe", plugin.probe, timeout=30)
             if test:
-                guard.call(f"{part}.send", plugin.send, _test_message(part, now), timeout=30)  # type: ignore[attr-defined]
+                send = plugin.send  # type: ignore[attr-defined]
+                guard.call(f"{part}.send", send, _test_message(part, now), timeout=30)
                 text = "took a test message"
             findings.append(Finding(part, True, text))
         except DriftlineError as error:
@@ -92,7 +95,10 @@ def _examine(path: Path, send: bool, as_json: bool) -> list[Finding]:
             sources[f"models.{name}.labels"] = model.labels.plugin
         for part, source in sources.items():
             attempt(
-                part, source, StartContext(name=name, log=log, clock=system_clock, base=base), False
+                part,
+                source,
+                StartContext(name=name, log=log, clock=system_clock, config_folder=base),
+                False,
             )
     for name, sink in config.sinks.items():
         context = contexts.sink_context(name, sink, log)

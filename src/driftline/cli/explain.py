@@ -154,14 +154,15 @@ def _finding(console: Console, finding: dict[str, Any], phrasebook: Phrasebook) 
 
     from driftline.types.phrasing import (
         clean,
-        describe_movement,
+        find_movement,
+        format_span_length,
         interval,
-        lasting,
         number,
         subject,
     )
 
     fact = _fact(finding)
+    movement = find_movement(fact)
     verdict = finding["verdict"] or "not judged"
     version = f"version {finding['version']}" if finding["version"] else ""
     series = " ".join(part for part in (subject(fact), version) if part)
@@ -172,7 +173,7 @@ def _finding(console: Console, finding: dict[str, Any], phrasebook: Phrasebook) 
     console.print(f"\n[{paint}]{verdict:8}[/] {check}: [bold]{measurement}[/]{suffix}")
     facts = [
         phrasebook.figure(fact),
-        describe_movement(fact),
+        "" if movement is None else movement.text,
         interval(fact),
         f"{finding['rows']:,} rows",
     ]
@@ -189,7 +190,11 @@ def _finding(console: Console, finding: dict[str, Any], phrasebook: Phrasebook) 
     if finding["since"] and finding["verdict"] == "changed":
         since = datetime.fromisoformat(finding["since"])
         newest = datetime.fromisoformat(finding["window"] or finding["since"])
-        length = f", {lasting(since, newest)} before the window shown" if newest > since else ""
+        length = (
+            f", {format_span_length(since, newest)} before the window shown"
+            if newest > since
+            else ""
+        )
         console.print(f"         changed since {_short(finding['since'])}{length}")
     past = [
         f"{_short(row['window'])[11:16]} {number(row['value'])} {row['verdict']}".strip()

@@ -19,7 +19,7 @@ from driftline.cli.options import (
     duration_option,
     json_option,
 )
-from driftline.cli.state import open_desk
+from driftline.cli.state import open_incident_service
 
 
 @click.command("incidents")
@@ -31,8 +31,8 @@ def list_incidents(with_resolved: bool, config: Path, as_json: bool) -> None:
 
     Exits with 1 when an incident is open.
     """
-    with open_desk(config) as desk:
-        rows = desk.list_incidents(every=with_resolved)
+    with open_incident_service(config) as service:
+        rows = service.list_incidents(every=with_resolved)
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
     else:
@@ -80,8 +80,10 @@ def acknowledge(incident: str, author: str, reason: str, config: Path) -> None:
     """
     from driftline.alerting.acts import ActKind
 
-    with open_desk(config) as desk:
-        _confirm("acknowledged", *desk.ask(ActKind.ACKNOWLEDGE, incident, author, reason))
+    with open_incident_service(config) as service:
+        _confirm(
+            "acknowledged", *service.request_act(ActKind.ACKNOWLEDGE, incident, author, reason)
+        )
 
 
 @click.command("snooze")
@@ -96,8 +98,10 @@ def snooze(incident: str, length: timedelta, author: str, reason: str, config: P
     """
     from driftline.alerting.acts import ActKind
 
-    with open_desk(config) as desk:
-        _confirm("snoozed", *desk.ask(ActKind.SNOOZE, incident, author, reason, lasting=length))
+    with open_incident_service(config) as service:
+        _confirm(
+            "snoozed", *service.request_act(ActKind.SNOOZE, incident, author, reason, length=length)
+        )
 
 
 def _confirm(act: str, name: str, outcome: str) -> None:

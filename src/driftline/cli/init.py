@@ -72,7 +72,9 @@ def init(
     kind, options = registry.source_for(where, endpoint_url)
     source: Source = registry.get("source", kind).model_validate(options)
     now = system_clock()
-    source.start(StartContext(name=model, log=make_log(), clock=system_clock, base=output.parent))
+    source.start(
+        StartContext(name=model, log=make_log(), clock=system_clock, config_folder=output.parent)
+    )
     try:
         inspection = inspect_logs(source, registry, now)
     finally:

@@ -38,7 +38,7 @@ class TestDelivery:
     reference: str = ""
     """The id by which the receiver knows the message."""
 
-    def plain(self) -> dict[str, object]:
+    def to_json_values(self) -> dict[str, object]:
         """Return it as JSON has it."""
         return {
             "title": self.title,
@@ -111,7 +111,10 @@ def send_test(sink: str, scenario: str, config: Path, as_json: bool) -> None:
     _check_sink(settings, sink)
     deliveries = _send(settings, sink, scenario, as_json)
     if as_json:
-        document = {"sink": sink, "messages": [delivery.plain() for delivery in deliveries]}
+        document = {
+            "sink": sink,
+            "messages": [delivery.to_json_values() for delivery in deliveries],
+        }
         click.echo(json.dumps(document, ensure_ascii=False, indent=2))
     else:
         for delivery in deliveries:
@@ -129,6 +132,7 @@ def _check_sink(config: Config, sink: str) -> None:
 def _send(config: Config, name: str, scenario: str, as_json: bool) -> list[TestDelivery]:
     from driftline.agent.composition_root import make_guard, system_clock
     from driftline.agent.context_factory import ContextFactory
+    from driftline.agent.model_settings import phrasebook_for
     from driftline.delivery.redaction import redact_secrets
     from driftline.delivery.rendering.scenarios import scenario as messages
     from driftline.telemetry.logs import make_log
@@ -139,6 +143,7 @@ def _send(config: Config, name: str, scenario: str, as_json: bool) -> list[TestD
         console=sys.stderr if as_json else sys.stdout,
         clock=system_clock,
         base=config.origin.parent,
+        phrasebook=phrasebook_for(config),
     )
     http, reference = RecordingHttp(contexts.http_client(sink.allow_private)), ""
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from driftline.cli.options import author_options, config_option, json_option
-from driftline.cli.state import open_desk, open_state
+from driftline.cli.state import open_incident_service, open_state
 
 if TYPE_CHECKING:
     from driftline.onboarding.importing import BaselineFile, ImportedBaseline
@@ -40,8 +40,8 @@ def accept_change(incident: str, author: str, reason: str, config: Path) -> None
     """
     from driftline.alerting.acts import ActKind
 
-    with open_desk(config) as desk:
-        name, _ = desk.ask(ActKind.ACCEPT, incident, author, reason)
+    with open_incident_service(config) as service:
+        name, _ = service.request_act(ActKind.ACCEPT, incident, author, reason)
     click.echo(f"{name}: the agent builds a new reference when it next reads the source")
 
 
@@ -164,7 +164,9 @@ def _files(
         source: Source = registry.get("source", type_name).model_validate(options)
         try:
             source.start(
-                StartContext(name="import", log=make_log(), clock=system_clock, base=Path.cwd())
+                StartContext(
+                    name="import", log=make_log(), clock=system_clock, config_folder=Path.cwd()
+                )
             )
             contents = read_files(source, system_clock())
         except DriftlineError as error:

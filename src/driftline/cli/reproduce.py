@@ -53,7 +53,10 @@ def reproduce(incident: str, start: str | None, config: Path, as_json: bool) -> 
     settings = root.read_config(config)
     guard = root.make_guard(root.system_clock)
     context = StartContext(
-        name="reproduce", log=make_log(), clock=root.system_clock, base=settings.origin.parent
+        name="reproduce",
+        log=make_log(),
+        clock=root.system_clock,
+        config_folder=settings.origin.parent,
     )
     with open_state(settings) as store:
         with store.read() as connection:

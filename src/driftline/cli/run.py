@@ -13,7 +13,7 @@ from types import FrameType
 import click
 
 from driftline.agent.callbacks import Callbacks
-from driftline.agent.composition_root import read_config, running
+from driftline.agent.composition_root import open_agent, read_config
 from driftline.cli.daemon import daemon
 from driftline.cli.options import config_option
 from driftline.cli.progress import bar
@@ -65,7 +65,7 @@ def _once(path: Path, as_json: bool, verbose: bool) -> int:
     signal.signal(signal.SIGTERM, stop)
     with (
         bar(rows=True) as progress,
-        running(
+        open_agent(
             config,
             log=log,
             console=sys.stderr if as_json else sys.stdout,

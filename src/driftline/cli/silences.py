@@ -18,7 +18,7 @@ from driftline.cli.options import (
     json_option,
     parse_time,
 )
-from driftline.cli.state import open_desk
+from driftline.cli.state import open_incident_service
 
 
 @click.command("silence")
@@ -40,9 +40,9 @@ def add_silence(
     MATCHERS are `model`, `severity`, `family`, `check`, `column`, `segment` or any label, each
     with a pattern. All of them must match: 'model=churn,column=age*,severity=info|warning'.
     """
-    with open_desk(config) as desk:
+    with open_incident_service(config) as service:
         begin = None if start is None else parse_time("--from", start)
-        number = desk.silence(matchers, author, reason, lasting=length, start=begin)
+        number = service.silence(matchers, author, reason, length=length, start=begin)
     click.echo(f"silence {number} is stored; `driftline silences expire {number}` ends it")
 
 
@@ -56,8 +56,8 @@ def silences_group() -> None:
 @json_option
 def list_silences(config: Path, as_json: bool) -> None:
     """List the silences that are active or planned."""
-    with open_desk(config) as desk:
-        rows = desk.silences()
+    with open_incident_service(config) as service:
+        rows = service.silences()
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
         return
@@ -75,6 +75,6 @@ def list_silences(config: Path, as_json: bool) -> None:
 @config_option
 def end_silence(number: int, author: str, reason: str, config: Path) -> None:
     """End silence NUMBER now."""
-    with open_desk(config) as desk:
-        desk.expire(number, author, reason)
+    with open_incident_service(config) as service:
+        service.expire(number, author, reason)
     click.echo(f"silence {number} is over")

@@ -14,7 +14,7 @@ import click
 
 if TYPE_CHECKING:
     from driftline.config import Config
-    from driftline.incidents.desk import Desk
+    from driftline.incidents.incident_service import IncidentService
     from driftline.state.store import Store
 
 
@@ -31,18 +31,18 @@ def open_state(config: Config) -> Iterator[Store]:
 
 
 @contextmanager
-def open_desk(path: Path) -> Iterator[Desk]:
+def open_incident_service(path: Path) -> Iterator[IncidentService]:
     """Open the incidents of the configuration at `path`.
 
     Raises click.UsageError for an act that is not possible.
     """
     from driftline.agent.composition_root import system_clock
     from driftline.config import load_config
-    from driftline.incidents.desk import ActRefused, Desk
+    from driftline.incidents.incident_service import ActRefused, IncidentService
 
     with open_state(load_config(path)) as store:
         try:
-            yield Desk(store, system_clock)
+            yield IncidentService(store, system_clock)
         except ActRefused as error:
             raise click.UsageError(str(error)) from None
 

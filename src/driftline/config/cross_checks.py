@@ -14,7 +14,7 @@ from typing import Annotated, Any, get_args, get_origin
 from driftline.config.document import Document, Loc
 from driftline.config.mistakes import unknown_name
 from driftline.config.references import has_reference
-from driftline.contracts.check import COLUMNS_OPTION, Check, NamesColumns
+from driftline.contracts.check import COLUMNS_OPTION, Check, ColumnNames
 from driftline.extensions.registry import Registry
 from driftline.types.errors import Problem
 from driftline.types.model import DERIVED, Kind
@@ -280,7 +280,7 @@ def _check_type(settings: Any, name: str, registry: Registry) -> type[Check] | N
 def find_named_columns(
     type_: type[Check], options: dict[str, Any], loc: Loc
 ) -> Iterator[tuple[Loc, str]]:
-    """Yield the columns that a check's options name, each with its place; see `NamesColumns`."""
+    """Yield the columns that a check's options name, each with its place; see `ColumnNames`."""
     for name, field in type_.model_fields.items():
         if name not in options:
             continue
@@ -303,7 +303,7 @@ def _find_marked_columns(
         yield from _find_marked_columns(inner, [*metadata, *more], value, loc)
         return
     for mark in metadata:
-        if isinstance(mark, NamesColumns) and isinstance(value, str):
+        if isinstance(mark, ColumnNames) and isinstance(value, str):
             with suppress(ValueError):
                 # A text that can't be read is an error of the option itself.
                 yield from ((loc, name) for name in mark.read(value))

@@ -34,7 +34,8 @@ class Quoted(str):
 class Loader(yaml.SafeLoader):
     """PyYAML's parser with the YAML 1.2 core schema: `NO`, `on` and `12:30` are text."""
 
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012  as the base class has it
+    # The base class declares it without ClassVar.
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
 
 
 _TAG = "tag:yaml.org,2002:"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Protocol, Self
 from driftline.contracts.plugin import Plugin
 from driftline.contracts.rule import Rule
 from driftline.contracts.wording import Wording
+from driftline.types.family import Family
 from driftline.types.model import Measurement, Schema
 
 if TYPE_CHECKING:
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class NamesColumns:
+class ColumnNames:
     """Marks an option, or a part of one, as text that names columns of the model's schema.
 
-    `Annotated[str, NamesColumns()]` is one column; with `read` the text names several, such as an
+    `Annotated[str, ColumnNames()]` is one column; with `read` the text names several, such as an
     expression. A name that the schema lacks is then an error of the configuration, with its place.
     """
 
@@ -31,7 +32,7 @@ class NamesColumns:
     """Returns the columns that a text names; raises ValueError where the text is wrong."""
 
 
-ColumnName = Annotated[str, NamesColumns()]
+ColumnName = Annotated[str, ColumnNames()]
 """An option, or a part of one, that is the name of a column."""
 
 
@@ -42,7 +43,7 @@ ModelPart = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class Earlier:
+class PastValue:
     """One earlier value of a measurement."""
 
     start: datetime
@@ -57,14 +58,14 @@ class History(Protocol):
 
     def __call__(
         self, name: str, labels: Mapping[str, str] | None = None, limit: int = 100
-    ) -> Sequence[Earlier]:
+    ) -> Sequence[PastValue]:
         """The newest `limit` values of one series."""
         ...
 
 
 def no_history(
     name: str, labels: Mapping[str, str] | None = None, limit: int = 100
-) -> Sequence[Earlier]:
+) -> Sequence[PastValue]:
     """The history of a model that has none."""
     return ()
 
@@ -97,8 +98,8 @@ class Check(Plugin, ABC):
 
     collectors: ClassVar[frozenset[str]] = frozenset({"numeric", "categories"})
     """The parts of a profile that it looks at."""
-    cause: ClassVar[str] = "drift"
-    """The family its alerts belong to: `drift`, `quality`, `service` or `performance`."""
+    cause: ClassVar[str] = Family.DRIFT.value
+    """The family its alerts belong to: one of `CHECK_FAMILIES`, such as `quality`."""
     main: ClassVar[str] = ""
     """The measurement that a rule without `measurement` judges; the check's type when empty."""
     default_rules: ClassVar[Mapping[str, Rule]] = {}
@@ -128,7 +129,7 @@ class Check(Plugin, ABC):
     They apply where the configuration has no `inhibit`.
     """
 
-    def wants(self) -> Mapping[str, tuple[str, ...]]:
+    def collector_options(self) -> Mapping[str, tuple[str, ...]]:
         """Return options for its collectors: texts by collector, such as expressions.
 
         A collector finds the options of all checks of its model in `ProfileSpec.options`. If they
@@ -136,7 +137,7 @@ class Check(Plugin, ABC):
         """
         return {}
 
-    def only(self, names: frozenset[str]) -> Self:
+    def restrict_to(self, names: frozenset[str]) -> Self:
         """Return the same check, free to leave out measurements with other names."""
         return self
 

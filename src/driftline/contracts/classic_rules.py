@@ -17,7 +17,7 @@ from driftline.types.model import Bound, BoundSide, Judgement, Severity, Verdict
 from driftline.types.phrasing import number
 
 if TYPE_CHECKING:
-    from driftline.stats.basics.sample import Floats
+    from driftline.types.arrays import Floats
 
 Side = Literal["above", "below", "both"]
 Correction = Literal["holm", "bh", "by", "simes"]
@@ -68,7 +68,9 @@ class PValue(BaseModel):
 
     def promise(self, windows: float) -> str:
         """Return the false alarms of a year with so many windows, in words."""
-        return f"{often(self.rate, windows)}, all columns of a check together, rows independent"
+        return (
+            f"{format_rate(self.rate, windows)}, all columns of a check together, rows independent"
+        )
 
     def judge(self, p_values: Sequence[float | None]) -> list[Judgement]:
         """Judge the measurements of one name in one window.
@@ -136,7 +138,7 @@ class Chart(BaseModel, ABC):
 
     def promise(self, windows: float) -> str:
         """Return the false alarms of a year with so many windows, in words."""
-        return f"{often(self.rate, windows)}, for each series, windows independent and normal"
+        return f"{format_rate(self.rate, windows)}, for each series, windows independent and normal"
 
     def judge(self, past: Sequence[float], value: float) -> Judgement:
         """Judge `value`, which follows the values of `past`, oldest first."""
@@ -301,7 +303,7 @@ class Cusum(Chart):
         )
 
 
-def often(rate: float, windows: float) -> str:
+def format_rate(rate: float, windows: float) -> str:
     """A rate per window in words: `about 1 in 160 windows, 2.3 a year`."""
     return f"about 1 in {_one_in(rate)} windows, {number(float(f'{rate * windows:.2g}'))} a year"
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 NOTHING_RENDERS = (
-    "the host renders messages; in tests, driftline.testing.start_context() brings what does"
+    "the host renders messages; in tests, driftline.testing.start_context() brings a renderer"
 )
 
 
@@ -114,15 +114,14 @@ def fail_to_connect(host: str, port: int) -> socket.socket:
     """Raise RuntimeError: the default of a context without a network."""
     raise RuntimeError(
         "the host connects; in tests, driftline.testing.start_context() brings "
-        "what reaches this machine"
+        "connections to this machine"
     )
 
 
 def fail_to_guard() -> AbstractContextManager[None]:
     """Raise RuntimeError: the default of a context without a guard."""
     raise RuntimeError(
-        "the host guards; in tests, driftline.testing.start_context() brings "
-        "what reaches this machine"
+        "the host guards connections; in tests, driftline.testing.start_context() brings a guard"
     )
 
 
@@ -139,9 +138,9 @@ class StartContext:
     """For sinks and actions."""
     console: TextIO | None = None
     """Where people look, for sinks that print."""
-    base: Path = Path()
+    config_folder: Path = Path()
     """The folder of the configuration: relative paths in settings start here."""
-    message: Render = field(default_factory=NoRender)
+    render: Render = field(default_factory=NoRender)
     """For sinks, who call it as `self.message(notification)`."""
     chart: Callable[[Notification], bytes | None] = lambda notification: None
     """For sinks that take images: a PNG of what changed; None when there is nothing to draw."""
@@ -156,10 +155,10 @@ class StartContext:
 
     Waits 20 seconds at most. Raises Rejected or Retryable.
     """
-    fenced: Callable[[], AbstractContextManager[None]] = fail_to_guard
+    guard_connections: Callable[[], AbstractContextManager[None]] = fail_to_guard
     """For sinks whose library connects by itself: a context that guards this thread's connections.
 
     Raises Rejected at its end when a connection was refused.
     """
-    earlier: Callable[[Notification], str] = lambda notification: ""
+    find_earlier_result: Callable[[Notification], str] = lambda notification: ""
     """For sinks: the result of `send` for the incident's newest earlier message; else empty."""

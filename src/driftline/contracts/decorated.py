@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator
 from driftline.contracts.check import Check, CheckContext
 from driftline.contracts.rule import Rule
 from driftline.profiles.window import Window
+from driftline.types.family import Family
 from driftline.types.model import Measurement
 
 Measure = Callable[[Window, Window | None], float | None]
 
 
 def check(
-    *, rule: Rule | None = None, min_rows: int = 1, cause: str = "quality"
+    *, rule: Rule | None = None, min_rows: int = 1, cause: str = Family.QUALITY.value
 ) -> Callable[[Measure], type[Check]]:
     """Make a check of the decorated function.
 

@@ -40,7 +40,7 @@ class DecodeContext(Protocol):
         ...
 
     @property
-    def sealed(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether the stream ends where the object ends.
 
         If not, a last record without its end is left for later.
@@ -54,7 +54,7 @@ class DecodeContext(Protocol):
         """
         ...
 
-    def consumed(self, offset: int) -> None:
+    def report_progress(self, offset: int) -> None:
         """Report that whole records reach to byte `offset` of the stream.
 
         Without such reports an object is only read as a whole.
@@ -66,8 +66,8 @@ class DecodeContext(Protocol):
         """What the object's path says about its records, see `LogObject.parts`."""
         ...
 
-    def refer(self, uri: str) -> BinaryIO:
-        """Open another object that a record refers to; raises as `Source.refer` does."""
+    def open_reference(self, uri: str) -> BinaryIO:
+        """Open another object that a record refers to; raises as `Source.open_reference` does."""
         ...
 
 

@@ -2,7 +2,8 @@
 
 `register_*` hooks run once for each look at the plugins: when the agent starts, when its
 configuration is read again, and in each command. They run on the thread that reads the
-configuration. An exception is reported by `driftline plugins`; the other plugins still load.
+configuration. If one raises, none of its plugins is available and `driftline plugins` shows the
+error; the other plugins still load.
 
 The other hooks run while the agent works. Announcements (`on_*`) must be quick: the next step
 waits for them, and their result is ignored.
@@ -36,65 +37,37 @@ hookimpl = pluggy.HookimplMarker("driftline")
 
 @hookspec
 def register_sources() -> Iterable[type[Source]]:  # type: ignore[empty-body]
-    """Return the sources of this module.
-
-    Runs once for each look at the plugins, on the thread that reads the configuration. If it
-    raises, none of these sources is available and `driftline plugins` shows the error.
-    """
+    """Return the sources of this module."""
 
 
 @hookspec
 def register_formats() -> Iterable[type[Format]]:  # type: ignore[empty-body]
-    """Return the formats of this module.
-
-    Runs once for each look at the plugins, on the thread that reads the configuration. If it
-    raises, none of these formats is available and `driftline plugins` shows the error.
-    """
+    """Return the formats of this module."""
 
 
 @hookspec
 def register_checks() -> Iterable[type[Check]]:  # type: ignore[empty-body]
-    """Return the checks of this module.
-
-    Runs once for each look at the plugins, on the thread that reads the configuration. If it
-    raises, none of these checks is available and `driftline plugins` shows the error.
-    """
+    """Return the checks of this module."""
 
 
 @hookspec
 def register_collectors() -> Iterable[type[Collector]]:  # type: ignore[empty-body]
-    """Return the collectors of this module.
-
-    Runs once for each look at the plugins, on the thread that reads the configuration. If it
-    raises, none of these collectors is available and `driftline plugins` shows the error.
-    """
+    """Return the collectors of this module."""
 
 
 @hookspec
 def register_sinks() -> Iterable[type[Sink]]:  # type: ignore[empty-body]
-    """Return the sinks of this module.
-
-    Runs once for each look at the plugins, on the thread that reads the configuration. If it
-    raises, none of these sinks is available and `driftline plugins` shows the error.
-    """
+    """Return the sinks of this module."""
 
 
 @hookspec
 def register_actions() -> Iterable[type[Action]]:  # type: ignore[empty-body]
-    """Return the actions of this module.
-
-    Runs once for each look at the plugins, on the thread that reads the configuration. If it
-    raises, none of these actions is available and `driftline plugins` shows the error.
-    """
+    """Return the actions of this module."""
 
 
 @hookspec
 def register_executors() -> Iterable[type[ExecutorFactory]]:  # type: ignore[empty-body]
-    """Return the executors of this module.
-
-    Runs once for each look at the plugins, on the thread that reads the configuration. If it
-    raises, none of these executors is available and `driftline plugins` shows the error.
-    """
+    """Return the executors of this module."""
 
 
 @hookspec

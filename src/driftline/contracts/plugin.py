@@ -36,7 +36,8 @@ class Plugin(BaseModel):
         fresh = {}
         for name, attribute in self.__private_attributes__.items():
             factory = attribute.default_factory
-            fresh[name] = factory() if factory else attribute.get_default()  # type: ignore[call-arg]
+            value = factory() if factory else attribute.get_default()  # type: ignore[call-arg]
+            fresh[name] = value
         return super().__getstate__() | {"__pydantic_private__": fresh}
 
     @property

@@ -163,10 +163,13 @@ class Unusual(BaseModel):
         if 0 < enough >= most or low == high == 0:
             return Judgement(Verdict.OK)
         within = self.obvious is None or most <= self.obvious or value <= self.obvious
-        return Judgement(Verdict.UNSURE, reason="no past yet to tell what is usual", within=within)
+        return Judgement(
+            Verdict.UNSURE, reason="no past yet to tell what is usual", is_within_bounds=within
+        )
 
 
 Z = 1.96
+"""Standard errors on each side of a 95% interval."""
 EarlierValues = Callable[[int], Sequence[float]]
 RULE_KINDS = (
     "unusual",
@@ -315,7 +318,7 @@ class Rule(BaseModel):
         return Judgement(
             Verdict.UNSURE,
             reason="too few rows to tell whether it is outside",
-            within=span.holds(value),
+            is_within_bounds=span.holds(value),
         )
 
 
@@ -334,7 +337,7 @@ def _judge(
     if high <= least:
         return Judgement(Verdict.OK)
     unsure = f"too few rows to tell whether it is {side} {sign * least:g}"
-    return Judgement(Verdict.UNSURE, reason=unsure, within=value <= least)
+    return Judgement(Verdict.UNSURE, reason=unsure, is_within_bounds=value <= least)
 
 
 def above(

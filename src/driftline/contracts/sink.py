@@ -32,13 +32,13 @@ class Sink(Plugin, ABC):
 
     def message(self, notification: Notification, markup: Markup | None = None) -> Message:
         """Return `notification` as text within the limits, in `markup` or the sink's own."""
-        return self.context.message(notification, markup or self.markup, self.limits)
+        return self.context.render(notification, markup or self.markup, self.limits)
 
     def describe(self, alert: AlertFact) -> str:
         """Describe one alert in a sentence, as plain text: `age: mean 180 → 45 · PSI 1`."""
-        return self.context.message.describe(alert)
+        return self.context.render.describe(alert)
 
-    def look(self, notification: Notification, since: datetime) -> str | None:
+    def find_delivered(self, notification: Notification, since: datetime) -> str | None:
         """Return the receiver's reference when it has `notification` already, else None.
 
         `notification` was first tried after `since`. The host calls this before every attempt but

@@ -55,7 +55,7 @@ class Source(Plugin, ABC):
         raise NotImplementedError(f"{cls.type} has schemes but no options_for()")
 
     @property
-    def whole_every(self) -> timedelta | None:
+    def full_listing_interval(self) -> timedelta | None:
         """How often everything must be listed; None: every time.
 
         In between `ctx.since` is set, and less may be listed.
@@ -70,7 +70,7 @@ class Source(Plugin, ABC):
         listed.
         """
 
-    def committed(self) -> None:
+    def confirm_listing(self) -> None:
         """Note that all objects of the last `discover` are processed and stored.
 
         The source may now delete the notifications that announced them.
@@ -84,7 +84,7 @@ class Source(Plugin, ABC):
         """
         raise NotImplementedError(f"{self.type} has neither open() nor batches()")
 
-    def refer(self, uri: str) -> BinaryIO:
+    def open_reference(self, uri: str) -> BinaryIO:
         """Open an object that a record refers to.
 
         `uri` is a whole address, or a path relative to the records. Raises

@@ -17,8 +17,8 @@ from driftline.types.errors import OutcomeUnknown, Rejected, Retryable
 from driftline.types.notification import Notification
 
 ONCE = (
-    "it may have been done, and would not be recognised if it was asked for again: "
-    "look there before you order it by hand"
+    "it may have been done, and its receiver would not recognise a second request: "
+    "look at the receiver before you run it by hand"
 )
 
 

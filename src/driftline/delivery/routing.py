@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from driftline.config.sections import MatchConfig, RouteConfig
-from driftline.types.matchers import like
+from driftline.types.matchers import matches_pattern
 from driftline.types.model import Severity
 from driftline.types.notification import Notification
 
@@ -164,7 +164,12 @@ def match_route(match: MatchConfig, subject: RoutingSubject) -> tuple[bool, str]
         if not patterns:
             continue
         hit = next(
-            (value for value in sorted(values) for pattern in patterns if like(value, pattern)),
+            (
+                value
+                for value in sorted(values)
+                for pattern in patterns
+                if matches_pattern(value, pattern)
+            ),
             None,
         )
         if hit is None:

@@ -105,7 +105,7 @@ class SendThread:
         try:
             answer = None
             if since is not None and sink.repeat == "looks":
-                answer = sink.look(notification, since)
+                answer = sink.find_delivered(notification, since)
             if answer is None:
                 answer = sink.send(notification)
             self._result = answer if answer is None or isinstance(answer, str) else str(answer)
@@ -134,7 +134,7 @@ class SinkWorker:
         self.name = name
         self.policy = policy or DeliveryPolicy()
         self.beat: datetime | None = None
-        """When the last round of the loop began, for the health page."""
+        """When the loop last showed progress, for the health page."""
         self._sink = sink
         self._store = store
         self._clock = clock

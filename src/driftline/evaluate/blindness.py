@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from driftline.alerting.fact import UNSURE, Fact, monitoring_fact
-from driftline.state.tables import from_micros
+from driftline.alerting.fact import Fact, monitoring_fact
 from driftline.types.model import Severity, Verdict
+from driftline.types.monitoring_kind import MonitoringKind
 from driftline.types.records import DueWindow, JudgedMeasurement
+from driftline.types.times import from_micros
 
 WEEK = 7 * 86_400_000_000
 MIN_WINDOWS = 7
@@ -26,14 +27,14 @@ def blindness_fact(due: DueWindow, check: str, rows: Sequence[JudgedMeasurement]
     judged_rows = [row for row in rows if row.verdict and row.verdict != Verdict.ERROR]
     if not judged_rows:
         return None
-    blind_rows = [row for row in judged_rows if row.blind]
+    blind_rows = [row for row in judged_rows if row.lacks_data]
     span = from_micros(due.key.start), from_micros(due.end)
     windows_in_week = max(MIN_WINDOWS, -(-WEEK // (due.end - due.key.start)))
     reason = _reason(blind_rows) if len(blind_rows) == len(judged_rows) else ""
     return monitoring_fact(
         due.key.model,
         check,
-        UNSURE,
+        MonitoringKind.UNSURE,
         reason,
         span,
         severity=Severity.INFO,

@@ -44,7 +44,7 @@ class CheckPlan:
         column = row.measurement.labels.get("column")
         if (
             row.severity == Severity.CRITICAL
-            and row.watched is not None
+            and row.past_rule is not None
             and column in self.warn_only
         ):
             return Severity.WARNING
@@ -88,7 +88,7 @@ def collector_requests(plans: Sequence[CheckPlan]) -> Mapping[str, tuple[str, ..
     """The texts that all checks pass to each collector: unique, in alphabetical order."""
     requests: dict[str, set[str]] = {}
     for plan in plans:
-        for collector, texts in plan.check.wants().items():
+        for collector, texts in plan.check.collector_options().items():
             requests.setdefault(collector, set()).update(texts)
     return {
         collector: tuple(sorted(texts)) for collector, texts in sorted(requests.items()) if texts
@@ -169,8 +169,8 @@ def _judge(
         judgement=judgement,
         rows=rows,
         cause=plan.check.cause,
-        watched=rule.unusual if measurement.value is not None and has_enough_rows else None,
-        blind=judgement.verdict is Verdict.UNSURE
+        past_rule=rule.unusual if measurement.value is not None and has_enough_rows else None,
+        lacks_data=judgement.verdict is Verdict.UNSURE
         and _lacks_rows(rule, measurement, has_enough_rows),
     )
 

@@ -15,21 +15,22 @@ from hashlib import sha256
 from itertools import groupby
 
 from driftline.alerting.fact import SERVICE, Fact, key_of, monitoring_fact
-from driftline.contracts.check import CheckContext, Earlier
+from driftline.contracts.check import CheckContext, PastValue
 from driftline.evaluate.blindness import blindness_fact
 from driftline.evaluate.check_plan import CheckPlan, Collect, run_check
 from driftline.evaluate.evidence.unusual_rule import PastJudge
 from driftline.profiles.window import Window
-from driftline.state.tables import from_micros
 from driftline.types.incident import Upstream, UpstreamKind
 from driftline.types.model import Schema, Verdict
+from driftline.types.monitoring_kind import MonitoringKind
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
+from driftline.types.times import from_micros
 
 NEW_VERSION_WINDOWS = 24
 """Windows for which a version of the model counts as new."""
 WindowOf = Callable[[DueWindow], Window]
 ReferenceOf = Callable[[DueWindow], Window | None]
-HistoryOf = Callable[[WindowKey, str, str, Mapping[str, str], int], Sequence[Earlier]]
+HistoryOf = Callable[[WindowKey, str, str, Mapping[str, str], int], Sequence[PastValue]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +190,9 @@ def check_failure_fact(due: DueWindow, check: str, error: str) -> Fact:
     The failure of a check is an incident of its own, which ends when the check runs again.
     """
     span = from_micros(due.key.start), from_micros(due.end)
-    return monitoring_fact(due.key.model, check, "error", error, span, revision=due.revision + 1)
+    return monitoring_fact(
+        due.key.model, check, MonitoringKind.CHECK_FAILED, error, span, revision=due.revision + 1
+    )
 
 
 def _context(
@@ -197,7 +200,7 @@ def _context(
 ) -> CheckContext:
     def history(
         name: str, labels: Mapping[str, str] | None = None, limit: int = 100
-    ) -> Sequence[Earlier]:
+    ) -> Sequence[PastValue]:
         return inputs.history(due.key, plan.name, name, labels or {}, limit)
 
     key = due.key
@@ -252,6 +255,6 @@ def facts_of(
                     measurement=name,
                     labels=_label_pairs(labels),
                 )
-                for version, segment, check, name, labels in row.alike
+                for version, segment, check, name, labels in row.correlated_series
             ),
         )

@@ -86,7 +86,7 @@ def transformer(
     )
 
 
-def imported_checks(
+def find_imported_checks(
     registry: Registry, document: Any, rename: Mapping[str, str]
 ) -> ImportedChecks | None:
     """The first plugin's checks for a document of another tool; None where no plugin knows it."""

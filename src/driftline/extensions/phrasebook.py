@@ -17,7 +17,7 @@ from driftline.extensions.registry import Registry
 from driftline.types.notification import AlertFact
 from driftline.types.phrasing import (
     clean,
-    describe_movement,
+    find_movement,
     group_by_subject,
     interval,
     is_share,
@@ -59,7 +59,7 @@ class Phrasebook:
         self, types: Iterable[type[Check]] = (), names: Mapping[str, type[Check]] | None = None
     ) -> None:
         """Take the wordings of `types`; `names` gives the types of checks by configured name."""
-        self._by_measurement: dict[str, Wording] = {"unsure": UNSURE}
+        self._by_measurement: dict[str, Wording] = {}
         self._by_check: dict[tuple[str, str], Wording] = {}
         for type_ in types:
             for measurement, wording in type_.wordings.items():
@@ -71,6 +71,8 @@ class Phrasebook:
 
     def wording(self, alert: AlertFact) -> Wording:
         """Return the wording of the alert's check, else of any check with this measurement."""
+        if alert.cause == "monitoring" and alert.measurement == "unsure":
+            return UNSURE
         own = self._by_check.get((alert.check, alert.measurement))
         return own or self._by_measurement.get(alert.measurement, PLAIN)
 
@@ -134,14 +136,10 @@ class Phrasebook:
         return [self._line(group) for group in group_by_subject(alerts)]
 
     def _line(self, group: list[AlertFact]) -> Line:
-        moves = dict.fromkeys(text for alert in group if (text := describe_movement(alert)))
-        # A text that a longer one contains is left out: `(×60)` beside `(×60, +195 sd)`.
+        moves = dict.fromkeys(move for alert in group if (move := find_movement(alert)))
+        # A movement that another one contains is left out: `(×60)` beside `(×60, +195 sd)`.
         parts = {
-            text: None
-            for text in moves
-            if not any(
-                longer != text and longer.startswith(text.removesuffix(")")) for longer in moves
-            )
+            move.text: None for move in moves if not any(other.contains(move) for other in moves)
         }
         for alert in group:
             extra = [

@@ -30,6 +30,7 @@ from driftline.extensions.load import (
     load_installed,
     load_own,
 )
+from driftline.types.family import CHECK_FAMILIES
 
 if TYPE_CHECKING:
     from driftline.profiles.collector import Collector
@@ -279,6 +280,9 @@ def _reject_reason(kind: PluginKind, type_: object) -> str:
     name = getattr(type_, attribute, None)
     if not (isinstance(name, str) and name):
         return f'{type_.__name__} without a name: add `{attribute} = "..."`'
+    if issubclass(type_, Check) and type_.cause not in CHECK_FAMILIES:
+        families = ", ".join(CHECK_FAMILIES)
+        return f"the check '{name}' with the family '{type_.cause}'; there are: {families}"
     return ""
 
 

@@ -14,11 +14,11 @@ from sqlalchemy.engine import Connection
 from driftline.charts.incident import MAX_SERIES, SeriesLine, SeriesPoint, render_incident
 from driftline.state import measurements
 from driftline.state.store import Store
-from driftline.state.tables import as_micros, from_micros
 from driftline.types.errors import DriftlineError
 from driftline.types.notification import AlertFact, Event, Notification
 from driftline.types.phrasing import subject
 from driftline.types.records import WindowKey
+from driftline.types.times import as_micros, from_micros
 
 WINDOWS = 60
 """The number of newest windows in a chart."""

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from driftline.contracts.imported_checks import ImportedChecks
 from driftline.contracts.source import DiscoverContext, Source
-from driftline.extensions.hooks import imported_checks
+from driftline.extensions.hooks import find_imported_checks
 from driftline.ingest.read.compression import open_decompressed
 from driftline.ingest.read.decoding import Decoding
 from driftline.kit.decoding.json_values import parse_documents
@@ -119,7 +119,7 @@ def import_baseline(
         document = _document(file.content)
         if isinstance(document, dict) and "violations" in document:
             continue  # results of the monitor, no baseline
-        if (imported := imported_checks(registry, document, rename)) is not None:
+        if (imported := find_imported_checks(registry, document, rename)) is not None:
             baseline.add(imported)
         elif isinstance(document, dict) and any(name.endswith("_metrics") for name in document):
             baseline.doubts.append(

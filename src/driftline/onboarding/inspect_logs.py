@@ -120,7 +120,11 @@ def _read(
     for obj in objects:
         try:
             decoding = Decoding(
-                uri=obj.uri, fields=None, sealed=True, parts=obj.parts, refer=source.refer
+                uri=obj.uri,
+                fields=None,
+                is_complete=True,
+                parts=obj.parts,
+                open_reference=source.open_reference,
             )
             batches += islice(decode_records(job, Work(obj, 0, True), decoding), 1)
             if not name and source.batches(obj, decoding) is None:
@@ -151,7 +155,7 @@ def _keys(source: Source, listing: list[LogObject]) -> list[str]:
     """Return the names of objects below the source's prefix or folder."""
     root = getattr(source, "prefix", None)
     if root is None:
-        base = source.context.base / getattr(source, "path", "")
+        base = source.context.config_folder / getattr(source, "path", "")
         root = f"{base.expanduser().absolute()}/"
     names = [unquote(obj.uri) for obj in listing]
     return [

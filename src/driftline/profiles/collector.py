@@ -17,7 +17,8 @@ class Collector(ABC):
     """A mergeable summary of rows: a monoid of `zero`, `update` and `merge`, read by `summary`.
 
     Laws, tested by `driftline.testing.assert_collector_contract`: merging is associative and
-    commutative to the same bytes, zero changes nothing, and from_bytes(to_bytes(x)) is x.
+    commutative to the same bytes, zero changes nothing, updating with two batches is the same as
+    merging two collectors, and from_bytes(to_bytes(x)) is x.
     """
 
     name: ClassVar[str]
@@ -32,7 +33,7 @@ class Collector(ABC):
 
     @abstractmethod
     def update(self, batch: Batch) -> None:
-        """Add the rows of one batch."""
+        """Add the rows of one batch. It is called many times, once for each batch."""
 
     def label(self, labelled: LabelledRows) -> None:  # noqa: B027
         """Add labels that came later, of rows that `update` got without them.

@@ -11,7 +11,8 @@ import numpy as np
 
 from driftline.profiles.collector import Collector
 from driftline.profiles.packing import pack, pack_counts, unpack, unpack_counts
-from driftline.profiles.window import Counts, Floats, Labels
+from driftline.profiles.window import Counts, Labels
+from driftline.types.arrays import Floats
 
 if TYPE_CHECKING:
     from driftline.profiles.batch import Batch, LabelledRows

@@ -14,7 +14,8 @@ from driftline.profiles.collector import Collector
 from driftline.profiles.exact import ExactSum
 from driftline.profiles.packing import pack, pack_counts, unpack, unpack_counts
 from driftline.profiles.spec import NumericSpec, ProfileSpec
-from driftline.profiles.window import Counts, Floats, NumericColumn
+from driftline.profiles.window import Counts, NumericColumn
+from driftline.types.arrays import Floats
 
 if TYPE_CHECKING:
     import pyarrow as pa

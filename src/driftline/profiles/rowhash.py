@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from driftline.types.arrays import Hashes
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Hashes = NDArray[np.uint64]
 _A, _B, _SEED = (
     np.uint64(0xBF58476D1CE4E5B9),
     np.uint64(0x94D049BB133111EB),

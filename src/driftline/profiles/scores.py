@@ -16,7 +16,8 @@ from driftline.profiles.exact import ExactSum
 from driftline.profiles.numeric import LARGEST, cells
 from driftline.profiles.packing import pack, pack_counts, unpack, unpack_counts
 from driftline.profiles.spec import NumericSpec, ProfileSpec
-from driftline.profiles.window import Floats, RegressionSums, Scores, ScoreSums
+from driftline.profiles.window import RegressionSums, Scores, ScoreSums
+from driftline.types.arrays import Floats
 from driftline.types.model import Task
 
 if TYPE_CHECKING:

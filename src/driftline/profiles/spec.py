@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from driftline.profiles.window import Floats
+from driftline.types.arrays import Floats
 from driftline.types.model import Kind, Schema, Task
 
 LEVELS = 1500
@@ -76,7 +76,7 @@ class ProfileSpec:
     joins: str = ""
     """Path of the id by which later labels are joined; empty without such labels."""
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Options of collectors, such as expressions, by collector; see `Check.wants`."""
+    """Options of collectors, such as expressions, by collector; see `Check.collector_options`."""
 
     @cached_property
     def digest(self) -> str:

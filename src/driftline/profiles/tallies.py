@@ -96,7 +96,7 @@ class _Count:
 
 
 class ExpressionCollector(Collector):
-    """Evaluates the expressions that checks request in `Check.wants`, row by row."""
+    """Evaluates the expressions that checks request in `Check.collector_options`, row by row."""
 
     name = "expressions"
 

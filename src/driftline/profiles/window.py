@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftline.stats.distributions.side import Side
+from driftline.types.arrays import Floats
 from driftline.types.model import Kind
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
 

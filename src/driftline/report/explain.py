@@ -14,11 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from driftline.state import action_runs
-from driftline.state.measurements import labels_json
 from driftline.state.tables import (
-    as_micros,
     configurations,
-    from_micros,
     incident_events,
     incidents,
     measurements,
@@ -27,7 +24,9 @@ from driftline.state.tables import (
     shares,
     windows,
 )
+from driftline.types.labels import labels_json
 from driftline.types.notification import AlertFact, Notification
+from driftline.types.times import as_micros, from_micros
 
 Values = dict[str, Any]
 PAST_WINDOWS = 10

@@ -15,17 +15,11 @@ from sqlalchemy.engine import Connection, Row
 
 from driftline.alerting.digest import CAUSE as DIGEST
 from driftline.alerting.fact import MONITORING
-from driftline.state.measurements import labels_json
-from driftline.state.tables import (
-    as_micros,
-    from_micros,
-    incident_events,
-    incidents,
-    measurements,
-    windows,
-)
+from driftline.state.tables import incident_events, incidents, measurements, windows
+from driftline.types.labels import labels_json
 from driftline.types.notification import AlertFact, Notification
 from driftline.types.records import WindowKey
+from driftline.types.times import as_micros, from_micros
 
 CAUSES_WITHOUT_NUMBERS = {
     DIGEST: "stands for other incidents: name one of them",

@@ -35,18 +35,19 @@ from driftline.ingest.read.recount_windows import (
 from driftline.ingest.read.window_rows import read_window_rows
 from driftline.profiles.profile import Profile
 from driftline.report.notified_numbers import NoNumbersError, NotifiedNumbers, load_notified_numbers
-from driftline.state.measurements import labels_json
 from driftline.state.provenance import load_counted_objects
 from driftline.state.store import Store
-from driftline.state.tables import from_micros, references
+from driftline.state.tables import references
 from driftline.types.errors import StateError
+from driftline.types.labels import labels_json
 from driftline.types.model import Verdict
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
+from driftline.types.times import from_micros
 
 Values = dict[str, Any]
 SeriesKey = tuple[str, str, str]
 """Check, name and labels (JSON) of a measurement."""
-Progress = Callable[[str, int, int, int], None]
+ReportRows = Callable[[str, int, int, int], None]
 """Takes the stage, the objects that are read, all objects, and the rows so far."""
 RELATIVE_TOLERANCE = 1e-12
 """Relative difference up to which two numbers are the same, unless both are whole."""
@@ -91,7 +92,7 @@ class Reproducer:
     guard: Guard
     context: StartContext
     """Starts the source."""
-    progress: Progress = lambda stage, count, total, rows: None
+    progress: ReportRows = lambda stage, count, total, rows: None
 
     def reproduce(self, incident: str, at: datetime | None = None) -> Values:
         """Compute the numbers of an incident again, and compare them with the stored ones.
@@ -197,7 +198,7 @@ class Reproducer:
             reference.spec,
             self.context.clock(),
             collectors=registry.collectors(),
-            base=self.context.base,
+            base=self.context.config_folder,
             transform=transformer(registry, model),
             input_columns=reference.input_columns,
         )

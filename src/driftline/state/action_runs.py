@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -18,14 +18,14 @@ from sqlalchemy.engine import Connection
 
 from driftline.state import outbox as outbox_rows
 from driftline.state.notification_json import dump_notification
-from driftline.state.tables import action_runs, as_micros, from_micros, from_micros_or_none, outbox
+from driftline.state.tables import action_runs, outbox
 from driftline.types.action_request import Request
 from driftline.types.notification import Notification
+from driftline.types.times import DAY, as_micros, from_micros, from_micros_or_none
 
-LANE = "action/"
+ACTION_PREFIX = "action/"
 """Prefix of an action's name in the outbox: no sink can have such a name."""
 EVENT = "action"
-DAY = timedelta(days=1)
 JSON_NAMES = {
     "trigger": "why",
     "created_at": "created",
@@ -81,7 +81,7 @@ class Run:
     error: str = ""
     finished_at: datetime | None = None
 
-    def plain(self) -> dict[str, Any]:
+    def to_json_values(self) -> dict[str, Any]:
         """The run as JSON values; times in ISO 8601."""
         return {
             JSON_NAMES.get(name, name): (
@@ -153,7 +153,7 @@ def _add_to_outbox(connection: Connection, token: str, now: datetime) -> None:
     # Each run is an incident of its own here, so that it neither delays nor replaces messages.
     values = {
         "id": token,
-        "sink": LANE + row["action"],
+        "sink": ACTION_PREFIX + row["action"],
         "incident": token,
         "revision": 1,
         "event": EVENT,
@@ -267,8 +267,8 @@ def withdraw_runs(connection: Connection, incident: str, now: datetime) -> None:
 def abandon_runs(
     connection: Connection, actions: Collection[str], now: datetime, error: str
 ) -> None:
-    """Refuse the runs of `actions` with an unknown outcome, so that they are not sent again."""
-    lanes = [LANE + name for name in actions]
+    """Mark runs of `actions` with an unknown outcome as refused, so that none is sent again."""
+    lanes = [ACTION_PREFIX + name for name in actions]
     rows = connection.execute(
         select(outbox.c.id).where(outbox.c.sink.in_(lanes), outbox.c.state == "unknown")
     ).scalars()

@@ -11,7 +11,6 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from driftline.state.tables import as_micros, from_micros, from_micros_or_none
 from driftline.types.alert import Alert, AlertEntry, AlertState, Phase
 from driftline.types.incident import Incident, Upstream, UpstreamKind
 from driftline.types.model import (
@@ -24,6 +23,7 @@ from driftline.types.model import (
     Verdict,
 )
 from driftline.types.records import JudgedMeasurement
+from driftline.types.times import as_micros, from_micros, from_micros_or_none
 
 VERSION = 1
 ALERT_KEYS = {"for_windows": "needed", "keep_firing_windows": "keep", "newest_dropped": "seen"}
@@ -192,7 +192,8 @@ def _dump_fields(value: object, skip: frozenset[str] = frozenset()) -> dict[str,
 
 NOT_IN_ENTRY = frozenset({"labels", "name", "rows", "p_value", "reason", "least", "most"})
 """Fields of a measurement that entries do not store: the alert or the judgement has them."""
-NOT_IN_WINDOW, NOT_IN_JUDGEMENT = frozenset({"judged"}), frozenset({"bound", "within"})
+NOT_IN_WINDOW = frozenset({"judged"})
+NOT_IN_JUDGEMENT = frozenset({"bound", "is_within_bounds"})
 MEASUREMENT_FIELDS = frozenset(Measurement.__dataclass_fields__) - NOT_IN_ENTRY
 
 

@@ -30,24 +30,15 @@ from driftline.state.incident_json import (
     parse_alert,
     parse_incident_fields,
 )
-from driftline.state.measurements import labels_json
 from driftline.state.notification_json import dump_notification
-from driftline.state.tables import (
-    alerts,
-    as_micros,
-    from_micros,
-    from_micros_or_none,
-    incident_events,
-    incidents,
-    measurements,
-    outbox,
-    pages,
-)
+from driftline.state.tables import alerts, incident_events, incidents, measurements, outbox, pages
 from driftline.types.alert import Alert
 from driftline.types.incident import Incident, Reason
+from driftline.types.labels import labels_json
 from driftline.types.matchers import Matchers
 from driftline.types.model import Bound, Judgement, Severity, Verdict
 from driftline.types.notification import Event
+from driftline.types.times import as_micros, from_micros, from_micros_or_none
 
 PAGES = 100
 """The largest number of pages that are loaded."""
@@ -140,7 +131,7 @@ def load_acts(connection: Connection, model: str) -> list[Act]:
 def load_silences(connection: Connection, now: datetime) -> list[Silence]:
     """Load the silences that are not over; those that can't be read are left out."""
     result = []
-    for row in people.load_silences(connection, now):
+    for row in people.load_silence_rows(connection, now):
         with suppress(ValueError):
             result.append(
                 Silence(

@@ -12,8 +12,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from driftline.state.tables import from_micros, from_micros_or_none, incident_events, incidents
+from driftline.state.tables import incident_events, incidents
 from driftline.types.notification import Notification
+from driftline.types.times import from_micros, from_micros_or_none
 
 _COLUMNS = [
     incidents.c[name]

@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from driftline.state import waiting
-from driftline.state.tables import as_micros, models, objects, rejects, shares, windows
+from driftline.state.tables import models, objects, rejects, shares, windows
 from driftline.types.records import GONE, QUARANTINED, WAITING, LedgerEntry, ReadOutcome, Stub
+from driftline.types.times import as_micros
 
 ATTEMPTS = 20
 """Failed attempts to read an object after which it is quarantined.

@@ -8,15 +8,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from driftline.contracts.check import Earlier
-from driftline.state.tables import from_micros, measurements
+from driftline.contracts.check import PastValue
+from driftline.state.tables import measurements
+from driftline.types.labels import labels_json
 from driftline.types.records import JudgedMeasurement, WindowKey
+from driftline.types.times import from_micros
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +26,6 @@ class VerdictCounts:
 
     measurements: int = 0
     verdicts: Mapping[str, int] = field(default_factory=dict)
-
-
-def labels_json(labels: Mapping[str, str]) -> str:
-    """Encode labels as canonical text."""
-    return _labels_json(tuple(sorted(labels.items())))
-
-
-@lru_cache(maxsize=20_000)
-def _labels_json(labels: tuple[tuple[str, str], ...]) -> str:
-    return json.dumps(dict(labels), ensure_ascii=False, separators=(",", ":"))
 
 
 def replace_measurements(
@@ -107,7 +98,7 @@ def load_earlier_values(
     name: str,
     labels: Mapping[str, str],
     limit: int,
-) -> Sequence[Earlier]:
+) -> Sequence[PastValue]:
     """Load the values of one series before the window `key`, oldest first."""
     c = measurements.c
     query = _select_series(
@@ -119,7 +110,8 @@ def load_earlier_values(
         limit=limit,
     )
     return [
-        Earlier(from_micros(r.start), r.value, r.rows, r.verdict) for r in connection.execute(query)
+        PastValue(from_micros(r.start), r.value, r.rows, r.verdict)
+        for r in connection.execute(query)
     ][::-1]
 
 

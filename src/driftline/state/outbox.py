@@ -17,9 +17,10 @@ from sqlalchemy import and_, case, exists, func, or_, select, update
 from sqlalchemy.engine import Connection
 
 from driftline.state.notification_json import dump_notification
-from driftline.state.tables import as_micros, from_micros, from_micros_or_none, outbox, sinks
+from driftline.state.tables import outbox, sinks
 from driftline.types.notification import Event, Notification
 from driftline.types.records import ClaimedMessage
+from driftline.types.times import as_micros, from_micros, from_micros_or_none
 
 UNDELIVERED = ("pending", "sending", "unknown")
 ERROR_LENGTH = 500
@@ -77,7 +78,7 @@ def claim_next(connection: Connection, sink: str, now: datetime) -> ClaimedMessa
 
     A row is due only when all older rows of its incident are delivered. Commit before sending.
     """
-    if now < (not_before(connection, sink) or now):
+    if now < (load_pause_end(connection, sink) or now):
         return None
     _supersede_older_rows(connection, sink, now)
     older = outbox.alias()
@@ -227,7 +228,7 @@ def pause_sink(connection: Connection, sink: str, until: datetime) -> None:
     connection.execute(update(sinks).where(*shorter).values(not_before=as_micros(until)))
 
 
-def not_before(connection: Connection, sink: str) -> datetime | None:
+def load_pause_end(connection: Connection, sink: str) -> datetime | None:
     """The time before which `sink` gets no request; None when it is not paused."""
     value = connection.execute(select(sinks.c.not_before).where(sinks.c.name == sink)).scalar()
     return from_micros(value) if value else None
@@ -246,7 +247,7 @@ def find_next_due(connection: Connection, sink: str) -> datetime | None:
     first = connection.execute(select(func.min(outbox.c.not_before)).where(*waiting)).scalar()
     if first is None:
         return None
-    until = not_before(connection, sink)
+    until = load_pause_end(connection, sink)
     return max(from_micros(first), until) if until else from_micros(first)
 
 

@@ -15,9 +15,11 @@ from sqlalchemy.engine import Connection
 
 from driftline.state import ledger
 from driftline.state import waiting as rows_waiting
-from driftline.state.tables import from_micros, objects, shares, waiting, windows
+from driftline.state.tables import objects, shares, waiting, windows
 from driftline.state.waiting import HALVES, REQUEST, RESPONSE, ROW_COLUMNS, WaitingRow
-from driftline.types.records import QUARANTINED, Hashes, ReadOutcome
+from driftline.types.arrays import Hashes
+from driftline.types.records import QUARANTINED, ReadOutcome
+from driftline.types.times import from_micros
 
 
 def scan_rows(connection: Connection, model: str, role: str) -> Iterator[tuple[WaitingRow, Hashes]]:

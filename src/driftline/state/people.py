@@ -12,7 +12,8 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from driftline.state.tables import acts, as_micros, from_micros, from_micros_or_none, silences
+from driftline.state.tables import acts, silences
+from driftline.types.times import as_micros, from_micros, from_micros_or_none
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ def insert_silence(
     return int(result.inserted_primary_key[0])  # type: ignore[index]
 
 
-def load_silences(connection: Connection, now: datetime) -> list[SilenceRow]:
+def load_silence_rows(connection: Connection, now: datetime) -> list[SilenceRow]:
     """List the silences that are active or begin later, by start."""
     c = silences.c
     columns = (c.id, c.matchers, c.start, c.until, c.author, c.reason)

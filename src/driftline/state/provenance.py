@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from driftline.state.tables import from_micros, objects, shares
+from driftline.state.tables import objects, shares
 from driftline.types.model import LogObject
 from driftline.types.records import WindowKey
+from driftline.types.times import from_micros
 
 PAGE = 500
 

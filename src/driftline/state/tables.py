@@ -6,8 +6,6 @@ as integers: exact, ordered and the same on every database.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -22,25 +20,8 @@ from sqlalchemy import (
 
 from driftline.state.text_columns import NulSafeString, NulSafeText
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 metadata = MetaData()
 Id = BigInteger().with_variant(Integer, "sqlite")
-
-
-def as_micros(moment: datetime) -> int:
-    """Convert a time to microseconds since the epoch; TypeError for a time without zone."""
-    return (moment - EPOCH) // timedelta(microseconds=1)
-
-
-def from_micros(value: int) -> datetime:
-    """Convert microseconds since the epoch to a time in UTC."""
-    return EPOCH + timedelta(microseconds=value)
-
-
-def from_micros_or_none(value: int | None) -> datetime | None:
-    """Convert microseconds as `from_micros` does; None gives None."""
-    return None if value is None else from_micros(value)
-
 
 models = Table(
     "models",
@@ -139,7 +120,7 @@ objects = Table(
             BigInteger,
             nullable=False,
             default=0,
-            comment="predictions and labels that never met",
+            comment="predictions and labels that were never joined",
         ),
     ),
     Index("objects_by_uri", "model", "uri", unique=True).ddl_if(dialect="sqlite"),
@@ -468,7 +449,7 @@ incident_events = Table(
             NulSafeText,
             nullable=False,
             server_default="",
-            comment="why nobody was told; empty when people were",
+            comment="why no message was sent; empty when one was",
         ),
     ),
     comment="The history of each incident.",

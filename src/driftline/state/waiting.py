@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
 from driftline.state.tables import objects, waiting, windows
-from driftline.types.records import Hashes, Stub
+from driftline.types.arrays import Hashes
+from driftline.types.records import Stub
 
 PREDICTION, LABEL, REQUEST, RESPONSE = "prediction", "label", "request", "response"
 HALVES = (REQUEST, RESPONSE)

@@ -14,11 +14,11 @@ from sqlalchemy.engine import Connection
 
 from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.spec import ProfileSpec
-from driftline.state.tables import from_micros, measurements, objects, rollups, shares, windows
+from driftline.state.tables import measurements, objects, rollups, shares, windows
 from driftline.types.model import LogObject
 from driftline.types.records import DueWindow, WindowKey
+from driftline.types.times import DAY_MICROS, from_micros
 
-DAY = 86_400_000_000
 ROWS, LABELS = 1, 2
 """Values of `dirty`: a window got rows, or labels for its rows, since it was judged."""
 
@@ -292,7 +292,9 @@ def roll_up(
         key = WindowKey(model, row.start, row.version, row.segment)
         profile = load_profile(connection, key, spec, collectors)
         if profile.rows:
-            _add_to_day(connection, replace(key, start=row.start // DAY * DAY), profile)
+            _add_to_day(
+                connection, replace(key, start=row.start // DAY_MICROS * DAY_MICROS), profile
+            )
         connection.execute(
             windows.update().where(_has_key(windows, key)).values(profile=None, labelled=None)
         )
@@ -315,7 +317,7 @@ def _add_to_day(connection: Connection, key: WindowKey, profile: Profile) -> Non
         "start": key.start,
         "version": key.version,
         "segment": key.segment,
-        "end": key.start + DAY,
+        "end": key.start + DAY_MICROS,
     }
     connection.execute(rollups.insert().values(**row, **values))
 

@@ -5,16 +5,16 @@ Does not test whether the numbers are right.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from driftline.contracts.check import Check, CheckContext
 from driftline.contracts.rule import Rule
 from driftline.extensions.validate import validate_measurement
 from driftline.testing.windows import context, window, window_of
+from driftline.types.family import CHECK_FAMILIES
 from driftline.types.model import Field, Kind, Measurement, Schema, Task
 
-CAUSES = ("drift", "quality", "service", "performance")
 NAN, INF = float("nan"), float("inf")
 NUMBERS: dict[str, list[Any]] = {
     "one row": [1.5],
@@ -54,19 +54,26 @@ SCHEMA = Schema(
 )
 
 
-def assert_check(check: Check) -> None:
-    """Assert the contract of checks on unusual windows, with and without reference and labels."""
-    assert check.cause in CAUSES, f"{check.type}: cause is one of {', '.join(CAUSES)}"
+def assert_check(check: Check, unmeasured: Sequence[str] = ()) -> None:
+    """Assert the contract of checks on unusual windows, with and without reference and labels.
+
+    `unmeasured` are names of `default_rules` and `wordings` that the check yields on other windows
+    only, such as those of a regression model.
+    """
+    assert check.cause in CHECK_FAMILIES, (
+        f"{check.type}: cause is one of {', '.join(CHECK_FAMILIES)}"
+    )
     assert all(isinstance(rule, Rule) for rule in check.default_rules.values()), (
         f"{check.type}: default_rules are rules"
     )
     assert all(isinstance(name, str) for name in check.collectors), (
         f"{check.type}: collectors are names"
     )
-    texts = check.wants()
+    texts = check.collector_options()
     assert all(isinstance(text, str) for name in texts for text in (name, *texts[name])), (
-        f"{check.type}: wants are texts"
+        f"{check.type}: collector_options are texts"
     )
+    names = set[str]()
     for story, ctx in contexts(check):
         if not ctx.current.rows and not check.on_empty:
             continue
@@ -74,6 +81,23 @@ def assert_check(check: Check) -> None:
         assert first == second, (
             f"{check.type}: on {story} it measures something else the second time"
         )
+        names.update(item.name or check.main or check.type for item in first)
+    _assert_names(check, names, set(unmeasured))
+
+
+def _assert_names(check: Check, names: set[str], unmeasured: set[str]) -> None:
+    """Assert that the declared names are those of measurements."""
+    for attribute in ("default_rules", "wordings"):
+        for name in getattr(check, attribute):
+            assert name in names | unmeasured, (
+                f"{check.type}: {attribute} names '{name}', but on the windows of the contract "
+                f"evaluate yields {', '.join(sorted(names)) or 'nothing'}; correct the name, or "
+                f"pass unmeasured=('{name}',) if other windows lead to it"
+            )
+    assert not unmeasured & names, (
+        f"{check.type}: unmeasured names {', '.join(sorted(unmeasured & names))}, "
+        "which evaluate yields"
+    )
 
 
 def contexts(check: Check | None = None) -> Iterator[tuple[str, CheckContext]]:

@@ -1,6 +1,8 @@
-"""The contract of collectors: merging in any order gives the same bytes."""
+"""The contract of collectors: batches add up, and merging in any order gives the same bytes."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -11,13 +13,18 @@ from driftline.profiles.collector import Collector
 from driftline.profiles.rowhash import hash_positions
 from driftline.profiles.spec import CategorySpec, ProfileSpec, grid
 
+OTHER_VERSIONS = (b"", b"of another version", b'{"version": 9999}', b"[9999]", b"9999", b"null")
+"""Bytes that no version of a collector has written."""
+
 
 def assert_collector_contract(kind: type[Collector], spec: ProfileSpec | None = None) -> None:
     """Assert the contract of collectors.
 
-    Merging is associative and commutative to the same bytes, merging zero changes nothing, and
-    `from_bytes` restores what `to_bytes` gave. `spec` needs columns `number` and `word`; without
-    it, one is made.
+    Merging is associative and commutative to the same bytes, and merging zero changes nothing. One
+    collector that is updated with two batches equals two collectors that are merged. Equal content
+    gives equal bytes, whatever the order of batches and columns. `from_bytes` restores what
+    `to_bytes` gave, and raises ValueError for bytes of another version. `spec` needs columns
+    `number` and `word`; without it, one is made.
     """
     spec = spec or sample_spec(kind.name)
 
@@ -33,6 +40,21 @@ def assert_collector_contract(kind: type[Collector], spec: ProfileSpec | None = 
             collector.merge(part)
         return collector.to_bytes()
 
+    def assert_version(data: bytes) -> None:
+        try:
+            kind.from_bytes(data, spec)
+        except ValueError:
+            return
+        except Exception as error:
+            raise AssertionError(
+                f"{kind.name}: from_bytes raises {type(error).__name__} for {data!r}; "
+                "it raises ValueError for bytes of another version"
+            ) from error
+        raise AssertionError(
+            f"{kind.name}: from_bytes takes {data!r}; "
+            "it raises ValueError for bytes of another version"
+        )
+
     a, b, c = collect(0), collect(1, 2), collect(3)
     before = b.to_bytes()
     assert merge(a, b, c) == merge(c, b, a) == merge(b, a, c), (
@@ -45,19 +67,28 @@ def assert_collector_contract(kind: type[Collector], spec: ProfileSpec | None = 
     assert merge(a, right) == left.to_bytes(), f"{kind.name}: merging is not associative"
     assert b.to_bytes() == before, f"{kind.name}: merging changes the other one"
     assert merge(a) == a.to_bytes(), f"{kind.name}: zero changes something"
+    assert collect(1, 2).to_bytes() == merge(collect(1), collect(2)), (
+        f"{kind.name}: two batches in one collector differ from two collectors merged; "
+        "update adds one batch and is called many times"
+    )
+    assert collect(1, 2).to_bytes() == collect(2, 1).to_bytes(), (
+        f"{kind.name}: the order of batches shows in to_bytes"
+    )
+    turned = kind.zero(spec)
+    turned.update(_reverse_columns(sample_batch(0)))
+    assert turned.to_bytes() == a.to_bytes(), f"{kind.name}: the order of columns shows in to_bytes"
     assert kind.from_bytes(a.to_bytes(), spec).to_bytes() == a.to_bytes(), (
         f"{kind.name}: bytes don't come back"
     )
     assert kind.zero(spec).to_bytes() == kind.zero(spec).to_bytes(), (
         f"{kind.name}: two zeros differ"
     )
-    try:
-        kind.from_bytes(b"of another version", spec)
-    except ValueError:
-        return
-    raise AssertionError(
-        f"{kind.name}: from_bytes takes anything; it raises ValueError for bytes of another version"
-    )
+    for data in OTHER_VERSIONS:
+        assert_version(data)
+
+
+def _reverse_columns(batch: Batch) -> Batch:
+    return replace(batch, columns=dict(reversed(batch.columns.items())))
 
 
 def sample_spec(name: str) -> ProfileSpec:

@@ -14,12 +14,12 @@ Reject = tuple[int, str, bytes]
 
 
 def decode(
-    form: Format, data: bytes, fields: tuple[Field, ...] | None = None, *, sealed: bool = True
+    form: Format, data: bytes, fields: tuple[Field, ...] | None = None, *, is_complete: bool = True
 ) -> tuple[list[dict[str, Any]], list[Reject]]:
     """Return the rows of `data` as dicts, and the first 20 rejected records.
 
     Raises what `decode` of the format raises.
     """
-    ctx = Decoding(uri="memory:///data", fields=fields, sealed=sealed)
+    ctx = Decoding(uri="memory:///data", fields=fields, is_complete=is_complete)
     rows = [row for batch in form.decode(io.BytesIO(data), ctx) for row in batch.to_pylist()]
     return rows, ctx.samples

@@ -138,7 +138,7 @@ def start_context(
     http: FakeHttp | None = None,
     console: io.StringIO | None = None,
     clock: Callable[[], datetime] | None = None,
-    base: Path = Path(),
+    config_folder: Path = Path(),
 ) -> StartContext:
     """Return what `start` of a plugin gets."""
     return StartContext(
@@ -147,10 +147,10 @@ def start_context(
         clock=clock or FakeClock(),
         http=http or FakeHttp(),
         console=console or io.StringIO(),
-        base=base,
-        message=Renderer(),
+        config_folder=config_folder,
+        render=Renderer(),
         connect=loopback,
-        fenced=Fence(Dial(allow_private=True)),
+        guard_connections=Fence(Dial(allow_private=True)),
     )
 
 

@@ -39,15 +39,17 @@ def assert_format(form: Format) -> None:
     """
     for story, data in PIECES.items():
         for fields in (None, FIELDS):
-            for sealed in (True, False):
-                name = f"{story}{'' if fields else ', all fields'}{'' if sealed else ', growing'}"
-                _assert_survives(form, name, data, fields, sealed)
+            for is_complete in (True, False):
+                name = (
+                    f"{story}{'' if fields else ', all fields'}{'' if is_complete else ', growing'}"
+                )
+                _assert_survives(form, name, data, fields, is_complete)
 
 
-def _assert_survives(form: Format, story: str, data: bytes, fields: Any, sealed: bool) -> None:
+def _assert_survives(form: Format, story: str, data: bytes, fields: Any, is_complete: bool) -> None:
     import pyarrow as pa
 
-    ctx = Decoding(uri="memory:///data", fields=fields, sealed=sealed)
+    ctx = Decoding(uri="memory:///data", fields=fields, is_complete=is_complete)
     try:
         for batch in form.decode(io.BytesIO(data), ctx):
             assert isinstance(batch, pa.RecordBatch), (

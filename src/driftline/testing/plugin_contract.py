@@ -10,6 +10,7 @@ import pickle
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -53,14 +54,17 @@ print(*[name for name in {sdks!r} if name in sys.modules])
 """
 
 
-def assert_plugin_contract(plugin: type[Plugin] | Plugin, **options: Any) -> None:
+def assert_plugin_contract(
+    plugin: type[Plugin] | Plugin, *, unmeasured: Sequence[str] = (), **options: Any
+) -> None:
     """Assert all that the host relies on.
 
-    `options` are the settings of a class. Every plugin is registered under its type by a hook in
-    its own module; its settings are frozen, documented and have a JSON Schema; unknown settings
-    are an error; its secrets are not shown; `stop` is safe without `start` and twice; sources,
-    formats and checks can be sent to another process; importing it loads no SDK. After that, the
-    contract of its kind is asserted.
+    `options` are the settings of a class. `unmeasured` are names of `default_rules` and `wordings`
+    that a check yields on other windows than those of the contract. Every plugin is registered
+    under its type by a hook in its own module; its settings are frozen, documented and have a JSON
+    Schema; unknown settings are an error; its secrets are not shown; `stop` is safe without `start`
+    and twice; sources, formats and checks can be sent to another process; importing it loads no
+    SDK. After that, the contract of its kind is asserted.
     """
     type_ = plugin if isinstance(plugin, type) else type(plugin)
     kind = next((kind for kind, base in BASES.items() if issubclass(type_, base)), "")
@@ -81,7 +85,7 @@ def assert_plugin_contract(plugin: type[Plugin] | Plugin, **options: Any) -> Non
         )
     _assert_loads_no_sdk(type_)
     if isinstance(instance, Check):
-        assert_check(instance)
+        assert_check(instance, unmeasured)
     elif isinstance(instance, Format):
         assert_format(instance)
     elif isinstance(instance, Sink):

@@ -26,9 +26,9 @@ def assert_sink(sink: Sink) -> None:
     assert sink.repeat in ("deduplicates", "looks", "repeats"), (
         f"{sink.type}: repeat is deduplicates, looks or repeats"
     )
-    looks = type(sink).look is not Sink.look
+    looks = type(sink).find_delivered is not Sink.find_delivered
     assert looks == (sink.repeat == "looks"), (
-        f"{sink.type}: repeat is looks if and only if there is a look()"
+        f"{sink.type}: repeat is looks if and only if there is a find_delivered()"
     )
     for message in _messages():
         network = FakeHttp(lambda post: FakeAnswer(text='{"ok": true, "id": "1"}'))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from driftline.contracts.check import Check, CheckContext, Earlier, History, no_history
+from driftline.contracts.check import Check, CheckContext, History, PastValue, no_history
 from driftline.ingest.columns.canonical import to_categorical, to_numeric
 from driftline.ingest.columns.derived import derive
 from driftline.profiles.batch import Batch
@@ -51,8 +52,9 @@ def window(
 
     Without `schema`, a column with text is categorical, any other is a numeric feature, and there
     is no prediction, score or label. `like` is the reference: the window is counted on its grid,
-    as in the agent. None is a null. `check` is a check that tells its collectors what to do, such
-    as expressions; see `Check.wants`. Raises ValueError for columns of different lengths.
+    as in the agent. None is a null. `check` is the check to test: it is needed where the check
+    has a collector of its own, or options for its collectors (see `Check.collector_options`).
+    Raises ValueError for columns of different lengths.
     """
     lists = {name: list(values) for name, values in columns.items()}
     return window_of(
@@ -101,7 +103,18 @@ def window_of(
     )
     profile = Profile(spec, _collectors(check))
     profile.update(batch)
-    return profile.window(start=start, end=end, version=version, segment=segment)
+    made = profile.window(start=start, end=end, version=version, segment=segment)
+    return replace(made, summaries=_Summaries(made.summaries))
+
+
+class _Summaries(dict[str, Any]):
+    """Summaries by collector, with an error that says how to get a summary that is absent."""
+
+    def __missing__(self, name: str) -> Any:
+        raise KeyError(
+            f"the window has no summary of the collector '{name}'; pass the check that names it in "
+            "`collectors`: window(..., check=check)"
+        )
 
 
 def schema_of(
@@ -142,10 +155,10 @@ def _history_of(values: Mapping[str, Sequence[float]], current: Window) -> Histo
 
     def history(
         name: str, labels: Mapping[str, str] | None = None, limit: int = 100
-    ) -> Sequence[Earlier]:
+    ) -> Sequence[PastValue]:
         numbers = list(values.get(name, ()))
         rows = [
-            Earlier(start - HOUR * (len(numbers) - place), float(number), current.rows, "ok")
+            PastValue(start - HOUR * (len(numbers) - place), float(number), current.rows, "ok")
             for place, number in enumerate(numbers)
         ]
         return rows[-limit:]
@@ -213,7 +226,7 @@ def _spec(
             )
         ),
         redact=schema.redact,
-        options=dict(check.wants()) if check else {},
+        options=dict(check.collector_options()) if check else {},
     )
 
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+TRY_LATER = frozenset({408, 425})
+"""HTTP statuses by which a receiver says that it did nothing: the request may succeed later."""
+
 
 class DriftlineError(Exception):
     """The base of all errors that driftline raises on purpose. Its text is written for people."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from driftline.types.model import EPOCH, Severity
+from driftline.types.model import Severity
+from driftline.types.times import EPOCH
 
 
 class Reason(StrEnum):
@@ -73,7 +74,7 @@ class Incident:
     """Every alert that ever belonged to it; of a digest, the incidents in it."""
     title: str = ""
     lane: str = ""
-    """Which alerts may join it, see `fact.lane`."""
+    """Which alerts may join it, see `fact.lane_of`."""
     opened_at: datetime = EPOCH
     """End of the window that opened it, the last time."""
     resolved_at: datetime | None = None

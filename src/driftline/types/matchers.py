@@ -53,11 +53,14 @@ class Matchers:
     def match(self, values: Mapping[str, str]) -> bool:
         """Whether all matchers match these values; a missing value is an empty text."""
         return all(
-            any(like(values.get(name, ""), alternative) for alternative in pattern.split("|"))
+            any(
+                matches_pattern(values.get(name, ""), alternative)
+                for alternative in pattern.split("|")
+            )
             for name, pattern in self.pairs
         )
 
 
-def like(value: str, pattern: str) -> bool:
+def matches_pattern(value: str, pattern: str) -> bool:
     """Whether `value` matches a pattern: `*` stands for any text, `?` for any one letter."""
     return fnmatchcase(value, pattern.replace("[", "[[]"))

@@ -8,10 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ALL = ""
 """The segment that holds all rows of a window."""
 
@@ -364,7 +363,7 @@ class Judgement:
     _: KW_ONLY
     bound: Bound | None = None
     """The bound that was crossed, where the rule has one."""
-    within: bool = False
+    is_within_bounds: bool = False
     """Of `unsure`: whether the value is within its bounds, although too few rows prove it.
 
     Such a verdict ends a change.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from driftline.types.notification import AlertFact, Event, Notification
@@ -74,7 +75,7 @@ def span(start: datetime, end: datetime) -> str:
     return f"{first:%Y-%m-%d %H:%M} to {tail} UTC"
 
 
-def lasting(start: datetime, end: datetime) -> str:
+def format_span_length(start: datetime, end: datetime) -> str:
     """Format the time between two moments in its two largest units: `2 h 14 min`."""
     return duration((end - start).total_seconds())
 
@@ -137,21 +138,52 @@ def old_and_new(detail: Mapping[str, Scalar], word: str) -> tuple[float, float] 
     return None
 
 
-def describe_movement(alert: AlertFact) -> str:
-    """Return how the values moved, in the data's own unit: `mean 180 → 10,790 (×60)`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Movement:
+    """How the values of a column moved, in the data's own unit."""
 
-    Empty where the alert's detail does not say it.
-    """
+    name: str
+    """`mean`, `median`, or the category in quotation marks."""
+    before: str
+    after: str
+    factor: str = ""
+    """How many times larger or smaller: `×60`; empty if it is near 1 or not defined."""
+    deviations: str = ""
+    """The shift in standard deviations of the reference; empty if it is not known."""
+
+    def contains(self, other: Movement) -> bool:
+        """Return whether this says all that `other` says, and more."""
+        return self != other and self == replace(
+            other,
+            factor=other.factor or self.factor,
+            deviations=other.deviations or self.deviations,
+        )
+
+    @property
+    def text(self) -> str:
+        """Plain text: `mean 180 → 10,790 (×60, +182 sd)`."""
+        size = ", ".join(part for part in (self.factor, self.deviations) if part)
+        return f"{self.name} {self.before} → {self.after}" + (f" ({size})" if size else "")
+
+
+def find_movement(alert: AlertFact) -> Movement | None:
+    """Return how the values moved; None where the alert's detail does not say it."""
     for word in ("mean", "median"):
         change = old_and_new(alert.detail, word)
         if change is not None:
-            size = [times(*change), deviations(alert.detail.get("shift_sd"))]
-            by = ", ".join(part for part in size if part)
-            return f"{word} {number(change[0])} → {number(change[1])}" + (f" ({by})" if by else "")
+            return Movement(
+                name=word,
+                before=number(change[0]),
+                after=number(change[1]),
+                factor=times(*change),
+                deviations=deviations(alert.detail.get("shift_sd")),
+            )
     category, shares = alert.detail.get("category"), old_and_new(alert.detail, "share")
     if category is not None and shares is not None:
-        return f"‘{clean(category, 40)}’ {share(shares[0])} → {share(shares[1])}"
-    return ""
+        return Movement(
+            name=f"‘{clean(category, 40)}’", before=share(shares[0]), after=share(shares[1])
+        )
+    return None
 
 
 def times(before: float, after: float) -> str:

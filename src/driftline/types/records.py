@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from driftline.types.arrays import Hashes
+from driftline.types.family import Family
 from driftline.types.model import Judgement, LogObject, Measurement
 from driftline.types.notification import Notification
 
 DONE, QUARANTINED, GONE, WAITING = "done", "quarantined", "gone", "waiting"
 """States of an object in the ledger."""
-Hashes = NDArray[np.uint64]
-"""Hashes of record ids, shape (rows,)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class WindowKey:
 
     model: str
     start: int
+    """Microseconds since the epoch."""
     version: str
     segment: str
 
@@ -38,6 +39,7 @@ class DueWindow:
 
     key: WindowKey
     end: int
+    """Microseconds since the epoch."""
     rows: int
     revision: int
     quiet: bool = False
@@ -57,17 +59,17 @@ class JudgedMeasurement:
     """None where no rule judges it."""
     rows: int = 0
     """The rows behind the number."""
-    cause: str = "drift"
+    cause: str = Family.DRIFT.value
     """The family of the check."""
-    watched: Any = None
+    past_rule: Any = None
     """The `Unusual` rule that judges it by the windows before, where one does."""
     since: int | None = None
-    """Estimated start of the first window of a change that lasts, in microseconds."""
+    """Estimated start of the first window of a lasting change, in microseconds since the epoch."""
     trace: bytes | None = None
     """What the judgement of later windows needs of this one."""
-    blind: bool = False
+    lacks_data: bool = False
     """Whether it is `unsure` for want of data, so that a change that matters would not be seen."""
-    alike: tuple[tuple[str, str, str, str, str], ...] = ()
+    correlated_series: tuple[tuple[str, str, str, str, str], ...] = ()
     """Series that moved together with a changed one before: version, segment, check, name, labels.
     """
 
@@ -88,9 +90,9 @@ class JudgedMeasurement:
         return "" if self.judgement is None else self.judgement.reason
 
     @property
-    def within(self) -> bool:
-        """See `Judgement.within`."""
-        return self.judgement is not None and self.judgement.within
+    def is_within_bounds(self) -> bool:
+        """See `Judgement.is_within_bounds`."""
+        return self.judgement is not None and self.judgement.is_within_bounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +177,7 @@ class ReadOutcome:
     cutoff: int | None = None
     """Start of the first window whose shares are replaced, microseconds; None replaces all."""
 
-    def seen(self, events: NDArray[np.int64]) -> None:
+    def add_event_times(self, events: NDArray[np.int64]) -> None:
         """Note the event times (microseconds) of some rows."""
         if len(events):
             first, last = int(events.min()), int(events.max())

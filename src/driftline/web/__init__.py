@@ -1,4 +1,4 @@
-"""The HTTP face of the agent: health, readiness, metrics."""
+"""The HTTP face of the agent: pages of incidents, forms, the API, health and metrics."""
 
 from driftline.web.address import Address, AddressError, check_address
 from driftline.web.app import create_app

@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from driftline.alerting.acts import ActKind
-from driftline.incidents.desk import ActRefused, Desk
+from driftline.incidents.incident_service import ActRefused, IncidentService
 from driftline.types.scalars import parse_duration
 from driftline.web.access import Access
 from driftline.web.status import StatusSource
@@ -28,7 +28,7 @@ LARGEST = 65_536
 KINDS = {"ack": ActKind.ACKNOWLEDGE, "snooze": ActKind.SNOOZE, "accept": ActKind.ACCEPT}
 DECISIONS = {"approve": True, "reject": False}
 INCIDENT_ACTS = ("ack", "snooze", "silence", "accept")
-STANDBY = "this agent stands by: ask the one that leads"
+STANDBY_ERROR = "this agent stands by: ask the one that leads"
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,12 @@ class ActRequest:
 def api_routes(agent: StatusSource, access: Access) -> list[Route]:
     """The routes of the API."""
 
-    def answer(work: Callable[[Desk], Any], error_status: int = 409) -> Response:
-        desk = agent.desk
-        if desk is None:
-            return JSONResponse({"error": STANDBY}, 503)
+    def answer(work: Callable[[IncidentService], Any], error_status: int = 409) -> Response:
+        service = agent.incident_service
+        if service is None:
+            return JSONResponse({"error": STANDBY_ERROR}, 503)
         try:
-            return JSONResponse(work(desk))
+            return JSONResponse(work(service))
         except ActRefused as error:
             return JSONResponse({"error": str(error)}, error_status)
 
@@ -58,23 +58,23 @@ def api_routes(agent: StatusSource, access: Access) -> list[Route]:
         if not access.can_act(request):
             return _deny_access()
         every = request.query_params.get("all", "") not in ("", "0", "false")
-        return answer(lambda desk: desk.list_incidents(every=every))
+        return answer(lambda service: service.list_incidents(every=every))
 
     def show_incident(request: HttpRequest) -> Response:
         if not access.can_act(request):
             return _deny_access()
-        return answer(lambda desk: desk.incident(request.path_params["id"]), 404)
+        return answer(lambda service: service.incident(request.path_params["id"]), 404)
 
     def list_actions(request: HttpRequest) -> Response:
         if not access.can_act(request):
             return _deny_access()
         incident = request.query_params.get("incident")
-        return answer(lambda desk: desk.actions(incident=incident))
+        return answer(lambda service: service.actions(incident=incident))
 
     def show_action(request: HttpRequest) -> Response:
         if not access.can_act(request):
             return _deny_access()
-        return answer(lambda desk: desk.action(request.path_params["id"]), 404)
+        return answer(lambda service: service.action(request.path_params["id"]), 404)
 
     async def act_on(acts: Collection[str], request: HttpRequest) -> Response:
         if not access.can_act(request):
@@ -86,7 +86,9 @@ def api_routes(agent: StatusSource, access: Access) -> list[Route]:
         name, act = request.path_params["id"], request.path_params["act"]
         if act not in acts:
             return JSONResponse({"error": f"there are {', '.join(acts)}"}, 404)
-        return await run_in_threadpool(answer, lambda desk: perform_act(desk, act, name, fields))
+        return await run_in_threadpool(
+            answer, lambda service: perform_act(service, act, name, fields)
+        )
 
     return [
         Route("/api/incidents", list_incidents),
@@ -98,21 +100,23 @@ def api_routes(agent: StatusSource, access: Access) -> list[Route]:
     ]
 
 
-def perform_act(desk: Desk, act: str, name: str, fields: ActRequest) -> dict[str, Any]:
+def perform_act(
+    service: IncidentService, act: str, name: str, fields: ActRequest
+) -> dict[str, Any]:
     """Do `act` on the incident or run `name`, and return the outcome. Raises ActRefused."""
     author, reason, length = fields.author, fields.reason, fields.length
     if act in DECISIONS:
-        run = desk.decide(name, author, reason, approve=DECISIONS[act])
+        run = service.decide(name, author, reason, approve=DECISIONS[act])
         return {"action": run["token"], "outcome": "done", "state": run["state"]}
     if act == "silence":
         if length is None:
             raise ActRefused("a silence needs its length: for")
         if fields.matchers:
-            number = desk.silence(fields.matchers, author, reason, lasting=length)
+            number = service.silence(fields.matchers, author, reason, length=length)
         else:
-            number = desk.silence_incident(name, author, reason, lasting=length)
+            number = service.silence_incident(name, author, reason, length=length)
         return {"silence": number, "outcome": "done"}
-    incident, outcome = desk.ask(KINDS[act], name, author, reason, lasting=length)
+    incident, outcome = service.request_act(KINDS[act], name, author, reason, length=length)
     return {"incident": incident, "outcome": outcome}
 
 

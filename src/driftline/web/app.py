@@ -97,11 +97,11 @@ def create_app(
             return ask_password()
         ready, loops = status.ready()
         stuck = [loop.name for loop in loops if loop.stuck]
-        desk = status.desk if access.can_see_incidents(request) else None
+        service = status.incident_service if access.can_see_incidents(request) else None
         rows = (
             None
-            if desk is None
-            else list_open_incidents(desk, access, acts=access.can_act(request))
+            if service is None
+            else list_open_incidents(service, access, acts=access.can_act(request))
         )
         return render_page(
             "index", ready=ready, stuck=stuck, leader=status.leader, links=LINKS, incidents=rows

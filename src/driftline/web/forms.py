@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from driftline.alerting.links import OPEN, signature
-from driftline.incidents.desk import ActRefused, Desk
+from driftline.incidents.incident_service import ActRefused, IncidentService
 from driftline.types.action_request import Request
 from driftline.types.secret import Secret
 from driftline.web.access import Access
@@ -48,7 +48,7 @@ FORM_TEXTS = {
 }
 """Title and explanation of each form."""
 SNOOZE_LENGTHS = ("1h", "4h", "12h", "1d", "7d")
-STANDBY = "This agent is on standby. Try again in a minute."
+STANDBY_TEXT = "This agent is on standby. Try again in a minute."
 
 
 def form_routes(agent: StatusSource, access: Access, token: Secret) -> list[Route]:
@@ -59,10 +59,10 @@ def form_routes(agent: StatusSource, access: Access, token: Secret) -> list[Rout
         until = access.check_link(request, name, act) if act in acts else None
         if until is None:
             return show_bad_link(_command(acts, name))
-        if agent.desk is None:
-            return render_message("Not now", STANDBY, 503)
+        if agent.incident_service is None:
+            return render_message("Not now", STANDBY_TEXT, 503)
         try:
-            subject = _describe_subject(agent.desk, act, name)
+            subject = _describe_subject(agent.incident_service, act, name)
         except ActRefused as error:
             return render_message("Nothing to do", str(error), 404)
         title, text = FORM_TEXTS[act]
@@ -95,14 +95,14 @@ def form_routes(agent: StatusSource, access: Access, token: Secret) -> list[Rout
         return await run_in_threadpool(perform, act, name, fields, until)
 
     def perform(act: str, name: str, fields: Mapping[str, Any], until: int) -> Response:
-        desk = agent.desk
-        if desk is None:
-            return render_message("Not now", STANDBY, 503)
+        service = agent.incident_service
+        if service is None:
+            return render_message("Not now", STANDBY_TEXT, 503)
         back = ""
         try:
-            incident = _describe_subject(desk, act, name)["incident"]
+            incident = _describe_subject(service, act, name)["incident"]
             back = _incident_address(access, incident, until)
-            outcome = perform_act(desk, act, name, read_act_request(fields))["outcome"]
+            outcome = perform_act(service, act, name, read_act_request(fields))["outcome"]
         except (ActRefused, ValueError) as error:
             return render_message("Nothing was done", str(error), 409, back=back)
         later = " The agent does it when it next reads the source." if outcome == "waits" else ""
@@ -121,13 +121,13 @@ def _command(acts: Collection[str], name: str) -> str:
     return f"driftline explain {name}" if acts is KINDS else "driftline actions list"
 
 
-def _describe_subject(desk: Desk, act: str, name: str) -> dict[str, Any]:
+def _describe_subject(service: IncidentService, act: str, name: str) -> dict[str, Any]:
     """The incident or run of a link, for its page.
 
     Raises ActRefused when there is no such incident or run, or the act is not allowed by a link.
     """
     if act not in DECISIONS:
-        incident = desk.incident(name)
+        incident = service.incident(name)
         return {
             "incident": incident["id"],
             "title": incident["title"],
@@ -135,8 +135,8 @@ def _describe_subject(desk: Desk, act: str, name: str) -> dict[str, Any]:
             "obstacle": "" if incident["state"] == "firing" else "This incident is over already.",
             "request": "",
         }
-    run = desk.action(name)
-    if run["action"] not in desk.by_link:
+    run = service.action(name)
+    if run["action"] not in service.link_approved_actions:
         setting = f"actions.{run['action']}.approve_by_link"
         raise ActRefused(f"runs of {run['action']} are not approved by links ({setting})")
     state = run["state"]

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from driftline.alerting.digest import CAUSE
 from driftline.alerting.fact import MONITORING
 from driftline.alerting.links import CHART, OPEN, possible_acts
-from driftline.incidents.desk import ActRefused, Desk
+from driftline.incidents.incident_service import ActRefused, IncidentService
 from driftline.state.action_runs import State
 from driftline.types import phrasing
 from driftline.web.access import Access, ask_password
@@ -39,7 +39,7 @@ def incident_routes(agent: StatusSource, access: Access) -> list[Route]:
         until = access.check_link(request, name, OPEN)
         if until is None and not access.can_see_incidents(request):
             return _deny(request, access)
-        if agent.desk is None:
+        if agent.incident_service is None:
             return render_message(
                 "Not now",
                 "This agent is on standby: another one leads. Try again in a minute.",
@@ -49,7 +49,7 @@ def incident_routes(agent: StatusSource, access: Access) -> list[Route]:
             return render_page(
                 "incident",
                 **_incident(
-                    agent.desk,
+                    agent.incident_service,
                     name,
                     access,
                     until,
@@ -65,10 +65,10 @@ def incident_routes(agent: StatusSource, access: Access) -> list[Route]:
             request
         ):
             return _deny(request, access)
-        if agent.desk is None:
+        if agent.incident_service is None:
             return PlainTextResponse("This agent is on standby.\n", 503)
         try:
-            chart = agent.desk.chart(name)
+            chart = agent.incident_service.chart(name)
         except ActRefused as error:
             return PlainTextResponse(f"{error}\n", 404)
         if chart is None:
@@ -78,10 +78,12 @@ def incident_routes(agent: StatusSource, access: Access) -> list[Route]:
     return [Route("/i/{id}", show_incident), Route("/i/{id}/chart.png", show_chart)]
 
 
-def list_open_incidents(desk: Desk, access: Access, *, acts: bool) -> list[dict[str, Any]]:
+def list_open_incidents(
+    service: IncidentService, access: Access, *, acts: bool
+) -> list[dict[str, Any]]:
     """The open incidents, each with the address of its page, relative to the first page."""
     rows = []
-    for row in desk.list_incidents():
+    for row in service.list_incidents():
         query = access.sign_query(row["id"], OPEN) if acts else ""
         rows.append({**row, "href": f"i/{quote(row['id'], safe='')}{query}"})
     return rows
@@ -103,19 +105,19 @@ def _deny(request: Request, access: Access) -> Response:
 
 
 def _incident(
-    desk: Desk, name: str, access: Access, until: int | None, *, acts: bool
+    service: IncidentService, name: str, access: Access, until: int | None, *, acts: bool
 ) -> dict[str, Any]:
     """The values for the template of the page; addresses are relative to the page."""
-    incident, notification = desk.incident(name), desk.newest_message(name)
+    incident, notification = service.incident(name), service.newest_message(name)
     id, firing = incident["id"], incident["state"] == "firing"
     place, since = quote(id, safe=""), datetime.fromisoformat(incident["since"])
     end = datetime.fromisoformat(incident["resolved_at"]) if incident["resolved_at"] else None
     runs = [
-        {**run, "acts": _decisions(desk, access, run, until) if acts else {}}
+        {**run, "acts": _decisions(service, access, run, until) if acts else {}}
         for run in incident["actions"]
     ]
     run_facts = {f"action {run['action']}" for run in runs}
-    lines = desk.lines(notification.alerts)
+    lines = service.lines(notification.alerts)
     return {
         "incident": incident,
         "notification": notification,
@@ -126,7 +128,7 @@ def _incident(
         ),
         "title": phrasing.headline(incident["title"], incident["model"]),
         "tone": incident["severity"] if firing else "resolved",
-        "duration": phrasing.lasting(since, end or access.clock()),
+        "duration": phrasing.format_span_length(since, end or access.clock()),
         "lines": lines,
         "remaining": phrasing.count_hidden(notification, len(lines)),
         "certainty": phrasing.certainty(notification),
@@ -138,7 +140,7 @@ def _incident(
         "links": phrasing.links(notification),
         "context": phrasing.context(notification),
         "chart": f"{place}/chart.png{access.sign_query(id, CHART, until)}"
-        if desk.chart(id) is not None
+        if service.chart(id) is not None
         else "",
         "acts": {
             label: f"{place}/{act}{access.sign_query(id, act, until)}"
@@ -154,9 +156,9 @@ def _incident(
 
 
 def _decisions(
-    desk: Desk, access: Access, run: Mapping[str, Any], until: int | None
+    service: IncidentService, access: Access, run: Mapping[str, Any], until: int | None
 ) -> dict[str, str]:
-    if run["state"] != AWAITING or run["action"] not in desk.by_link:
+    if run["state"] != AWAITING or run["action"] not in service.link_approved_actions:
         return {}
     place = f"../a/{quote(run['token'], safe='')}"
     return {

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
-    from driftline.incidents.desk import Desk
+    from driftline.incidents.incident_service import IncidentService
 
 
 class LoopStatus(Protocol):
@@ -20,12 +20,12 @@ class LoopStatus(Protocol):
 
     @property
     def name(self) -> str:
-        """The purpose of the loop, such as `ingest churn`."""
+        """The purpose of the loop, such as `watch churn`."""
         ...
 
     @property
     def beat(self) -> datetime | None:
-        """When its last round began, UTC; None before the first."""
+        """When it last showed progress, UTC; None before the first time."""
         ...
 
     @property
@@ -48,7 +48,7 @@ class StatusSource(Protocol):
         ...
 
     @property
-    def desk(self) -> Desk | None:
+    def incident_service(self) -> IncidentService | None:
         """Reads incidents and takes acts; None while this agent is on standby."""
         ...
 

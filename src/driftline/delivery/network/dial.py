@@ -41,7 +41,7 @@ class Dial:
         except PrivateAddressError as error:
             raise Rejected(
                 f"{place} is a private address ({error}): "
-                "allow it in the configuration, if that is meant"
+                "set `allow_private: true` on the sink or action to allow it"
             ) from None
         except (OSError, UnicodeError) as error:
             raise Retryable(

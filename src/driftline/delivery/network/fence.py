@@ -88,5 +88,5 @@ class Fence:
             if watch.blocked_host:
                 raise Rejected(
                     f"{watch.blocked_host} is no public address: "
-                    "allow it in the configuration, if that is meant"
+                    "set `allow_private: true` on the sink or action to allow it"
                 )

@@ -50,7 +50,7 @@ class HttpClient:
         *,
         allow_private: bool | Collection[str] = False,
         timeout: float = TIMEOUT,
-        authorities: Path | None = None,
+        ca_file: Path | None = None,
         transport: httpx.BaseTransport | None = None,
         resolve: Resolve | None = None,
         monotonic: Callable[[], float] = time.monotonic,
@@ -59,14 +59,14 @@ class HttpClient:
     ) -> None:
         """`allow_private` is True, or the host names for which private addresses are fine.
 
-        `authorities` is a file of certificates of authorities to trust instead of the public ones.
+        `ca_file` holds the certificates of the authorities to trust, in place of the public ones.
         `permit` is called right before a request leaves, and raises when it must not.
         `transport` takes the place of the network, in tests.
         """
         self._clock = clock
         self._allow = allow_private
         self._timeout = timeout
-        self._authorities = authorities
+        self._ca_file = ca_file
         self._transport = transport
         self._resolve = resolve
         self._monotonic = monotonic
@@ -151,13 +151,13 @@ class HttpClient:
 
         import httpx
 
-        if self._authorities is None:
+        if self._ca_file is None:
             return httpx.create_ssl_context()
         try:
-            return ssl.create_default_context(cafile=self._authorities)
+            return ssl.create_default_context(cafile=self._ca_file)
         except OSError as error:
             raise Rejected(
-                f"{self._authorities}: {error.strerror or error}: "
+                f"{self._ca_file}: {error.strerror or error}: "
                 "no certificates of authorities can be read"
             ) from None
 
@@ -209,7 +209,7 @@ def _failure(error: Exception, place: str) -> DriftlineError:
     if isinstance(error, PrivateAddressError):
         return Rejected(
             f"{place} is a private address ({error}): "
-            "allow it in the configuration, if that is meant"
+            "set `allow_private: true` on the sink or action to allow it"
         )
     if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)):
         return Retryable(f"{place} can't be reached: {_kind(error)}")

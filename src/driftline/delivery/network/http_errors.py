@@ -10,12 +10,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-from driftline.types.errors import OutcomeUnknown, Rejected, Retryable, Throttled
+from driftline.types.errors import TRY_LATER, OutcomeUnknown, Rejected, Retryable, Throttled
 
 LONGEST_PAUSE = timedelta(days=7)
 """As long as a message is kept: no receiver can pause a sink for longer."""
-TRY_LATER = frozenset({408, 425})
-"""Statuses by which a receiver says that it did nothing."""
 
 
 def raise_for_status(

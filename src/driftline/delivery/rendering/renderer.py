@@ -183,7 +183,7 @@ def _functions(dialect: Dialect) -> dict[str, Any]:
         "moment": dialect.moment,
         "number": phrasing.number,
         "share": phrasing.share,
-        "lasting": phrasing.lasting,
+        "lasting": phrasing.format_span_length,
     }
 
 
@@ -211,7 +211,7 @@ def _names(notification: Notification) -> dict[str, Any]:
         "why": phrasing.clean(notification.facts.get(phrasing.WHY, ""), 80),
         "since": notification.since,
         "resolved_at": notification.resolved_at,
-        "lasted": phrasing.lasting(notification.since, notification.resolved_at)
+        "lasted": phrasing.format_span_length(notification.since, notification.resolved_at)
         if notification.resolved_at
         else "",
         "sure": phrasing.certainty(notification),

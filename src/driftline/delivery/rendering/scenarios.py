@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from driftline.types.model import Bound, BoundSide, Severity
+from driftline.types.monitoring_kind import MonitoringKind
 from driftline.types.notification import AlertFact, Event, Notification
 from driftline.types.phrasing import IN_ALL, WHY
 
@@ -152,7 +153,7 @@ def _unsure(incident: str, now: datetime) -> list[Notification]:
         now,
         state="unsure",
         severity=Severity.INFO,
-        measurement="unsure",
+        measurement=MonitoringKind.UNSURE.value,
         labels={},
         value=None,
         interval=None,
@@ -178,7 +179,7 @@ def _trouble(incident: str, now: datetime) -> list[Notification]:
     alert = _alert(
         now,
         check="source",
-        measurement="source",
+        measurement=MonitoringKind.READING.value,
         labels={},
         value=None,
         interval=None,

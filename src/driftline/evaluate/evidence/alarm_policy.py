@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from driftline.evaluate.evidence.baseline import DAY
 from driftline.evaluate.evidence.trail import Trail
+from driftline.types.times import DAY_MICROS
 
-YEAR = 365.25 * DAY
+YEAR = 365.25 * DAY_MICROS
 LAG, LAG_DAYS = 14, 3
 """Newest windows that are not in the baseline: a change is found before it would enter it.
 
@@ -38,21 +38,21 @@ class AlarmPolicy:
     @property
     def refresh_interval(self) -> int:
         """Microseconds for which a baseline is used again; 0 makes one for every window."""
-        return max(self.baseline_lifetime, DAY if self.length < DAY else 0)
+        return max(self.baseline_lifetime, DAY_MICROS if self.length < DAY_MICROS else 0)
 
     @property
     def has_day_blocks(self) -> bool:
         """Whether a block is a day of several windows."""
-        return self.length < DAY
+        return self.length < DAY_MICROS
 
     @property
     def block_length(self) -> int:
         """Length of a block, microseconds."""
-        return max(self.length, DAY)
+        return max(self.length, DAY_MICROS)
 
     def block_start(self, start: int) -> int:
         """Start of the block of the window at `start`, microseconds."""
-        return start // DAY * DAY if self.has_day_blocks else start
+        return start // DAY_MICROS * DAY_MICROS if self.has_day_blocks else start
 
     def planned_windows(self, block: int, until: int | None = None) -> int:
         """Number of windows that begin in the block that starts at `block`.
@@ -61,13 +61,13 @@ class AlarmPolicy:
         """
         if not self.has_day_blocks:
             return 1
-        end = block + DAY if until is None else until
+        end = block + DAY_MICROS if until is None else until
         return -(-end // self.length) - -(-block // self.length)
 
     @property
     def day_windows(self) -> int:
         """Number of windows in 24 hours, at least 1."""
-        return max(1, DAY // self.length)
+        return max(1, DAY_MICROS // self.length)
 
     @property
     def alarm_threshold(self) -> float:
@@ -77,20 +77,20 @@ class AlarmPolicy:
     @property
     def max_windows(self) -> int:
         """The most windows of a baseline."""
-        if self.length >= DAY:
+        if self.length >= DAY_MICROS:
             return MAX_WINDOWS
-        return max(MAX_WINDOWS, min(MAX_SHORT_WINDOWS, MAX_WEEKS * 7 * DAY // self.length))
+        return max(MAX_WINDOWS, min(MAX_SHORT_WINDOWS, MAX_WEEKS * 7 * DAY_MICROS // self.length))
 
     @property
     def min_windows(self) -> int:
         """The fewest windows of a baseline; with fewer, streams are not judged by their past."""
-        if self.length > DAY:
+        if self.length > DAY_MICROS:
             return MIN_LONG_WINDOWS
-        if self.length == DAY:
+        if self.length == DAY_MICROS:
             return MIN_WINDOWS
-        return min(max(MIN_WINDOWS, -(-MIN_DAYS * DAY // self.length)), self.max_windows)
+        return min(max(MIN_WINDOWS, -(-MIN_DAYS * DAY_MICROS // self.length)), self.max_windows)
 
     def make_trail(self) -> Trail:
         """An empty trail."""
-        lag = LAG_DAYS * DAY // self.length if self.has_day_blocks else LAG
+        lag = LAG_DAYS * DAY_MICROS // self.length if self.has_day_blocks else LAG
         return Trail(self.length, self.max_windows, lag)

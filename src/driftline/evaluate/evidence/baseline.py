@@ -17,17 +17,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from driftline import stats
+from driftline.types.arrays import Floats
+from driftline.types.times import DAY_MICROS, EPOCH, HOUR_MICROS
 
-Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
-HOUR, DAY = 3_600_000_000, 86_400_000_000
 SEASON_DAYS = 28
 """Days from which on weekdays and month ends of windows shorter than a day are told apart."""
 MAX_MEMORY = 0.9
@@ -38,7 +38,6 @@ STRONG_CORRELATION = 0.7
 """Correlation of residuals from which two streams count as moving together."""
 TAIL_INDEX = 3.0
 """Index of the Pareto tail beyond the largest score of a baseline: that of Student's t(3)."""
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +53,19 @@ class Calendar:
     def groups(self, starts: Places) -> list[tuple[Places, int]]:
         """For each season, the group of each window, shape (K,), and the number of groups."""
         groups = []
-        if self.length < DAY:
-            groups.append((starts // HOUR % 24, 24))
-        if self.length <= DAY:
-            groups.append((starts // DAY % 7, 7))
+        if self.length < DAY_MICROS:
+            groups.append((starts // HOUR_MICROS % 24, 24))
+        if self.length <= DAY_MICROS:
+            groups.append((starts // DAY_MICROS % 7, 7))
         return groups
 
     def month_ends(self, starts: Places) -> NDArray[np.bool_]:
         """Whether each window lies on the last day of a month, shape (K,)."""
-        if self.length > DAY:
+        if self.length > DAY_MICROS:
             return np.zeros(len(starts), np.bool_)
-        return np.array([_is_last_of_month(day) for day in (starts // DAY).tolist()], np.bool_)
+        return np.array(
+            [_is_last_of_month(day) for day in (starts // DAY_MICROS).tolist()], np.bool_
+        )
 
 
 @lru_cache(maxsize=10_000)
@@ -84,7 +85,7 @@ class Days:
     @classmethod
     def of(cls, starts: Places) -> Days:
         """The days of windows that begin at `starts`, shape (K,), in the order of time."""
-        days, place = np.unique(starts // DAY * DAY, return_inverse=True)
+        days, place = np.unique(starts // DAY_MICROS * DAY_MICROS, return_inverse=True)
         return cls(days, place.reshape(-1))
 
     def means(self, values: Floats) -> Floats:
@@ -106,7 +107,7 @@ class Days:
     def has_previous(self) -> NDArray[np.bool_]:
         """Whether the day before is there, shape (D,)."""
         has_previous: NDArray[np.bool_] = (
-            np.diff(self.starts, prepend=self.starts[:1] - 2 * DAY) == DAY
+            np.diff(self.starts, prepend=self.starts[:1] - 2 * DAY_MICROS) == DAY_MICROS
         )
         return has_previous
 
@@ -126,7 +127,7 @@ class Season:
 
         Month ends come first, because they stand out most, then weekdays.
         """
-        if calendar.length < DAY:
+        if calendar.length < DAY_MICROS:
             return cls._of_days(values, starts, calendar)
         is_month_end = calendar.month_ends(starts)
         month_end = stats.mark_effect(values, is_month_end)
@@ -144,7 +145,7 @@ class Season:
         Hours are compared within their day. Weekdays and month ends are compared by means of days,
         from four weeks on.
         """
-        hours, days = starts // HOUR % 24, Days.of(starts)
+        hours, days = starts // HOUR_MICROS % 24, Days.of(starts)
         hour_effect = stats.season_effects(values, hours, 24)
         for _ in range(2):
             within = values - days.spread(days.means(values - hour_effect[hours]))
@@ -156,7 +157,7 @@ class Season:
             means, is_month_end = days.means(remainder), calendar.month_ends(days.starts)
             month_end = stats.mark_effect(means, is_month_end)
             means = means - np.where(is_month_end[:, None], month_end, 0.0)
-            weekday_effect = stats.season_effects(means, days.starts // DAY % 7, 7)
+            weekday_effect = stats.season_effects(means, days.starts // DAY_MICROS % 7, 7)
         season = cls([hour_effect, weekday_effect], month_end)
         return season, values - season.at(starts, calendar)
 
@@ -233,7 +234,7 @@ class Baseline:
         deviations = deviations - mean
         windows = np.isfinite(levels).sum(axis=0).astype(np.float64)
         size_sd = np.sqrt(stats.nan_variance(size_deviations))
-        if length >= DAY:
+        if length >= DAY_MICROS:
             has_previous = np.diff(starts, prepend=starts[:1] - 2 * length) == length
             memory = _memory(deviations, has_previous, windows)
             residuals = _remove_memory(deviations, has_previous, memory)
@@ -313,7 +314,7 @@ class Baseline:
         if self.day_scores is None:
             return np.ones((2, len(offset)))
         residual = offset - self.memory * np.nan_to_num(previous_offset)
-        least_sd = self.sd / math.sqrt(DAY / self.calendar.length)
+        least_sd = self.sd / math.sqrt(DAY_MICROS / self.calendar.length)
         sd = np.maximum(self.day_sd, 0.7 * least_sd)
         t = _prediction_score(residual, sd, self.day_count)
         p_values = np.stack(self.day_scores.tails(t, TAIL_INDEX))

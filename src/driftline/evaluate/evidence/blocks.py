@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from driftline import stats
 from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
-from driftline.evaluate.evidence.baseline import Baseline, Floats
+from driftline.evaluate.evidence.baseline import Baseline
+from driftline.types.arrays import Floats
 
 MOST_EVIDENCE = 1e200
 """Upper limit of a total, so that it stays finite."""

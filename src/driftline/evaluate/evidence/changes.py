@@ -15,10 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
-from driftline.evaluate.evidence.baseline import DAY, HOUR, Baseline, Floats
+from driftline.evaluate.evidence.baseline import Baseline
 from driftline.evaluate.evidence.blocks import WHOLE_DAY, clear_evidence
 from driftline.evaluate.evidence.observation import Panel, StreamNumbers
 from driftline.evaluate.evidence.trail import Trail
+from driftline.types.arrays import Floats
+from driftline.types.times import DAY_MICROS, HOUR_MICROS
 
 RUN_BOUND, SPAN_BOUND = 2.0, 3.0
 """Standard errors by which an effect must exceed the tolerance: over the whole run; over a span.
@@ -61,7 +63,7 @@ class RecentWindows:
     def days(self, until_days: int, since_days: int) -> NDArray[np.void]:
         """The traces of the windows between two numbers of days ago, shape (windows, J)."""
         end = self._start + self._policy.length
-        since, until = end - since_days * DAY, end - until_days * DAY
+        since, until = end - since_days * DAY_MICROS, end - until_days * DAY_MICROS
         rows = self._trail.windows_since(since, min(until, self._start), self._columns)
         return rows if until_days else np.concatenate((rows, self._traces[None]))
 
@@ -143,7 +145,7 @@ def continue_changes(
     is_over = (is_judged & (np.abs(recent.effect) < near)) | recent.is_home(panel, numbers)
     if policy.has_day_blocks:
         # The newest 24 hours must all lie behind the begin.
-        is_over &= traces["start"] + policy.length - previous["since"] >= DAY
+        is_over &= traces["start"] + policy.length - previous["since"] >= DAY_MICROS
     stays = is_on & ~is_over
     for name in ("since", "side", "odds"):
         traces[name] = np.where(stays, previous[name], traces[name])
@@ -202,7 +204,7 @@ def material_sides(
     material: NDArray[np.bool_] = is_judged & (lower_bound >= panel.tolerance)
     if policy.has_day_blocks:
         # What is over already is no change: the newest three hours show it, too.
-        newest = _mean(effects[: max(1, 3 * HOUR // policy.length)])
+        newest = _mean(effects[: max(1, 3 * HOUR_MICROS // policy.length)])
         material &= _both_sides(newest) >= panel.tolerance
     return material
 
@@ -251,7 +253,7 @@ def begin_obvious_changes(
         now = np.where(is_learning, day - numbers.neutral, now)
         before = np.where(is_learning, day_before - numbers.neutral, before)
         error = np.where(is_learning, day_error, error)
-        begin = np.where(is_learning, traces["start"] + policy.length - 2 * DAY, begin)
+        begin = np.where(is_learning, traces["start"] + policy.length - 2 * DAY_MICROS, begin)
     is_proven = _both_sides(now) - Z * error > panel.obvious
     is_repeated = _both_sides(before) > panel.obvious
     has_evidence = is_learning | (can_change & is_judged & is_far_out)

@@ -42,7 +42,7 @@ from numpy.typing import NDArray
 
 from driftline import stats
 from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
-from driftline.evaluate.evidence.baseline import Baseline, Floats
+from driftline.evaluate.evidence.baseline import Baseline
 from driftline.evaluate.evidence.blocks import (
     MOST_EVIDENCE,
     add_to_block,
@@ -61,6 +61,7 @@ from driftline.evaluate.evidence.changes import (
 )
 from driftline.evaluate.evidence.observation import Panel, StreamNumbers
 from driftline.evaluate.evidence.trail import TRACE, Trail
+from driftline.types.arrays import Floats
 
 STRONG_MEMORY = 0.3
 """Autocorrelation from which a stream's weight is lowered."""
@@ -189,13 +190,11 @@ def _weights(panel: Panel, is_judged: NDArray[np.bool_], baseline: Baseline) -> 
 def budget_shares(panel: Panel, is_judged: NDArray[Any]) -> Floats:
     """The share of its alarm budget that each stream has, shape (J,).
 
-    The streams where `is_judged` (shape (J,)) is true divide the whole budget.
+    The streams of a family where `is_judged` (shape (J,)) is true divide the share of the family.
     """
     weight = panel.weight * is_judged
     family_weight = np.bincount(panel.family, weight, len(panel.shares))
-    family_share = np.where(family_weight > 0, panel.shares, 0.0)
-    budget_share = np.bincount(panel.budget_of_family, family_share)[panel.budget_of_family]
-    scale = family_share / np.where(family_weight > 0, budget_share * family_weight, 1.0)
+    scale = panel.shares / np.where(family_weight > 0, family_weight, 1.0)
     shares: Floats = weight * scale[panel.family]
     return shares
 

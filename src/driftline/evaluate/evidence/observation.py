@@ -6,18 +6,26 @@ Does not judge.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.evaluate.evidence.baseline import Floats
 from driftline.evaluate.evidence.trail import Stream
+from driftline.types.arrays import Floats
+from driftline.types.family import Family
 
-SHARES = {"performance": 0.40, "quality": 0.25, "drift": 0.25, "service": 0.25, "business": 0.10}
-"""Share of the alarm budget, by family; the families that a model has divide all of it."""
+SHARES: Mapping[str, float] = {
+    Family.PERFORMANCE: 0.35,
+    Family.DRIFT: 0.25,
+    Family.QUALITY: 0.20,
+    Family.SERVICE: 0.10,
+}
+"""Share of the alarm budget of a model, by family."""
+OTHER_SHARE = 0.10
+"""The share of all other families together: fairness, business and numbers from outside."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +45,7 @@ class Observation:
     """Whether changes upwards are watched."""
     below: bool = True
     """Whether changes downwards are watched."""
-    family: str = "drift"
+    family: str = Family.DRIFT.value
     """Key of `SHARES`."""
     weight: float = 1.0
     """Weight within its family, relative to the other streams."""
@@ -130,7 +138,7 @@ class Panel:
                 ]
             ),
             family=np.array([families[key] for key in keys], np.int64),
-            shares=np.array([SHARES.get(name, min(SHARES.values())) for _, name in families]),
+            shares=np.array([SHARES.get(name, OTHER_SHARE / 2) for _, name in families]),
             budget_of_family=np.array([number for number, _ in families], np.int64),
             budget=numbers,
             weight=np.array([observation.weight for observation in observations]),

@@ -17,7 +17,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.evaluate.evidence.baseline import DAY, Baseline, Floats
+from driftline.evaluate.evidence.baseline import Baseline
+from driftline.types.arrays import Floats
+from driftline.types.times import DAY_MICROS
 
 Columns = NDArray[np.int64]
 TRACE = np.dtype(
@@ -148,7 +150,7 @@ class Trail:
         for name in FIRST_TRACE.names or ():
             parsed[name] = stored[name]
         parsed["start"], parsed["total"], parsed["block_windows"] = start, 0.0, 1.0
-        parsed["block_total"] = stored["total"] if self.length >= DAY else 0.0
+        parsed["block_total"] = stored["total"] if self.length >= DAY_MICROS else 0.0
         parsed["block_offset"] = 0.0
         return parsed
 

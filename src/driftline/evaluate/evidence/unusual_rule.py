@@ -13,20 +13,19 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from driftline.contracts.rule import Scale, Unusual
+from driftline.contracts.rule import Scale, Unusual, Z
 from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
 from driftline.evaluate.evidence.observation import Observation
 from driftline.evaluate.evidence.outcome import DETECTION_WINDOWS, StreamOutcome, judge_window
 from driftline.evaluate.evidence.trail import Stream, Trail
-from driftline.state.measurements import labels_json
+from driftline.types.family import Family
+from driftline.types.labels import labels_json
 from driftline.types.model import Judgement, Measurement, Schema, Verdict
 from driftline.types.phrasing import number, share
 from driftline.types.records import JudgedMeasurement, WindowKey
 
 MIN_OK_P_VALUE = 0.02
 """A window whose own p-value is below this is not called `ok`."""
-Z = 1.96
-"""Standard errors on each side of a 95% interval."""
 BOUND = 2.0
 """Standard errors within which a mean is taken to lie."""
 OK = Judgement(Verdict.OK)
@@ -48,14 +47,16 @@ class PastJudge:
         Returns the rows in their order; those without a rule `unusual` are returned unchanged.
         """
         with_rule = [
-            (place, key, row, row.watched)
+            (place, key, row, row.past_rule)
             for place, (key, row) in enumerate(rows)
-            if row.watched is not None
+            if row.past_rule is not None
         ]
         judged_rows = [row for _, row in rows]
         if not with_rule:
             return judged_rows
-        observations = [observe(key, row, rule, self.schema) for _, key, row, rule in with_rule]
+        observations = [
+            make_observation(key, row, rule, self.schema) for _, key, row, rule in with_rule
+        ]
         outcomes, traces = judge_window(self.trail, start, observations, self.policy)
         for (place, _, row, rule), outcome, trace in zip(with_rule, outcomes, traces, strict=True):
             judged_rows[place] = apply_outcome(row, rule, outcome, trace=trace.tobytes())
@@ -68,7 +69,9 @@ def stream_of(key: WindowKey, row: JudgedMeasurement) -> Stream:
     return Stream(key.version, key.segment, row.check, m.name, labels_json(m.labels))
 
 
-def observe(key: WindowKey, row: JudgedMeasurement, rule: Unusual, schema: Schema) -> Observation:
+def make_observation(
+    key: WindowKey, row: JudgedMeasurement, rule: Unusual, schema: Schema
+) -> Observation:
     """The observation that a measurement with a value is for the evidence engine."""
     m = row.measurement
     assert m.value is not None
@@ -87,7 +90,7 @@ def observe(key: WindowKey, row: JudgedMeasurement, rule: Unusual, schema: Schem
         family=row.cause,
         weight=rule.weight,
         cusum=rule.method == "cusum",
-        shared_by_versions=is_of_feature and row.cause in ("drift", "quality"),
+        shared_by_versions=is_of_feature and row.cause in (Family.DRIFT, Family.QUALITY),
         rows=float(row.rows),
         size_error=_sampling_sd(rule, m) or 0.0,
         neutral=_neutral_size(rule, m),
@@ -195,8 +198,8 @@ def apply_outcome(
         judgement=judgement,
         since=outcome.since,
         trace=trace,
-        blind=_lacks_data(rule, outcome, judgement),
-        alike=outcome.correlated_streams,
+        lacks_data=_lacks_data(rule, outcome, judgement),
+        correlated_series=outcome.correlated_streams,
     )
 
 
@@ -215,7 +218,7 @@ def _judge(row: JudgedMeasurement, rule: Unusual, outcome: StreamOutcome) -> Jud
     if _is_ok(rule, outcome):
         return OK
     reason = f"{_missing_data(row, rule, outcome)}; {_detectable_text(row, rule, outcome)}"
-    return Judgement(Verdict.UNSURE, reason=reason, within=True)
+    return Judgement(Verdict.UNSURE, reason=reason, is_within_bounds=True)
 
 
 def _judge_change(row: JudgedMeasurement, rule: Unusual, outcome: StreamOutcome) -> Judgement:
@@ -309,7 +312,7 @@ def _judge_without_baseline(
         )
     else:
         reason = f"{windows} are needed to know what is usual"
-    return Judgement(Verdict.UNSURE, reason=reason, within=row.within)
+    return Judgement(Verdict.UNSURE, reason=reason, is_within_bounds=row.is_within_bounds)
 
 
 def _missing_repeat(outcome: StreamOutcome) -> str:

@@ -22,8 +22,8 @@ from driftline.kit.decoding.json_values import FALSE_AS, MAX_CATEGORY, TRUE_AS, 
 from driftline.profiles.batch import Batch
 from driftline.profiles.counting import name_hash
 from driftline.profiles.rowhash import hash_positions, hash_strings
-from driftline.state.tables import as_micros
 from driftline.types.model import DERIVED, Field, Kind, Schema
+from driftline.types.times import as_micros
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,8 @@ PREDICTIONS = ("prediction", "predicted_label", "predicted", "y_pred", "pred")
 SCORES = ("score", "probability", "prediction_score", "prediction_probability", "y_score", "proba")
 LABELS = ("label", "target", "ground_truth", "actual", "y_true", "y")
 CODES = re.compile(
-    r"(?i)(^|[_\s.-])(zip|zipcode|postal|postcode|code|area|region|branch|store|sku|ids?|type|class|category|phone)$|_id$"
+    r"(?i)(^|[_\s.-])(zip|zipcode|postal|postcode|code|area|region|branch|store|sku|ids?|type|class"
+    r"|category|phone)$|_id$"
 )
 """Names of columns whose numbers are often names."""
 SHARE = 0.95

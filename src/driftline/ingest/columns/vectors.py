@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from driftline.kit.decoding import json_values
 from driftline.profiles.counting import name_hash
 from driftline.profiles.rowhash import hash_positions
+from driftline.types.arrays import Floats
 from driftline.types.model import MAX_DIMENSION
 
 PROJECTED = 64
@@ -36,7 +37,6 @@ LARGEST = 1e18
 BITS, DIGITS = 30, 6
 NULL, NO_LIST = -1, -2
 """In place of a length: the row is null, or holds no list of numbers."""
-Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 _DECODER = msgspec.json.Decoder(list[float | None])

@@ -18,8 +18,9 @@ from driftline.profiles.batch import Batch
 from driftline.profiles.numeric import LARGEST
 from driftline.profiles.packing import narrow, pack, unpack, widen
 from driftline.state.waiting import LABEL
+from driftline.types.arrays import Hashes
 from driftline.types.model import Schema
-from driftline.types.records import Hashes, Stub
+from driftline.types.records import Stub
 
 Ints = NDArray[np.int64]
 

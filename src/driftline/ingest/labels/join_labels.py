@@ -17,7 +17,6 @@ from sqlalchemy.engine import Connection
 from driftline.ingest.labels.decode_labels import unpack_labels
 from driftline.ingest.labels.newest_label import NewestLabels
 from driftline.ingest.labels.waiting_predictions import (
-    SECOND,
     Column,
     PredictionRows,
     concatenate,
@@ -29,8 +28,9 @@ from driftline.profiles.spec import ProfileSpec
 from driftline.state import models, waiting, windows
 from driftline.state.store import Store
 from driftline.state.waiting import LABEL, PREDICTION, WaitingRow
+from driftline.types.arrays import Hashes
 from driftline.types.model import Schema, Task
-from driftline.types.records import Hashes
+from driftline.types.times import SECOND_MICROS
 
 PORTION = 1 << 20
 """Predictions that are joined at a time, at least; beside them as many labels."""
@@ -155,7 +155,7 @@ class _Join:
         """Add the labelled rows of one window to its profiles, by segment."""
         terms, profiles = self.terms, self.profiles.setdefault(span, {})
         at = np.searchsorted(labels.ids, rows.hashes)
-        events = span[0] + rows.seconds * SECOND
+        events = span[0] + rows.seconds * SECOND_MICROS
         places = np.flatnonzero(labels.has_label[at] & (labels.times[at] >= events - terms.wait))
         if not len(places):
             return

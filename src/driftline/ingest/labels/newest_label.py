@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftline.ingest.labels.decode_labels import LabelRows
-from driftline.types.records import Hashes
+from driftline.types.arrays import Hashes
 
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]

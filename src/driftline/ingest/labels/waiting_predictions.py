@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from driftline.profiles.batch import Batch
 from driftline.profiles.packing import narrow, pack, unpack, widen
 from driftline.state.waiting import PREDICTION
+from driftline.types.arrays import Hashes
 from driftline.types.model import Schema
-from driftline.types.records import Hashes, Stub
+from driftline.types.records import Stub
+from driftline.types.times import SECOND_MICROS
 
 ROWS = 1 << 18
 """Rows of one stub at most, so that a join can load stubs in bounded portions."""
-SECOND = 1_000_000
 """Microseconds."""
 Codes = NDArray[np.int64]
 Numbers = NDArray[np.float64]
@@ -71,7 +72,7 @@ class PredictionBuffer:
         places = places[np.argsort(batch.joins[places], kind="stable")]
         rows = PredictionRows(
             batch.joins[places],
-            (batch.events[places] - start) // SECOND,
+            (batch.events[places] - start) // SECOND_MICROS,
             {name: self._column(name, array, places) for name, array in columns.items()},
         )
         self._parts.setdefault((start, version), []).append(rows)

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from driftline.kit.decoding import json_values
 from driftline.kit.decoding.split_records import PAIR, side_of
-from driftline.profiles.rowhash import Hashes, hash_strings
+from driftline.profiles.rowhash import hash_strings
+from driftline.types.arrays import Hashes
 
 T = TypeVar("T")
 Places = NDArray[np.int64]

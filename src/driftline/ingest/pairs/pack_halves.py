@@ -13,9 +13,9 @@ import pyarrow as pa
 
 from driftline.ingest.pairs.match_pairs import hash_pair_ids, pack_batches
 from driftline.kit.decoding.split_records import side_of
-from driftline.state.tables import as_micros
 from driftline.state.waiting import RESPONSE
 from driftline.types.records import Stub
+from driftline.types.times import as_micros
 
 if TYPE_CHECKING:
     from driftline.ingest.columns.canonical import Caster
@@ -63,7 +63,7 @@ class HalfBuffer:
         else:
             outcome.rows += len(batch)
             outcome.held += len(batch) - int(usable.sum())
-            outcome.seen(events[usable])
+            outcome.add_event_times(events[usable])
         starts = events // self._length * self._length
         for start in np.unique(starts[usable]).tolist():
             rows = np.flatnonzero(usable & (starts == start))

@@ -28,10 +28,12 @@ from driftline.ingest.read.profile_rows import profile_rows
 from driftline.ingest.read.read_object import describe_failure
 from driftline.state import pair_rows, waiting
 from driftline.state.store import Store
-from driftline.state.tables import from_micros, objects
+from driftline.state.tables import objects
 from driftline.state.waiting import REQUEST, RESPONSE, WaitingRow
+from driftline.types.arrays import Hashes
 from driftline.types.model import LogObject
-from driftline.types.records import QUARANTINED, Hashes, ReadOutcome
+from driftline.types.records import QUARANTINED, ReadOutcome
+from driftline.types.times import from_micros
 
 HALVES_AT_A_TIME = 2_000_000
 """New halves that are paired in one round, 8 bytes of memory each; the oldest first."""

@@ -29,11 +29,11 @@ class Decoding:
     uri: str
     fields: tuple[Field, ...] | None = None
     """Fields to decode; None for all columns."""
-    sealed: bool = True
+    is_complete: bool = True
     """Whether the last record counts although no line end follows it."""
     parts: Mapping[str, str] = field(default_factory=dict)
     """Values that the object's path holds, by name."""
-    refer: Callable[[str], BinaryIO] = _no_reference
+    open_reference: Callable[[str], BinaryIO] = _no_reference
     """Opens another object that a record refers to."""
     rejected: int = 0
     """Records that could not be read."""
@@ -58,8 +58,10 @@ class Decoding:
             )
             self.samples.append((position, reason[:REASON_CHARS], raw[:SAMPLE_BYTES]))
 
-    def consumed(self, offset: int) -> None:
+    def report_progress(self, offset: int) -> None:
         """Set how far whole records reach. Raises ValueError when it goes backwards."""
         if self.offset is not None and offset < self.offset:
-            raise ValueError(f"{self.uri}: consumed({offset}) after consumed({self.offset})")
+            raise ValueError(
+                f"{self.uri}: report_progress({offset}) after report_progress({self.offset})"
+            )
         self.offset = offset

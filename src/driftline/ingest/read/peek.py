@@ -36,7 +36,7 @@ def peek(job: Job, objects: Sequence[LogObject]) -> list[pa.RecordBatch]:
     for number, obj in enumerate(_spread(objects)):
         if number >= OBJECTS and len(sides - {None}) != 1:
             break
-        decoding = Decoding(uri=obj.uri, parts=obj.parts, refer=job.source.refer)
+        decoding = Decoding(uri=obj.uri, parts=obj.parts, open_reference=job.source.open_reference)
         batches = decode_records(job, Work(obj, 0, True), decoding)
         try:
             first = list(islice(batches, 1 if number < OBJECTS else 2))

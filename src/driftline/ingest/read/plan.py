@@ -27,7 +27,7 @@ class Work:
 
     object: LogObject
     start: int
-    sealed: bool
+    is_complete: bool
     """Whether the object is read to its end, also when its last record is cut."""
     cutoff: int | None = None
     """See `ReadOutcome.cutoff`."""
@@ -56,9 +56,9 @@ def decide(
     that needs the newest spec. `retry` tries again an object that was given up because its source
     failed, not because of its content.
     """
-    sealed = seal or not obj.grows or now - obj.modified >= SEAL_AFTER
+    is_complete = seal or not obj.grows or now - obj.modified >= SEAL_AFTER
     if entry is None or entry.state in (WAITING, GONE):
-        return Work(obj, 0, sealed)
+        return Work(obj, 0, is_complete)
     # Settled windows were counted by an older spec: only later windows are read anew.
     since = None if entry.spec_digest in ("", spec_digest) else cutoff
     if entry.version != obj.version:
@@ -67,18 +67,18 @@ def decide(
         )
         # Counts of an older spec can't be added to: then the beginning is read again, too.
         start = entry.offset if has_grown and entry.spec_digest == spec_digest else 0
-        return Work(obj, start, sealed, since, mark=entry.mark)
+        return Work(obj, start, is_complete, since, mark=entry.mark)
     if entry.state == QUARANTINED and entry.attempts >= ATTEMPTS:
         continues = (
             entry.offset > 0 and entry.lineage == obj.lineage and entry.spec_digest == spec_digest
         )
         start = entry.offset if continues else 0
-        return Work(obj, start, sealed, since, mark=entry.mark) if retry else None
+        return Work(obj, start, is_complete, since, mark=entry.mark) if retry else None
     has_counts = entry.spec_digest != ""
     if entry.state == QUARANTINED and (not has_counts or entry.spec_digest == spec_digest):
         return None
     if entry.spec_digest != spec_digest:
-        return Work(obj, 0, sealed, since)
-    if obj.grows and sealed and entry.offset != 0 and entry.offset < entry.size:
-        return Work(obj, max(entry.offset, 0), sealed, mark=entry.mark)
+        return Work(obj, 0, is_complete, since)
+    if obj.grows and is_complete and entry.offset != 0 and entry.offset < entry.size:
+        return Work(obj, max(entry.offset, 0), is_complete, mark=entry.mark)
     return None

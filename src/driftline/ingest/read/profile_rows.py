@@ -16,9 +16,9 @@ from driftline.ingest.read.job import Job
 from driftline.profiles.batch import Batch
 from driftline.profiles.profile import Profile
 from driftline.profiles.spec import CategorySpec, ProfileSpec
-from driftline.state.tables import as_micros
 from driftline.types.model import ALL, LogObject, Schema
 from driftline.types.records import ReadOutcome, Share, Stub
+from driftline.types.times import as_micros
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -126,7 +126,7 @@ def profile_rows(
                 profiles.update((start, version, ALL), rows)
                 for segment, part in split_by_segment(rows, job.schema.segments, segment_names):
                     profiles.update((start, version, segment), part)
-                outcome.seen(rows.events)
+                outcome.add_event_times(rows.events)
     finally:
         outcome.shares = profiles.shares()
         outcome.stubs = profiles.stubs() if labels is None else list(labels.stubs())

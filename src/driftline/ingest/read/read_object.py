@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from driftline.contracts.context import StartContext
 from driftline.ingest.read.content_mark import is_continued, mark_before
@@ -63,11 +63,13 @@ def read_objects(job: Job, works: Sequence[Work]) -> list[ReadOutcome]:
     return [read_object(job, work) for work in works]
 
 
-def read_in_other_process(job: Job, works: Sequence[Work]) -> list[ReadOutcome]:
+def read_in_other_process(
+    clock: Callable[[], datetime], job: Job, works: Sequence[Work]
+) -> list[ReadOutcome]:
     """The same in another process: the source arrives without its connections and is started."""
     log = _StandardLog(logging.getLogger("driftline"))
     job.source.start(
-        StartContext(name=job.source.type, log=log, clock=lambda: datetime.now(UTC), base=job.base)
+        StartContext(name=job.source.type, log=log, clock=clock, config_folder=job.base)
     )
     try:
         return read_objects(job, works)
@@ -94,9 +96,9 @@ def _read(job: Job, work: Work, outcome: ReadOutcome) -> None:
     decoding = Decoding(
         uri=work.object.uri,
         fields=job.schema.fields,
-        sealed=work.sealed,
+        is_complete=work.is_complete,
         parts=work.object.parts,
-        refer=job.source.refer,
+        open_reference=job.source.open_reference,
     )
     halves = HalfBuffer(make_caster(job, work.object, work.start), job.length, outcome)
     try:
@@ -122,7 +124,7 @@ def _resume_offset(work: Work, decoding: Decoding) -> int:
         return 0
     is_known = decoding.resumable and (decoding.offset is not None or work.start > 0)
     offset = work.start + (decoding.offset or 0) if is_known else 0
-    if work.sealed:
+    if work.is_complete:
         return 0 if offset < work.object.size else offset
     return offset or READ_FROM_START
 

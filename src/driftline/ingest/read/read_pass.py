@@ -6,12 +6,13 @@ repeats none.
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
 
 from driftline.ingest.read.job import Job
 from driftline.ingest.read.plan import Work
@@ -25,7 +26,7 @@ TASK_BYTES = 32 << 20
 TASK_OBJECTS = 200
 ERRORS_SHOWN = 20
 
-Progress = Callable[[int, int], None]
+ReportObjects = Callable[[int, int], None]
 """Called with objects read and rows so far."""
 
 
@@ -72,11 +73,14 @@ class ReadPass:
     """The name under which the ledger keeps the objects."""
     job: Job
     executor: Executor
+    clock: Callable[[], datetime]
+    """For sources in other processes, to which it is sent."""
+    monotonic: Callable[[], float]
     in_flight: int
     """Tasks that are submitted at a time."""
     shared: bool = True
     """Whether the executor runs in this process."""
-    progress: Progress = lambda objects, rows: None
+    progress: ReportObjects = lambda objects, rows: None
     stopping: Callable[[], bool] = lambda: False
     """Asked before each task; when true, no further task is submitted."""
     patience: float = 300.0
@@ -88,14 +92,14 @@ class ReadPass:
         Raises SourceError when the source hangs or the executor breaks; finished tasks are
         committed before.
         """
-        beats = [time.monotonic()]
+        beats = [self.monotonic()]
 
         def beat() -> None:
-            beats[0] = time.monotonic()
+            beats[0] = self.monotonic()
 
         # A closure can't be sent to another process: there the end of a task is the only heartbeat.
         job = replace(self.job, beat=beat) if self.shared else self.job
-        read = read_objects if self.shared else read_in_other_process
+        read = read_objects if self.shared else partial(read_in_other_process, self.clock)
         tasks = _tasks(work)
         pending: deque[tuple[list[Work], Future[list[ReadOutcome]]]] = deque()
         while True:
@@ -134,7 +138,7 @@ class ReadPass:
             except FutureTimeout:
                 if future.done():
                     raise
-                if time.monotonic() - beats[0] > self.patience:
+                if self.monotonic() - beats[0] > self.patience:
                     raise SourceError(f"reading hangs: no record for {self.patience:g} s") from None
 
     def _commit(self, outcomes: list[ReadOutcome], counts: ReadCounts) -> None:

@@ -20,9 +20,9 @@ from driftline.ingest.read.plan import Work
 from driftline.ingest.read.profile_rows import EARLIEST_EVENT_TIME, watched_segments
 from driftline.kit.decoding.split_records import side_of
 from driftline.state.store import Store
-from driftline.state.tables import from_micros
 from driftline.types.errors import SourceError
 from driftline.types.model import LogObject
+from driftline.types.times import from_micros
 
 if TYPE_CHECKING:
     from driftline.types.records import WindowKey
@@ -39,7 +39,10 @@ def read_window_rows(
     has_halves = False
     for obj in objects:
         decoding = Decoding(
-            uri=obj.uri, fields=job.schema.fields, parts=obj.parts, refer=job.source.refer
+            uri=obj.uri,
+            fields=job.schema.fields,
+            parts=obj.parts,
+            open_reference=job.source.open_reference,
         )
         caster = Caster(
             schema=job.schema,

@@ -168,9 +168,9 @@ def _records(job: Job, objects: list[LogObject]) -> Iterator[tuple[LogObject, pa
         decoding = Decoding(
             uri=obj.uri,
             fields=job.schema.fields,
-            sealed=True,
+            is_complete=True,
             parts=obj.parts,
-            refer=job.source.refer,
+            open_reference=job.source.open_reference,
         )
         try:
             for batch in decode_records(job, Work(obj, 0, True), decoding):

@@ -1,6 +1,6 @@
 """What several checks share, and the less common names of the check contract."""
 
-from driftline.contracts.check import ColumnName, Earlier, NamesColumns
+from driftline.contracts.check import ColumnName, ColumnNames, PastValue
 from driftline.contracts.classic_rules import Cusum, Ewma, PValue, Shewhart, Sigma
 from driftline.contracts.imported_checks import ImportedChecks
 from driftline.contracts.rule import Bounds, Range, Unusual
@@ -13,15 +13,15 @@ from driftline.types.model import Decision, Judgement, Task
 __all__ = [
     "Bounds",
     "ColumnName",
+    "ColumnNames",
     "Cusum",
     "Decision",
-    "Earlier",
     "Ewma",
     "ImportedChecks",
     "Judgement",
     "Labels",
-    "NamesColumns",
     "PValue",
+    "PastValue",
     "ProfileSpec",
     "Range",
     "Scores",

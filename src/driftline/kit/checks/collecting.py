@@ -4,7 +4,8 @@ from driftline.profiles.batch import Batch
 from driftline.profiles.counting import BoundedCounter
 from driftline.profiles.exact import ExactSum
 from driftline.profiles.packing import narrow, pack, unpack, widen
-from driftline.profiles.rowhash import NO_TEXT, Hashes, hash_numbers, hash_strings
+from driftline.profiles.rowhash import NO_TEXT, hash_numbers, hash_strings
+from driftline.types.arrays import Hashes
 
 __all__ = [
     "NO_TEXT",

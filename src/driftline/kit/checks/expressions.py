@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from driftline.contracts.check import NamesColumns
+from driftline.contracts.check import ColumnNames
 from driftline.profiles.language import (
     CONDITIONS,
     column_names,
@@ -54,12 +54,12 @@ def _pattern(text: str) -> str:
     return text
 
 
-Condition = Annotated[str, AfterValidator(_condition), NamesColumns(_columns_of)]
+Condition = Annotated[str, AfterValidator(_condition), ColumnNames(_columns_of)]
 """A setting that is a condition: an expression that is true or false for a row.
 
 The configuration reports where it stands when it is not a condition.
 """
-ExpressionColumn = Annotated[str, AfterValidator(_nameable), NamesColumns()]
+ExpressionColumn = Annotated[str, AfterValidator(_nameable), ColumnNames()]
 """A setting that is the name of a column, for use in an expression."""
 Pattern = Annotated[str, AfterValidator(_pattern)]
 """A setting that is a regular expression (RE2)."""

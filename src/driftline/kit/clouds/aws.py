@@ -9,7 +9,14 @@ import json
 from typing import Any
 
 from driftline.types.action_request import Request
-from driftline.types.errors import DriftlineError, OutcomeUnknown, Rejected, Retryable, Throttled
+from driftline.types.errors import (
+    TRY_LATER,
+    DriftlineError,
+    OutcomeUnknown,
+    Rejected,
+    Retryable,
+    Throttled,
+)
 
 THROTTLED = frozenset(
     {
@@ -21,8 +28,6 @@ THROTTLED = frozenset(
     }
 )
 BUSY = frozenset({"ConflictException", "ResourceLimitExceeded", "ResourceInUse"})
-TRY_LATER = frozenset({408, 425})
-"""HTTP statuses of a request that had no effect and may succeed later."""
 
 
 def make_client(service: str, region: str, endpoint_url: str | None = None) -> Any:

@@ -67,14 +67,16 @@ class _LazyLines(Sequence[bytes]):
 
 
 class JsonRecords(Generic[T]):
-    """Iterates over the chunks of a stream as records, and reports each chunk to `ctx.consumed`.
+    """Iterates over the chunks of a stream as records.
+
+    It reports each chunk to `ctx.report_progress`.
 
     `shape` is any type that msgspec can decode. One line may have several documents, one after the
     other.
     """
 
     def __init__(self, stream: BinaryIO, ctx: DecodeContext, shape: Any) -> None:
-        self._chunks = LineChunks(stream, ctx.sealed)
+        self._chunks = LineChunks(stream, ctx.is_complete)
         self._ctx, self._shape = ctx, shape
         self._decoder = msgspec.json.Decoder(shape)
         self._records = 0
@@ -83,10 +85,10 @@ class JsonRecords(Generic[T]):
         for chunk in self._chunks:
             if chunk.oversized:
                 self._reject("line longer than 16 MiB", chunk.data)
-                self._ctx.consumed(chunk.end)
+                self._ctx.report_progress(chunk.end)
                 continue
             records = self._decode(chunk.data)
-            self._ctx.consumed(chunk.end)
+            self._ctx.report_progress(chunk.end)
             if records.records:
                 self._resize(len(records.records), records.size)
                 yield records

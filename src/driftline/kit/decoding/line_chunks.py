@@ -66,19 +66,19 @@ def read_blocks(stream: BinaryIO, size: Callable[[], int]) -> Iterator[bytes]:
 class LineChunks:
     """Iterates over chunks of about `size` bytes that end after a newline.
 
-    Where the stream is sealed, the last chunk may have no newline at its end.
+    Where the stream is complete, the last chunk may have no newline at its end.
     """
 
     def __init__(
         self,
         stream: BinaryIO,
-        sealed: bool,
+        is_complete: bool,
         *,
         size: int = SIZE,
         cap: int = CAP,
         between: bytes = b"",
     ) -> None:
-        self._stream, self._sealed, self._cap = stream, sealed, cap
+        self._stream, self._sealed, self._cap = stream, is_complete, cap
         self.size = min(size, cap)
         """Bytes of the next chunks; the caller may change it between two chunks."""
         self._between = between

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from driftline.kit.decoding.json_values import record_batch, to_text, value_array
 from driftline.kit.decoding.streams import read_at_most
+from driftline.types.arrays import Floats
 from driftline.types.errors import Unreadable
 from driftline.types.model import Field
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
 BATCH = 1 << 16
 LARGEST = 256 << 20

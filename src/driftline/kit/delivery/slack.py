@@ -138,7 +138,7 @@ class SlackApi:
         )
         try:
             answer = json.loads(response.text)
-            word = "" if answer["ok"] is True else str(answer.get("error", "no reason parameters"))
+            word = "" if answer["ok"] is True else str(answer.get("error", "no reason given"))
         except (ValueError, KeyError, TypeError):
             raise OutcomeUnknown(f"{method}: Slack's answer can't be read") from None
         if not word:

@@ -14,6 +14,8 @@ from typing import Annotated, Generic, TypeVar
 
 from pydantic import AfterValidator
 
+from driftline.types.times import DAY, HOUR
+
 T = TypeVar("T")
 
 LAYOUTS: Mapping[str, str] = {
@@ -34,7 +36,6 @@ SPANS = (
 """Directives, finest first, and the span of a partition whose finest directive it is."""
 DIGITS = {"%Y": 4, "%m": 2, "%d": 2, "%H": 2, "%M": 2, "%S": 2}
 ORDER = "YmdHMS"
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 MAX_LISTINGS = 48
 """Most listings for one pass, for stores that can't start a listing in the middle.
 

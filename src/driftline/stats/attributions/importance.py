@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from driftline.stats.basics.sample import Floats, midranks
+from driftline.stats.basics.sample import midranks
+from driftline.types.arrays import Floats
 
 
 def ndcg(ref: ArrayLike, live: ArrayLike) -> float | None:

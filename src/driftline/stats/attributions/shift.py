@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from driftline.stats.attributions.importance import mass_moved, ndcg, spearman
-from driftline.stats.basics.sample import Floats
 from driftline.stats.distributions.shift import Shift
+from driftline.types.arrays import Floats
 
 DRAWS = 400
 TINY = 1e-300

@@ -6,9 +6,9 @@ Values that are missing or not finite are left out, not imputed.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Floats = NDArray[np.float64]
+from driftline.types.arrays import Floats
 
 
 def finite(values: ArrayLike) -> Floats:

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from driftline.stats.basics.sample import Floats
+from driftline.types.arrays import Floats
 
 
 def shares(ref: ArrayLike, cur: ArrayLike) -> tuple[Floats, Floats] | None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from driftline.stats.basics.sample import Floats
+from driftline.types.arrays import Floats
 
 
 class TableTest(NamedTuple):

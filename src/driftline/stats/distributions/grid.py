@@ -9,8 +9,8 @@ import math
 
 import numpy as np
 
-from driftline.stats.basics.sample import Floats
 from driftline.stats.distributions.side import Side
+from driftline.types.arrays import Floats
 
 
 def grid_ks(ref: Side, cur: Side) -> tuple[float, float] | None:

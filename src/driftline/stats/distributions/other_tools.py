@@ -14,9 +14,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from driftline.stats.basics.sample import Floats
 from driftline.stats.distributions.binned import js_divergence, shares
 from driftline.stats.distributions.side import Side
+from driftline.types.arrays import Floats
 
 
 def histogram(side: Side, edges: Floats) -> Floats:

@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from driftline.stats.basics.sample import Floats
+from driftline.types.arrays import Floats
 
 Counts = NDArray[np.int64]
 BINS = 10

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from driftline.stats.basics.estimate import Z95
-from driftline.stats.basics.sample import Floats
 from driftline.stats.distributions.psi_law import noncentrality_interval
 from driftline.stats.distributions.shift import Shift
+from driftline.types.arrays import Floats
 
 FEATURES = 256
 """Numbers that stand for a row in place of a Gaussian kernel."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from driftline.stats.basics.sample import Floats
+from driftline.types.arrays import Floats
 
 
 class Components(NamedTuple):

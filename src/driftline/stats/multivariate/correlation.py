@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from driftline.stats.attributions.importance import spearman
 from driftline.stats.basics.estimate import Z95, Estimate
-from driftline.stats.basics.sample import Floats
+from driftline.types.arrays import Floats
 
 
 def rank_correlation(a: ArrayLike, b: ArrayLike) -> Estimate:

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from driftline.stats.basics.estimate import Interval, logit_interval
 from driftline.stats.basics.proportion import wilson
-from driftline.stats.basics.sample import Floats
 from driftline.stats.multivariate.domain import auc_null_se
 from driftline.stats.performance.classification import roc_auc
+from driftline.types.arrays import Floats
 
 FOLDS = 5
 IMBALANCE = 4

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from driftline.stats.basics.sample import Floats, midranks
+from driftline.stats.basics.sample import midranks
+from driftline.types.arrays import Floats
 
 Columns = Mapping[str, Sequence[Any]]
 LARGEST, FAR = 1e150, 10.0

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from driftline.stats.basics.estimate import Z95, Interval
-from driftline.stats.basics.sample import Floats
+from driftline.types.arrays import Floats
 
 
 class Discrepancy(NamedTuple):

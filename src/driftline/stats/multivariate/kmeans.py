@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from driftline.stats.basics.sample import Floats
+from driftline.types.arrays import Floats
 
 ROUNDS = 50
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from driftline.stats.basics.estimate import Estimate, log_interval
-from driftline.stats.basics.sample import Floats
 from driftline.stats.multivariate.components import principal_components
+from driftline.types.arrays import Floats
 
 FOLDS = 5
 LEAST = 2 * FOLDS

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from driftline.stats.basics.estimate import Estimate, Interval, log_interval, logit_interval
 from driftline.stats.basics.proportion import wilson
-from driftline.stats.basics.sample import Floats
+from driftline.types.arrays import Floats
 
 Average = Literal["precision", "recall", "f1"]
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from driftline.stats.basics.sample import Floats
+from driftline.types.arrays import Floats
 
 NODES = 64
 """Points of the quadrature: the ARL is exact to six digits for weights down to 0.02."""

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from driftline.stats.basics.sample import Floats
+from driftline.types.arrays import Floats
 
 Places = NDArray[np.int64]
 SMALLEST_P = 1e-300

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from driftline.stats.basics.sample import Floats
+from driftline.types.arrays import Floats
 
 SMALLEST = 1e-300
 """Stands in for a p-value of 0, whose logarithm and cotangent are infinite."""

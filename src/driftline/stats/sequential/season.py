@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.stats.basics.sample import Floats
+from driftline.types.arrays import Floats
 
 Groups = NDArray[np.int64]
 AT_LEAST = 2

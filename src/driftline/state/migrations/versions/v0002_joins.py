@@ -85,7 +85,7 @@ def upgrade() -> None:
             sa.BigInteger(),
             nullable=False,
             server_default="0",
-            comment="predictions and labels that never met",
+            comment="predictions and labels that were never joined",
         ),
     )
     op.add_column(

@@ -32,7 +32,7 @@ def upgrade() -> None:
     )
     for name, comment in (
         ("author", "who did it; empty for what the agent found"),
-        ("held", "why nobody was told; empty when people were"),
+        ("held", "why no message was sent; empty when one was"),
     ):
         op.add_column(
             "incident_events",

@@ -16,11 +16,11 @@ from driftline.alerting.acts import ActKind
 from driftline.extensions.phrasebook import Line, Phrasebook, installed_phrasebook
 from driftline.state import action_runs, incidents, people
 from driftline.state.store import Store
-from driftline.state.tables import from_micros
 from driftline.types.errors import DriftlineError
 from driftline.types.matchers import Matchers
 from driftline.types.notification import AlertFact, Notification
 from driftline.types.phrasing import clean
+from driftline.types.times import from_micros
 
 Plain = dict[str, Any]
 LONGEST = 500
@@ -33,19 +33,19 @@ class ActRefused(DriftlineError):
 
 
 @dataclass(frozen=True)
-class Desk:
+class IncidentService:
     """Shows the incidents of one state and takes acts on them."""
 
     store: Store
     clock: Callable[[], datetime]
-    attend: Callable[[str], None] = lambda model: None
+    apply_acts: Callable[[str], None] = lambda model: None
     """Makes the agent of this process apply the acts of a model at once.
 
     It does nothing where another process leads.
     """
-    picture: Callable[[Notification], bytes | None] = lambda notification: None
+    draw_chart: Callable[[Notification], bytes | None] = lambda notification: None
     """Draws the chart of a message, as PNG; None where it can't."""
-    by_link: Collection[str] = ()
+    link_approved_actions: Collection[str] = ()
     """Actions whose runs may be approved by whoever has a link."""
     phrasebook: Phrasebook | None = None
     """The words of the checks; those of the installed plugins when None."""
@@ -87,7 +87,7 @@ class Desk:
                 }
                 for entry in history
             ],
-            "actions": [run.plain() for run in runs],
+            "actions": [run.to_json_values() for run in runs],
         }
 
     def newest_message(self, name: str) -> Notification:
@@ -99,12 +99,14 @@ class Desk:
 
     def chart(self, name: str) -> bytes | None:
         """The chart of an incident, PNG, or None. Raises ActRefused as `incident`."""
-        return self.picture(self.newest_message(name))
+        return self.draw_chart(self.newest_message(name))
 
     def actions(self, *, incident: str | None = None, limit: int = 100) -> list[Plain]:
         """The newest runs of actions; with `incident` only those for it."""
         with self.store.read() as connection:
-            return [run.plain() for run in action_runs.load_runs(connection, incident, limit)]
+            return [
+                run.to_json_values() for run in action_runs.load_runs(connection, incident, limit)
+            ]
 
     def action(self, token: str) -> Plain:
         """A run of an action. Raises ActRefused when there is none of this token."""
@@ -112,7 +114,7 @@ class Desk:
             run = action_runs.find_run(connection, token)
         if run is None:
             raise ActRefused(f"there is no run {token}")
-        return run.plain()
+        return run.to_json_values()
 
     def decide(self, token: str, author: str, reason: str, *, approve: bool) -> Plain:
         """Approve or reject a run of an action that awaits approval; returns the run.
@@ -128,19 +130,19 @@ class Desk:
             refusal = mark(connection, token, author, reason, self.clock())
         if refusal:
             raise ActRefused(f"{token}: {refusal}")
-        self.attend(model)
+        self.apply_acts(model)
         return self.action(token)
 
-    def ask(
+    def request_act(
         self,
         kind: ActKind,
         name: str,
         author: str,
         reason: str = "",
         *,
-        lasting: timedelta | None = None,
+        length: timedelta | None = None,
     ) -> tuple[str, str]:
-        """Ask for an act on an incident; `lasting` is the length of a snooze.
+        """Ask for an act on an incident; `length` is the length of a snooze.
 
         Returns the id of the incident, and `done`, or `waits` if another process leads. Raises
         ActRefused when the act can't be done.
@@ -148,9 +150,9 @@ class Desk:
         author, reason, now = _author(author), clean(reason, LONGEST), self.clock()
         until = None
         if kind is ActKind.SNOOZE:
-            if lasting is None or not timedelta(0) < lasting <= FURTHEST:
+            if length is None or not timedelta(0) < length <= FURTHEST:
                 raise ActRefused("a snooze needs its length, a year at most")
-            until = now + lasting
+            until = now + length
         incident = self.incident(name)
         if incident["state"] != "firing":
             raise ActRefused(f"{incident['id']} is over: {incident['title']}")
@@ -165,7 +167,7 @@ class Desk:
                 now=now,
                 until=until,
             )
-        self.attend(incident["model"])
+        self.apply_acts(incident["model"])
         with self.store.read() as connection:
             outcome = people.load_act_outcome(connection, row)
         if outcome:
@@ -178,7 +180,7 @@ class Desk:
         author: str,
         reason: str = "",
         *,
-        lasting: timedelta,
+        length: timedelta,
         start: datetime | None = None,
     ) -> int:
         """Begin a silence now or at `start`; returns its number.
@@ -193,36 +195,36 @@ class Desk:
         if not parsed_matchers.pairs:
             raise ActRefused("say what is to be silent, such as model=churn; model=* is everything")
         begin = start or now
-        if not timedelta(0) < lasting <= FURTHEST or begin + lasting <= now:
+        if not timedelta(0) < length <= FURTHEST or begin + length <= now:
             raise ActRefused("a silence needs an end that is still to come, a year on at most")
         with self.store.note() as connection:
             number = people.insert_silence(
                 connection,
                 matchers=str(parsed_matchers),
                 start=begin,
-                until=begin + lasting,
+                until=begin + length,
                 author=author,
                 reason=reason,
                 now=now,
             )
-        self._attend_all()
+        self._apply_all_acts()
         return number
 
     def silence_incident(
-        self, name: str, author: str, reason: str = "", *, lasting: timedelta
+        self, name: str, author: str, reason: str = "", *, length: timedelta
     ) -> int:
         """Silence incidents with the same model, families and columns as this one.
 
         The silence also holds once this incident is over and comes back.
         """
         return self.silence(
-            _similar_matchers(self.newest_message(name)), author, reason, lasting=lasting
+            _similar_matchers(self.newest_message(name)), author, reason, length=length
         )
 
     def silences(self) -> list[Plain]:
         """The silences that are on or still to come."""
         with self.store.read() as connection:
-            rows = people.load_silences(connection, self.clock())
+            rows = people.load_silence_rows(connection, self.clock())
         return [
             {
                 "id": row.id,
@@ -243,11 +245,11 @@ class Desk:
             )
         if not was_active:
             raise ActRefused(f"there is no silence {number} that is not over")
-        self._attend_all()
+        self._apply_all_acts()
 
-    def _attend_all(self) -> None:
+    def _apply_all_acts(self) -> None:
         for model in sorted({str(row["model"]) for row in self.list_incidents()}):
-            self.attend(model)
+            self.apply_acts(model)
 
     def _find_id(self, prefix: str) -> str:
         """The id of the one incident that begins with `prefix`."""

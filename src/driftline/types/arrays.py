@@ -1,0 +1,11 @@
+"""Types of numpy arrays that every part uses."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+"""Floating point numbers, of any shape."""
+Hashes = NDArray[np.uint64]
+"""Hashes of record ids or values, shape (rows,)."""
