@@ -105,10 +105,10 @@ class RecentWindows:
     def is_home(self, panel: Panel, numbers: StreamNumbers) -> NDArray[np.bool_]:
         """Whether the newest windows are as the reference is, shape (J,).
 
-        Their distance from it is below the tolerance, or below two standard errors of it. It is
-        false for sizes that can't be averaged over a day.
+        Their distance from it is below the tolerance and one standard error. It is false for sizes
+        that can't be averaged over a day.
         """
-        limit = np.maximum(panel.tolerance, 2 * self.size_error)
+        limit = panel.tolerance + self.size_error
         can_tell = panel.is_additive | (not self._policy.has_day_blocks)
         home: NDArray[np.bool_] = can_tell & (np.abs(self.size - numbers.neutral) < limit)
         return home
