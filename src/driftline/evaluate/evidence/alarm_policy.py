@@ -71,7 +71,7 @@ class AlarmPolicy:
 
     @property
     def short_windows(self) -> int:
-        """Windows in three hours, at least 1: the newest ones, which show that a change is not over."""
+        """Number of windows in three hours, at least 1; they show that a change is not over."""
         return max(1, 3 * HOUR_MICROS // self.length)
 
     @property
