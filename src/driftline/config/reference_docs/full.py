@@ -24,7 +24,8 @@ from driftline.config.models import (
     SinkConfig,
     WindowsConfig,
 )
-from driftline.contracts.check import COLUMNS_OPTION, NamesColumns
+from driftline.contracts.check import COLUMNS_OPTION
+from  import NamesColumns
 from driftline.contracts.plugin import Plugin
 from driftline.extensions.registry import Registry
 
