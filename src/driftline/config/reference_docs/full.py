@@ -24,8 +24,7 @@ from driftline.config.models import (
     SinkConfig,
     WindowsConfig,
 )
-from driftline.contracts.check import COLUMNS_OPTION
-from  import NamesColumns
+from driftline.contracts.check import COLUMNS_OPTION, ColumnNames
 from driftline.contracts.plugin import Plugin
 from driftline.extensions.registry import Registry
 
@@ -251,7 +250,7 @@ def _names_columns(setting: FieldDoc) -> bool:
     """Whether the setting names columns of the schema."""
 
     def has_marker(annotation: object) -> bool:
-        return isinstance(annotation, NamesColumns) or any(map(has_marker, get_args(annotation)))
+        return isinstance(annotation, ColumnNames) or any(map(has_marker, get_args(annotation)))
 
     return (
         setting.name == COLUMNS_OPTION
