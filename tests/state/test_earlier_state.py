@@ -17,6 +17,8 @@ from earlier_scene import HOURS, START, write_folder, write_hour
 
 from driftline.agent import composition_root
 from driftline.cli.main import cli
+from driftline.state import incidents
+from driftline.state.factory import open_store
 from driftline.telemetry.logs import make_log
 
 pytestmark = pytest.mark.system
@@ -91,3 +93,13 @@ def test_the_next_tick_continues(folder):
     assert not (folder / "diary.jsonl").exists()
     assert show(folder, "status") == stored("status-next")
     assert show(folder, "incidents", "--all") == stored("incidents-next")
+
+
+def test_the_headline_of_an_earlier_incident_is_its_title(folder):
+    """The earlier version stored no headline beside the title."""
+    store = open_store("sqlite:///state.db", base=folder)
+    with store.read() as connection:
+        rows = incidents.load_incidents(connection)
+    store.close()
+    assert rows
+    assert all(row.headline == row.title for row in rows)

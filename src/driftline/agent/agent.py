@@ -30,7 +30,6 @@ from driftline.incidents.incident_service import IncidentService
 from driftline.state import incidents
 from driftline.state.store import Store
 from driftline.types.errors import DriftlineError, LeadershipLost, Unreachable
-from driftline.types.phrasing import headline
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -148,7 +147,7 @@ class Agent:
         with self.store.read() as connection:
             for row in incidents.load_incidents(connection, firing=True, limit=10):
                 services.log.info(
-                    f"still firing: {headline(row.title, row.model)}",
+                    f"still firing: {row.headline}",
                     model=row.model,
                     incident=row.id,
                 )

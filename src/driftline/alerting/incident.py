@@ -10,7 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from driftline.alerting.describe import LONGEST, describe_alert, rank_key, write_title
+from driftline.alerting.describe import (
+    LONGEST,
+    describe_alert,
+    rank_key,
+    write_headline,
+    write_title,
+)
 from driftline.alerting.fact import hash_parts, message_id
 from driftline.alerting.lifespans import FLAPS, Lifespans
 from driftline.alerting.observe import severest
@@ -256,7 +262,7 @@ def make_change(
     facts = tuple(fact for fact, _ in pairs)
     ends = [alert.phase.until for alert in members if alert.phase.until is not None]
     resolved_at = max(ends, default=occasion.window[1]) if event is Event.RESOLVED else None
-    title = write_title(
+    headline = write_headline(
         incident.model,
         event,
         reason,
@@ -265,7 +271,8 @@ def make_change(
         resolved_at=resolved_at,
         phrasebook=occasion.phrasebook or installed_phrasebook(),
     )
-    incident = replace(incident, title=title)
+    title = write_title(incident.model, headline)
+    incident = replace(incident, title=title, headline=headline)
     entries = (alert.newest_change or alert.newest_entry for _, alert in pairs)
     references = (entry.reference for entry in entries if entry is not None and entry.reference)
     notification = Notification(

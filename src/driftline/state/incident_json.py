@@ -90,6 +90,7 @@ COLUMN_FIELDS = frozenset(
 )
 """The fields of an incident that have a column of their own."""
 PLAIN_KEYS = {
+    "headline": "headline",
     "lane": "lane",
     "flapping": "flapping",
     "acknowledged_by": "acknowledged",

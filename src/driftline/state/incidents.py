@@ -5,6 +5,7 @@ Does not change them: alerting does.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -46,6 +47,11 @@ class IncidentRow:
     resolved_at: datetime | None
     detail: str = "{}"
     """More facts about it, as JSON."""
+
+    @property
+    def headline(self) -> str:
+        """The title without the model; the whole title where an earlier version wrote it."""
+        return str(json.loads(self.detail).get("headline") or self.title)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

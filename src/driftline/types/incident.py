@@ -73,6 +73,8 @@ class Incident:
     keys: frozenset[str] = frozenset()
     """Every alert that ever belonged to it; of a digest, the incidents in it."""
     title: str = ""
+    headline: str = ""
+    """The title without the name of the model; empty if an earlier version wrote the title."""
     lane: str = ""
     """Which alerts may join it, see `fact.lane_of`."""
     opened_at: datetime = EPOCH

@@ -32,11 +32,6 @@ def clean(text: object, limit: int = 200) -> str:
     )
 
 
-def headline(title: str, model: str) -> str:
-    """The title of an incident without the name of its model, with which every title begins."""
-    return title.removeprefix(f"{clean(model, 40)}: ")
-
-
 def number(value: float | int | None) -> str:
     """Format `value` for people: `10,790`, `0.314`, `2.1e-06`; `none` for None."""
     if value is None:

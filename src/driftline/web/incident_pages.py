@@ -126,7 +126,7 @@ def _incident(
                 [incident["family"], *(alert.cause for alert in notification.alerts if alert.cause)]
             )
         ),
-        "title": phrasing.headline(incident["title"], incident["model"]),
+        "title": service.headline(id),
         "tone": incident["severity"] if firing else "resolved",
         "duration": phrasing.format_span_length(since, end or access.clock()),
         "lines": lines,
