@@ -17,7 +17,11 @@ def test_a_loop_stuck_when_it_should_have_come_round():
     """
     now = [datetime(2026, 5, 1, tzinfo=UTC)]
     loop = Loop(
-        "watch shop", timedelta(minutes=1), lambda: now[0], timedelta(minutes=15), start_time=now[0]
+        name="watch shop",
+        every=timedelta(minutes=1),
+        clock=lambda: now[0],
+        patience=timedelta(minutes=15),
+        start_time=now[0],
     )
     assert not loop.stuck
     now[0] += timedelta(minutes=16, seconds=1)

@@ -26,14 +26,14 @@ def store_with(verdicts: dict[int, str]):
             number = Measurement(
                 0.6 if severity else 0.02,
                 {"column": "age"},
-                "psi",
+                name="psi",
                 interval=(0.01, 0.03),
                 detail={"mean": 4.0},
             )
             judgement = Judgement(
-                Verdict(verdict),
-                Severity(severity) if severity else None,
-                "above 0.25" if severity else "",
+                verdict=Verdict(verdict),
+                severity=Severity(severity) if severity else None,
+                reason="above 0.25" if severity else "",
             )
             row = JudgedMeasurement(
                 check="drift", measurement=number, judgement=judgement, rows=1000

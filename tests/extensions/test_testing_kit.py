@@ -269,7 +269,7 @@ def swallow(self: Any, told: Notification) -> None:
         (lambda: broken(Check, **measuring(), cause="weather"), "cause is one of"),
         (lambda: broken(Check, **measuring(), type="Two Words"), "small letters"),
         (lambda: broken(Check, **measuring(Measurement(1.0)), default_rules={"mode": above(warning=1)}), "default_rules names 'mode', .* evaluate yields made"),
-        (lambda: broken(Check, **measuring(Measurement(1.0, {}, "size")), wordings={"sizes": Wording(noun="size")}), "wordings names 'sizes', .* evaluate yields size"),
+        (lambda: broken(Check, **measuring(Measurement(1.0, {}, name="size")), wordings={"sizes": Wording(noun="size")}), "wordings names 'sizes', .* evaluate yields size"),
         (lambda: broken(Check, **measuring(), __doc__=" "), "needs a docstring"),
         (lambda: broken(Check, **measuring(), __annotations__={"bare": int}, bare=1), "bare: needs a sentence"),
         (lambda: broken(Check, **measuring(), stop=lambda self: 1 / 0), "division by zero"),

@@ -43,7 +43,13 @@ def started(url, *services, **dial) -> Apprise:
     sink = Apprise(url=Secret("${env:APPRISE_URL}", url), services=services)
     fenced = Fence(Dial(**{"allow_private": True, **dial}))
     sink.start(
-        StartContext("more", FakeLog(), lambda: START, render=Renderer(), guard_connections=fenced)
+        StartContext(
+            name="more",
+            log=FakeLog(),
+            clock=lambda: START,
+            render=Renderer(),
+            guard_connections=fenced,
+        )
     )
     return sink
 

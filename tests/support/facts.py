@@ -23,7 +23,9 @@ def flat_fact(
 ) -> Fact:
     """One judged measurement; a reason such as `above 0.25` is that of a crossed bound."""
     number = {"value": None} | {name: given.pop(name) for name in MEASURED & given.keys()}
-    judgement = Judgement(verdict, severity, reason, bound=Bound.from_stored(reason))
+    judgement = Judgement(
+        verdict=verdict, severity=severity, reason=reason, bound=Bound.from_stored(reason)
+    )
     judged = JudgedMeasurement(
         check=check,
         measurement=Measurement(name=measurement, labels=dict(labels), **number),

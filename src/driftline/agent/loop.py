@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Loop:
     """One loop of the agent, as the health page shows it."""
 

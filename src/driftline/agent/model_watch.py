@@ -248,7 +248,9 @@ class ModelWatch:
         self, now: datetime, reference: ReferenceState, report: Tick
     ) -> ReferenceState:
         """Make what people accept the reference, before anything is judged."""
-        job = self._make_job(now, reference.schema, ProfileSpec({}), reference.input_columns)
+        job = self._make_job(
+            now, reference.schema, ProfileSpec(columns={}), reference.input_columns
+        )
 
         def build_accepted(
             origin: Origin,
@@ -284,7 +286,7 @@ class ModelWatch:
             return reference
         if settings.origin.source is not None:
             self._reader.start(settings.origin.source)
-        job = self._make_job(now, settings.schema or Schema(), ProfileSpec({}))
+        job = self._make_job(now, settings.schema or Schema(), ProfileSpec(columns={}))
         return services.guard.call(
             f"{self.name}.reference",
             lambda: build_reference(services.store, settings, job, now),

@@ -16,7 +16,13 @@ Receivers = Callable[[Notification], Sequence[SinkPlan]]
 def make_routing(config: Config, model: str) -> Routing:
     """Return the routes of one model."""
     settings = config.models[model]
-    return Routing(config.routes, model, settings.tags, settings.notify, tuple(config.sinks))
+    return Routing(
+        tree=config.routes,
+        model=model,
+        tags=settings.tags,
+        notify=settings.notify,
+        sinks=tuple(config.sinks),
+    )
 
 
 def receivers_of(config: Config, model: str) -> Receivers:

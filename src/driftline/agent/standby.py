@@ -30,7 +30,10 @@ class Standby:
         self._reachable = True
         self._last_error = ""
         self._loop = Loop(
-            "stand by", every=timedelta(seconds=POLL), clock=clock, patience=timedelta(seconds=60)
+            name="stand by",
+            every=timedelta(seconds=POLL),
+            clock=clock,
+            patience=timedelta(seconds=60),
         )
 
     @property

@@ -32,7 +32,7 @@ class ActRefused(DriftlineError):
     """The act can't be done; the message says why."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class IncidentService:
     """Shows the incidents of one state and takes acts on them."""
 

@@ -189,9 +189,9 @@ def _make_later_fact(fact: Fact, row: RowMapping) -> Fact:
     start, reason = from_micros(row["start"]), row["reason"]
     interval = None if row["low"] is None or row["high"] is None else (row["low"], row["high"])
     judgement = Judgement(
-        Verdict(row["verdict"]),
-        Severity(row["severity"]) if row["severity"] else None,
-        reason,
+        verdict=Verdict(row["verdict"]),
+        severity=Severity(row["severity"]) if row["severity"] else None,
+        reason=reason,
         bound=Bound.from_stored(reason),
     )
     measurement = replace(

@@ -34,7 +34,7 @@ _COLUMNS = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentRow:
     """One incident in a line."""
 
@@ -55,7 +55,7 @@ class IncidentRow:
         return str(json.loads(self.detail).get("headline") or self.title)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EventRow:
     """One event of an incident."""
 
@@ -108,7 +108,14 @@ def load_incident_history(connection: Connection, id: str) -> list[EventRow]:
         sa.select(incident_events).where(c.incident == id).order_by(c.revision)
     )
     return [
-        EventRow(row.event, from_micros(row.at), row.reason, row.author, row.held) for row in rows
+        EventRow(
+            event=row.event,
+            at=from_micros(row.at),
+            reason=row.reason,
+            author=row.author,
+            held_reason=row.held,
+        )
+        for row in rows
     ]
 
 

@@ -121,7 +121,11 @@ def claim_next(connection: Connection, sink: str, now: datetime) -> ClaimedMessa
         )
         message = notification.model_copy(update={"sent_before": was_sent})
         return ClaimedMessage(
-            row["id"], message, attempts, from_micros(row["created"]), row["state"] == "unknown"
+            id=row["id"],
+            notification=message,
+            attempts=attempts,
+            created=from_micros(row["created"]),
+            unknown=row["state"] == "unknown",
         )
     return None
 

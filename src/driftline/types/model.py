@@ -141,7 +141,7 @@ class Decision(StrEnum):
     PROMOTE = "promote"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogObject:
     """One unit of source data: a file, an object of a store, a slice of a table."""
 
@@ -221,7 +221,7 @@ class Field:
         return columns | ({self.name: self.kind} if self.kind in SAMPLED else {})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Schema:
     """The canonical columns of a model and the role of each.
 
@@ -318,6 +318,7 @@ class Measurement:
 
     Labels are the identity of a series: they hold no values of this window.
     """
+    _: KW_ONLY
     name: str = ""
     """What was measured, such as `psi`; the check's own name when empty."""
     rows: int | None = None
@@ -351,7 +352,7 @@ class Measurement:
     """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
     """The verdict of a rule on one measurement."""
 
@@ -360,7 +361,6 @@ class Judgement:
     """Set when the verdict is `changed`."""
     reason: str = ""
     """One sentence for people: the bound that was crossed, or how many rows are missing."""
-    _: KW_ONLY
     bound: Bound | None = None
     """The bound that was crossed, where the rule has one."""
     is_within_bounds: bool = False
@@ -372,4 +372,4 @@ class Judgement:
     @classmethod
     def change(cls, severity: Severity, bound: Bound) -> Judgement:
         """Return the verdict `changed`: the measurement lies beyond `bound`."""
-        return cls(Verdict.CHANGED, severity, bound.text, bound=bound)
+        return cls(verdict=Verdict.CHANGED, severity=severity, reason=bound.text, bound=bound)

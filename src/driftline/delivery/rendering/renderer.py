@@ -63,7 +63,11 @@ class Renderer:
     ) -> Message:
         """Render a message in `markup`, each piece within its limit."""
         writer = _MessageWriter(
-            DIALECTS[markup], {**LIMITS, **limits}, self._templates, self._log, self.phrasebook
+            dialect=DIALECTS[markup],
+            limits={**LIMITS, **limits},
+            templates=self._templates,
+            log=self._log,
+            phrasebook=self.phrasebook,
         )
         return writer.message(notification)
 
@@ -77,6 +81,7 @@ class _MessageWriter:
 
     def __init__(
         self,
+        *,
         dialect: Dialect,
         limits: Mapping[str, int],
         templates: Mapping[str, str],

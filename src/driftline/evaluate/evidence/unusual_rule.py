@@ -27,7 +27,7 @@ MIN_OK_P_VALUE = 0.02
 """A window whose own p-value is below this is not called `ok`."""
 BOUND = 2.0
 """Standard errors within which a mean is taken to lie."""
-OK = Judgement(Verdict.OK)
+OK = Judgement(verdict=Verdict.OK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,13 +207,13 @@ def _judge(row: JudgedMeasurement, rule: Unusual, outcome: StreamOutcome) -> Jud
             f"lastingly far from the reference: {number(usual)} on average "
             f"over {outcome.windows} windows"
         )
-        return Judgement(Verdict.CHANGED, rule.severity(abs(usual)), reason)
+        return Judgement(verdict=Verdict.CHANGED, severity=rule.severity(abs(usual)), reason=reason)
     if outcome.missing_windows:
         return _judge_without_baseline(row, rule, outcome)
     if _is_ok(rule, outcome):
         return OK
     reason = f"{_missing_data(row, rule, outcome)}; {_detectable_text(row, rule, outcome)}"
-    return Judgement(Verdict.UNSURE, reason=reason, is_within_bounds=True)
+    return Judgement(verdict=Verdict.UNSURE, reason=reason, is_within_bounds=True)
 
 
 def _judge_change(row: JudgedMeasurement, rule: Unusual, outcome: StreamOutcome) -> Judgement:
@@ -224,7 +224,9 @@ def _judge_change(row: JudgedMeasurement, rule: Unusual, outcome: StreamOutcome)
     evidence = f"odds about 1:{odds} against chance; {_detectable_text(row, rule, outcome)}"
     reason = f"usually {_format(row, usual)}, now {_format(row, new)}; {evidence}"
     return Judgement(
-        Verdict.CHANGED, rule.severity(_change_amount(rule, outcome, new_size)), reason
+        verdict=Verdict.CHANGED,
+        severity=rule.severity(_change_amount(rule, outcome, new_size)),
+        reason=reason,
     )
 
 
@@ -299,11 +301,12 @@ def _judge_without_baseline(
         if abs(previous - rule.neutral) > rule.obvious:
             return row.judgement
         return Judgement(
-            Verdict.UNSURE, reason=f"far out; a change if the next window is, too ({reason})"
+            verdict=Verdict.UNSURE,
+            reason=f"far out; a change if the next window is, too ({reason})",
         )
     if row.verdict == Verdict.OK:
         return OK
-    return Judgement(Verdict.UNSURE, reason=reason, is_within_bounds=row.is_within_bounds)
+    return Judgement(verdict=Verdict.UNSURE, reason=reason, is_within_bounds=row.is_within_bounds)
 
 
 def _is_ok(rule: Unusual, outcome: StreamOutcome) -> bool:

@@ -82,7 +82,12 @@ class Caster:
             if wrong is not None:
                 invalid[part.name] = wrong
         batch = Batch(
-            rows, cast_columns, invalid=invalid, events=events, hashes=hashes, joins=joins
+            rows=rows,
+            columns=cast_columns,
+            invalid=invalid,
+            events=events,
+            hashes=hashes,
+            joins=joins,
         )
         held_back = rows - int(usable.sum())
         if held_back:
@@ -169,8 +174,8 @@ def take_rows(batch: Batch, places: NDArray[np.int64]) -> Batch:
     """The rows at `places`, in that order."""
     index = pa.array(places)
     return Batch(
-        len(places),
-        {name: array.take(index) for name, array in batch.columns.items()},
+        rows=len(places),
+        columns={name: array.take(index) for name, array in batch.columns.items()},
         invalid={name: wrong[places] for name, wrong in batch.invalid.items()},
         events=batch.events[places],
         hashes=None if batch.hashes is None else batch.hashes[places],
@@ -182,8 +187,8 @@ def slice_rows(batch: Batch, start: int, rows: int) -> Batch:
     """`rows` rows from `start` on, without copying."""
     end = start + rows
     return Batch(
-        rows,
-        {name: array.slice(start, rows) for name, array in batch.columns.items()},
+        rows=rows,
+        columns={name: array.slice(start, rows) for name, array in batch.columns.items()},
         invalid={name: wrong[start:end] for name, wrong in batch.invalid.items()},
         events=batch.events[start:end],
         hashes=None if batch.hashes is None else batch.hashes[start:end],

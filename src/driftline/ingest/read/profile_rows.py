@@ -90,7 +90,10 @@ class _WindowProfiles:
         packed = self._packed | {
             key: (profile.to_bytes(), profile.rows) for key, profile in self._live.items()
         }
-        return [Share(*key, rows, content) for key, (content, rows) in sorted(packed.items())]
+        return [
+            Share(start=start, version=version, segment=segment, rows=rows, profile=content)
+            for (start, version, segment), (content, rows) in sorted(packed.items())
+        ]
 
     def stubs(self) -> list[Stub]:
         """The predictions that wait for their labels."""

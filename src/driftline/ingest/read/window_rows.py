@@ -51,7 +51,7 @@ def read_window_rows(
             earliest=EARLIEST_EVENT_TIME,
             object_hash=hash_uri(obj.uri),
         )
-        for batch in decode_records(job, Work(obj, 0, True), decoding):
+        for batch in decode_records(job, Work(object=obj, start=0, is_complete=True), decoding):
             if side_of(batch) is not None:
                 has_halves = True
                 break

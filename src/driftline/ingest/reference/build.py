@@ -51,7 +51,7 @@ class NewReference:
     """See `fingerprint`."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _GridData:
     """The values of the first reading: of all rows, or of a sample by the smallest hashes."""
 
@@ -173,7 +173,7 @@ def _records(job: Job, objects: list[LogObject]) -> Iterator[tuple[LogObject, pa
             open_reference=job.source.open_reference,
         )
         try:
-            for batch in decode_records(job, Work(obj, 0, True), decoding):
+            for batch in decode_records(job, Work(object=obj, start=0, is_complete=True), decoding):
                 yield obj, batch
         except Unreadable:
             continue
