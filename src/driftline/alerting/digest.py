@@ -15,8 +15,8 @@ from driftline.alerting.incident import Change, incident_id
 from driftline.alerting.work import Work
 from driftline.types.incident import Incident, Reason
 from driftline.types.model import Severity
-from driftline.types.notification import Event, Notification
-from driftline.types.phrasing import WHY, clean
+from driftline.types.notification import WHY, Event, Notification
+from driftline.types.phrasing import clean
 
 CAUSE = "digest"
 MOST_LINES = 20
@@ -87,6 +87,8 @@ def _change(
         resolved_at=digest.resolved_at,
         facts={WHY: reason.value, **facts},
         reason=reason,
+        reason_text=reason.value,
+        own_facts=frozenset({WHY}),
         sent_before=event is not Event.OPENED,
     )
     return Change(incident=digest, event=event, reason=reason, at=now, notification=notification)

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from driftline.state import action_runs
+from driftline.state.notification_json import parse_notification
 from driftline.state.tables import (
     configurations,
     incident_events,
@@ -47,7 +48,7 @@ def explain_incident(connection: Connection, name: str) -> Values:
         .where(incident_events.c.incident == name)
         .order_by(incident_events.c.revision)
     ).all()
-    notification = Notification.model_validate_json(events[-1].facts)
+    notification = parse_notification(events[-1].facts)
     findings = [
         _explain_alert(connection, row, notification, alert) for alert in notification.alerts
     ]

@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from driftline.state.notification_json import parse_notification
 from driftline.state.tables import incident_events, incidents
 from driftline.types.notification import Notification
 from driftline.types.times import from_micros, from_micros_or_none
@@ -137,4 +138,4 @@ def load_newest_message(connection: Connection, incident: str) -> Notification |
     c = incident_events.c
     query = sa.select(c.facts).where(c.incident == incident).order_by(c.revision.desc()).limit(1)
     facts = connection.execute(query).scalar()
-    return None if facts is None else Notification.model_validate_json(facts)
+    return None if facts is None else parse_notification(facts)

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from sqlalchemy import and_, case, exists, func, or_, select, update
 from sqlalchemy.engine import Connection
 
-from driftline.state.notification_json import dump_notification
+from driftline.state.notification_json import dump_notification, parse_notification
 from driftline.state.tables import outbox, sinks
 from driftline.types.message_state import DUE, UNDELIVERED, MessageState
 from driftline.types.notification import Event, Notification
@@ -103,7 +103,7 @@ def claim_next(connection: Connection, sink: str, now: datetime) -> ClaimedMessa
     )
     while (row := connection.execute(due).mappings().first()) is not None:
         try:
-            notification = Notification.model_validate_json(row["payload"])
+            notification = parse_notification(row["payload"])
         except ValidationError as error:
             mark_refused(
                 connection,
@@ -169,7 +169,7 @@ def load_undelivered(connection: Connection, sink: str, limit: int = 1000) -> li
     messages = []
     for payload in connection.execute(query).scalars():
         with suppress(ValidationError):  # a row that can't be read is refused later
-            messages.append(Notification.model_validate_json(payload))
+            messages.append(parse_notification(payload))
     return messages
 
 
@@ -437,6 +437,6 @@ def _ensure_sink(connection: Connection, name: str) -> None:
 
 def _title(payload: str) -> str:
     try:
-        return Notification.model_validate_json(payload).title
+        return parse_notification(payload).title
     except ValidationError:
         return "(unreadable)"

@@ -213,7 +213,7 @@ def _names(notification: Notification) -> dict[str, Any]:
         "model": phrasing.clean(notification.model, 60),
         "version": phrasing.clean(notification.model_version, 60),
         "family": phrasing.families(notification),
-        "why": phrasing.clean(notification.facts.get(phrasing.WHY, ""), 80),
+        "why": phrasing.clean(notification.reason_text, 80),
         "since": notification.since,
         "resolved_at": notification.resolved_at,
         "lasted": phrasing.format_span_length(notification.since, notification.resolved_at)
