@@ -268,7 +268,7 @@ def test_pages_are_capped_and_the_rest_is_one_digest():
     assert len(digest.incident.keys) == 7
     for number in range(9):
         life.feed(fact(90 + number, f"c{number}", "ok"), hour=20)
-    assert life.changes[-1].reason.value == "all of them resolved"
+    assert life.changes[-1].reason.text == "all of them resolved"
     assert [change.incident.cause for change in life.changes].count("digest") == 8
 
 

@@ -21,7 +21,13 @@ from driftline.cli.main import cli
 from driftline.state import incidents, tables
 from driftline.state.factory import open_store
 from driftline.state.measurements import load_bound
+from driftline.state.notification_json import (
+    EARLIER_REASONS,
+    dump_notification,
+    parse_notification,
+)
 from driftline.telemetry.logs import make_log
+from driftline.types.incident import Reason
 from driftline.types.model import Bound, BoundSide
 
 pytestmark = pytest.mark.system
@@ -121,3 +127,21 @@ def test_the_bound_of_an_earlier_measurement_is_in_its_reason(folder):
     assert {row.bound_side for row in rows} == {None}
     bounds = {load_bound(row.bound_side, row.bound_value, row.reason) for row in rows}
     assert Bound(BoundSide.ABOVE, 0.2) in bounds, bounds
+
+
+def test_the_reason_of_an_earlier_message_is_read_from_its_sentence(folder):
+    """Later versions up to this one stored the sentence where this one stores a short value."""
+    store = open_store("sqlite:///state.db", base=folder)
+    with store.read() as connection:
+        facts = connection.execute(sa.select(tables.incident_events.c.facts)).scalars().all()
+    store.close()
+    reads = [parse_notification(text) for text in facts]
+    assert {read.reason for read in reads} == {None}, "that version stored none"
+    assert "first alert" in {read.reason_text for read in reads}
+    for sentence, reason in EARLIER_REASONS.items():
+        text = json.dumps({**json.loads(facts[0]), "reason": sentence})
+        read = parse_notification(text)
+        assert read.reason is reason
+        assert json.loads(dump_notification(read))["reason"] == reason.value
+        assert parse_notification(dump_notification(read)).reason is reason
+    assert set(EARLIER_REASONS.values()) == set(Reason)

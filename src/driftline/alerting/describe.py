@@ -176,7 +176,7 @@ def write_headline(
         when = f"{span(since, end)} ({format_span_length(since, end)})"
         when = when if end > since else f"since {utc(since)}"
         is_calm = reason in (Reason.ALL_RESOLVED, Reason.CALM)
-        outcome = "resolved" if is_calm else f"closed, {reason.value}"
+        outcome = "resolved" if is_calm else f"closed, {reason.text}"
         head = f"{outcome}: "
         if len({alert.cause for alert in alerts}) == 1 or not alerts:
             return _fit(f"{head}{_summary(alerts, phrasebook, past=True)} {when}", [], "", room)

@@ -85,9 +85,9 @@ def _change(
         title=title,
         since=digest.since,
         resolved_at=digest.resolved_at,
-        facts={WHY: reason.value, **facts},
+        facts={WHY: reason.text, **facts},
         reason=reason,
-        reason_text=reason.value,
+        reason_text=reason.text,
         own_facts=frozenset({WHY}),
         sent_before=event is not Event.OPENED,
     )

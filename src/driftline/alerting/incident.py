@@ -315,7 +315,7 @@ def make_change(
 
 def _reason_text(reason: Reason, occasion: Occasion) -> str:
     """Why a message is sent, with author and comment."""
-    sentence = reason.value
+    sentence = reason.text
     if occasion.author:
         sentence += f" by {clean(occasion.author, 60)}"
     if occasion.comment:

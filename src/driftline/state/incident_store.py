@@ -252,7 +252,7 @@ def save_step(connection: Connection, step: Step) -> None:
         event = {
             "event": change.history_event,
             "at": as_micros(change.at),
-            "reason": change.comment or change.reason.value,
+            "reason": change.comment or change.reason.text,
             "facts": facts,
         }
         people = {"author": change.author, "held": change.hold.text if change.hold else ""}

@@ -10,7 +10,30 @@ import json
 from dataclasses import asdict
 
 from driftline.state.earlier_bounds import parse_earlier_bound
+from driftline.types.incident import Reason
 from driftline.types.notification import IN_ALL, WHY, Notification
+
+EARLIER_REASONS = {
+    "first alert": Reason.FIRST_ALERT,
+    "more alerts": Reason.MORE_ALERTS,
+    "more severe": Reason.MORE_SEVERE,
+    "less severe": Reason.LESS_SEVERE,
+    "came back": Reason.CAME_BACK,
+    "comes and goes, held until it is calm": Reason.FLAPPING,
+    "a check says what to do": Reason.DECIDED,
+    "all alerts resolved": Reason.ALL_RESOLVED,
+    "calm after it came and went": Reason.CALM,
+    "late data showed no change": Reason.LATE_DATA,
+    "no longer watched": Reason.RETIRED,
+    "accepted as the new normal": Reason.ACCEPTED,
+    "acknowledged": Reason.ACKNOWLEDGED,
+    "snoozed": Reason.SNOOZED,
+    "silenced": Reason.SILENCED,
+    "no longer held back": Reason.RELEASED,
+    "more pages than may be sent in a day": Reason.DIGEST,
+    "all of them resolved": Reason.DIGEST_OVER,
+}
+"""Reasons as earlier versions stored them: by their sentences of that time."""
 
 
 def dump_notification(notification: Notification) -> str:
@@ -34,7 +57,7 @@ def parse_notification(text: str) -> Notification:
 
     Raises pydantic's ValidationError where the text can't be read.
     """
-    notification = Notification.model_validate_json(text)
+    notification = Notification.model_validate_json(_rename_earlier_reason(text))
     if "own_facts" in notification.model_fields_set:
         return notification
     total = notification.facts.get(IN_ALL, "")
@@ -49,3 +72,15 @@ def parse_notification(text: str) -> Notification:
         "own_facts": frozenset({WHY, IN_ALL}),
     }
     return notification.model_copy(update=fields)
+
+
+def _rename_earlier_reason(text: str) -> str:
+    """The text with the value of the reason in place of an earlier version's sentence."""
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return text
+    reason = document.get("reason") if isinstance(document, dict) else None
+    if not isinstance(reason, str) or reason not in EARLIER_REASONS:
+        return text
+    return json.dumps({**document, "reason": EARLIER_REASONS[reason].value})

@@ -72,7 +72,7 @@ def _make_notification(
         "sent_before": False,
         "links": {"Documentation": "https://www.example.org/driftline"},
         "facts": {
-            WHY: Reason.FIRST_ALERT.value,
+            WHY: Reason.FIRST_ALERT.text,
             "likely cause": "amounts come in cents since a deploy at 08:55",
             "cost so far": "about 1,200 wrong decisions",
             "decision": "roll back",
@@ -82,7 +82,7 @@ def _make_notification(
     }
     whole = {**values, **changes}
     return Notification(
-        **whole, reason_text=whole["reason"].value, own_facts=frozenset({WHY, IN_ALL})
+        **whole, reason_text=whole["reason"].text, own_facts=frozenset({WHY, IN_ALL})
     )
 
 
@@ -99,7 +99,7 @@ def _resolve(incident: str, now: datetime) -> list[Notification]:
         "event": Event.RESOLVED,
         "revision": 2,
         "resolved_at": now,
-        "facts": {WHY: Reason.ALL_RESOLVED.value},
+        "facts": {WHY: Reason.ALL_RESOLVED.text},
         "reason": Reason.ALL_RESOLVED,
         "sent_before": True,
     }
@@ -130,7 +130,7 @@ def _storm(incident: str, now: datetime) -> list[Notification]:
             now,
             *alerts,
             title=title,
-            facts={WHY: Reason.FIRST_ALERT.value, IN_ALL: "200"},
+            facts={WHY: Reason.FIRST_ALERT.text, IN_ALL: "200"},
             alert_count=200,
         )
     ]
@@ -179,7 +179,7 @@ def _unsure(incident: str, now: datetime) -> list[Notification]:
         "severity": Severity.INFO,
         "cause": "monitoring",
         "reference": "",
-        "facts": {WHY: Reason.FIRST_ALERT.value},
+        "facts": {WHY: Reason.FIRST_ALERT.text},
     }
     return [_make_notification(incident, now, alert, title=title, rows=800, **values)]
 
@@ -207,7 +207,7 @@ def _trouble(incident: str, now: datetime) -> list[Notification]:
             window=None,
             rows=0,
             reference="",
-            facts={WHY: Reason.FIRST_ALERT.value},
+            facts={WHY: Reason.FIRST_ALERT.text},
         )
     ]
 
