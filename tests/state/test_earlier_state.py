@@ -12,14 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner
 from earlier_scene import HOURS, START, write_folder, write_hour
 
 from driftline.agent import composition_root
 from driftline.cli.main import cli
-from driftline.state import incidents
+from driftline.state import incidents, tables
 from driftline.state.factory import open_store
+from driftline.state.measurements import load_bound
 from driftline.telemetry.logs import make_log
+from driftline.types.model import Bound, BoundSide
 
 pytestmark = pytest.mark.system
 
@@ -44,6 +47,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         write_hour(tmp_path, hour)
     content = gzip.decompress((STORED / "state.sqlite.gz").read_bytes())
     (tmp_path / "state.db").write_bytes(content)
+    open_store("sqlite:///state.db", base=tmp_path).close()  # it migrates the state
     return tmp_path
 
 
@@ -103,3 +107,17 @@ def test_the_headline_of_an_earlier_incident_is_its_title(folder):
     store.close()
     assert rows
     assert all(row.headline == row.title for row in rows)
+
+
+def test_the_bound_of_an_earlier_measurement_is_in_its_reason(folder):
+    """The earlier version had no columns for the bound."""
+    store = open_store("sqlite:///state.db", base=folder)
+    c = tables.measurements.c
+    with store.read() as connection:
+        query = sa.select(c.bound_side, c.bound_value, c.reason).where(c.verdict == "changed")
+        rows = connection.execute(query).all()
+    store.close()
+    assert rows
+    assert {row.bound_side for row in rows} == {None}
+    bounds = {load_bound(row.bound_side, row.bound_value, row.reason) for row in rows}
+    assert Bound(BoundSide.ABOVE, 0.2) in bounds, bounds

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from driftline.state import action_runs
+from driftline.state.measurements import load_bound
 from driftline.state.notification_json import parse_notification
 from driftline.state.tables import (
     configurations,
@@ -172,6 +173,7 @@ def _explain_alert(
         "unit": alert.unit,
         "rows": alert.rows,
         "reason": alert.reason,
+        "bound": alert.bound,
         "detail": dict(alert.detail),
         "asked": {},
         "past": [],
@@ -203,6 +205,7 @@ def _explain_measurement(connection: Connection, row: Row[Any]) -> Values:
         "unit": row.unit,
         "rows": row.rows,
         "reason": row.reason,
+        "bound": load_bound(row.bound_side, row.bound_value, row.reason),
         "detail": json.loads(row.detail),
         "asked": _check_settings(connection, row, labels.get("column")),
         "past": past,

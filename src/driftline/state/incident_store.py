@@ -29,13 +29,14 @@ from driftline.state.incident_json import (
     parse_alert,
     parse_incident_fields,
 )
+from driftline.state.measurements import load_bound
 from driftline.state.notification_json import dump_notification
 from driftline.state.tables import alerts, incident_events, incidents, measurements, outbox, pages
 from driftline.types.alert import Alert
 from driftline.types.incident import Incident, Reason
 from driftline.types.labels import labels_json
 from driftline.types.matchers import Matchers
-from driftline.types.model import Bound, Judgement, Severity, Verdict
+from driftline.types.model import Judgement, Severity, Verdict
 from driftline.types.notification import OPEN, Event
 from driftline.types.times import as_micros, from_micros, from_micros_or_none
 
@@ -191,7 +192,7 @@ def _make_later_fact(fact: Fact, row: RowMapping) -> Fact:
         verdict=Verdict(row["verdict"]),
         severity=Severity(row["severity"]) if row["severity"] else None,
         reason=reason,
-        bound=Bound.from_stored(reason),
+        bound=load_bound(row["bound_side"], row["bound_value"], reason),
     )
     measurement = replace(
         fact.judged.measurement,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
+from driftline.state.earlier_bounds import parse_earlier_bound
 from driftline.types.notification import IN_ALL, WHY, Notification
 
 
@@ -37,7 +38,12 @@ def parse_notification(text: str) -> Notification:
     if "own_facts" in notification.model_fields_set:
         return notification
     total = notification.facts.get(IN_ALL, "")
+    alerts = (
+        alert.model_copy(update={"bound": alert.bound or parse_earlier_bound(alert.reason)})
+        for alert in notification.alerts
+    )
     fields = {
+        "alerts": tuple(alerts),
         "reason_text": notification.facts.get(WHY, ""),
         "alert_count": int(total) if total.isdigit() else 0,
         "own_facts": frozenset({WHY, IN_ALL}),

@@ -102,9 +102,6 @@ class BoundSide(StrEnum):
     BELOW = "below"
 
 
-_BOUND_TEXT = re.compile(r"\b(above|below) (-?[0-9][0-9.,]*(?:e[+-]?[0-9]+)?)")
-
-
 @dataclass(frozen=True, slots=True)
 class Bound:
     """A bound that a measurement crossed."""
@@ -116,21 +113,6 @@ class Bound:
     def text(self) -> str:
         """The bound as the reason of a verdict: `above 0.25`."""
         return f"{self.side} {self.value:g}"
-
-    @classmethod
-    def from_stored(cls, reason: str) -> Bound | None:
-        """Read the bound from a reason that is stored as text; None if the text holds no bound.
-
-        Only for states of earlier versions: the table `measurements` has one column for the reason,
-        and those versions stored no bound beside it. Everywhere else the bound is passed as this
-        record.
-        """
-        match = _BOUND_TEXT.search(reason)
-        try:
-            value = float(match[2].rstrip(".,").replace(",", "")) if match else None
-        except ValueError:
-            value = None
-        return None if match is None or value is None else cls(BoundSide(match[1]), value)
 
 
 class Decision(StrEnum):
