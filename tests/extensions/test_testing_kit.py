@@ -34,11 +34,11 @@ from driftline.extensions import Registry
 from driftline.profiles.collector import Collector
 from driftline.testing import (
     FakeClock,
+    FakeHttp,
     assert_collector_contract,
     assert_plugin_contract,
     context,
     decode,
-    fake_http,
     notification,
     window,
 )
@@ -181,7 +181,7 @@ def test_the_clock_moves_when_told():
 
 def test_the_network_takes_notes():
     """Requests can be read afterwards; what can't be sent is refused."""
-    http = fake_http()
+    http = FakeHttp()
     http.post("https://a.example", json={"a": 1}, headers={"x": "y"})
     assert (http.posts[0].url, http.posts[0].json, http.posts[0].headers) == (
         "https://a.example",

@@ -54,8 +54,9 @@ class Agent:
     ) -> None:
         """`seed` is that of the jitter of retries; `once` says that there is one tick only."""
         self.config = config
-        self.leader: str | None = None
-        """None: this agent leads."""
+        self.is_standby = False
+        self.leader = ""
+        """Empty: this agent leads itself."""
         self.loops: dict[str, Loop] = {}
         self._services = services
         self._callbacks = callbacks or Callbacks()
@@ -230,11 +231,11 @@ class Agent:
     def _apply_acts(self, model: str) -> None:
         """Apply the acts of people at once; what needs the source waits for the next tick."""
         if model in self.watches:
-            self._announce(self.watches[model].report_facts([], self._services.clock()))
+            self._announce(self.watches[model].alerts.report([], self._services.clock()))
 
     def _report_facts(self, model: str, facts: Sequence[Fact], now: datetime) -> None:
         if model in self.watches:
-            self.watches[model].report_facts(facts, now)
+            self.watches[model].alerts.report(facts, now)
 
     def _announce(self, changes: Sequence[Change]) -> None:
         for change in changes:

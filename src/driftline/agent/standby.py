@@ -22,7 +22,8 @@ class Standby:
     """Stands in for the agent on the pages while another agent leads."""
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
-        self.leader: str | None = ""
+        self.is_standby = True
+        self.leader = ""
         """Host and process of the agent that leads; empty while that is not known."""
         self.incident_service = None
         """None: only the agent that leads handles acts."""

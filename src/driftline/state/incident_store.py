@@ -18,7 +18,6 @@ from sqlalchemy.engine import Connection
 from driftline.alerting import AlertingState, Change, Step
 from driftline.alerting.acts import Act, ActKind
 from driftline.alerting.fact import Fact, lane_of, message_id
-from driftline.alerting.links import OPEN
 from driftline.alerting.observe import HORIZON
 from driftline.alerting.silencing import Silence
 from driftline.extensions.phrasebook import Phrasebook
@@ -38,7 +37,7 @@ from driftline.types.incident import Incident, Reason
 from driftline.types.labels import labels_json
 from driftline.types.matchers import Matchers
 from driftline.types.model import Judgement, Severity, Verdict
-from driftline.types.notification import Event
+from driftline.types.notification import OPEN, Event
 from driftline.types.times import as_micros, from_micros, from_micros_or_none
 
 PAGES = 100

@@ -121,11 +121,6 @@ class FakeLog:
     warning = error = exception = debug = info
 
 
-def fake_http(handler: Callable[[Post], Answer] | None = None) -> FakeHttp:
-    """Return a network that records requests."""
-    return FakeHttp(handler)
-
-
 def loopback(host: str, port: int) -> socket.socket:
     """Connect to a server on this machine. Raises what `Dial` raises."""
     addresses = resolve(host, port)

@@ -16,6 +16,8 @@ from driftline.types.model import Bound, Decision, Severity
 
 WHY, IN_ALL = "why", "alerts in all"
 """The facts that repeat `Notification.reason_text` and `alert_count` in the public JSON."""
+OPEN = "open"
+"""Label of the link to the page of an incident."""
 
 
 class Event(StrEnum):

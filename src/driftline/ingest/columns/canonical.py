@@ -20,7 +20,6 @@ from driftline.ingest.columns.timestamps import to_micros
 from driftline.ingest.columns.vectors import stack_columns
 from driftline.kit.decoding.json_values import FALSE_AS, MAX_CATEGORY, TRUE_AS, to_category
 from driftline.profiles.batch import Batch
-from driftline.profiles.counting import name_hash
 from driftline.profiles.rowhash import hash_positions, hash_strings
 from driftline.types.model import DERIVED, Field, Kind, Schema
 from driftline.types.times import as_micros
@@ -47,7 +46,7 @@ class Caster:
     latest: int
     """Microseconds; later rows are from the future and held back."""
     object_hash: int
-    """64 bits, from `hash_uri`."""
+    """64 bits: the `name_hash` of the URI."""
     with_hashes: bool = False
     """Whether a collector needs `Batch.hashes`."""
     row_offset: int = 0
@@ -163,11 +162,6 @@ def hash_ids(array: pa.Array) -> NDArray[np.uint64]:
     text = _as_strings(array)
     has_id = pc.greater(pc.binary_length(text), 0).fill_null(False).to_numpy(zero_copy_only=False)
     return np.where(has_id, np.maximum(hash_strings(text), np.uint64(1)), np.uint64(0))
-
-
-def hash_uri(uri: str) -> int:
-    """64 bits that stand for an object."""
-    return name_hash(uri)
 
 
 def take_rows(batch: Batch, places: NDArray[np.int64]) -> Batch:
