@@ -60,6 +60,12 @@ class RecentWindows:
         earlier = self._trail.effects_before(self._start, self._columns, count - 1)
         return np.vstack((self._traces["effect"][None], earlier))
 
+    def windows(self, count: int, stream: int) -> NDArray[np.void]:
+        """The traces of the newest `count` windows of one stream, shape (count,)."""
+        column = self._columns[stream : stream + 1]
+        earlier = self._trail.windows_before(self._start, column, count - 1)
+        return np.concatenate((self._traces[stream : stream + 1], earlier[:, 0]))
+
     def days(self, until_days: int, since_days: int) -> NDArray[np.void]:
         """The traces of the windows between two numbers of days ago, shape (windows, J)."""
         end = self._start + self._policy.length
@@ -207,6 +213,22 @@ def material_sides(
         newest = _mean(effects[: policy.short_windows])
         material &= _both_sides(newest) >= panel.tolerance
     return material
+
+
+def estimate_begin(recent: RecentWindows, policy: AlarmPolicy, stream: int, side: int) -> float:
+    """Estimate when the change of a stream began, microseconds; NaN where its windows are few.
+
+    The begin is where the sum of effects, less half of the newest effect each, is largest when it
+    is taken backwards from now (Page 1954).
+    """
+    rows = recent.windows(SPANS[-1] * policy.day_windows, stream)
+    effects = rows["effect"] if side == 0 else -rows["effect"]
+    is_finite = np.isfinite(effects)
+    effects, starts = effects[is_finite], rows["start"][is_finite]
+    if len(effects) < 2:
+        return math.nan
+    newest = float(np.median(effects[: max(NEWEST, policy.short_windows)]))
+    return float(starts[int(np.argmax(np.cumsum(effects - newest / 2)))])
 
 
 def returning_sides(

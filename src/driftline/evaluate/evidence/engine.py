@@ -56,6 +56,7 @@ from driftline.evaluate.evidence.changes import (
     RecentWindows,
     begin_obvious_changes,
     continue_changes,
+    estimate_begin,
     material_sides,
     returning_sides,
 )
@@ -128,7 +129,7 @@ def add_window(
     returns = returning_sides(panel, numbers, recent, policy, baseline)
     if _reaches_threshold(weights * evidence, panel, policy).any():
         material = material_sides(traces, panel, recent, policy, baseline, is_judged) & ~returns
-        _raise_alarms(traces, weights, evidence * material, panel, policy)
+        _raise_alarms(traces, weights, evidence * material, panel, policy, recent)
     begin_obvious_changes(
         traces,
         previous,
@@ -215,8 +216,9 @@ def _raise_alarms(
     evidence: Floats,
     panel: Panel,
     policy: AlarmPolicy,
+    recent: RecentWindows,
 ) -> None:
-    """Mark the streams behind an alarm as changed since the begin of their run.
+    """Mark the streams behind an alarm as changed since their estimated begin.
 
     `evidence`, shape (2, J), is that of material effects. Named are the stream that contributes
     most, and all that e-BH at NAMING_LEVEL selects (`stats.e_bh`; Wang and Ramdas 2022).
@@ -229,7 +231,8 @@ def _raise_alarms(
         named_streams = streams[stats.e_bh(odds[streams], NAMING_LEVEL) & (strongest[streams] > 0)]
         largest = int(streams[np.argmax(contribution[:, streams].max(axis=0))])
         for stream in {largest, *named_streams.tolist()}:
-            traces["since"][stream] = traces["run_start"][stream, side[stream]]
+            begin = estimate_begin(recent, policy, stream, int(side[stream]))
+            traces["since"][stream] = np.fmax(begin, traces["run_start"][stream, side[stream]])
             traces["side"][stream], traces["odds"][stream] = side[stream], odds[stream]
             clear_evidence(traces, stream)
             traces["run_evidence"][stream, side[stream]] = 2.0
