@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from driftline.alerting.describe import LENGTH, LONGEST
+from driftline.alerting.describe import LONGEST
 from driftline.alerting.fact import message_id
 from driftline.alerting.incident import Change, incident_id
+from driftline.alerting.title import LENGTH
 from driftline.alerting.work import Work
 from driftline.types.incident import Incident, Reason
 from driftline.types.model import Severity
@@ -50,7 +51,7 @@ def add_to_digest(
     ]
     plural = "" if len(headlines) == 1 else "s"
     count = f"{len(headlines)} more critical incident{plural}"
-    title = f"{name}: {count} beyond {max_pages} pages in 24 hours: {'; '.join(headlines)}"
+    title = f"{name}: {count} than the {max_pages} sent in 24 hours: {'; '.join(headlines)}"
     facts = {
         f"incident {place}": clean(text, LONGEST)
         for place, text in enumerate(headlines[:MOST_LINES], 1)
@@ -61,7 +62,7 @@ def add_to_digest(
 def resolve_digest(digest: Incident, now: datetime) -> Change:
     """End the digest: every incident in it is over."""
     name = clean(digest.model, MODEL_LENGTH)
-    title = f"{name}: resolved: all {len(digest.keys)} critical incidents of the digest"
+    title = f"{name}: all {len(digest.keys)} critical incidents of the list are over"
     digest = replace(digest, resolved_at=now)
     return _change(digest, Event.RESOLVED, Reason.DIGEST_OVER, title, now, facts={})
 

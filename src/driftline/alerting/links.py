@@ -18,7 +18,8 @@ from driftline.types.notification import Event, Notification
 
 GOOD_FOR = timedelta(days=7)
 OPEN, CHART = "open", "chart"
-ACTS = {"acknowledge": "ack", "snooze": "snooze", "accept as normal": "accept"}
+ACCEPT = "accept as normal"
+ACTS = {"acknowledge": "ack", "snooze": "snooze", ACCEPT: "accept"}
 """The label of a link and the word in its address."""
 LONGEST = 900
 """Characters of a chart's address: more have no room in every card."""

@@ -90,6 +90,7 @@ from driftline.stats.distributions.ks import (
     ks_robust,
 )
 from driftline.stats.distributions.moments import mean_shift, spread_shift
+from driftline.stats.distributions.moved_values import MovedValues, moved_values
 from driftline.stats.distributions.other_tools import (
     aligned_divergence,
     by_value,
@@ -252,6 +253,7 @@ __all__ = [
     "Interval",
     "Law",
     "MeanSize",
+    "MovedValues",
     "Prediction",
     "Ranks",
     "Reconstruction",
@@ -388,6 +390,7 @@ __all__ = [
     "mean_size",
     "median_squared_distance",
     "mmd2",
+    "moved_values",
     "nan_mean",
     "nan_variance",
     "ndcg",
