@@ -66,7 +66,7 @@ OVER: Mapping[str, str] = {
     MonitoringKind.WAITING_PREDICTIONS: "predictions get labels again",
     MonitoringKind.CHECK_FAILED: "the check runs again",
     MonitoringKind.DELIVERY_FAILED: "messages are delivered again",
-    MonitoringKind.UNSURE: "enough data to judge again",
+    MonitoringKind.UNSURE: "there is enough data again to judge",
 }
 """The end of what was wrong with the agent itself, by kind."""
 
