@@ -128,11 +128,12 @@ class Drift(Check):
     For numeric columns psi, js, hellinger and tvd use 10 quantile bins of the reference; a value
     with a tenth of the rows has a bin of its own. For categorical columns these metrics, linf and
     the tests use the reference's top 50 categories of at least 0.1% each; all others count as one
-    category. category_share is the share of rows of each of these, with Wilson's interval; of two categories
-    it is that of the rarer one only, and redacted categories are numbered by their frequency in the
-    reference. chi_square, g_test and cramer_von_mises are the test statistics. new_categories is
-    the share of rows in categories that the reference lacks. vanished_categories is the reference's
-    share in categories that the window lacks. Both are reduced by what chance explains.
+    category. category_share is the share of rows of each of these, with Wilson's interval; of two
+    categories it is that of the rarer one only, and redacted categories are numbered by their
+    frequency in the reference. chi_square, g_test and cramer_von_mises are the test statistics.
+    new_categories is the share of rows in categories that the reference lacks. vanished_categories
+    is the reference's share in categories that the window lacks. Both are reduced by what chance
+    explains.
 
     | input | answer |
     | --- | --- |

@@ -89,9 +89,9 @@ def test_a_share_that_stays_as_it_is_is_never_told():
         assert first_change(judge_days(hits, was=share)) is None
 
 
-def test_one_row_a_day_of_a_new_value_does_not_matter():
-    """0% to 0.1% is told as nothing, however long it stays; 0% to 0.5% is."""
-    assert first_change(judge_days([0] * 60 + [1] * 60, was=0.0)) is None
+def test_single_rows_of_a_new_value_do_not_matter():
+    """Two days with one row each after 60 without are chance; 0.5% that stays is told."""
+    assert first_change(judge_days([0] * 60 + [1, 1] + [0] * 30 + [1, 0, 1], was=0.0)) is None
     assert first_change(judge_days([0] * 60 + [5] * 14, was=0.0)) is not None
 
 
