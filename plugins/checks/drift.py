@@ -105,11 +105,9 @@ def _vanished_categories_sentence(alert: AlertFact) -> str:
 
 
 def _share_sentence(alert: AlertFact) -> str:
-    category = alert.labels.get("category")
-    if category is None or alert.value is None or alert.was is None:
+    if not phrasing.is_share(alert) or alert.was is None:
         return ""
-    name = "all other values" if category == OTHERS else f"‘{phrasing.clean(category, 40)}’"
-    return f"{name} {phrasing.share(alert.was)} → {phrasing.share(alert.value)} of rows"
+    return f"{phrasing.share(alert.was)} → {phrasing.share(alert.value or 0.0)} of rows"
 
 
 class Drift(Check):

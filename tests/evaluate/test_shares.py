@@ -25,7 +25,7 @@ def judge_days(hits, *, rows=1_000, was=0.05, rule=RULE):
         measurement = Measurement(
             count / rows,
             {"column": "plan", "category": "gold"},
-            "category_share",
+            name="category_share",
             rows=rows,
             interval=stats.wilson(count, rows),
             was=was,
