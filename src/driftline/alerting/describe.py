@@ -88,7 +88,7 @@ def _empty_entry(alert: Alert) -> AlertEntry:
     judged = JudgedMeasurement(
         check=alert.check,
         measurement=Measurement(None, name=alert.measurement),
-        judgement=Judgement(Verdict.OK),
+        judgement=Judgement(verdict=Verdict.OK),
     )
     return AlertEntry(start=start, end=alert.phase.last_end or start, judged=judged)
 

@@ -14,14 +14,14 @@ from driftline.alerting.describe import LONGEST, describe_alert, rank_key
 from driftline.alerting.fact import hash_parts, message_id
 from driftline.alerting.lifespans import FLAPS, Lifespans
 from driftline.alerting.observe import severest
-from driftline.alerting.title import Story, write_title
+from driftline.alerting.title import Story, write_headline, write_title
 from driftline.extensions.phrasebook import Phrasebook, installed_phrasebook
 from driftline.types.alert import Alert
 from driftline.types.family import Family
 from driftline.types.incident import Hold, Incident, Reason, Upstream, UpstreamKind
 from driftline.types.model import Decision, Severity
-from driftline.types.notification import AlertFact, Event, Notification
-from driftline.types.phrasing import IN_ALL, WHY, clean
+from driftline.types.notification import IN_ALL, WHY, AlertFact, Event, Notification
+from driftline.types.phrasing import clean
 
 MOST_ALERTS = 50
 """Alerts in one message; a fact of the message counts all of them."""
@@ -279,11 +279,15 @@ def make_change(
         resolved_at=resolved_at,
     )
     phrasebook = occasion.phrasebook or installed_phrasebook()
-    title = write_title(story, event, reason, phrasebook)
+    title = write_title(incident.model, write_headline(story, event, reason, phrasebook))
     state_reason = reason if event is Event.RESOLVED else Reason.FIRST_ALERT
-    incident = replace(incident, title=write_title(story, event, state_reason, phrasebook))
+    headline = write_headline(story, event, state_reason, phrasebook)
+    incident = replace(incident, title=write_title(incident.model, headline), headline=headline)
     entries = (alert.newest_change or alert.newest_entry for _, alert in pairs)
     references = (entry.reference for entry in entries if entry is not None and entry.reference)
+    reason_text = _reason_text(reason, occasion)
+    alert_count = len(facts) if len(facts) > MOST_ALERTS else 0
+    message_facts = {WHY: reason_text} | ({IN_ALL: str(alert_count)} if alert_count else {})
     notification = Notification(
         id=message_id(incident.id, incident.revision),
         incident=incident.id,
@@ -300,8 +304,11 @@ def make_change(
         reference=clean(next(references, ""), LONGEST),
         alerts=facts[:MOST_ALERTS],
         resolved_at=resolved_at,
-        facts=_message_facts(incident, reason, occasion, facts),
+        facts=message_facts | _upstream_facts(incident, facts),
         reason=reason,
+        reason_text=reason_text,
+        alert_count=alert_count,
+        own_facts=frozenset(message_facts),
         upstream=tuple(sorted(incident.upstream)),
         sent_before=event is not Event.OPENED,
     )
@@ -316,27 +323,24 @@ def make_change(
     )
 
 
-def _message_facts(
-    incident: Incident, reason: Reason, occasion: Occasion, alerts: Sequence[AlertFact]
-) -> dict[str, str]:
-    """The facts of a message: why it is sent, how many alerts there are, what changed before."""
-    sentence = reason.value
+def _reason_text(reason: Reason, occasion: Occasion) -> str:
+    """Why a message is sent, with author and comment."""
+    sentence = reason.text
     if occasion.author:
         sentence += f" by {clean(occasion.author, 60)}"
     if occasion.comment:
         sentence += f": {clean(occasion.comment, LONGEST)}"
-    facts = {WHY: sentence}
-    if len(alerts) > MOST_ALERTS:
-        facts[IN_ALL] = str(len(alerts))
+    return sentence
+
+
+def _upstream_facts(incident: Incident, alerts: Sequence[AlertFact]) -> dict[str, str]:
+    """What changed before, as a fact of the message, where its findings do not say it already."""
     quality_columns = {
         alert.labels.get("column") for alert in alerts if alert.cause == Family.QUALITY
     }
     sentences = sorted(
         upstream.text
         for upstream in incident.upstream
-        # The findings about the column say it already.
         if upstream.kind is not UpstreamKind.SCHEMA or upstream.name not in quality_columns
     )
-    if sentences:
-        facts["upstream"] = clean(", ".join(sentences), LONGEST)
-    return facts
+    return {"upstream": clean(", ".join(sentences), LONGEST)} if sentences else {}

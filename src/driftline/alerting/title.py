@@ -88,27 +88,40 @@ class Story:
     resolved_at: datetime | None = None
 
 
-def write_title(story: Story, event: Event, reason: Reason, phrasebook: Phrasebook) -> str:
-    """The title of a message, at most `LENGTH` characters."""
-    head = f"{clean(story.model, NAME_LENGTH)}: "
+def write_title(model: str, headline: str) -> str:
+    """The title of a message: the name of the model and the headline, at most `LENGTH` characters.
+
+    The headline has at most `headline_length` characters.
+    """
+    return f"{clean(model, NAME_LENGTH)}: {headline}"
+
+
+def headline_length(model: str) -> int:
+    """Characters that a title has room for after the name of the model."""
+    return LENGTH - len(write_title(model, ""))
+
+
+def write_headline(story: Story, event: Event, reason: Reason, phrasebook: Phrasebook) -> str:
+    """The title of a message without the name of the model, with room for that name."""
     if event is Event.RESOLVED:
-        return _end_title(head, story, reason, phrasebook)
+        return _end_headline(story, reason, phrasebook)
     alerts = [alert for alert in story.alerts if alert.state != "resolved"]
     if reason is Reason.MORE_ALERTS and story.additions:
         alerts = list(story.additions)
-    head += PREFIXES.get(reason, "")
+    head = PREFIXES.get(reason, "")
     if reason is Reason.DECIDED:
         decisions = dict.fromkeys(
             alert.decision.value.replace("_", " ") for alert in alerts if alert.decision is not None
         )
         head += f"to do: {', '.join(decisions)}: "
-    return _open_title(head, alerts, story, phrasebook)
+    return _open_headline(head, alerts, story, phrasebook)
 
 
-def _open_title(
+def _open_headline(
     head: str, alerts: Sequence[AlertFact], story: Story, phrasebook: Phrasebook
 ) -> str:
-    """The title of an incident that is open."""
+    """The headline of an incident that is open."""
+    room = headline_length(story.model)
     since = min((alert.since for alert in alerts), default=story.since)
     when = f" since {day_and_time(since)}"
     groups = group_by_subject(alerts, NAME_LENGTH)
@@ -117,15 +130,15 @@ def _open_title(
         sure = phrasebook.interval(group[0]) if group[0].cause == Family.PERFORMANCE else ""
         tail = f"{when} ({sure})" if sure else when
         text = _one_finding(group, phrasebook)
-        return _fit(head, [text], tail)
+        return _fit(head, [text], tail, room)
     examples = [_example(group, phrasebook) for group in groups]
     causes = {alert.cause for alert in alerts}
     columns = [alert.labels.get("column", "") for alert in alerts]
     if all(columns) and causes == {Family.DRIFT.value}:
-        return _fit(f"{head}{_count(columns, story)} changed{when}: ", examples, "")
+        return _fit(f"{head}{_count(columns, story)} changed{when}: ", examples, "", room)
     if all(columns) and causes == {Family.QUALITY.value}:
-        return _fit(f"{head}bad data in {_count(columns, story)}{when}: ", examples, "")
-    return _fit(head, examples, when, "; ")
+        return _fit(f"{head}bad data in {_count(columns, story)}{when}: ", examples, "", room)
+    return _fit(head, examples, when, room, "; ")
 
 
 def _one_finding(group: Sequence[AlertFact], phrasebook: Phrasebook) -> str:
@@ -173,8 +186,9 @@ def _trouble(alert: AlertFact, phrasebook: Phrasebook) -> str:
     return f"{trouble}: {reason}"
 
 
-def _end_title(head: str, story: Story, reason: Reason, phrasebook: Phrasebook) -> str:
-    """The title of an incident that is over."""
+def _end_headline(story: Story, reason: Reason, phrasebook: Phrasebook) -> str:
+    """The headline of an incident that is over."""
+    room = headline_length(story.model)
     end = story.resolved_at or story.since
     length = format_span_length(story.since, end) if end > story.since else ""
     alerts = story.as_fired or story.alerts
@@ -186,20 +200,20 @@ def _end_title(head: str, story: Story, reason: Reason, phrasebook: Phrasebook) 
             if len(groups) == 1
             else [name or phrasebook.noun(g[0]) for name, g in zip(names, groups, strict=True)]
         )
-        return _fit(f"{head}closed, {reason.value}: ", what, f" ({length})" if length else "")
+        return _fit(f"closed, {reason.text}: ", what, f" ({length})" if length else "", room)
     lasted = f" for {length}" if length else ""
     if alerts and alerts[0].cause == Family.MONITORING:
-        return _fit(head, [_over(alerts[0])], f" after {length}" if length else "")
+        return _fit("", [_over(alerts[0])], f" after {length}" if length else "", room)
     if len(groups) == 1:
         subject_name = f"{names[0]} is back" if names[0] else "back"
         past = phrasebook.past_finding(groups[0])
-        return _fit(f"{head}{subject_name} to normal: ", [past], lasted)
+        return _fit(f"{subject_name} to normal: ", [past], lasted, room)
     after = f" after {length}" if length else ""
     columns = [alert.labels.get("column", "") for alert in alerts]
     if all(columns) and len(set(columns)) > 1:
-        return _fit(f"{head}{_count(columns, story)} are back to normal{after}: ", names, "")
+        return _fit(f"{_count(columns, story)} are back to normal{after}: ", names, "", room)
     what = [name or phrasebook.noun(g[0]) for name, g in zip(names, groups, strict=True)]
-    return _fit(f"{head}back to normal{after}: ", what, "")
+    return _fit(f"back to normal{after}: ", what, "", room)
 
 
 def _over(alert: AlertFact) -> str:
@@ -212,16 +226,19 @@ def _over(alert: AlertFact) -> str:
     return text
 
 
-def _fit(head: str, examples: Sequence[str], tail: str, separator: str = ", ") -> str:
-    """`head`, as many examples as there is room for, the number of the others, and `tail`."""
+def _fit(head: str, examples: Sequence[str], tail: str, length: int, separator: str = ", ") -> str:
+    """`head`, as many examples as there is room for, the number of the others, and `tail`.
+
+    At most `length` characters.
+    """
     text, count = head, 0
     for example in examples:
         others = len(examples) - count - 1
         more = f"{separator}{others} more" if others else ""
         longer = f"{text}{separator if count else ''}{example}"
-        room = LENGTH - len(more) - len(tail)
+        room = length - len(more) - len(tail)
         if count == MOST_EXAMPLES or (count and len(longer) > room):
             break
         text, count = clean(longer, room), count + 1
     others = len(examples) - count
-    return clean(text + (f"{separator}{others} more" if others else "") + tail, LENGTH)
+    return clean(text + (f"{separator}{others} more" if others else "") + tail, length)

@@ -11,8 +11,8 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
-from driftline.alerting.links import ACCEPT, possible_acts
 from driftline.contracts.context import Logger
+from driftline.delivery.links import ACCEPT, possible_acts
 from driftline.delivery.rendering.markup import DIALECTS, Dialect, Safe
 from driftline.delivery.rendering.sandbox import Sandbox
 from driftline.extensions.advice import column_names
@@ -65,7 +65,11 @@ class Renderer:
     ) -> Message:
         """Render a message in `markup`, each piece within its limit."""
         writer = _MessageWriter(
-            DIALECTS[markup], {**LIMITS, **limits}, self._templates, self._log, self.phrasebook
+            dialect=DIALECTS[markup],
+            limits={**LIMITS, **limits},
+            templates=self._templates,
+            log=self._log,
+            phrasebook=self.phrasebook,
         )
         return writer.message(notification)
 
@@ -79,6 +83,7 @@ class _MessageWriter:
 
     def __init__(
         self,
+        *,
         dialect: Dialect,
         limits: Mapping[str, int],
         templates: Mapping[str, str],
@@ -212,7 +217,7 @@ def _names(notification: Notification, next_step: str) -> dict[str, Any]:
         "model": phrasing.clean(notification.model, 60),
         "version": phrasing.clean(notification.model_version, 60),
         "family": phrasing.families(notification),
-        "why": phrasing.clean(notification.facts.get(phrasing.WHY, ""), 80),
+        "why": phrasing.clean(notification.reason_text, 80),
         "act": _act(notification),
         "next_step": next_step,
         "columns": tuple(column_names(notification.alerts)),
@@ -237,7 +242,7 @@ def _act(notification: Notification) -> str:
     """What people or the agent did to the incident, as a sentence; empty for what was found."""
     if notification.event not in (Event.ACKNOWLEDGED, Event.SILENCED, Event.REOPENED):
         return ""
-    why = phrasing.clean(notification.facts.get(phrasing.WHY, ""), 80)
+    why = phrasing.clean(notification.reason_text, 80)
     return f"{why[:1].upper()}{why[1:]}." if why else ""
 
 
