@@ -7,9 +7,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import tempfile
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from driftline_plugins.sinks.email import Email
@@ -20,7 +22,7 @@ from station import MODEL, START, Station
 from driftline import Event, Notification, Secret, StartContext
 from driftline.delivery.rendering.renderer import Renderer
 from driftline.state.notification_json import parse_notification
-from driftline.testing import FakeLog, fake_http
+from driftline.testing import FakeHttp, FakeLog
 
 pytestmark = [pytest.mark.postgres, pytest.mark.system]
 
@@ -37,7 +39,7 @@ INTRODUCTIONS = {
     "quality": "A job leaves `plan` empty in a third of the rows, later `amount` as well.",
     "performance": "Labels show that fewer predictions are right, then still fewer.",
     "service": "Half of the requests are gone, then all of them.",
-    "monitoring": "The folder of the log is gone, then a file in it can't be read.",
+    "monitoring": "The folder of the log is gone; it is there again at the next look.",
 }
 DRIFT_CHECK = MODEL[MODEL.index("      drift:") : MODEL.index("      volume:")]
 ONLY_CHECKS = MODEL[: MODEL.index("      drift:")]
@@ -106,15 +108,22 @@ def performance(folder: Path) -> Station:
         "rule: {{measurement: drop, above: {{warning: 0.03, critical: 0.15}}}}}}\n"
     )
     model = ONLY_CHECKS.replace(
-        "      features:", "      prediction: p\n      label: {{column: y}}\n      features:"
+        "      features:",
+        "      prediction: {{column: p, kind: categorical}}\n      label: {{column: y, kind: categorical}}\n      features:",
     )
     station = Station(folder, model + checks)
 
     def labels(right: float) -> dict[str, object]:
-        return {
-            "p": lambda row: station.rng.choice([0, 1]),
-            "y": lambda row: row["p"] if station.rng.random() < right else 1 - row["p"],
-        }
+        truth: list[int] = []
+
+        def label(row: dict[str, object]) -> int:
+            truth.append(station.rng.choice([0, 1]))
+            return truth[-1]
+
+        def prediction(row: dict[str, object]) -> int:
+            return truth[-1] if station.rng.random() < right else 1 - truth[-1]
+
+        return {"y": label, "p": prediction}
 
     station.write(
         "reference.jsonl", START - timedelta(days=1), timedelta(days=1), 3000, **labels(0.85)
@@ -166,10 +175,15 @@ RUNS = {
 def messages(station: Station, family: str) -> dict[str, Notification]:
     """The opening, the first update and the end of the first incident of a family."""
     with station.open():
-        rows = station.sql("select payload from outbox order by id")
+        rows = station.sql("select payload from outbox")
     found = [
-        note for note in map(parse_notification, (row[0] for row in rows)) if note.cause == family
+        note
+        for note in map(
+            parse_notification, (row[0].replace(str(station.folder), "/srv") for row in rows)
+        )
+        if note.cause == family
     ]
+    found.sort(key=lambda note: (note.since, note.revision))
     life = [note for note in found if note.incident == found[0].incident]
     chosen: dict[str, Notification] = {}
     for note in sorted(life, key=lambda note: note.revision):
@@ -177,11 +191,16 @@ def messages(station: Station, family: str) -> dict[str, Notification]:
     return chosen
 
 
+def context(name: str, **parts: Any) -> StartContext:
+    """What a sink gets when it starts."""
+    return StartContext(name=name, log=FakeLog(), clock=lambda: START, render=Renderer(), **parts)
+
+
 def slack_text(note: Notification) -> str:
     """The texts of the blocks that Slack shows, one under the other."""
-    http = fake_http()
+    http = FakeHttp()
     sink = Slack(webhook_url=Secret("${env:X}", "https://hooks.slack.example/x"))
-    sink.start(StartContext("chat", FakeLog(), lambda: START, http, render=Renderer()))
+    sink.start(context("chat", http=http))
     sink.send(note)
     body = http.posts[0].json
     texts = []
@@ -193,9 +212,9 @@ def slack_text(note: Notification) -> str:
 
 def pagerduty_text(note: Notification) -> str:
     """The event that PagerDuty gets, without the key."""
-    http = fake_http()
+    http = FakeHttp()
     sink = PagerDuty(routing_key=Secret("${env:X}", "k" * 32))
-    sink.start(StartContext("pager", FakeLog(), lambda: START, http, render=Renderer()))
+    sink.start(context("pager", http=http))
     sink.send(note)
     event = {name: value for name, value in http.posts[0].json.items() if name != "routing_key"}
     return json.dumps(event, indent=1, ensure_ascii=False)
@@ -204,8 +223,7 @@ def pagerduty_text(note: Notification) -> str:
 def email_text(note: Notification) -> str:
     """Subject and plain text of the mail."""
     sink = Email(host="mail.example", sender="robot@ml.example", to=("ann@example.org",))
-    outside = {"render": Renderer(), "chart": lambda _: None, "find_earlier_result": lambda _: ""}
-    sink.start(StartContext(name="mail", log=FakeLog(), clock=lambda: START, **outside))
+    sink.start(context("mail", chart=lambda _: None, find_earlier_result=lambda _: ""))
     _, mail = sink._mail(note)
     part = mail.get_body(("plain",))
     assert part is not None
@@ -230,12 +248,13 @@ def section(family: str, life: dict[str, Notification]) -> str:
 
 
 @pytest.fixture(scope="module")
-def lives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Notification]]:
-    """The messages of each family."""
-    return {
-        family: messages(run(tmp_path_factory.mktemp(family)), family)
-        for family, run in RUNS.items()
-    }
+def lives() -> dict[str, dict[str, Notification]]:
+    """The messages of each family; the folders have short names, which no text cuts."""
+    found = {}
+    for family, run in RUNS.items():
+        with tempfile.TemporaryDirectory() as folder:
+            found[family] = messages(run(Path(folder)), family)
+    return found
 
 
 def test_the_page_shows_what_arrives(lives: dict[str, dict[str, Notification]]) -> None:
