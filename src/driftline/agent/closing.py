@@ -14,6 +14,7 @@ import pyarrow as pa
 from sqlalchemy.engine import Connection
 
 from driftline.agent.callbacks import Callbacks
+from driftline.agent.first_reports import FirstReports
 from driftline.agent.model_alerts import ModelAlerts
 from driftline.agent.model_settings import ModelSettings
 from driftline.agent.reference_state import ReferenceState
@@ -157,9 +158,18 @@ class Closing:
     callbacks: Callbacks = field(default_factory=Callbacks)
 
     def close_due(
-        self, until: datetime, now: datetime, report: ClosingReport, rows: int = 0
+        self,
+        until: datetime,
+        now: datetime,
+        report: ClosingReport,
+        rows: int = 0,
+        *,
+        is_backlog_end: bool = False,
     ) -> None:
         """Judge every window that ended by `until` and add the result to `report`.
+
+        With `is_backlog_end` there are no older rows to read: the newest window may bring the first
+        report.
 
         Windows that are left when the agent stops are judged after the next start. `rows` is the
         number of rows read in this tick, for the progress.
@@ -169,11 +179,12 @@ class Closing:
             total = windows.count_due(connection, model, limit)
         while True:
             with self.store.read() as connection:
-                group = next(iter(windows.load_due(connection, model, limit)), None)
-            if group is None or self.callbacks.stopping():
+                groups = windows.load_due(connection, model, limit, 2)
+            if not groups or self.callbacks.stopping():
                 return
+            group, is_last = groups[0], len(groups) == 1
             past = past or self._load_past(group[0].end - group[0].key.start)
-            self._judge(group, past, now, report)
+            self._judge(group, past, now, report, with_report=is_backlog_end and is_last)
             report.windows += 1
             count = report.windows - before
             self.callbacks.progress("judge", count, max(total, count), rows)
@@ -190,7 +201,13 @@ class Closing:
         return PastJudge(trail, policy, reference.schema)
 
     def _judge(
-        self, group: Sequence[DueWindow], past: PastJudge, now: datetime, report: ClosingReport
+        self,
+        group: Sequence[DueWindow],
+        past: PastJudge,
+        now: datetime,
+        report: ClosingReport,
+        *,
+        with_report: bool,
     ) -> None:
         group = [self._silence_old(due, now) for due in group]
         reference_id = self.evaluation.reference.reference_id
@@ -201,7 +218,14 @@ class Closing:
             inputs = self.evaluation.inputs(connection, past, read_rows=self._read_rows)
             inputs = replace(inputs, new_versions=versions)
             verdicts, facts = judge_windows(group, inputs)
+            first_report = None
+            if with_report and self.settings.config.first_report:
+                first_report = self._first_reports.make(
+                    connection, verdicts, inputs, past.policy, now
+                )
         with self.alerts.lock:
+            if first_report is not None and self.alerts.is_held(first_report, now):
+                first_report = None
             prepared_step = self.alerts.prepare(facts, now)
             with self.store.write() as connection:
                 for verdict in verdicts:
@@ -219,12 +243,24 @@ class Closing:
                     )
                 windows.mark_judged(connection, group, reference_id, self.settings.config_digest)
                 self.alerts.write(connection, prepared_step, now)
+                if first_report is not None:
+                    self.alerts.send_report(connection, first_report, now)
         report.silenced_windows += all(due.quiet for due in group)
         _count_verdicts(verdicts, report)
         report.changes += prepared_step.step.changes
         for verdict in verdicts:
             self.callbacks.on_window(verdict.window)
         self.callbacks.on_changes(prepared_step.step.changes)
+
+    @property
+    def _first_reports(self) -> FirstReports:
+        evaluation = self.evaluation
+        return FirstReports(
+            model=self.settings.name,
+            reference=evaluation.reference,
+            collectors=evaluation.collectors,
+            phrasebook=self.alerts.settings.phrasebook,
+        )
 
     def _silence_old(self, due: DueWindow, now: datetime) -> DueWindow:
         """Mark a window that is very old when it is first judged: it causes no message, ever."""

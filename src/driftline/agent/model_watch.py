@@ -140,7 +140,8 @@ class ModelWatch:
         if stopping():
             return
         if self._has_read_all(report):
-            self._close(closing, now - settings.config.windows.lateness, now, report)
+            until = now - settings.config.windows.lateness
+            self._close(closing, until, now, report, is_backlog_end=True)
         apply_retention(
             self._services, settings, reference.spec, self._labels, now=now, report=report
         )
@@ -177,10 +178,20 @@ class ModelWatch:
                 or accounts.count_waiting_objects(connection, self.name) == 0
             )
 
-    def _close(self, closing: Closing, until: datetime, now: datetime, report: Tick) -> None:
+    def _close(
+        self,
+        closing: Closing,
+        until: datetime,
+        now: datetime,
+        report: Tick,
+        *,
+        is_backlog_end: bool = False,
+    ) -> None:
         """Judge the windows that ended by `until`, oldest first."""
         self._note_silence(until)
-        closing.close_due(until, now, report.closing, report.reading.rows)
+        closing.close_due(
+            until, now, report.closing, report.reading.rows, is_backlog_end=is_backlog_end
+        )
 
     def _make_closing(self, job: Job, reference: ReferenceState) -> Closing:
         return Closing(

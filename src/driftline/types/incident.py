@@ -31,6 +31,7 @@ class Reason(StrEnum):
     RELEASED = "no longer held back"
     DIGEST = "more pages than may be sent in a day"
     DIGEST_OVER = "all of them resolved"
+    FIRST_REPORT = "first report"
 
 
 class UpstreamKind(StrEnum):

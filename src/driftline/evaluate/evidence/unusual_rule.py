@@ -175,6 +175,21 @@ def _least_sd(rule: Unusual, m: Measurement, rows: int) -> float:
     return least
 
 
+def smallest_obvious(row: JudgedMeasurement, windows: int) -> float | None:
+    """The value nearest to the reference that so many windows together prove beyond `obvious`.
+
+    The windows have as many rows as that of `row`. None where the rule has no such limit.
+    """
+    rule, m = row.past_rule, row.measurement
+    if rule is None or m.value is None:
+        return None
+    neutral, error = _neutral_size(rule, m), _sampling_sd(rule, m)
+    if not math.isfinite(neutral) or error is None:
+        return None
+    distance = _size(rule.scale, rule.obvious) + Z * error / math.sqrt(windows)
+    return _value(rule.scale, neutral + (-distance if rule.side == "below" else distance))
+
+
 def apply_outcome(
     row: JudgedMeasurement,
     rule: Unusual,

@@ -1,0 +1,31 @@
+"""First reports, and the weeks or months of a reference whose rows have times.
+
+Do not change a released migration: add a new one.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+from driftline.state.text_columns import NulSafeString, NulSafeText
+
+revision = "0006"
+down_revision = "0005"
+
+
+def upgrade() -> None:
+    """Add a table and a column."""
+    op.create_table(
+        "reports",
+        *(
+            sa.Column("model", NulSafeString(), primary_key=True),
+            sa.Column("version", NulSafeString(), primary_key=True),
+            sa.Column("at", sa.BigInteger(), nullable=False),
+            sa.Column("title", NulSafeText(), nullable=False),
+            sa.Column("payload", NulSafeText(), nullable=False, comment="the notification as JSON"),
+        ),
+        comment="The first report of each model version. Its messages stand in the outbox.",
+    )
+    comment = "profiles of its weeks or months; null where its rows have no times"
+    op.add_column("reference_profiles", sa.Column("spans", sa.LargeBinary(), comment=comment))
