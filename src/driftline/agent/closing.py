@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 
 import pyarrow as pa
 from sqlalchemy.engine import Connection
@@ -30,7 +30,9 @@ from driftline.evaluate.judge_windows import (
     JudgedWindow,
     find_new_versions,
     judge_windows,
+    measure_spans,
 )
+from driftline.evaluate.reference_range import ReferenceRange, Series
 from driftline.ingest.read.job import Job
 from driftline.ingest.read.window_rows import read_window_rows
 from driftline.profiles.collector import Collector
@@ -135,6 +137,8 @@ class ModelEvaluation:
             reference=load_reference_window,
             history=history or load_history,
             collect=self.collect,
+            reference_spans=reference.spans,
+            reference_ranges=self._reference_ranges,
             reference_name=reference.name,
             past_judge=past,
             label_collectors=frozenset(
@@ -143,6 +147,33 @@ class ModelEvaluation:
                 if collector.label is not Collector.label
             ),
         )
+
+    @cached_property
+    def _reference_ranges(self) -> Mapping[Series, ReferenceRange]:
+        """The range that the weeks or months of the reference have; computed once."""
+        reference = self.reference
+        if not reference.spans:
+            return {}
+        plans = [
+            plan
+            for plan in self.plans
+            if any(
+                rule.unusual is not None and rule.unusual.obvious is not None
+                for rule in plan.rules_by_measurement.values()
+            )
+        ]
+        whole = reference.window("")
+        assert whole is not None
+        inputs = Inputs(
+            schema=reference.schema,
+            plans=plans,
+            window=lambda due: whole,
+            reference=lambda due: whole,
+            history=lambda key, check, name, labels, limit: (),
+            collect=self.collect,
+            reference_spans=reference.spans,
+        )
+        return measure_spans(DueWindow(WindowKey(self.model, 0, "", ""), 0, 0, 0), inputs)
 
 
 @dataclass(frozen=True, kw_only=True)

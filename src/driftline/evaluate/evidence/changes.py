@@ -110,8 +110,19 @@ class RecentWindows:
         """
         limit = np.maximum(panel.tolerance, 2 * self.size_error)
         can_tell = panel.is_additive | (not self._policy.has_day_blocks)
-        home: NDArray[np.bool_] = can_tell & (np.abs(self.size - numbers.neutral) < limit)
+        home: NDArray[np.bool_] = can_tell & (
+            np.abs(panel.distance(self.size, numbers.neutral)) < limit
+        )
         return home
+
+    def is_in_range(self, panel: Panel, numbers: StreamNumbers) -> NDArray[np.bool_]:
+        """Whether the newest windows lie in the range of the reference's own weeks or months, (J,).
+
+        It is false where the rows of the reference have no times.
+        """
+        distance = np.abs(panel.distance(self.size, numbers.neutral))
+        in_range: NDArray[np.bool_] = panel.has_range & (distance < panel.tolerance)
+        return in_range
 
 
 def weighted_mean(rows: NDArray[np.void]) -> tuple[Floats, Floats, Floats]:
@@ -213,7 +224,7 @@ def returning_sides(
     panel: Panel, numbers: StreamNumbers, recent: RecentWindows, baseline: Baseline
 ) -> NDArray[np.bool_]:
     """Where a change is the return from an unusual baseline to the reference, shape (2, J)."""
-    distance = baseline.size_mean - numbers.neutral
+    distance = panel.distance(baseline.size_mean, numbers.neutral)
     returns = recent.is_home(panel, numbers) & (np.abs(distance) > panel.tolerance)
     return np.stack([returns & (distance < 0), returns & (distance > 0)])
 
@@ -250,8 +261,8 @@ def begin_obvious_changes(
         )
         is_whole = np.minimum(count, count_before) >= WHOLE_DAY * policy.day_windows
         is_learning &= is_whole
-        now = np.where(is_learning, day - numbers.neutral, now)
-        before = np.where(is_learning, day_before - numbers.neutral, before)
+        now = np.where(is_learning, panel.distance(day, numbers.neutral), now)
+        before = np.where(is_learning, panel.distance(day_before, numbers.neutral), before)
         error = np.where(is_learning, day_error, error)
         begin = np.where(is_learning, traces["start"] + policy.length - 2 * DAY_MICROS, begin)
     is_proven = _both_sides(now) - Z * error > panel.obvious

@@ -84,6 +84,10 @@ class WindowEvidence:
     """Effect of the newest windows together, shape (J,); see `RecentWindows.effect`."""
     neutral: Floats
     """Sizes where window and reference agree, shape (J,)."""
+    baseline_distance: Floats
+    """How far the mean size of the baseline lies from the reference, shape (J,)."""
+    newest_distance: Floats
+    """The same of the newest windows, shape (J,)."""
     p_values: Floats
     """Shape (2, J); 1 where a side is not watched."""
     weights: Floats
@@ -113,7 +117,9 @@ def add_window(
     is_judged = np.isfinite(level) & np.isfinite(size) & (baseline.windows >= policy.min_windows)
     # Without a baseline, the reference says what to expect.
     from_reference = ~is_judged & np.isfinite(numbers.neutral)
-    traces["effect"] = np.where(from_reference, size - numbers.neutral, comparison.effect)
+    traces["effect"] = np.where(
+        from_reference, panel.distance(size, numbers.neutral), comparison.effect
+    )
     traces["deviation"], traces["offset"] = comparison.deviation, comparison.offset
     is_watched = panel.sides & is_judged
     p_values = np.where(is_watched & ~np.isnan(comparison.p_values), comparison.p_values, 1.0)
@@ -128,6 +134,7 @@ def add_window(
     if _reaches_threshold(weights * evidence, panel, policy).any():
         material = material_sides(traces, panel, recent, policy, baseline, is_judged)
         material &= ~returning_sides(panel, numbers, recent, baseline)
+        material &= ~recent.is_in_range(panel, numbers)
         _raise_alarms(traces, weights, evidence * material, panel, policy)
     begin_obvious_changes(
         traces,
@@ -148,6 +155,8 @@ def add_window(
         recent_effects=recent.effects(SPANS[-1]),
         newest_effect=recent.effect,
         neutral=numbers.neutral,
+        baseline_distance=panel.distance(baseline.size_mean, numbers.neutral),
+        newest_distance=panel.distance(baseline.size_mean + recent.effect, numbers.neutral),
         p_values=p_values,
         weights=weights,
     )

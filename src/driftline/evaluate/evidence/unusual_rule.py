@@ -29,6 +29,8 @@ MIN_OK_P_VALUE = 0.02
 BOUND = 2.0
 """Standard errors within which a mean is taken to lie."""
 OK = Judgement(Verdict.OK)
+REFERENCE_LOW, REFERENCE_HIGH = "reference_low", "reference_high"
+"""Details of a measurement: the range that the weeks or months of the reference have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,8 @@ def make_observation(
         rows=float(row.rows),
         size_error=_sampling_sd(rule, m) or 0.0,
         neutral=_neutral_size(rule, m),
+        reference_low=_range_end(rule, m, REFERENCE_LOW),
+        reference_high=_range_end(rule, m, REFERENCE_HIGH),
         obvious=math.inf if rule.obvious is None else _size(rule.scale, rule.obvious),
         is_additive=rule.scale not in ("root", "cube_root"),
     )
@@ -105,6 +109,12 @@ def _neutral_size(rule: Unusual, m: Measurement) -> float:
     if rule.obvious is None or neutral is None:
         return math.nan
     return _size(rule.scale, neutral)
+
+
+def _range_end(rule: Unusual, m: Measurement, name: str) -> float:
+    """An end of the range of the reference's own weeks or months, as a size; NaN without one."""
+    end = m.detail.get(name)
+    return _size(rule.scale, end) if isinstance(end, (int, float)) else math.nan
 
 
 def _level(scale: Scale, m: Measurement, rows: int) -> float:
@@ -294,10 +304,9 @@ def _is_lasting(rule: Unusual, outcome: StreamOutcome) -> bool:
     """Whether the baseline itself lies far from the reference, and the newest windows, too."""
     if outcome.missing_windows or not math.isfinite(outcome.neutral):
         return False
-    distance = outcome.baseline_size - outcome.neutral
-    lower_bound = abs(distance) - BOUND * outcome.baseline_size_error
+    lower_bound = abs(outcome.baseline_distance) - BOUND * outcome.baseline_size_error
     limit = lasting_size(rule)
-    return lower_bound > limit and abs(distance + outcome.newest_effect) > limit / 2
+    return lower_bound > limit and abs(outcome.newest_distance) > limit / 2
 
 
 def lasting_size(rule: Unusual) -> float:
@@ -315,6 +324,8 @@ def _judge_without_baseline(
 ) -> Judgement:
     """What is surely within the tolerance of the reference is `ok`; nothing else is decided."""
     judgement = row.judgement
+    if REFERENCE_LOW in row.measurement.detail and judgement is not None:
+        judgement = _judge_by_range(row, rule, outcome, judgement)
     if judgement is not None and judgement.verdict is Verdict.CHANGED:
         return Judgement(Verdict.UNSURE, reason=_missing_repeat(outcome))
     if judgement is not None and judgement.verdict is Verdict.OK:
@@ -328,6 +339,20 @@ def _judge_without_baseline(
     else:
         reason = f"{windows} are needed to know what is usual"
     return Judgement(Verdict.UNSURE, reason=reason, is_within_bounds=row.is_within_bounds)
+
+
+def _judge_by_range(
+    row: JudgedMeasurement, rule: Unusual, outcome: StreamOutcome, judgement: Judgement
+) -> Judgement:
+    """The judgement of a window alone, by its distance from the range of the reference."""
+    error = Z * (_sampling_sd(rule, row.measurement) or 0.0)
+    distance = abs(outcome.effect)
+    warning = rule.tolerance if rule.warning is None else rule.warning
+    if distance + error <= _size(rule.scale, warning) or distance == 0:
+        return OK
+    if rule.obvious is not None and distance - error <= _size(rule.scale, rule.obvious):
+        return Judgement(Verdict.UNSURE, reason=judgement.reason, is_within_bounds=True)
+    return judgement
 
 
 def _missing_repeat(outcome: StreamOutcome) -> str:
