@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from station import DIARY, Station
+from station import Station
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -65,8 +65,7 @@ def run_season(folder: Path, amplitude: float, *, with_time: bool, days: int = 7
 def columns_of(messages: list[dict]) -> Counter[tuple[str, str]]:
     """How often each event came, by event and column of the first alert."""
     return Counter(
-        (message["event"], message["alerts"][0]["labels"].get("column", ""))
-        for message in messages
+        (message["event"], message["alerts"][0]["labels"].get("column", "")) for message in messages
     )
 
 

@@ -18,6 +18,7 @@ from driftline.state import (
     models,
     outbox,
     pair_rows,
+    reports,
     waiting,
     windows,
 )
@@ -100,6 +101,20 @@ def _labels(connection: Any, name: str) -> Plain:
     }
 
 
+def _report(connection: Any, name: str) -> Plain | None:
+    """Return the newest first report; None before there is one."""
+    stored = reports.load_reports(connection, name)
+    if not stored:
+        return None
+    newest = stored[0]
+    return {
+        "version": newest.version,
+        "at": from_micros(newest.at).isoformat(),
+        "title": newest.title,
+        "facts": newest.facts,
+    }
+
+
 def _model(connection: Any, name: str) -> Plain:
     totals = accounts.load_totals(connection, name)
     judged_windows, open_windows = windows.count_windows(connection, name)
@@ -140,8 +155,13 @@ def _model(connection: Any, name: str) -> Plain:
         "last_event": from_micros(state.last_event).isoformat()
         if state and state.last_event is not None
         else None,
+        "report": _report(connection, name),
         "reference": None
         if reference is None
-        else {"number": reference.number, "rows": reference.rows},
+        else {
+            "number": reference.number,
+            "rows": reference.rows,
+            "has_times": reference.spans is not None,
+        },
         "trouble": totals.trouble,
     }

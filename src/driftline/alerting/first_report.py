@@ -189,7 +189,8 @@ def _facts(report: FirstReport, phrasebook: Phrasebook) -> dict[str, str]:
     }
     if comparison.has_reference:
         length = _length(comparison.span[1] - comparison.span[0])
-        facts["compared"] = f"the newest {length} with {report.reference}: {_result(comparison)}"
+        part = "all of it" if comparison.span == counts.span else f"the newest {length}"
+        facts["compared"] = f"{part} with {report.reference}: {_result(comparison)}"
     if report.sights:
         facts["what can be seen"] = _sight_text(report, phrasebook)
     blind = _blind_text(report, phrasebook)

@@ -5,6 +5,7 @@ Times are microseconds since the epoch.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -27,8 +28,8 @@ class StoredReport:
     at: int
     """When it was written."""
     title: str
-    payload: str
-    """The notification as JSON."""
+    facts: dict[str, str]
+    """What it says in sentences, by label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,8 @@ def load_reports(connection: Connection, model: str) -> list[StoredReport]:
     c = reports.c
     query = sa.select(c.version, c.at, c.title, c.payload).where(c.model == model)
     return [
-        StoredReport(*row) for row in connection.execute(query.order_by(c.at.desc(), c.version))
+        StoredReport(row.version, row.at, row.title, json.loads(row.payload)["facts"])
+        for row in connection.execute(query.order_by(c.at.desc(), c.version))
     ]
 
 

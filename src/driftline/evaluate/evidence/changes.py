@@ -115,13 +115,20 @@ class RecentWindows:
         )
         return home
 
-    def is_in_range(self, panel: Panel, numbers: StreamNumbers) -> NDArray[np.bool_]:
+    def is_in_range(
+        self, panel: Panel, numbers: StreamNumbers, baseline: Baseline
+    ) -> NDArray[np.bool_]:
         """Whether the newest windows lie in the range of the reference's own weeks or months, (J,).
 
-        It is false where the rows of the reference have no times.
+        They do unless the lower bound of their distance from it reaches the tolerance. It is false
+        where the rows of the reference have no times.
         """
+        blocks = 1 if self._policy.has_day_blocks else len(self.newest)
+        sd = np.nan_to_num(day_sd(baseline, self._policy)) / math.sqrt(blocks)
+        error = np.maximum(sd, np.nan_to_num(self.size_error))
         distance = np.abs(panel.distance(self.size, numbers.neutral))
-        in_range: NDArray[np.bool_] = panel.has_range & (distance < panel.tolerance)
+        is_near = distance - RUN_BOUND * error < panel.tolerance
+        in_range: NDArray[np.bool_] = panel.has_range & is_near
         return in_range
 
 
@@ -240,6 +247,7 @@ def begin_obvious_changes(
     least_p_value: Floats,
     p_values: Floats,
     is_judged: NDArray[np.bool_],
+    is_in_range: NDArray[np.bool_],
 ) -> None:
     """Mark streams as changed that two windows in a row show to be beyond `obvious`.
 
@@ -248,7 +256,7 @@ def begin_obvious_changes(
     compared with `least_p_value`, shape (J,), the smallest that a rank can have. Without one both
     are compared with the reference, over whole days where windows are shorter than a day.
     """
-    can_change = np.isfinite(panel.obvious) & np.isnan(traces["since"])
+    can_change = np.isfinite(panel.obvious) & np.isnan(traces["since"]) & ~is_in_range
     is_learning = can_change & ~is_judged & np.isfinite(numbers.neutral)
     is_learning &= np.isfinite(traces["level"])
     before, begin = previous["effect"], previous["start"]

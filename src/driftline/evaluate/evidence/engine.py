@@ -88,6 +88,8 @@ class WindowEvidence:
     """How far the mean size of the baseline lies from the reference, shape (J,)."""
     newest_distance: Floats
     """The same of the newest windows, shape (J,)."""
+    is_in_range: NDArray[np.bool_]
+    """Whether the newest windows lie in the range of the reference, see `RecentWindows`, (J,)."""
     p_values: Floats
     """Shape (2, J); 1 where a side is not watched."""
     weights: Floats
@@ -129,12 +131,13 @@ def add_window(
     _extend_runs(traces, previous, e_values[0], is_watched, start=start, effect=traces["effect"])
     recent = RecentWindows(trail, start, columns, traces, policy)
     continue_changes(traces, previous, panel, numbers, recent, policy, baseline, is_judged)
+    is_in_range = recent.is_in_range(panel, numbers, baseline)
     weights = _weights(panel, is_judged, baseline)
     evidence = block_evidence(traces, baseline, policy, panel.cusum).mean(axis=0)
     if _reaches_threshold(weights * evidence, panel, policy).any():
         material = material_sides(traces, panel, recent, policy, baseline, is_judged)
         material &= ~returning_sides(panel, numbers, recent, baseline)
-        material &= ~recent.is_in_range(panel, numbers)
+        material &= ~is_in_range
         _raise_alarms(traces, weights, evidence * material, panel, policy)
     begin_obvious_changes(
         traces,
@@ -146,6 +149,7 @@ def add_window(
         least_p_value=1 / (baseline.evidence_windows + 1),
         p_values=p_values,
         is_judged=is_judged,
+        is_in_range=is_in_range,
     )
     trail.write(start, panel.streams, traces)
     return WindowEvidence(
@@ -157,6 +161,7 @@ def add_window(
         neutral=numbers.neutral,
         baseline_distance=panel.distance(baseline.size_mean, numbers.neutral),
         newest_distance=panel.distance(baseline.size_mean + recent.effect, numbers.neutral),
+        is_in_range=is_in_range,
         p_values=p_values,
         weights=weights,
     )

@@ -240,7 +240,7 @@ def _judge(row: JudgedMeasurement, rule: Unusual, outcome: StreamOutcome) -> Jud
         return Judgement(Verdict.CHANGED, rule.severity(abs(usual)), reason)
     if outcome.missing_windows:
         return _judge_without_baseline(row, rule, outcome)
-    if _is_ok(rule, outcome):
+    if outcome.is_in_range or _is_ok(rule, outcome):
         return OK
     reason = f"{_missing_data(row, rule, outcome)}; {_detectable_text(row, rule, outcome)}"
     return Judgement(Verdict.UNSURE, reason=reason, is_within_bounds=True)
