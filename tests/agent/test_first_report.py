@@ -31,8 +31,9 @@ MODEL = """
       features: {{amount: numeric, plan: categorical}}
     reference: {{type: local, options: {{path: {folder}/reference.jsonl}}}}
     windows: {{length: 1h, lateness: 15m, reopen_for: 12h}}
+    first_report: true
 """
-OFF = MODEL + "    first_report: false\n"
+OFF = MODEL.replace("first_report: true", "first_report: false")
 VERSIONED = MODEL.replace("      id: id\n", "      id: id\n      version: version\n")
 
 
