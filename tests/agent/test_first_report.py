@@ -17,7 +17,6 @@ from station import START, Station
 
 from driftline import Notification, Secret, Sink
 from driftline.delivery.rendering.renderer import Renderer
-from driftline.state.sqlite import SqliteFile
 from driftline.testing import fake_http, start_context
 from driftline.testing.fakes import FakeHttp
 
@@ -121,7 +120,7 @@ def test_the_setting_switches_it_off(tmp_path):
     assert reports(station) == []
 
 
-@pytest.mark.skipif(databases.kind() is not SqliteFile, reason="a trigger of SQLite")
+@pytest.mark.skipif(databases.ON_POSTGRES, reason="a trigger of SQLite")
 def test_a_report_and_its_window_are_one_transaction(tmp_path):
     """Where the message can't be written, the window stays due; then both are written, once."""
     station = Station(tmp_path, MODEL)

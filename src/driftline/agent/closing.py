@@ -44,7 +44,7 @@ from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 from driftline.types.times import as_micros, from_micros
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class ClosingReport:
     """The result of closing windows."""
 
@@ -173,7 +173,8 @@ class ModelEvaluation:
             collect=self.collect,
             reference_spans=reference.spans,
         )
-        return measure_spans(DueWindow(WindowKey(self.model, 0, "", ""), 0, 0, 0), inputs)
+        due = DueWindow(key=WindowKey(self.model, 0, "", ""), end=0, rows=0, revision=0)
+        return measure_spans(due, inputs)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -90,7 +90,10 @@ class FirstReports:
             collectors=self.collectors,
         )
         due = DueWindow(
-            WindowKey(self.model, since, version, ""), end=read.end, rows=profile.rows, revision=0
+            key=WindowKey(self.model, since, version, ""),
+            end=read.end,
+            rows=profile.rows,
+            revision=0,
         )
         window = profile.window(
             start=from_micros(since), end=from_micros(read.end), version=version

@@ -20,8 +20,8 @@ from driftline.alerting.incident import MOST_ALERTS, Change, Span
 from driftline.extensions.phrasebook import Phrasebook
 from driftline.types.incident import Incident, Reason
 from driftline.types.model import Severity
-from driftline.types.notification import Event, Notification
-from driftline.types.phrasing import IN_ALL, WHY, clean, duration, number, share, span
+from driftline.types.notification import IN_ALL, WHY, Event, Notification
+from driftline.types.phrasing import clean, duration, number, share, span
 from driftline.types.records import JudgedMeasurement
 
 CAUSE = "report"
@@ -110,9 +110,9 @@ def write_report(report: FirstReport, phrasebook: Phrasebook) -> Change:
     id = "rep_" + hash_parts(report.model, report.version, length=16)
     title = _title(report)
     alerts = tuple(describe_difference(row, comparison.span[0]) for row in comparison.differences)
-    facts = {WHY: Reason.FIRST_REPORT.value, **_facts(report, phrasebook)}
-    if len(alerts) > MOST_ALERTS:
-        facts[IN_ALL] = str(len(alerts))
+    alert_count = len(alerts) if len(alerts) > MOST_ALERTS else 0
+    message_facts = {WHY: Reason.FIRST_REPORT.text}
+    message_facts |= {IN_ALL: str(alert_count)} if alert_count else {}
     notification = Notification(
         id=message_id(id, 1),
         incident=id,
@@ -128,8 +128,11 @@ def write_report(report: FirstReport, phrasebook: Phrasebook) -> Change:
         rows=comparison.rows,
         reference=clean(report.reference, LONGEST) if comparison.has_reference else "",
         alerts=alerts[:MOST_ALERTS],
-        facts=facts,
+        facts=message_facts | _facts(report, phrasebook),
         reason=Reason.FIRST_REPORT,
+        reason_text=Reason.FIRST_REPORT.text,
+        alert_count=alert_count,
+        own_facts=frozenset(message_facts),
         sent_before=False,
     )
     subject = Incident(

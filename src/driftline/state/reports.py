@@ -5,7 +5,6 @@ Times are microseconds since the epoch.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -13,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.spec import ProfileSpec
-from driftline.state.notification_json import dump_notification
+from driftline.state.notification_json import dump_notification, parse_notification
 from driftline.state.tables import reports, windows
 from driftline.state.windows import load_profile
 from driftline.types.notification import Notification
@@ -47,9 +46,15 @@ def load_reports(connection: Connection, model: str) -> list[StoredReport]:
     c = reports.c
     query = sa.select(c.version, c.at, c.title, c.payload).where(c.model == model)
     return [
-        StoredReport(row.version, row.at, row.title, json.loads(row.payload)["facts"])
+        StoredReport(version=row.version, at=row.at, title=row.title, facts=_facts(row.payload))
         for row in connection.execute(query.order_by(c.at.desc(), c.version))
     ]
+
+
+def _facts(payload: str) -> dict[str, str]:
+    notification = parse_notification(payload)
+    facts = notification.facts.items()
+    return {name: text for name, text in facts if name not in notification.own_facts}
 
 
 def add_report(

@@ -10,8 +10,8 @@ from alembic import op
 
 from driftline.state.text_columns import NulSafeString, NulSafeText
 
-revision = "0006"
-down_revision = "0005"
+revision = "0007"
+down_revision = "0006"
 
 
 def upgrade() -> None:
