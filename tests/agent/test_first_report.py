@@ -15,9 +15,10 @@ from driftline_plugins.sinks.slack import Slack
 from driftline_plugins.sinks.webhook import Webhook
 from station import START, Station
 
-from driftline import Notification, Secret, Sink
+from driftline import Secret, Sink
 from driftline.delivery.rendering.renderer import Renderer
-from driftline.testing import fake_http, start_context
+from driftline.state.notification_json import parse_notification
+from driftline.testing import start_context
 from driftline.testing.fakes import FakeHttp
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -116,7 +117,7 @@ def test_the_setting_switches_it_off(tmp_path):
     station = Station(tmp_path, OFF)
     with station.open():
         run_hours(station, range(26), 20)
-        assert station.summary()["report"] is None
+        assert "report" not in station.summary()
     assert reports(station) == []
 
 
@@ -124,7 +125,10 @@ def test_the_setting_switches_it_off(tmp_path):
 def test_a_report_and_its_window_are_one_transaction(tmp_path):
     """Where the message can't be written, the window stays due; then both are written, once."""
     station = Station(tmp_path, MODEL)
-    refusal = "create trigger refusal before insert on outbox begin select raise(abort, 'no'); end"
+    refusal = (
+        "create trigger refusal before insert on outbox when new.event = 'report' "
+        "begin select raise(abort, 'no'); end"
+    )
     with station.open():
         run_hours(station, range(23), 20)
         with station.agent.store.write() as connection:
@@ -156,8 +160,8 @@ def notification(tmp_path_factory):
     station = Station(tmp_path_factory.mktemp("report"), MODEL)
     with station.open():
         run_hours(station, range(24), amount=lambda row: station.rng.gauss(53, 10))
-    [report] = reports(station)
-    return Notification.model_validate(report)
+        [[payload]] = station.sql("select payload from reports")
+    return parse_notification(payload)
 
 
 def golden(name: str, text: str) -> None:
@@ -173,7 +177,7 @@ def pretty(value: object) -> str:
 
 
 def started(sink: Sink) -> tuple[Sink, FakeHttp]:
-    http = fake_http()
+    http = FakeHttp()
     sink.start(start_context(http=http))
     return sink, http
 

@@ -102,17 +102,20 @@ def _labels(connection: Any, name: str) -> Plain:
     }
 
 
-def _report(connection: Any, name: str) -> Plain | None:
-    """Return the newest first report; None before there is one."""
-    stored = reports.load_reports(connection, name)
-    if not stored:
-        return None
-    newest = stored[0]
+def _report(connection: Any, name: str) -> Plain:
+    """Return the newest first report as `report`; empty before there is one."""
+    newest = next(
+        (report for report in reports.load_reports(connection, name) if report.title), None
+    )
+    if newest is None:
+        return {}
     return {
-        "version": newest.version,
-        "at": from_micros(newest.at).isoformat(),
-        "title": newest.title,
-        "facts": newest.facts,
+        "report": {
+            "version": newest.version,
+            "at": from_micros(newest.at).isoformat(),
+            "title": newest.title,
+            "facts": newest.facts,
+        }
     }
 
 
@@ -156,13 +159,13 @@ def _model(connection: Any, name: str) -> Plain:
         "last_event": from_micros(state.last_event).isoformat()
         if state and state.last_event is not None
         else None,
-        "report": _report(connection, name),
+        **_report(connection, name),
         "reference": None
         if reference is None
         else {
             "number": reference.number,
             "rows": reference.rows,
-            "has_times": reference.spans is not None,
+            **({} if reference.spans is None else {"has_times": True}),
         },
         "trouble": totals.trouble,
     }

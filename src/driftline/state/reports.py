@@ -27,6 +27,7 @@ class StoredReport:
     at: int
     """When it was written."""
     title: str
+    """Empty for a version that was watched before there were reports."""
     facts: dict[str, str]
     """What it says in sentences, by label."""
 
@@ -52,6 +53,8 @@ def load_reports(connection: Connection, model: str) -> list[StoredReport]:
 
 
 def _facts(payload: str) -> dict[str, str]:
+    if not payload:
+        return {}
     notification = parse_notification(payload)
     facts = notification.facts.items()
     return {name: text for name, text in facts if name not in notification.own_facts}

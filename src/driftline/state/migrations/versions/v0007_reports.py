@@ -27,5 +27,10 @@ def upgrade() -> None:
         ),
         comment="The first report of each model version. Its messages stand in the outbox.",
     )
+    # A version that was watched before needs no first report.
+    op.execute(
+        "insert into reports (model, version, at, title, payload) "
+        "select distinct model, version, 0, '', '' from windows where revision > 0"
+    )
     comment = "profiles of its weeks or months; null where its rows have no times"
     op.add_column("reference_profiles", sa.Column("spans", sa.LargeBinary(), comment=comment))
