@@ -21,7 +21,7 @@ from driftline.extensions.phrasebook import Phrasebook
 from driftline.types.incident import Incident, Reason
 from driftline.types.model import Severity
 from driftline.types.notification import IN_ALL, WHY, Event, Notification
-from driftline.types.phrasing import clean, duration, number, share, span
+from driftline.types.phrasing import clean, duration, number, span
 from driftline.types.records import JudgedMeasurement
 
 CAUSE = "report"
@@ -49,17 +49,17 @@ class RowCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
-    """The smallest values of one measurement that would be found."""
+    """The smallest differences of one measurement that would be found."""
 
     row: JudgedMeasurement
     """A measurement of this kind: its name, check and unit."""
     at_once: float | None
-    """The value that two windows, or two whole days, in a row prove to be far from the reference.
+    """The difference from the reference that two windows, or two whole days, in a row prove.
 
     The median over the columns.
     """
     in_time: float | None
-    """The value that would be found within 7 windows; None until it is known what is usual."""
+    """The difference that is found within 7 windows; None until it is known what is usual."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,8 +231,8 @@ def _values(
         fact = describe_difference(sight.row, report.counts.span[0])
         short = float(f"{value:.{VALUE_DIGITS}g}")
         unit = fact.unit
-        size = share(short) if unit == "share" else f"{number(short)} {unit}".strip()
-        texts.append(f"{phrasebook.noun(fact)} {size}")
+        size = f"{number(100 * short)} points" if unit == "share" else f"{number(short)} {unit}"
+        texts.append(f"{phrasebook.noun(fact)} {size}".strip())
     return ", ".join(texts)
 
 

@@ -10,7 +10,11 @@ from dataclasses import replace
 from statistics import median
 
 from driftline.alerting.first_report import ReferenceComparison, Sight
-from driftline.evaluate.evidence.unusual_rule import make_observation, smallest_obvious
+from driftline.evaluate.evidence.unusual_rule import (
+    difference_from_reference,
+    make_observation,
+    smallest_obvious,
+)
 from driftline.evaluate.judge_windows import Inputs, measure_window
 from driftline.profiles.window import Window
 from driftline.types.family import Family
@@ -18,8 +22,6 @@ from driftline.types.model import Schema, Verdict
 from driftline.types.records import DueWindow, JudgedMeasurement
 from driftline.types.times import from_micros
 
-Z = 1.96
-"""Standard errors on each side of a 95% interval."""
 COMPARED_FAMILIES = (Family.DRIFT, Family.QUALITY, Family.PERFORMANCE)
 """Families whose checks compare rows with a reference; others look at traffic and at time."""
 
@@ -62,20 +64,13 @@ def compare_with_reference(due: DueWindow, window: Window, inputs: Inputs) -> Re
 def _difference(due: DueWindow, row: JudgedMeasurement, schema: Schema) -> float:
     """How large a difference is, as a share of one that is obvious; 0 where there is none.
 
-    There is one where the interval lies wholly beyond the tolerance.
+    One that a bound reports has the size 1.
     """
-    if row.verdict == Verdict.CHANGED and row.past_rule is None:
-        return 1.0
-    if row.past_rule is None or row.measurement.value is None:
+    if row.past_rule is None:
+        return 1.0 if row.verdict == Verdict.CHANGED else 0.0
+    if row.measurement.value is None:
         return 0.0
-    observation = make_observation(due.key, row, row.past_rule, schema)
-    distance = observation.size - observation.neutral
-    if not observation.below:
-        distance = max(distance, 0.0)
-    if not observation.above:
-        distance = min(distance, 0.0)
-    is_sure = abs(distance) - Z * observation.size_error > observation.tolerance
-    return abs(distance) / observation.obvious if is_sure else 0.0
+    return difference_from_reference(row, make_observation(due.key, row, row.past_rule, schema))
 
 
 def find_sight(rows: Iterable[JudgedMeasurement], block_windows: int) -> list[Sight]:
@@ -92,10 +87,19 @@ def find_sight(rows: Iterable[JudgedMeasurement], block_windows: int) -> list[Si
     sights = []
     for group in by_measurement.values():
         at_once = _median(smallest_obvious(row, block_windows) for row in group)
-        in_time = _median(row.measurement.detail.get("smallest_seen") for row in group)
+        in_time = _median(_smallest_seen(row) for row in group)
         if at_once is not None or in_time is not None:
             sights.append(Sight(row=group[0], at_once=at_once, in_time=in_time))
     return sights
+
+
+def _smallest_seen(row: JudgedMeasurement) -> float | None:
+    """The smallest difference from what is usual that would be found; None until it is known."""
+    detail = row.measurement.detail
+    smallest, usual = detail.get("smallest_seen"), detail.get("usual")
+    if not isinstance(smallest, (int, float)) or not isinstance(usual, (int, float)):
+        return None
+    return abs(smallest - usual)
 
 
 def _median(values: Iterable[object]) -> float | None:

@@ -16,11 +16,12 @@ from dataclasses import dataclass, replace
 from driftline.contracts.rule import Scale, Unusual, Z
 from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
 from driftline.evaluate.evidence.observation import Observation
+from driftline.evaluate.evidence.odds import log_odds, share_of
 from driftline.evaluate.evidence.outcome import DETECTION_WINDOWS, StreamOutcome, judge_window
 from driftline.evaluate.evidence.trail import Stream, Trail
 from driftline.types.family import Family
 from driftline.types.labels import labels_json
-from driftline.types.model import Judgement, Measurement, Schema, Verdict
+from driftline.types.model import Judgement, Measurement, Schema, Severity, Verdict
 from driftline.types.phrasing import number, share
 from driftline.types.records import JudgedMeasurement, WindowKey
 
@@ -98,9 +99,18 @@ def make_observation(
         neutral=_neutral_size(rule, m),
         reference_low=_range_end(rule, m, REFERENCE_LOW),
         reference_high=_range_end(rule, m, REFERENCE_HIGH),
-        obvious=math.inf if rule.obvious is None else _size(rule.scale, rule.obvious),
-        is_additive=rule.scale not in ("root", "cube_root"),
+        obvious=_obvious(rule),
+        is_additive=rule.additive and rule.scale not in ("root", "cube_root"),
+        is_share=rule.scale == "odds",
+        column=m.labels.get("column", ""),
     )
+
+
+def _obvious(rule: Unusual) -> float:
+    """The distance that is a change at once; on the scale of sizes, or in shares for odds."""
+    if rule.obvious is None:
+        return math.inf
+    return rule.obvious if rule.scale == "odds" else _size(rule.scale, rule.obvious)
 
 
 def _neutral_size(rule: Unusual, m: Measurement) -> float:
@@ -127,7 +137,7 @@ def _level(scale: Scale, m: Measurement, rows: int) -> float:
         return m.value
     if scale == "log":
         return math.log(m.value) if m.value > 0 else math.nan
-    if scale == "logit":
+    if scale in ("logit", "odds"):
         hits = m.value * rows
         if not -0.5 < hits < rows + 0.5:
             return math.nan
@@ -138,12 +148,15 @@ def _level(scale: Scale, m: Measurement, rows: int) -> float:
 
 
 def _size(scale: Scale, value: float) -> float:
-    """The value on the scale where changes are compared: the root of distances, the log of sizes.
+    """The value on the scale where changes are compared.
 
-    The root of a distance grows in proportion to the shift that makes it.
+    That is the root of distances, the log of sizes, and the log of the odds of shares. The root of
+    a distance grows in proportion to the shift that makes it.
     """
     if scale == "log":
         return math.log(value) if value > 0 else math.nan
+    if scale == "odds":
+        return float(log_odds(value))
     return math.sqrt(max(0.0, value)) if scale in ("root", "cube_root") else value
 
 
@@ -151,11 +164,15 @@ def _value(scale: Scale, size: float) -> float:
     """The value that has this size: the inverse of `_size`."""
     if scale == "log":
         return math.exp(min(size, 700.0))
+    if scale == "odds":
+        return float(share_of(size))
     return max(0.0, size) ** 2 if scale in ("root", "cube_root") else size
 
 
 def _tolerance(rule: Unusual) -> float:
     """The tolerance on the scale of sizes."""
+    if rule.scale == "odds":
+        return math.log1p(rule.tolerance)
     return math.sqrt(rule.tolerance) if rule.scale in ("root", "cube_root") else rule.tolerance
 
 
@@ -175,7 +192,7 @@ def _least_sd(rule: Unusual, m: Measurement, rows: int) -> float:
     It is what the number of rows alone makes, or a fiftieth of the tolerance.
     """
     assert m.value is not None
-    if rule.scale == "logit":
+    if rule.scale in ("logit", "odds"):
         hits = m.value * rows
         return 0.5 * math.sqrt(1 / (hits + 0.5) + 1 / (max(rows - hits, 0.0) + 0.5))
     least = _tolerance(rule) / 50
@@ -186,18 +203,40 @@ def _least_sd(rule: Unusual, m: Measurement, rows: int) -> float:
 
 
 def smallest_obvious(row: JudgedMeasurement, windows: int) -> float | None:
-    """The value nearest to the reference that so many windows together prove beyond `obvious`.
+    """The smallest difference from the reference that so many windows prove beyond `obvious`.
 
     The windows have as many rows as that of `row`. None where the rule has no such limit.
     """
     rule, m = row.past_rule, row.measurement
-    if rule is None or m.value is None:
+    if rule is None or m.value is None or rule.obvious is None:
         return None
     neutral, error = _neutral_size(rule, m), _sampling_sd(rule, m)
     if not math.isfinite(neutral) or error is None:
         return None
-    distance = _size(rule.scale, rule.obvious) + Z * error / math.sqrt(windows)
-    return _value(rule.scale, neutral + (-distance if rule.side == "below" else distance))
+    value, sign = _value(rule.scale, neutral), -1 if rule.side == "below" else 1
+    if rule.scale == "odds":
+        limit = _size(rule.scale, min(max(value + sign * rule.obvious, 0.0), 1.0))
+    else:
+        limit = neutral + sign * _obvious(rule)
+    return abs(_value(rule.scale, limit + sign * Z * error / math.sqrt(windows)) - value)
+
+
+def difference_from_reference(row: JudgedMeasurement, observation: Observation) -> float:
+    """The difference from the reference as a share of one that is obvious; 0 where none is sure.
+
+    It is sure where the interval lies wholly beyond the tolerance.
+    """
+    rule, m = row.past_rule, row.measurement
+    if rule is None or m.value is None:
+        return 0.0
+    distance = observation.size - observation.neutral
+    is_watched = observation.above if distance > 0 else observation.below
+    is_sure = abs(distance) - Z * observation.size_error > observation.tolerance
+    if not (is_watched and is_sure):
+        return 0.0
+    if observation.is_share:
+        distance = m.value - _value(rule.scale, observation.neutral)
+    return abs(distance) / observation.obvious
 
 
 def apply_outcome(
@@ -255,11 +294,10 @@ def _judge_change(row: JudgedMeasurement, rule: Unusual, outcome: StreamOutcome)
     if outcome.odds:
         odds = number(float(f"{outcome.odds:.2g}")) if outcome.odds < 1e9 else "a billion or more"
         reason += f"; odds about 1:{odds} against chance; {_detectable_text(row, rule, outcome)}"
-    return Judgement(
-        verdict=Verdict.CHANGED,
-        severity=rule.severity(_change_amount(rule, outcome, new_size)),
-        reason=reason,
-    )
+    severity = rule.severity(_change_amount(rule, outcome, new_size))
+    if rule.scale == "odds" and abs(new - usual) < (rule.obvious or 0.0):
+        severity = min(severity, Severity.WARNING, key=lambda each: each.rank)
+    return Judgement(verdict=Verdict.CHANGED, severity=severity, reason=reason)
 
 
 def _detectable_text(row: JudgedMeasurement, rule: Unusual, outcome: StreamOutcome) -> str:
@@ -278,8 +316,11 @@ def _format(row: JudgedMeasurement, value: float) -> str:
 def _change_amount(rule: Unusual, outcome: StreamOutcome, size: float) -> float:
     """The amount of a change to `size`, as the severities of the rule are given.
 
-    Distances are taken as they are, values on the log scale relative to the expected one.
+    Distances are taken as they are, values on the log scale relative to the expected one, odds
+    relative to the smaller of both.
     """
+    if rule.scale == "odds":
+        return math.expm1(abs(size - outcome.expected))
     value, expected = _value(rule.scale, size), _value(rule.scale, outcome.expected)
     if rule.scale in ("root", "cube_root"):
         return value
@@ -316,7 +357,7 @@ def lasting_size(rule: Unusual) -> float:
 
     On the scale of sizes; infinite for never.
     """
-    if not rule.lasting or rule.obvious is None:
+    if not rule.lasting or rule.obvious is None or rule.scale == "odds":
         return math.inf
     return _size(rule.scale, rule.obvious)
 
@@ -347,12 +388,18 @@ def _judge_by_range(
     row: JudgedMeasurement, rule: Unusual, outcome: StreamOutcome, judgement: Judgement
 ) -> Judgement:
     """The judgement of a window alone, by its distance from the range of the reference."""
+    value = row.measurement.value
+    assert value is not None
     error = Z * (_sampling_sd(rule, row.measurement) or 0.0)
-    distance = abs(outcome.effect)
-    warning = rule.tolerance if rule.warning is None else rule.warning
-    if distance + error <= _size(rule.scale, warning) or distance == 0:
+    nearest = _size(rule.scale, value) - outcome.effect
+    least, most = max(abs(outcome.effect) - error, 0.0), abs(outcome.effect) + error
+    warning = _tolerance(rule.model_copy(update={"info": None}))
+    if outcome.effect == 0 or most <= warning:
         return OK
-    if rule.obvious is not None and distance - error <= _size(rule.scale, rule.obvious):
+    if rule.scale == "odds":
+        end = nearest + math.copysign(least, outcome.effect)
+        least = abs(_value(rule.scale, end) - _value(rule.scale, nearest))
+    if least <= _obvious(rule):
         return Judgement(verdict=Verdict.UNSURE, reason=judgement.reason, is_within_bounds=True)
     return judgement
 
