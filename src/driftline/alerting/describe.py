@@ -6,6 +6,7 @@ All text that comes from data is cleaned and cut here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from driftline.alerting.fact import MONITORING

@@ -9,14 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from driftline.alerting.describe import (
-    LENGTH,
-    LONGEST,
-    NAME_LENGTH,
-    describe_difference,
-)
+from driftline.alerting.describe import LONGEST, describe_difference
 from driftline.alerting.fact import hash_parts, message_id
 from driftline.alerting.incident import MOST_ALERTS, Change, Span
+from driftline.alerting.title import LENGTH, NAME_LENGTH
 from driftline.extensions.phrasebook import Phrasebook
 from driftline.types.incident import Incident, Reason
 from driftline.types.model import Severity
