@@ -180,7 +180,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="a part of the names of the regimes")
     parser.add_argument("--years", type=int, default=10)
     arguments = parser.parse_args()
-    years = 2 if arguments.quick else arguments.years
+    years = 1 if arguments.quick else arguments.years
     print("regime | years | false alarms a year | in the first 60 days | no rows: h | 30% left: h")
     for regime in REGIMES:
         if arguments.only not in regime.name or (arguments.quick and regime.length < HOUR):

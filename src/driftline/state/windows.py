@@ -65,7 +65,8 @@ def add_empty_windows(
     """Add an empty window for every span of `length` in [since, until) without rows.
 
     Its versions are those of the newest window with rows before it. Of a hole longer than
-    `MAX_EMPTY_WINDOWS` only that many are added: a record with a wrong time makes no more.
+    `MAX_EMPTY_WINDOWS` only that many are added: a record with a wrong time makes no more. A window
+    before one that was judged causes no message: what came after it is known.
     """
     first = -(-since // length) * length
     if first + length > until:
@@ -84,6 +85,9 @@ def add_empty_windows(
     if len(versions_by_start) == (until - first) // length:
         return
     versions = _load_versions_before(connection, model, first)
+    newest_judged = connection.execute(
+        sa.select(sa.func.max(c.start)).where(c.model == model, c.revision > 0, c.end <= until)
+    ).scalar()
     rows, missing_count = [], 0
     for start in range(first, until - length + 1, length):
         if start in versions_by_start:
@@ -98,6 +102,7 @@ def add_empty_windows(
                     "version": version,
                     "segment": "",
                     "end": start + length,
+                    "quiet": int(newest_judged is not None and start < newest_judged),
                 }
                 for version in versions
             ]

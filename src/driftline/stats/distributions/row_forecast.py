@@ -30,6 +30,8 @@ MIN_SPREAD = 0.03
 """The least relative standard deviation of a day."""
 MONTH_DAY_ERRORS, MIN_MONTH_DAY = 3.0, 0.15
 """Standard errors, and the size on the log scale, from which a day of the month is another one."""
+FEW_WEEKS = 4
+"""Fewer weeks than this do not outvote an outage: the rest of the group has a vote too."""
 OUTLIER_SPREADS, MAX_EVENTS = 5.0, 3
 """Standard deviations from which a residual is an outlier; the runs of them that are no habit."""
 NORMAL_QUANTILES = {0.9: 1.645, 0.975: 2.241}
@@ -210,11 +212,13 @@ def _weekday_effects(
     flat: Floats, weekdays: NDArray[np.int64], small: float
 ) -> tuple[Floats, float]:
     """Effect of each weekday, shape (7,), and the spread of days around it."""
-    overall = float(_median(flat))
-    own, counts = np.full(7, overall), np.zeros(7)
+    own, counts = np.full(7, float(_median(flat))), np.zeros(7)
+    group_middle = [_median(flat[weekdays < 5]), _median(flat[weekdays >= 5])]
     for number in range(7):
         values = flat[weekdays == number]
         counts[number] = np.sum(~np.isnan(values))
+        if 1 < counts[number] < FEW_WEEKS:
+            values = np.append(values, group_middle[number >= 5])
         if counts[number]:
             own[number] = float(_median(values))
     spread = max(_spread(flat - own[weekdays]), math.sqrt(small))
@@ -289,11 +293,10 @@ def week_profile(
     padded = np.full(rows * week, np.nan)
     padded[len(padded) - len(counts) :] = counts * scales
     weeks = padded.reshape(rows, week)
-    # Where few weeks are known, the usual count of the group is one more: an outage is no half.
     group_middle = np.empty(week)
     for group in np.unique(groups):
         group_middle[groups == group] = _median(weeks[:, groups == group].reshape(-1))
-    is_new = np.sum(~np.isnan(weeks), axis=0) < 4
+    is_new = np.sum(~np.isnan(weeks), axis=0) < FEW_WEEKS
     middle = _median(np.vstack((weeks, np.where(is_new, group_middle, np.nan))).T)
     noise = np.sqrt(middle + 1 + (OUTLIER_SPREAD * middle) ** 2)
     kept = np.where(np.abs(weeks - middle) <= OUTLIER_ERRORS * noise, weeks, np.nan)
