@@ -124,8 +124,10 @@ class Agent:
 
     def judge(self, rows: int) -> str:
         """The verdict of the next window."""
-        window = Window(rows, start=self._start, end=self._start + self._length)
-        context = CheckContext(window, None, Schema(), self._history)
+        window = Window(rows=rows, start=self._start, end=self._start + self._length)
+        context = CheckContext(
+            current=window, reference=None, schema=Schema(), history=self._history
+        )
         verdict = ""
         for item in list(self._check.evaluate(context)):
             rule = self._check.default_rules.get(item.name)
@@ -133,7 +135,7 @@ class Agent:
                 judgement = rule.judge(item, rows, 0)
                 verdict = "ok" if judgement.is_within_bounds else judgement.verdict.value
             if item.value is not None:
-                value = PastValue(self._start, item.value, rows, verdict)
+                value = PastValue(self._start, value=item.value, rows=rows, verdict=verdict)
                 self._series.setdefault(item.name, []).append(value)
         self._start += self._length
         return verdict

@@ -51,7 +51,9 @@ class Missing(Check):
     cause = "quality"
     main = "missing_rate"
     default_rules: ClassVar = {
-        "missing_rate": unusual(scale="logit", info=0.01, warning=0.05, critical=0.20),
+        "missing_rate": unusual(
+            scale="odds", info=0.2, warning=1.0, critical=3.0, obvious=0.1, neutral=None
+        ),
         "missing_increase": above(critical=0.20),
         "invalid_rate": above(warning=0.05, critical=0.20),
         "constant": above(warning=0.5),

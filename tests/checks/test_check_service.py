@@ -19,13 +19,15 @@ DAY = timedelta(days=1)
 def volume(rows, past, length=DAY):
     found = {
         m.name: m
-        for m in VOLUME.evaluate(context(Window(rows, start=START, end=START + length), None, past))
+        for m in VOLUME.evaluate(
+            context(Window(rows=rows, start=START, end=START + length), None, past)
+        )
     }
     return found["rows_ratio"]
 
 
 def age(last_seen, check=FRESHNESS, rows=0):
-    window = Window(rows, start=START, end=START + HOUR, last_seen=last_seen)
+    window = Window(rows=rows, start=START, end=START + HOUR, last_seen=last_seen)
     return {m.name: m for m in check.evaluate(context(window))}
 
 
@@ -35,7 +37,7 @@ def counts(seed, mean, k, n):
 
 def test_the_rows_are_measured_from_the_first_window_on():
     """Rows have no rule, and are there so that history grows."""
-    [rows, ratio] = VOLUME.evaluate(context(Window(7, start=START, end=START + HOUR)))
+    [rows, ratio] = VOLUME.evaluate(context(Window(rows=7, start=START, end=START + HOUR)))
     assert (rows.name, rows.value, rows.name in VOLUME.default_rules) == ("rows", 7, False)
     assert (ratio.value, ratio.reason) == (
         None,
@@ -110,7 +112,7 @@ def test_the_night_is_compared_with_nights():
     busy = [100 if hour.hour in range(8, 20) else 10 for hour in hours]
     found = volume(100, pasts(busy), HOUR)
     assert found.detail["rows_expected"] == pytest.approx(100)
-    night = Window(10, start=START + 15 * HOUR, end=START + 16 * HOUR)
+    night = Window(rows=10, start=START + 15 * HOUR, end=START + 16 * HOUR)
     [_, at_night] = VOLUME.evaluate(context(night, None, pasts(busy)))
     assert at_night.detail["rows_expected"] == pytest.approx(10)
 
@@ -121,7 +123,7 @@ def test_sundays_are_compared_with_sundays():
     sunday = START + timedelta(days=6)
     past = pasts(daily, timedelta(days=1))
     [_, found] = VOLUME.evaluate(
-        context(Window(100, start=sunday, end=sunday + timedelta(days=1)), None, past)
+        context(Window(rows=100, start=sunday, end=sunday + timedelta(days=1)), None, past)
     )
     assert found.value == pytest.approx(1)
 
@@ -130,7 +132,7 @@ def test_later_windows_are_no_expectation():
     """A revised old window is not compared with what came after it."""
     late = pasts([10] * 20, DAY)
     [_, found] = VOLUME.evaluate(
-        context(Window(10, start=START - 10 * DAY, end=START - 9 * DAY), None, late)
+        context(Window(rows=10, start=START - 10 * DAY, end=START - 9 * DAY), None, late)
     )
     assert found.reason == "4 more days are needed to know the rows of two weeks"
 

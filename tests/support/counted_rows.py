@@ -24,18 +24,18 @@ def measured(
         at = start + number * length
         rows = int(count)
         if number < first:
-            series["rows"].append(PastValue(at, float(rows), rows, ""))
+            series["rows"].append(PastValue(at, value=float(rows), rows=rows, verdict=""))
             continue
-        window = Window(rows, start=at, end=at + length)
+        window = Window(rows=rows, start=at, end=at + length)
         context = CheckContext(
-            window,
-            None,
-            Schema(),
-            lambda name, labels=None, limit=100: series.get(name, [])[-limit:],
+            current=window,
+            reference=None,
+            schema=Schema(),
+            history=lambda name, labels=None, limit=100: series.get(name, [])[-limit:],
         )
         for item in list(check.evaluate(context)):
             if item.value is not None:
-                past = PastValue(at, item.value, rows, "")
+                past = PastValue(at, value=item.value, rows=rows, verdict="")
                 series.setdefault(item.name, []).append(past)
             if item.name == "rows_ratio":
                 judgement = check.default_rules["rows_ratio"].judge(item, rows, 0)

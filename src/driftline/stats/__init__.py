@@ -31,6 +31,7 @@ from driftline.stats.basics.proportion import (
     two_proportion_z,
     wilson,
 )
+from driftline.stats.basics.sample import midranks
 from driftline.stats.distributions.anderson import anderson_darling
 from driftline.stats.distributions.binned import (
     hellinger,
@@ -397,6 +398,7 @@ __all__ = [
     "mean_shift",
     "mean_size",
     "median_squared_distance",
+    "midranks",
     "mmd2",
     "nan_mean",
     "nan_variance",

@@ -18,9 +18,10 @@ from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
 from driftline.evaluate.evidence.baseline import Baseline
 from driftline.evaluate.evidence.blocks import WHOLE_DAY, clear_evidence
 from driftline.evaluate.evidence.observation import Panel, StreamNumbers
+from driftline.evaluate.evidence.odds import share_of
 from driftline.evaluate.evidence.trail import Trail
 from driftline.types.arrays import Floats
-from driftline.types.times import DAY_MICROS, HOUR_MICROS
+from driftline.types.times import DAY_MICROS
 
 RUN_BOUND, SPAN_BOUND = 2.0, 3.0
 """Standard errors by which an effect must exceed the tolerance: over the whole run; over a span.
@@ -105,10 +106,10 @@ class RecentWindows:
     def is_home(self, panel: Panel, numbers: StreamNumbers) -> NDArray[np.bool_]:
         """Whether the newest windows are as the reference is, shape (J,).
 
-        Their distance from it is below the tolerance, or below two standard errors of it. It is
-        false for sizes that can't be averaged over a day.
+        Their distance from it is below the tolerance and one standard error. It is false for sizes
+        that can't be averaged over a day.
         """
-        limit = np.maximum(panel.tolerance, 2 * self.size_error)
+        limit = panel.tolerance + self.size_error
         can_tell = panel.is_additive | (not self._policy.has_day_blocks)
         home: NDArray[np.bool_] = can_tell & (np.abs(self.size - numbers.neutral) < limit)
         return home
@@ -174,6 +175,7 @@ def day_sd(baseline: Baseline, policy: AlarmPolicy) -> Floats:
 def material_sides(
     traces: NDArray[np.void],
     panel: Panel,
+    numbers: StreamNumbers,
     recent: RecentWindows,
     policy: AlarmPolicy,
     baseline: Baseline,
@@ -182,9 +184,11 @@ def material_sides(
     """Where the lower bound of the effect reaches the tolerance, shape (2, J).
 
     The bound is the largest of those over the whole run, or the newest 24 hours where windows are
-    shorter than a day, and over each of `SPANS`.
+    shorter than a day, and over each of `SPANS`. A share that was always 0 has no spread in the
+    baseline: what chance makes of its rows counts then.
     """
-    sd = day_sd(baseline, policy)
+    least_sd = numbers.size_error / math.sqrt(policy.day_windows)
+    sd = np.maximum(day_sd(baseline, policy), np.where(panel.is_share, least_sd, 0.0))
     if policy.has_day_blocks:
         lower_bound = _both_sides(recent.effect) - RUN_BOUND * sd
     else:
@@ -204,17 +208,27 @@ def material_sides(
     material: NDArray[np.bool_] = is_judged & (lower_bound >= panel.tolerance)
     if policy.has_day_blocks:
         # What is over already is no change: the newest three hours show it, too.
-        newest = _mean(effects[: max(1, 3 * HOUR_MICROS // policy.length)])
+        newest = _mean(effects[: policy.short_windows])
         material &= _both_sides(newest) >= panel.tolerance
     return material
 
 
 def returning_sides(
-    panel: Panel, numbers: StreamNumbers, recent: RecentWindows, baseline: Baseline
+    panel: Panel,
+    numbers: StreamNumbers,
+    recent: RecentWindows,
+    policy: AlarmPolicy,
+    baseline: Baseline,
 ) -> NDArray[np.bool_]:
-    """Where a change is the return from an unusual baseline to the reference, shape (2, J)."""
+    """Where a change is the return from an unusual baseline to the reference, shape (2, J).
+
+    What counts is this window, or the newest three hours where windows are shorter, without season.
+    """
     distance = baseline.size_mean - numbers.neutral
-    returns = recent.is_home(panel, numbers) & (np.abs(distance) > panel.tolerance)
+    hours = recent.effects(policy.short_windows)
+    error = numbers.size_error / np.sqrt(policy.short_windows)
+    is_home = np.abs(distance + _mean(hours)) < panel.tolerance + error
+    returns = is_home & (np.abs(distance) > panel.tolerance)
     return np.stack([returns & (distance < 0), returns & (distance > 0)])
 
 
@@ -228,6 +242,7 @@ def begin_obvious_changes(
     *,
     least_p_value: Floats,
     p_values: Floats,
+    returns: NDArray[np.bool_],
     is_judged: NDArray[np.bool_],
 ) -> None:
     """Mark streams as changed that two windows in a row show to be beyond `obvious`.
@@ -236,6 +251,7 @@ def begin_obvious_changes(
     present one must lie far outside of all that the baseline holds: `p_values`, shape (2, J), are
     compared with `least_p_value`, shape (J,), the smallest that a rank can have. Without one both
     are compared with the reference, over whole days where windows are shorter than a day.
+    `returns`, shape (2, J), are the sides on which a stream returns to the reference.
     """
     can_change = np.isfinite(panel.obvious) & np.isnan(traces["since"])
     is_learning = can_change & ~is_judged & np.isfinite(numbers.neutral)
@@ -254,9 +270,10 @@ def begin_obvious_changes(
         before = np.where(is_learning, day_before - numbers.neutral, before)
         error = np.where(is_learning, day_error, error)
         begin = np.where(is_learning, traces["start"] + policy.length - 2 * DAY_MICROS, begin)
-    is_proven = _both_sides(now) - Z * error > panel.obvious
-    is_repeated = _both_sides(before) > panel.obvious
-    has_evidence = is_learning | (can_change & is_judged & is_far_out)
+    usual = np.where(is_learning, numbers.neutral, traces["size"] - traces["effect"])
+    is_proven = _distances(usual, now, Z * error, panel) > panel.obvious
+    is_repeated = _distances(usual, before, 0.0, panel) > panel.obvious
+    has_evidence = is_learning | (can_change & is_judged & is_far_out & ~returns)
     begins = is_proven & is_repeated & has_evidence & panel.sides
     for side, stream in zip(*np.nonzero(begins), strict=True):
         clear_evidence(traces, stream)
@@ -265,6 +282,18 @@ def begin_obvious_changes(
         traces["run_windows"][stream, side] = 2.0
         traces["run_effects"][stream, side] = _both_sides(now + before)[side, stream]
         traces["run_evidence"][stream, side] = 2.0
+
+
+def _distances(usual: Floats, effect: Floats, margin: Floats | float, panel: Panel) -> Floats:
+    """How far a size is from the usual one at least, upwards and downwards, shape (2, J).
+
+    The distance of shares is taken between the shares themselves. `margin` is what chance may add
+    to the effect.
+    """
+    sizes = np.stack([usual + effect - margin, usual + effect + margin])
+    plain = np.stack([effect - margin, -effect - margin])
+    shares = np.stack([share_of(sizes[0]) - share_of(usual), share_of(usual) - share_of(sizes[1])])
+    return np.where(panel.is_share, shares, plain)
 
 
 def _both_sides(effects: Floats) -> Floats:
