@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import model_validator
 
-from driftline import Check, CheckContext, Measurement, Rule, hookimpl, stats
+from driftline import AlertFact, Check, CheckContext, Measurement, Rule, hookimpl, stats
 from driftline.kit.checks import PastValue, Range, Wording, phrasing
 
 Floats = NDArray[np.float64]
@@ -110,6 +110,13 @@ class _Expected:
     """Whether no earlier window with half as many rows expected was empty."""
 
 
+def _advice(alert: AlertFact) -> str:
+    """Say where more rows than usual come from; fewer rows have the advice of the family."""
+    if alert.was is not None and alert.value is not None and alert.value > alert.was:
+        return "Check for repeated or unusual requests, and for log files that were written twice."
+    return ""
+
+
 class Volume(Check):
     """Measures the rows of a window, and their ratio to the rows expected.
 
@@ -146,14 +153,23 @@ class Volume(Check):
         ("family=service,measurement=rows|rows_ratio,side=below", "family=drift|quality"),
     )
     wordings: ClassVar = {
-        "rows": Wording(sentence=lambda alert: _rows_sentence(alert.value, alert.was)),
+        "rows": Wording(
+            sentence=lambda alert: _rows_sentence(alert.value, alert.was),
+            past=lambda alert: f"there were {_rows_sentence(alert.value, alert.was)}",
+            advice=_advice,
+        ),
         "rows_ratio": Wording(
             sentence=lambda alert: _rows_sentence(
                 alert.detail.get("rows"),
                 alert.detail.get("rows_expected"),
                 alert.detail.get("windows"),
             ),
+            past=lambda alert: (
+                "there were "
+                + _rows_sentence(alert.detail.get("rows"), alert.detail.get("rows_expected"))
+            ),
             hides_value=True,
+            advice=_advice,
         ),
     }
 
