@@ -166,7 +166,11 @@ class Volume(Check):
             ),
             past=lambda alert: (
                 "there were "
-                + _rows_sentence(alert.detail.get("rows"), alert.detail.get("rows_expected"))
+                + _rows_sentence(
+                    alert.detail.get("rows"),
+                    alert.detail.get("rows_expected"),
+                    alert.detail.get("windows"),
+                )
             ),
             hides_value=True,
             advice=_advice,
