@@ -25,7 +25,7 @@ DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 ORIGIN = datetime(1, 1, 1, tzinfo=UTC)
 """A Monday; the clock of a model is written as UTC."""
 LOW, HIGH = 0.5, 1.5
-"""The ratios beyond which a number of rows is told."""
+"""The ratios beyond which a number of rows is a change."""
 FALSE_ALARMS = 0.1
 """Accepted false alarms a year: the share of the family `service` of one a year."""
 SPANS = (1, 2, 3, 6, 12, 24)
