@@ -105,6 +105,18 @@ def _vanished_categories_sentence(alert: AlertFact) -> str:
     return f"gone: values that {phrasing.share(alert.value)} of rows had{_categories(alert)}"
 
 
+def _past_new_categories(alert: AlertFact) -> str:
+    if not phrasing.is_share(alert) or alert.value is None:
+        return ""
+    return f"it had unseen values in {phrasing.share(alert.value)} of rows"
+
+
+def _past_vanished_categories(alert: AlertFact) -> str:
+    if not phrasing.is_share(alert) or alert.value is None:
+        return ""
+    return f"values that {phrasing.share(alert.value)} of rows had were gone"
+
+
 def _share_sentence(alert: AlertFact) -> str:
     if not phrasing.is_share(alert) or alert.was is None:
         return ""
@@ -190,8 +202,10 @@ class Drift(Check):
         "cramer_von_mises": Wording(noun="Cramér-von Mises"),
         "linf": Wording(noun="largest share change"),
         "category_share": Wording(sentence=_share_sentence),
-        "new_categories": Wording(sentence=_new_categories_sentence),
-        "vanished_categories": Wording(sentence=_vanished_categories_sentence),
+        "new_categories": Wording(sentence=_new_categories_sentence, past=_past_new_categories),
+        "vanished_categories": Wording(
+            sentence=_vanished_categories_sentence, past=_past_vanished_categories
+        ),
     }
 
     columns: tuple[str, ...] = ()
@@ -284,6 +298,32 @@ class Drift(Check):
                     )
 
 
+def _range_name(low: float | None, high: float | None) -> str:
+    if low is None and high is None:
+        return "all values"
+    if low is None:
+        return f"values up to {phrasing.number(high)}"
+    if high is None:
+        return f"values above {phrasing.number(low)}"
+    ends = (phrasing.number(low), phrasing.number(high))
+    if ends[0] == ends[1]:
+        ends = (f"{low:.6g}", f"{high:.6g}")
+    return f"values from {ends[0]} to {ends[1]}"
+
+
+def _moved_detail(ref: stats.Side, cur: stats.Side) -> Detail:
+    """The values whose share changed most, in words, with the share before and now."""
+    moved = stats.moved_values(ref, cur)
+    if moved is None:
+        return {}
+    if moved.values:
+        *most, last = (phrasing.number(value) for value in moved.values)
+        name = f"the values {', '.join(most)} and {last}" if most else f"the value {last}"
+    else:
+        name = _range_name(moved.low, moved.high)
+    return {"moved": name, "share_was": moved.share_was, "share": moved.share}
+
+
 def _numeric(
     reference: NumericColumn, current: NumericColumn, metrics: Iterable[Metric], *, show_names: bool
 ) -> MetricResults:
@@ -291,6 +331,7 @@ def _numeric(
     means: Detail = {"mean_was": reference.mean, "mean": current.mean} if show_names else {}
     mean_shift, bins = stats.mean_shift(ref, cur), stats.group_counts(cur.counts, ref.cuts)
     detail: Detail = {**means, "shift_sd": mean_shift.value}
+    moved = _moved_detail(ref, cur) if show_names and ON_BINS.keys() & set(metrics) else {}
     for metric in metrics:
         if metric == "mean_shift":
             yield metric, mean_shift, detail, "" if reference.variance else NO_UNIT
@@ -304,7 +345,7 @@ def _numeric(
             )
         elif metric in ON_BINS:
             shift = ON_BINS[metric](ref.bins, bins)
-            yield metric, shift, {**detail, "raw": shift.raw, "cells": shift.cells}, ""
+            yield metric, shift, {**detail, **moved, "raw": shift.raw, "cells": shift.cells}, ""
         else:
             shift = ON_GRID[metric](ref, cur)
             yield metric, shift, {**detail, "raw": shift.raw}, ""

@@ -98,8 +98,21 @@ def _drop_sentence(alert: AlertFact) -> str:
     now, before = alert.detail.get(metric), alert.detail.get(f"{metric}_was")
     if not isinstance(now, (int, float)) or not isinstance(before, (int, float)):
         return ""
-    noun = NOUNS.get(metric) or phrasing.clean(metric.replace("_", " "), 60)
-    return f"{noun} {phrasing.number(now)} (was {phrasing.number(before)})"
+    return f"{_noun(metric)} {phrasing.number(before)} → {phrasing.number(now)}"
+
+
+def _past_drop_sentence(alert: AlertFact) -> str:
+    metric = alert.detail.get("metric")
+    if not isinstance(metric, str):
+        return ""
+    now, before = alert.detail.get(metric), alert.detail.get(f"{metric}_was")
+    if not isinstance(now, (int, float)) or not isinstance(before, (int, float)):
+        return ""
+    return f"{_noun(metric)} was {phrasing.number(now)} (usually {phrasing.number(before)})"
+
+
+def _noun(metric: str) -> str:
+    return NOUNS.get(metric) or phrasing.clean(metric.replace("_", " "), 60)
 
 
 class Performance(Check):
@@ -133,7 +146,7 @@ class Performance(Check):
     default_place = 80
     wordings: ClassVar = {
         **{metric: Wording(noun=noun) for metric, noun in NOUNS.items()},
-        "drop": Wording(sentence=_drop_sentence, hides_value=True),
+        "drop": Wording(sentence=_drop_sentence, past=_past_drop_sentence, hides_value=True),
     }
 
     metrics: tuple[Metric, ...] = ()
@@ -197,6 +210,8 @@ class Performance(Check):
         if metric not in LOSSES:
             value, low, high = -value, -high, -low
         detail = {"metric": metric, f"{metric}_was": ref.value, metric: cur.value}
+        if (shown := _require_interval(cur.interval)) is not None:
+            detail |= {"shown_low": shown[0], "shown_high": shown[1]}
         return Measurement(
             value + 0.0,
             name="drop",

@@ -91,6 +91,7 @@ from driftline.stats.distributions.ks import (
     ks_robust,
 )
 from driftline.stats.distributions.moments import mean_shift, spread_shift
+from driftline.stats.distributions.moved_values import MovedValues, moved_values
 from driftline.stats.distributions.other_tools import (
     aligned_divergence,
     by_value,
@@ -253,6 +254,7 @@ __all__ = [
     "Interval",
     "Law",
     "MeanSize",
+    "MovedValues",
     "Prediction",
     "Ranks",
     "Reconstruction",
@@ -390,6 +392,7 @@ __all__ = [
     "median_squared_distance",
     "midranks",
     "mmd2",
+    "moved_values",
     "nan_mean",
     "nan_variance",
     "ndcg",

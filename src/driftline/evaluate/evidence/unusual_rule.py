@@ -22,7 +22,7 @@ from driftline.evaluate.evidence.trail import Stream, Trail
 from driftline.types.family import Family
 from driftline.types.labels import labels_json
 from driftline.types.model import Judgement, Measurement, Schema, Severity, Verdict
-from driftline.types.phrasing import number, share
+from driftline.types.phrasing import number, odds_text, share
 from driftline.types.records import JudgedMeasurement, WindowKey
 
 MIN_OK_P_VALUE = 0.02
@@ -245,8 +245,8 @@ def _judge_change(row: JudgedMeasurement, rule: Unusual, outcome: StreamOutcome)
     origin = "in the reference" if outcome.missing_windows else "usually"
     reason = f"{origin} {_format(row, usual)}, now {_format(row, new)}"
     if outcome.odds:
-        odds = number(float(f"{outcome.odds:.2g}")) if outcome.odds < 1e9 else "a billion or more"
-        reason += f"; odds about 1:{odds} against chance; {_detectable_text(row, rule, outcome)}"
+        evidence = f"evidence {odds_text(outcome.odds)} for a change"
+        reason += f"; {evidence}; {_detectable_text(row, rule, outcome)}"
     severity = rule.severity(_change_amount(rule, outcome, new_size))
     if rule.scale == "odds" and abs(new - usual) < (rule.obvious or 0.0):
         severity = min(severity, Severity.WARNING, key=lambda each: each.rank)
@@ -255,7 +255,7 @@ def _judge_change(row: JudgedMeasurement, rule: Unusual, outcome: StreamOutcome)
 
 def _detectable_text(row: JudgedMeasurement, rule: Unusual, outcome: StreamOutcome) -> str:
     value = _format(row, _value(rule.scale, _detectable_size(rule, outcome)))
-    return f"{value} would be seen in {DETECTION_WINDOWS} windows"
+    return f"{value} shows within {DETECTION_WINDOWS} windows"
 
 
 def _format(row: JudgedMeasurement, value: float) -> str:
