@@ -194,12 +194,18 @@ class ModelWatch:
         )
 
     def _note_silence(self, until: datetime) -> None:
-        """Create the windows without rows that ended by `until`: no data is a finding, too."""
+        """Create the windows without rows that ended by `until`: no data is a finding, too.
+
+        They lie between windows with rows, also in a backlog, or after the agent's first start.
+        """
         length = self.settings.window_length
         with self._services.store.write() as connection:
             model = models.load_model(connection, self.name)
             assert model is not None
             since, end = model.watched_since, as_micros(until) // length * length
+            span = windows.find_unjudged_span(connection, self.name, end)
+            if span is not None:
+                windows.add_empty_windows(connection, self.name, *span, length)
             if model.judged_until is not None:
                 since = max(since, model.judged_until)
             if end > since:
