@@ -38,7 +38,7 @@ INTRODUCTIONS = {
     "drift": "The prices 0.99 and 1.49 lose most of their share; four hours later the plans move, too.",
     "quality": "A job leaves `plan` empty in a third of the rows, later `amount` as well.",
     "performance": "Labels show that fewer predictions are right, then still fewer.",
-    "service": "Half of the requests are gone, then all of them.",
+    "service": "More than half of the requests are gone, then all of them.",
     "monitoring": "The folder of the log is gone; it is there again at the next look.",
 }
 DRIFT_CHECK = MODEL[MODEL.index("      drift:") : MODEL.index("      volume:")]
@@ -109,7 +109,7 @@ def performance(folder: Path) -> Station:
     )
     model = ONLY_CHECKS.replace(
         "      features:",
-        "      prediction: {{column: p, kind: categorical}}\n      label: {{column: y, kind: categorical}}\n      features:",
+        "      prediction: {{column: p, kind: binary}}\n      label: {{column: y}}\n      features:",
     )
     station = Station(folder, model + checks)
 
@@ -139,14 +139,14 @@ def performance(folder: Path) -> Station:
 def service(folder: Path) -> Station:
     check = (
         "      volume: {{type: volume, "
-        "rule: {{measurement: rows_ratio, below: {{warning: 0.6, critical: 0.1}}}}}}\n"
+        "rule: {{measurement: rows, below: {{warning: 60, critical: 5}}}}}}\n"
     )
     station = Station(folder, ONLY_CHECKS + check)
     with station.open():
-        for hour in range(30):
+        for hour in range(3):
             station.hour(hour, 100)
-        look(station, 29)
-        for hour, rows in enumerate([40, 40, 0, 0, 100, 100, 100, 100], 30):
+        look(station, 2)
+        for hour, rows in enumerate([40, 40, 0, 0, 100, 100, 100], 3):
             station.hour(hour, rows) if rows else None
             look(station, hour)
     return station
