@@ -23,6 +23,7 @@ from driftline import (
 from driftline.kit.checks import Wording, phrasing
 from driftline.kit.checks.category_cells import OTHERS, Cells, count_cells
 from driftline.kit.checks.comparison import count_values, find_obstacle
+from driftline.kit.checks.identifiers import NO_IDENTIFIER, find_identifier
 
 Metric = Literal[
     "mean_shift",
@@ -122,6 +123,13 @@ def _share_sentence(alert: AlertFact) -> str:
     return f"{phrasing.share(alert.was)} → {phrasing.share(alert.value or 0.0)} of rows"
 
 
+def _past_share_sentence(alert: AlertFact) -> str:
+    if not phrasing.is_share(alert) or alert.was is None:
+        return ""
+    now, usual = phrasing.share(alert.value or 0.0), phrasing.share(alert.was)
+    return f"it was in {now} of rows (usually {usual})"
+
+
 class Drift(Check):
     """Measures distances between window and reference, column by column.
 
@@ -144,6 +152,11 @@ class Drift(Check):
     new_categories is the share of rows in categories that the reference lacks. vanished_categories
     is the reference's share in categories that the window lacks. Both are reduced by what chance
     explains.
+
+    A column whose values are new all the time, such as an order number or a date, and a numeric
+    column that only rises, are not compared. turnover is the share of rows with values that the
+    reference lacks, of columns with many values; rise is the mean of a window that lies above the
+    whole reference, in its standard deviations. Both are for information.
 
     | input | answer |
     | --- | --- |
@@ -195,7 +208,7 @@ class Drift(Check):
         "tvd": Wording(noun="share of rows moved"),
         "cramer_von_mises": Wording(noun="Cramér-von Mises"),
         "linf": Wording(noun="largest share change"),
-        "category_share": Wording(sentence=_share_sentence),
+        "category_share": Wording(sentence=_share_sentence, past=_past_share_sentence),
         "new_categories": Wording(sentence=_new_categories_sentence, past=_past_new_categories),
         "vanished_categories": Wording(
             sentence=_vanished_categories_sentence, past=_past_vanished_categories
@@ -245,6 +258,10 @@ class Drift(Check):
                 if ctx.reference is None or not ctx.reference.rows
                 else find_obstacle(reference, current)
             )
+            identifier = NO_IDENTIFIER if reason else find_identifier(ctx, name)
+            if identifier.measurement is not None:
+                yield identifier.measurement
+            reason = reason or identifier.reason
             if reason:
                 metrics = (
                     categorical if isinstance(reference or current, CategoricalColumn) else numeric
