@@ -125,6 +125,7 @@ def rank_key(fact: AlertFact) -> tuple[int, int, int, float]:
 
 PREFIXES = {
     Reason.MORE_ALERTS: "now ",
+    Reason.DOUBLED: "twice as large: ",
     Reason.CAME_BACK: "again: ",
     Reason.FLAPPING: "comes and goes: ",
     Reason.ACKNOWLEDGED: "acknowledged: ",

@@ -17,6 +17,7 @@ class Reason(StrEnum):
     MORE_ALERTS = "more alerts"
     MORE_SEVERE = "more severe"
     LESS_SEVERE = "less severe"
+    DOUBLED = "twice as large"
     CAME_BACK = "came back"
     FLAPPING = "comes and goes, held until it is calm"
     DECIDED = "a check says what to do"
