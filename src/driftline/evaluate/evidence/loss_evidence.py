@@ -173,13 +173,18 @@ class LossState:
         return self.first[2] >= FIRST_BLOCKS
 
     def spread(self, terms: LossTerms) -> float:
-        """Variance of the metric between good blocks; the prior while few are known."""
+        """Variance of the metric between good blocks, from a prior and the blocks so far.
+
+        It is larger while few blocks are known, as the prediction of one more block is.
+        """
         drops, squares, variances, count = self.good
         prior = (terms.margins[0] / 3) ** 2
-        if count < 2:
-            return prior
-        between = max(0.0, (squares - drops**2 / count) / (count - 1) - variances / count)
-        return (PRIOR_BLOCKS * prior + (count - 1) * between) / (PRIOR_BLOCKS + count - 1)
+        between = 0.0
+        if count > 1:
+            between = max(0.0, (squares - drops**2 / count) / (count - 1) - variances / count)
+        others = max(count - 1, 0)
+        pooled = (PRIOR_BLOCKS * prior + others * between) / (PRIOR_BLOCKS + others)
+        return pooled * (1 + PRIOR_BLOCKS / (count + 1))
 
     def anchor(self, reference_error: float) -> Anchor:
         """The usual difference; `reference_error` is infinite without a reference."""
@@ -190,6 +195,9 @@ class LossState:
         if math.isinf(reference_error):
             return Anchor(mean, math.sqrt(variance), is_proven=False)
         both = variance + reference_error**2
+        if mean < 0 and not self.has_first_blocks:
+            # Better than the reference: only all first blocks together make it usual.
+            return Anchor(0.0, reference_error, is_proven=False)
         if abs(mean) > AGREEMENT * math.sqrt(both):
             return Anchor(mean, math.sqrt(variance), is_proven=True)
         share = reference_error**2 / both
