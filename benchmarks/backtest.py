@@ -112,7 +112,9 @@ def hours(folder: Path, first: int, last: int, rows: int) -> list[dict[str, obje
         start = as_micros(at)
         profile.update(
             Batch(
-                size, batch, events=np.linspace(start, start + 3_599_000_000, size).astype(np.int64)
+                rows=size,
+                columns=batch,
+                events=np.linspace(start, start + 3_599_000_000, size).astype(np.int64),
             )
         )
         window_rows.append(

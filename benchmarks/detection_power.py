@@ -185,7 +185,7 @@ class Model:
         profile = Profile(self._spec, BUILT_IN)
         columns = dict(zip(batch.schema.names, batch.columns, strict=True))
         times = np.array([], np.int64) if events is None else events
-        profile.update(Batch(batch.num_rows, columns, events=times))
+        profile.update(Batch(rows=batch.num_rows, columns=columns, events=times))
         return profile
 
 

@@ -27,7 +27,8 @@ DAY = timedelta(days=1)
 JUDGED = tuple(Drift.default_rules)
 """The distances that only show how a column moved are left out: no rule of theirs can alarm."""
 PLANS = [
-    CheckPlan(check.type, check) for check in (Drift(metrics=JUDGED), Missing(), OutsideRange())
+    CheckPlan(name=check.type, check=check)
+    for check in (Drift(metrics=JUDGED), Missing(), OutsideRange())
 ]
 """The default checks that look at columns."""
 
@@ -45,7 +46,7 @@ class DayJudge:
         """Judge the window of a day; return the changes of incidents."""
         start = as_micros(START + day * DAY)
         key = WindowKey("model", start, "", "")
-        due = DueWindow(key, start + self._policy.length, window.rows, 0)
+        due = DueWindow(key=key, end=start + self._policy.length, rows=window.rows, revision=0)
         inputs = Inputs(
             schema=self._schema,
             plans=PLANS,

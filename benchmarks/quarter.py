@@ -231,7 +231,15 @@ class Quarter:
             ]
             http = HttpClient(lambda: self.now, allow_private=True, timeout=5)
             for name, sink in self.sinks.items():
-                sink.start(StartContext(name, Silent(), lambda: self.now, http, render=Renderer()))
+                sink.start(
+                    StartContext(
+                        name=name,
+                        log=Silent(),
+                        clock=lambda: self.now,
+                        http=http,
+                        render=Renderer(),
+                    )
+                )
                 self.heard[name] = SinkLog()
             self._start()
             windows = DAYS * DAY // self.window
@@ -367,8 +375,10 @@ class Quarter:
         start = START + number * self.window
         measurement_row = JudgedMeasurement(
             check=check,
-            measurement=Measurement(value, {"column": column} if column else {}, measurement),
-            judgement=Judgement.change(severity, crossed) if is_changed else Judgement(Verdict.OK),
+            measurement=Measurement(value, {"column": column} if column else {}, name=measurement),
+            judgement=Judgement.change(severity, crossed)
+            if is_changed
+            else Judgement(verdict=Verdict.OK),
             rows=5000,
             cause=cause,
         )
@@ -385,7 +395,14 @@ class Quarter:
         with self.store.write() as connection:
             outbox.recover_unfinished(connection, self.now)
         self.workers = [
-            SinkWorker(name, sink, self.store, lambda: self.now, Random(3), self._record_delivery)
+            SinkWorker(
+                name=name,
+                sink=sink,
+                store=self.store,
+                clock=lambda: self.now,
+                rng=Random(3),
+                report=self._record_delivery,
+            )
             for name, sink in self.sinks.items()
         ]
 

@@ -140,10 +140,10 @@ class Cells:
         on_grid = np.zeros(2 * len(self.edges) + 1, np.int64)
         on_grid[:: 1 if column.whole else 2] = counts
         return NumericColumn(
-            column.name, rows, nulls, 0, 0, 0, self.edges, on_grid,
-            float(min(ends)) if n else None, float(max(ends)) if n else None,
-            float(column.centre + total / n) if n else None,
-            float(max(square - total * total / n, 0.0) / (n - 1)) if n > 1 else None,
+            name=column.name, rows=rows, nulls=nulls, nans=0, infinities=0, invalid=0, edges=self.edges, counts=on_grid,
+            minimum=float(min(ends)) if n else None, maximum=float(max(ends)) if n else None,
+            mean=float(column.centre + total / n) if n else None,
+            variance=float(max(square - total * total / n, 0.0) / (n - 1)) if n > 1 else None,
         )  # fmt: skip
 
 
@@ -216,7 +216,15 @@ class Categorical:
                 key=lambda item: (-item[1], item[0]),
             )
         )
-        return CategoricalColumn(self.name, rows, nulls, 0, counts, 0, len(counts))
+        return CategoricalColumn(
+            name=self.name,
+            rows=rows,
+            nulls=nulls,
+            invalid=0,
+            counts=counts,
+            other=0,
+            distinct=len(counts),
+        )
 
 
 COLUMNS: tuple[Numeric | Categorical, ...] = (

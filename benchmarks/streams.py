@@ -189,7 +189,19 @@ class Stream:
             },
         }
         last = end - TICK
-        return Window(self.rows, columns, Scores(), start, end, "", "", start, last, last, parts)
+        return Window(
+            rows=self.rows,
+            columns=columns,
+            scores=Scores(),
+            start=start,
+            end=end,
+            version="",
+            segment="",
+            first_event=start,
+            last_event=last,
+            last_seen=last,
+            summaries=parts,
+        )
 
     def _rng(self, purpose: int, day: int = 0) -> np.random.Generator:
         return np.random.default_rng((self.seed, purpose, day))
@@ -230,7 +242,7 @@ class Stream:
         profile = Profile(self.spec, BUILT_IN)
         columns = dict(zip(batch.schema.names, batch.columns, strict=True))
         events = np.array([int((moment - EPOCH) / TICK) for moment in moments], np.int64)
-        profile.update(Batch(batch.num_rows, columns, events=events))
+        profile.update(Batch(rows=batch.num_rows, columns=columns, events=events))
         return profile
 
     @cached_property

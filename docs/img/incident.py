@@ -26,7 +26,13 @@ def line(
         SeriesPoint(BEGIN + timedelta(days=day), value, value - 0.05, value + 0.05)
         for day, value in enumerate(values.tolist())
     ]
-    return SeriesLine(name, severity, BEGIN + timedelta(days=CHANGE), points, usual)
+    return SeriesLine(
+        name=name,
+        severity=severity,
+        since=BEGIN + timedelta(days=CHANGE),
+        points=points,
+        usual=usual,
+    )
 
 
 def main() -> None:

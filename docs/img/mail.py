@@ -42,7 +42,11 @@ def chart(notification: Notification) -> bytes | None:
             SeriesPoint(notification.since + timedelta(hours=hour), value, value * 0.9, value * 1.1)
             for hour, value in enumerate(values.tolist(), -48)
         ]
-        lines.append(SeriesLine(name, severity, notification.since, points, 0.01))
+        lines.append(
+            SeriesLine(
+                name=name, severity=severity, since=notification.since, points=points, usual=0.01
+            )
+        )
     return render_incident(notification.title, lines)
 
 
@@ -76,9 +80,9 @@ def main() -> None:
         )
         sink.start(
             StartContext(
-                "mail",
-                FakeLog(),
-                lambda: START,
+                name="mail",
+                log=FakeLog(),
+                clock=lambda: START,
                 render=Renderer(),
                 connect=Dial(allow_private=True),
                 chart=chart,

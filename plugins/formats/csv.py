@@ -121,7 +121,7 @@ class Csv(Format):
             )
         if self.names or not self.header:
             columns = self.names or tuple(f"_c{i}" for i in range(len(values)))
-            return _Table(self, delimiter, columns, ctx, 0), data
+            return _Table(form=self, delimiter=delimiter, names=columns, ctx=ctx, lines=0), data
         names: dict[str, None] = {}
         suffixes: dict[str, Iterator[int]] = {}
         for i, value in enumerate(values):
@@ -129,7 +129,9 @@ class Csv(Format):
             while unique_name in names:
                 unique_name = f"{name}.{next(suffixes.setdefault(name, count(1)))}"
             names[unique_name] = None
-        return _Table(self, delimiter, tuple(names), ctx, first.count("\n")), data[end:]
+        return _Table(
+            form=self, delimiter=delimiter, names=tuple(names), ctx=ctx, lines=first.count("\n")
+        ), data[end:]
 
     def _guess_delimiter(self, line: str) -> str:
         fitting = [
@@ -144,7 +146,7 @@ class _Table:
     """Turns chunks of whole records into batches."""
 
     def __init__(
-        self, form: Csv, delimiter: str, names: tuple[str, ...], ctx: DecodeContext, lines: int
+        self, *, form: Csv, delimiter: str, names: tuple[str, ...], ctx: DecodeContext, lines: int
     ) -> None:
         self.records = 0
         self._form, self._ctx = form, ctx

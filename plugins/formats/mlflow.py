@@ -123,8 +123,10 @@ class _Reader:
 
     def __init__(self, form: MlFlow, ctx: DecodeContext) -> None:
         self._ctx = ctx
-        self._input = captured_bodies.Unpacker("input", form.headers, None, ctx)
-        self._output = captured_bodies.Unpacker("output", form.output_headers, None, ctx)
+        self._input = captured_bodies.Unpacker(side="input", names=form.headers, path=None, ctx=ctx)
+        self._output = captured_bodies.Unpacker(
+            side="output", names=form.output_headers, path=None, ctx=ctx
+        )
 
     def batch(
         self, calls: list[dict[str, Any]], places: Sequence[int], texts: Sequence[bytes | str]

@@ -134,11 +134,17 @@ class _Reader:
         self._endpoint: str | None = place[1] if place and is_capture else None
         self._variant: str | None = place[2] if place and is_capture else None
         self._hour = "{}-{}-{}T{}:00:00Z".format(*place.groups()[2:]) if place else None
-        self._input = captured_bodies.Unpacker("input", form.headers, form.input_path, ctx)
-        self._output = captured_bodies.Unpacker(
-            "output", form.output_headers, form.output_path, ctx, form.headers
+        self._input = captured_bodies.Unpacker(
+            side="input", names=form.headers, path=form.input_path, ctx=ctx
         )
-        self._label = captured_bodies.Unpacker("label", (), None, ctx)
+        self._output = captured_bodies.Unpacker(
+            side="output",
+            names=form.output_headers,
+            path=form.output_path,
+            ctx=ctx,
+            features=form.headers,
+        )
+        self._label = captured_bodies.Unpacker(side="label", names=(), path=None, ctx=ctx)
 
     def batch(
         self,
@@ -233,7 +239,7 @@ class _Reader:
                 names
                 or (("prediction",) if answers == 1 else tuple(f"_o{i}" for i in range(answers)))
             )
-        return captured_bodies.Unpacker("output", names, None, self._ctx)
+        return captured_bodies.Unpacker(side="output", names=names, path=None, ctx=self._ctx)
 
     def _meta(self, name: str, events: list[_Event], pairs: same_record_sides.RowPairs) -> pa.Array:
         """Return one column of metadata."""

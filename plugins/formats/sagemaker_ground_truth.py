@@ -30,7 +30,7 @@ class GroundTruth(Format):
 
     def decode(self, stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
         """Return batches of labels, also those of capture records that were merged with labels."""
-        unpacker = captured_bodies.Unpacker("label", (), None, ctx)
+        unpacker = captured_bodies.Unpacker(side="label", names=(), path=None, ctx=ctx)
         lines: JsonRecords[_Record] = JsonRecords(stream, ctx, _Record)
         for chunk in lines:
             labels = unpacker.unpack([record.groundTruthData for record in chunk.records], None)

@@ -194,10 +194,10 @@ class AzureBlob(ObjectStore):
         uri = self._root() + quote(blob.name, safe="/")
         grows = str(getattr(blob.blob_type, "value", blob.blob_type)) == "AppendBlob"
         return LogObject(
-            uri,
-            blob.etag.strip('"'),
-            blob.size,
-            blob.last_modified,
+            uri=uri,
+            version=blob.etag.strip('"'),
+            size=blob.size,
+            modified=blob.last_modified,
             grows=grows,
             lineage=blob.creation_time.isoformat(),
         )

@@ -185,7 +185,7 @@ class BigQuery(Source):
             begin, newest = EPOCH + row["slice"] * self.slice, row["newest"]
             uri = f"bq://{self.table}/{begin:%Y-%m-%dT%H:%MZ}"
             version = _version(row["n"], newest, row["marks"])
-            yield LogObject(uri, version, 0, newest, partition=begin)
+            yield LogObject(uri=uri, version=version, size=0, modified=newest, partition=begin)
 
     def open(self, obj: LogObject, start: int = 0) -> BinaryIO:
         """Return the rows of a log as JSON lines, like an export of the table."""

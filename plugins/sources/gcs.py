@@ -168,7 +168,12 @@ class Gcs(ObjectStore):
         return self._request(send, "storage.objects.list", prefix)
 
     def _object(self, blob: Any) -> LogObject:
-        return LogObject(f"{self._root}{blob.name}", str(blob.generation), blob.size, blob.updated)
+        return LogObject(
+            uri=f"{self._root}{blob.name}",
+            version=str(blob.generation),
+            size=blob.size,
+            modified=blob.updated,
+        )
 
     def _download(self, name: str, generation: int, at: int, end: int, body: BinaryIO) -> None:
         """Write `[at, end)` to `body`, or only the start of it where the connection breaks."""

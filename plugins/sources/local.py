@@ -89,10 +89,10 @@ class Local(Source):
             mtime = datetime.fromtimestamp(status.st_mtime_ns / 1e9, UTC)
             place = None if layout is None else layout.place(path.removeprefix(root))
             yield LogObject(
-                _uri(path),
-                _version(status),
-                status.st_size,
-                mtime,
+                uri=_uri(path),
+                version=_version(status),
+                size=status.st_size,
+                modified=mtime,
                 grows=self._may_grow(path),
                 lineage=f"{status.st_ino:x}",
                 partition=None if place is None else place.start,

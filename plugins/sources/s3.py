@@ -212,7 +212,12 @@ class S3(ObjectStore):
         return self._object(key, answer["ContentLength"], answer)
 
     def _object(self, key: str, size: int, entry: Mapping[str, Any]) -> LogObject:
-        return LogObject(f"s3://{self.bucket}/{key}", entry["ETag"], size, entry["LastModified"])
+        return LogObject(
+            uri=f"s3://{self.bucket}/{key}",
+            version=entry["ETag"],
+            size=size,
+            modified=entry["LastModified"],
+        )
 
     def _make_client(self) -> Any:
         return self._make("s3", self.endpoint_url)

@@ -99,11 +99,11 @@ def test_a_model_whose_checks_want_nothing_is_grounded_as_before():
 
 def test_what_is_wanted_depends_on_the_texts_alone():
     """Two checks with one expression want it once, and their names and order don't show."""
-    one = CheckPlan("one", Rules(expressions={"x": "b > 0", "y": "a > 0"}))
-    two = CheckPlan("two", Rules(expressions={"z": "a > 0"}))
+    one = CheckPlan(name="one", check=Rules(expressions={"x": "b > 0", "y": "a > 0"}))
+    two = CheckPlan(name="two", check=Rules(expressions={"z": "a > 0"}))
     assert (
         collector_requests([one, two])
         == collector_requests([two, one])
         == {"expressions": ("a > 0", "b > 0")}
     )
-    assert collector_requests([CheckPlan("none", Skew())]) == {}
+    assert collector_requests([CheckPlan(name="none", check=Skew())]) == {}

@@ -12,7 +12,7 @@ from station import DIARY, MODEL, START, Station
 from driftline.agent import composition_root
 from driftline.alerting.acts import ActKind
 from driftline.alerting.fact import monitoring_fact
-from driftline.alerting.links import expiry, sign_query
+from driftline.delivery.links import expiry, sign_query
 from driftline.types.monitoring_kind import MonitoringKind
 from driftline.types.secret import Secret
 from driftline.web import create_app, serve
@@ -167,7 +167,7 @@ def test_a_sink_is_given_the_address_of_the_chart(station, client):
 def test_what_can_not_be_drawn(station, client):
     """Trouble without a past has a page, and no chart; what there is not has neither."""
     now = station.clock()
-    station.agent.watches["shop"].report_facts(
+    station.agent.watches["shop"].alerts.report(
         [
             monitoring_fact(
                 "shop", "diary", MonitoringKind.DELIVERY_FAILED, "took no message", (now, now)

@@ -42,7 +42,7 @@ class CheapOrders(Check):
         for name in self.priced_by:
             mean = ctx.current.columns[name].mean
             share = 0.9 if mean < 40 else 0.1
-            yield Measurement(share, {"column": name}, "cheap_share", unit="share")
+            yield Measurement(share, {"column": name}, name="cheap_share", unit="share")
 
 
 class Backlog(Check):

@@ -6,6 +6,7 @@ from station import MODEL, START, Station
 
 from driftline.alerting.fact import monitoring_fact
 from driftline.state.incident_store import load_alerting_state
+from driftline.types.monitoring_kind import MonitoringKind
 
 LABELS = """
     labels: {{type: local, options: {{path: {folder}/truth}}, label: truth, time: given}}"""
@@ -44,10 +45,10 @@ def test_trouble_of_removed_parts_does_not_stay_open(tmp_path):
         station.tick()
         now = station.clock.now
         facts = [
-            monitoring_fact("shop", check, measurement, "trouble", (now, now))
+            monitoring_fact("shop", check, MonitoringKind(measurement), "trouble", (now, now))
             for check, measurement in TROUBLE + REMAINING
         ]
-        station.agent.watches["shop"].report_facts(facts, now)
+        station.agent.watches["shop"].alerts.report(facts, now)
         with station.agent.store.read() as connection:
             assert fired(connection) == set(TROUBLE + REMAINING)
     drift = next(line for line in MODEL.splitlines(keepends=True) if "type: drift" in line)

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.postgres
 
 def changes(sim: Simulation) -> list[tuple[str, str]]:
     return [
-        (change.event.value, change.reason.value) for done in sim.steps for change in done.changes
+        (change.event.value, change.reason.text) for done in sim.steps for change in done.changes
     ]
 
 
@@ -132,7 +132,7 @@ def test_late_data_takes_back_and_brings_back():
     sim.feed(fact(0, revision=3), hour=5)
     assert [
         ("opened", "first alert"),
-        ("resolved", Reason.LATE_DATA.value),
+        ("resolved", Reason.LATE_DATA.text),
         ("reopened", "came back"),
     ] == changes(sim)
     assert len({told.incident for _, told in sim.told}) == 1

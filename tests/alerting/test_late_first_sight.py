@@ -2,15 +2,16 @@
 
 import databases
 import pytest
+import sqlalchemy as sa
 from simulation import at, fact
 
 from driftline import Measurement, Severity
 from driftline.alerting import AlertingState, step
-from driftline.state import measurements
+from driftline.state import measurements, tables
 from driftline.state.factory import open_store
 from driftline.state.incident_store import load_later_facts
 from driftline.types.alert import AlertState
-from driftline.types.model import Judgement, Verdict
+from driftline.types.model import Bound, BoundSide, Judgement, Verdict
 from driftline.types.records import JudgedMeasurement, WindowKey
 from driftline.types.times import as_micros
 
@@ -26,14 +27,15 @@ def store_with(verdicts: dict[int, str]):
             number = Measurement(
                 0.6 if severity else 0.02,
                 {"column": "age"},
-                "psi",
+                name="psi",
                 interval=(0.01, 0.03),
                 detail={"mean": 4.0},
             )
             judgement = Judgement(
-                Verdict(verdict),
-                Severity(severity) if severity else None,
-                "above 0.25" if severity else "",
+                verdict=Verdict(verdict),
+                severity=Severity(severity) if severity else None,
+                reason="above 0.25" if severity else "",
+                bound=Bound(BoundSide.ABOVE, 0.25) if severity else None,
             )
             row = JudgedMeasurement(
                 check="drift", measurement=number, judgement=judgement, rows=1000
@@ -54,6 +56,21 @@ def test_a_change_that_is_over_is_told_with_its_end():
     done = step(AlertingState(), [late, *after], at(5))
     assert [change.event.value for change in done.changes] == ["opened", "resolved"]
     assert done.changes[1].notification.resolved_at == at(1)
+
+
+def test_the_bound_of_a_later_window_is_the_stored_one():
+    """The columns say it, whatever the sentence; rows of earlier versions have only that."""
+    store = store_with({1: "changed", 2: "ok", 3: "changed"})
+    c = tables.measurements.c
+    with store.write() as connection:
+        connection.execute(sa.update(tables.measurements).values(reason="below 7"))
+        earlier = sa.update(tables.measurements).where(c.start == as_micros(at(3)))
+        connection.execute(earlier.values(bound_side=None, bound_value=None))
+    with store.read() as connection:
+        later = load_later_facts(connection, [fact(0)])
+    store.close()
+    bounds = [one.judged.judgement.bound for one in later]
+    assert bounds == [Bound(BoundSide.ABOVE, 0.25), None, Bound(BoundSide.BELOW, 7.0)]
 
 
 def test_quiet_windows_break_a_run():

@@ -264,10 +264,11 @@ def test_pages_are_capped_and_the_rest_is_one_digest():
     assert digest.notification.title.startswith(
         "churn: 7 more critical incidents beyond 2 pages in 24 hours: c2 drifts since"
     )
+    assert digest.notification.title == f"churn: {digest.incident.headline}"
     assert len(digest.incident.keys) == 7
     for number in range(9):
         life.feed(fact(90 + number, f"c{number}", "ok"), hour=20)
-    assert life.changes[-1].reason.value == "all of them resolved"
+    assert life.changes[-1].reason.text == "all of them resolved"
     assert [change.incident.cause for change in life.changes].count("digest") == 8
 
 

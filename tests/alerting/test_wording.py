@@ -8,7 +8,7 @@ from simulation import at
 from driftline import AlertFact, Severity
 from driftline.extensions.phrasebook import installed_phrasebook
 from driftline.kit.delivery import phrasing
-from driftline.types.model import Bound
+from driftline.state.earlier_bounds import parse_earlier_bound
 
 pytestmark = pytest.mark.postgres
 
@@ -21,7 +21,7 @@ def told(**given) -> AlertFact:
         "severity": Severity.WARNING,
         "since": at(0),
     }
-    bound = Bound.from_stored(given.get("reason", ""))
+    bound = parse_earlier_bound(given.get("reason", ""))
     return AlertFact(**{**whole, "bound": bound, **given})
 
 

@@ -28,16 +28,21 @@ class Some(Check):
 
 def severity(column, watched, severity=Severity.CRITICAL):
     """What alerting is told of a changed measurement."""
-    plan = CheckPlan("some", Some(), warn_only=frozenset({"noisy"}))
-    measurement = Measurement(1.0, {"column": column}, "some")
+    plan = CheckPlan(name="some", check=Some(), warn_only=frozenset({"noisy"}))
+    measurement = Measurement(1.0, {"column": column}, name="some")
     row = JudgedMeasurement(
         check="some",
         measurement=measurement,
-        judgement=Judgement(Verdict.CHANGED, severity),
+        judgement=Judgement(verdict=Verdict.CHANGED, severity=severity),
         rows=10,
         past_rule=Unusual() if watched else None,
     )
-    [fact] = facts_of(DueWindow(WindowKey("m", DAY, "", ""), DAY + 1, 10, 0), plan, [row], "")
+    [fact] = facts_of(
+        DueWindow(key=WindowKey("m", DAY, "", ""), end=DAY + 1, rows=10, revision=0),
+        plan,
+        [row],
+        "",
+    )
     assert fact.verdict is Verdict.CHANGED
     return fact.judgement.severity
 

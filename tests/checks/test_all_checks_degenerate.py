@@ -174,7 +174,13 @@ def batch(side, model: Schema) -> Batch:
     ids = IDS[side["id"]] or ["absent"] * N
     start = int(START.timestamp() * 1e6)
     events = start + np.arange(rows, dtype=np.int64)
-    return Batch(rows, columns, invalid, events, hash_strings(pa.array(ids[:rows], pa.string())))
+    return Batch(
+        rows=rows,
+        columns=columns,
+        invalid=invalid,
+        events=events,
+        hashes=hash_strings(pa.array(ids[:rows], pa.string())),
+    )
 
 
 def schema(task, with_id: bool) -> Schema:
@@ -256,7 +262,13 @@ def pieces(rows: Batch, segment: bool) -> list[Batch]:
 def rows_of(rows: Batch, begin: int, end: int) -> Batch:
     columns = {name: array.slice(begin, end - begin) for name, array in rows.columns.items()}
     wrong = {name: flags[begin:end] for name, flags in rows.invalid.items()}
-    return Batch(end - begin, columns, wrong, rows.events[begin:end], rows.hashes[begin:end])
+    return Batch(
+        rows=end - begin,
+        columns=columns,
+        invalid=wrong,
+        events=rows.events[begin:end],
+        hashes=rows.hashes[begin:end],
+    )
 
 
 def measured(name, check, ctx: CheckContext) -> list:
@@ -314,7 +326,7 @@ def test_every_check_measures_something():
     side |= {"t": "plain", "e": "plain"}
     model, plans = (
         schema(Task.BINARY, True),
-        [CheckPlan(name, check) for name, check in CHECKS.items()],
+        [CheckPlan(name=name, check=check) for name, check in CHECKS.items()],
     )
     profile = merged([batch(side, model)], spec_of(model, side, plans), [0])
     now = profile.window(start=START, end=START + HOUR)
@@ -334,7 +346,7 @@ def test_no_window_breaks_a_check_and_no_order_of_merging_shows(
     segments, no reference.
     """
     model = schema(data.draw(st.sampled_from([None, *Task])), data.draw(st.booleans()))
-    plans = [CheckPlan(name, check) for name, check in CHECKS.items()]
+    plans = [CheckPlan(name=name, check=check) for name, check in CHECKS.items()]
     spec = spec_of(model, reference, plans)
     past = data.draw(st.sampled_from(PAST))
     named = {"segment": "c=a"} if segment else {}

@@ -30,7 +30,7 @@ def judged(now, was=None, invalid=0, rules=(), **feature):
             | {"invalid": invalid, "rows": whole.rows + invalid, "nulls": whole.nulls + invalid}
         )
     ctx = context(current, reference, features={"x": Field("x", "x", Kind.NUMERIC)})
-    plan = CheckPlan("model_monitor", check, rules)
+    plan = CheckPlan(name="model_monitor", check=check, rules=rules)
     return {
         row.measurement.name: row
         for row in run_check(plan, ctx, lambda plan, ctx: list(plan.check.evaluate(ctx)))

@@ -96,17 +96,17 @@ SCORES = st.sampled_from(
     [
         Scores(),
         Scores(rows=10),
-        Scores(5, 5, {("1", "1"): 5}),
-        Scores(5, 5, {("0", "1"): 5, ("1", "0"): 0}),
-        Scores(3, 3, {("a", "b"): 1, ("b", "c"): 2}),
+        Scores(rows=5, labelled=5, confusion={("1", "1"): 5}),
+        Scores(rows=5, labelled=5, confusion={("0", "1"): 5, ("1", "0"): 0}),
+        Scores(rows=3, labelled=3, confusion={("a", "b"): 1, ("b", "c"): 2}),
         Scores(
-            1,
-            1,
-            {("0", "0"): 1},
-            np.array([0.5]),
-            np.array([0, 1, 0]),
-            np.zeros(3, np.int64),
-            ScoreSums(1, 0.25, 0.0625),
+            rows=1,
+            labelled=1,
+            confusion={("0", "0"): 1},
+            edges=np.array([0.5]),
+            negatives=np.array([0, 1, 0]),
+            positives=np.zeros(3, np.int64),
+            sums=ScoreSums(n=1, brier=0.25, brier2=0.0625),
         ),
         binary_scores([1] * 40, [1.0] * 40),
         binary_scores([0] * 20 + [1] * 20, [0.0] * 20 + [1.0] * 20),
@@ -116,7 +116,11 @@ SCORES = st.sampled_from(
         regression_scores([1e150, -1e150] * 20, [0.0] * 40),
         regression_scores([1e-200, 2e-200] * 20, [0.0] * 40),
         Scores(
-            9, 9, regression=RegressionSums(9, 1e300, 1e300, 1.7e308, 1.7e308, 1e300, 0.0, 1e-300)
+            rows=9,
+            labelled=9,
+            regression=RegressionSums(
+                n=9, e=1e300, abs_e=1e300, e2=1.7e308, e4=1.7e308, abs_y=1e300, y=0.0, y2=1e-300
+            ),
         ),
     ]
 )
@@ -129,7 +133,9 @@ def window(x, z, scores, like=None, last=None):
         if values is not None:
             columns[name] = column(name, values, like.columns.get(name) if like else None)
     rows = len(x) if x is not None else 0
-    return Window(rows, columns, scores, START, START + HOUR, last_seen=last)
+    return Window(
+        rows=rows, columns=columns, scores=scores, start=START, end=START + HOUR, last_seen=last
+    )
 
 
 def assert_sound(check, ctx):

@@ -14,9 +14,13 @@ from driftline.testing import window
 
 
 def measured(check, now, was=None, **schema):
-    reference = None if was is None else Window(len(was), {"x": categorical("x", was)})
+    reference = None if was is None else Window(rows=len(was), columns={"x": categorical("x", was)})
     return list(
-        check.evaluate(context(Window(len(now), {"x": categorical("x", now)}), reference, **schema))
+        check.evaluate(
+            context(
+                Window(rows=len(now), columns={"x": categorical("x", now)}), reference, **schema
+            )
+        )
     )
 
 
@@ -46,7 +50,7 @@ def test_texts_beyond_the_bound_widen_the_interval():
     """Rows that were not looked at may conform or not, and the reason says how many there are."""
     now = [f"{place:05d}" for place in range(900)] + ["x"] * 100
     check = Domain(patterns={"x": "[0-9]+"}, learn=False)
-    current = Window(1000, {"x": categorical("x", now, bound=500)})
+    current = Window(rows=1000, columns={"x": categorical("x", now, bound=500)})
     found = next(check.evaluate(context(current)))
     low, high = found.interval
     assert "401 rows" in found.reason

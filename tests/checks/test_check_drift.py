@@ -187,7 +187,7 @@ def test_a_category_that_moved_is_named_with_both_shares():
     assert found["linf"].value == pytest.approx(0.31)
     assert found["linf"].detail == {"share_was": 0.7, "share": 0.39, "category": "free"}
     assert found["linf"].interval[0] > 0.2
-    assert judged(DRIFT, found["psi"]) == "unsure"
+    assert judged(DRIFT, found["psi"]) == "changed"
     assert found["chi_square"].p_value < 1e-30
     p, q = [700, 300, 0], [390, 600, 10]
     assert found["psi"].detail["raw"] == pytest.approx(stats.psi(p, q))
@@ -226,7 +226,9 @@ def test_a_million_distinct_strings_are_new_although_not_kept():
     )
     found = {
         m.name: m
-        for m in DRIFT.evaluate(context(Window(1_000, {"x": now}), Window(1_000, {"x": was})))
+        for m in DRIFT.evaluate(
+            context(Window(rows=1_000, columns={"x": now}), Window(rows=1_000, columns={"x": was}))
+        )
     }
     assert found["new_categories"].value == 0.6
 
@@ -251,7 +253,9 @@ def test_a_redacted_columns_values_stay_out_of_the_detail():
 def test_the_label_is_left_out_and_the_prediction_is_not():
     """All columns but the label are measured by default; naming columns measures those."""
     values = list(rng().normal(0, 1, 200))
-    window = Window(200, {name: column(name, values) for name in ("age", "score", "y")})
+    window = Window(
+        rows=200, columns={name: column(name, values) for name in ("age", "score", "y")}
+    )
     ctx = context(window, window, label=LABEL)
     assert {m.labels["column"] for m in DRIFT.evaluate(ctx)} == {"age", "score"}
     assert {m.labels["column"] for m in Drift(columns=("y",)).evaluate(ctx)} == {"y"}
@@ -371,8 +375,10 @@ def test_what_cannot_be_compared_says_why():
         ),
     ]
     for now, was, reason in cases:
-        reference = None if was is None else Window(150, {"x": was})
-        ctx = context(Window(150, {} if now is None else {"x": now}, start=START), reference)
+        reference = None if was is None else Window(rows=150, columns={"x": was})
+        ctx = context(
+            Window(rows=150, columns={} if now is None else {"x": now}, start=START), reference
+        )
         found = list(DRIFT.evaluate(ctx))
         assert found, reason
         assert {(m.value, m.reason) for m in found} == {(None, reason)}

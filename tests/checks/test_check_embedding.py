@@ -189,7 +189,7 @@ def test_windows_without_embeddings_have_no_measurement():
     plain = window(age=[1.0, 2.0])
     assert list(CHECK.evaluate(context(plain, plain))) == []
     told = schema(32)
-    bare = context(Window(5), Window(5), schema=told)
+    bare = context(Window(rows=5), Window(rows=5), schema=told)
     assert {m.reason for m in CHECK.evaluate(bare)} == {
         "fewer than two vectors in the sample of the reference"
     }

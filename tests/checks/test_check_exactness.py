@@ -47,7 +47,7 @@ def windows(was, now, was_c, now_c):
         profile = Profile(spec, BUILT_IN)
         for part in np.array_split(np.arange(len(x)), 3):
             encoded = pa.array(c[part].tolist()).dictionary_encode()
-            profile.update(Batch(len(part), {"x": pa.array(x[part]), "c": encoded}))
+            profile.update(Batch(rows=len(part), columns={"x": pa.array(x[part]), "c": encoded}))
         made.append(profile.window())
     return made
 
@@ -63,7 +63,10 @@ def test_numeric_distances_of_profiles_are_those_of_the_values(law, shift):
     letters = rng.choice(list("abc"), 20_000)
     reference, current = windows(was, now, letters, letters[:4_000])
     found = {
-        m.name: m for m in Drift(columns=("x",)).evaluate(CheckContext(current, reference, SCHEMA))
+        m.name: m
+        for m in Drift(columns=("x",)).evaluate(
+            CheckContext(current=current, reference=reference, schema=SCHEMA)
+        )
     }
     exact = ss.ks_2samp(was, now).statistic
     assert exact - 1e-3 <= found["ks"].value <= exact + 1e-12
@@ -110,7 +113,10 @@ def test_categorical_distances_of_profiles_are_those_of_the_values():
     x = np.zeros(9_000)
     reference, current = windows(x, x[:2_000], was, now)
     found = {
-        m.name: m for m in Drift(columns=("c",)).evaluate(CheckContext(current, reference, SCHEMA))
+        m.name: m
+        for m in Drift(columns=("c",)).evaluate(
+            CheckContext(current=current, reference=reference, schema=SCHEMA)
+        )
     }
     p, q = ([int(np.sum(side == name)) for name in "abcde"] for side in (was, now))
     theirs = ss.chi2_contingency([p, q], correction=False)

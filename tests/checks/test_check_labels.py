@@ -19,7 +19,7 @@ HOUR = 3_600_000_000
 def labelled(hours: list[float], corrected: int = 0, contradicting: int = 0) -> LabelledRows:
     places = np.arange(len(hours))
     return LabelledRows(
-        Batch(len(hours), {}),
+        Batch(rows=len(hours), columns={}),
         (np.array(hours) * HOUR).astype(np.int64),
         places < corrected,
         places < contradicting,
@@ -62,15 +62,17 @@ def test_a_delay_is_close_to_exact(hours):
     """Whatever the delay from a minute to years: within 4.5%."""
     late = LabelCollector.zero(None)
     late.label(labelled([hours] * 5))
-    assert measured(late, Scores(5, 5))["delay"].value == pytest.approx(hours, rel=0.045)
+    assert measured(late, Scores(rows=5, labelled=5))["delay"].value == pytest.approx(
+        hours, rel=0.045
+    )
 
 
 def test_what_can_not_be_had_has_a_reason():
     """No predictions, no labels, labels in the records alone: no value and why."""
     for late, scores, coverage in (
         (None, Scores(), None),
-        (LabelCollector.zero(None), Scores(10, 0), 0.0),
-        (None, Scores(10, 10), 1.0),
+        (LabelCollector.zero(None), Scores(rows=10, labelled=0), 0.0),
+        (None, Scores(rows=10, labelled=10), 1.0),
     ):
         found = measured(late, scores)
         assert found["coverage"].value == coverage

@@ -55,8 +55,8 @@ def test_few_rows_do_not_page():
 
 def test_a_column_that_is_gone_is_all_missing():
     """A column of the reference that the window has not at all is missing in every row."""
-    reference = Window(100, {"x": column("x", [1.0, 2.0] * 50)})
-    found = {m.name: m for m in MISSING.evaluate(context(Window(80), reference))}
+    reference = Window(rows=100, columns={"x": column("x", [1.0, 2.0] * 50)})
+    found = {m.name: m for m in MISSING.evaluate(context(Window(rows=80), reference))}
     assert found["missing_rate"].value == 1
     assert found["missing_rate"].reason == "the window has no such column"
     assert severity(MISSING, found["missing_increase"]) == "critical"
@@ -72,7 +72,7 @@ def test_without_a_reference_there_is_a_rate_and_no_increase():
 
 def test_values_of_another_type_are_invalid():
     """A tenth of the values that are text in a numeric column is a ticket."""
-    window = Window(1_000, {"x": numeric("x", holed(1_000, 100), invalid=100)})
+    window = Window(rows=1_000, columns={"x": numeric("x", holed(1_000, 100), invalid=100)})
     found = {m.name: m for m in MISSING.evaluate(context(window, window))}
     assert found["invalid_rate"].value == 0.1
     assert severity(MISSING, found["invalid_rate"]) == "warning"
@@ -101,7 +101,7 @@ def test_a_rare_value_that_did_not_occur_is_no_constant_column():
 
 def test_the_label_is_left_out():
     """Labels come late; that they are missing is no fault of the log."""
-    window = Window(2, {"x": column("x", [1.0, 2.0]), "y": column("y", [None, None])})
+    window = Window(rows=2, columns={"x": column("x", [1.0, 2.0]), "y": column("y", [None, None])})
     assert {m.labels["column"] for m in MISSING.evaluate(context(window, None, label=LABEL))} == {
         "x"
     }

@@ -144,7 +144,9 @@ def test_rows_in_another_order_or_in_parts_are_the_same(check):
     measured.
     """
     spec = ProfileSpec(
-        {name: NumericSpec(np.empty(0)) for name in "ab"}, collectors=("sample",), sample_rows=120
+        columns={name: NumericSpec(np.empty(0)) for name in "ab"},
+        collectors=("sample",),
+        sample_rows=120,
     )
     rng = np.random.default_rng(5)
     rows = rng.normal(size=(900, 2))
@@ -154,8 +156,8 @@ def test_rows_in_another_order_or_in_parts_are_the_same(check):
         made = Profile(spec, BUILT_IN)
         made.update(
             Batch(
-                len(places),
-                {n: pa.array(rows[places, i]) for i, n in enumerate("ab")},
+                rows=len(places),
+                columns={n: pa.array(rows[places, i]) for i, n in enumerate("ab")},
                 hashes=hashes[places],
             )
         )
@@ -257,7 +259,7 @@ def test_a_segment_is_a_window_like_any_other(check):
 @pytest.mark.parametrize("check", CHECKS, ids=IDS)
 def test_where_there_is_nothing_to_compare_the_reason_is_told(check):
     """No reference, no sample on a side, no column in common, too few rows: no value, and why."""
-    bare = Window(50)
+    bare = Window(rows=50)
     for current, reference, reason in (
         (SAME, None, "no reference"),
         (bare, REFERENCE, "no sample of the window"),

@@ -301,7 +301,9 @@ def test_the_divergence_of_given_histograms_is_tensorflow_data_validations():
     def side(buckets, end):
         cells = np.zeros(2 * len(buckets) + 3, dtype=np.int64)
         cells[2:-1:2] = np.round(np.array(buckets) * 1e6)
-        return stats.Side(np.linspace(0, end, len(buckets) + 1), cells, 0, end)
+        return stats.Side(
+            edges=np.linspace(0, end, len(buckets) + 1), counts=cells, minimum=0, maximum=end
+        )
 
     found = stats.aligned_divergence(side(was, 82.0), side(now, 62.0))
     assert found == pytest.approx(TFDV["skewed"], rel=1e-6)
@@ -471,8 +473,8 @@ def test_what_cannot_be_compared_says_why():
     ]
     for now, was, reason in cases:
         windows = (
-            Window(150, {"x": now} if now else {}),
-            None if was is None else Window(150, {"x": was}),
+            Window(rows=150, columns={"x": now} if now else {}),
+            None if was is None else Window(rows=150, columns={"x": was}),
         )
         (found,) = OtherTool(like="azure").evaluate(context(*windows))
         assert (found.value, found.reason) == (None, reason)

@@ -72,7 +72,9 @@ def test_regression_metrics_are_those_of_the_rows():
 def test_multiclass_metrics_are_macro_averages():
     """Accuracy and the macro averages come from the counts of label and prediction."""
     scores = Scores(
-        100, 100, {("a", "a"): 40, ("a", "b"): 10, ("b", "b"): 20, ("c", "b"): 10, ("c", "c"): 20}
+        rows=100,
+        labelled=100,
+        confusion={("a", "a"): 40, ("a", "b"): 10, ("b", "b"): 20, ("c", "b"): 10, ("c", "c"): 20},
     )
     found = measured(scores)
     assert found["accuracy"].value == 0.8
@@ -143,7 +145,10 @@ def test_the_headline_can_be_chosen():
 
 def test_a_perfect_reference_leaves_room_for_doubt():
     """An accuracy of 1 on few reference rows is not taken as certain."""
-    now, was = Scores(100, 100, {("a", "a"): 95, ("b", "a"): 5}), Scores(20, 20, {("a", "a"): 20})
+    now, was = (
+        Scores(rows=100, labelled=100, confusion={("a", "a"): 95, ("b", "a"): 5}),
+        Scores(rows=20, labelled=20, confusion={("a", "a"): 20}),
+    )
     drop = measured(now, was, task=Task.MULTICLASS)["drop"]
     assert drop.value == pytest.approx(0.05)
     assert drop.interval[0] < 0
@@ -154,7 +159,7 @@ def test_what_is_undefined_has_a_reason():
     not zeros.
     """
     assert measured(Scores(rows=500))["accuracy"].reason == "no labelled rows"
-    decided = Scores(100, 100, {("1", "0"): 5, ("0", "0"): 95})
+    decided = Scores(rows=100, labelled=100, confusion={("1", "0"): 5, ("0", "0"): 95})
     found = measured(decided)
     assert found["precision"].reason == "nothing was predicted positive"
     assert found["log_loss"].reason == "no labelled rows with a score"
@@ -163,7 +168,9 @@ def test_what_is_undefined_has_a_reason():
     assert found["drop"].reason.startswith("the reference has no accuracy")
     few = measured(binary_scores([1] * 9 + [0] * 50, np.linspace(0.9, 0.1, 59)))
     assert few["roc_auc"].reason == "needs 10 positive and negative labels: 9 and 50"
-    flat = measured(Scores(50, 50, regression=RegressionSums(n=50, e=5, abs_e=5, e2=5, e4=5)))
+    flat = measured(
+        Scores(rows=50, labelled=50, regression=RegressionSums(n=50, e=5, abs_e=5, e2=5, e4=5))
+    )
     assert flat["r2"].reason == "all labels are the same"
 
 

@@ -99,7 +99,7 @@ def test_an_owners_limit_needs_no_reference_and_allows_nothing():
 
 def test_without_a_grid_a_row_is_outside_once():
     """Where no edge tells the rows apart, all of them may be outside, and not more than all."""
-    current = Window(90, {"x": numeric("x", [1.0, 2.0, 3.0] * 30, np.empty(0))})
+    current = Window(rows=90, columns={"x": numeric("x", [1.0, 2.0, 3.0] * 30, np.empty(0))})
     found = {
         m.name: m
         for m in OutsideRange(limits={"x": {"low": 1.5, "high": 2.5}}).evaluate(context(current))
@@ -132,17 +132,17 @@ def test_a_redacted_column_shows_no_extremes():
 def test_what_has_no_range_says_why():
     """Categories, absent columns and absent references are reasons."""
     words, number = (
-        Window(2, {"x": categorical("x", ["a", "b"])}),
-        Window(3, {"x": numeric("x", [1.0, 2.0, 3.0])}),
+        Window(rows=2, columns={"x": categorical("x", ["a", "b"])}),
+        Window(rows=3, columns={"x": numeric("x", [1.0, 2.0, 3.0])}),
     )
     assert list(RANGE.evaluate(context(words, words))) == []
     for check, current, reference, reason in [
         (OutsideRange(columns=("x",)), words, number, "not a numeric column"),
-        (OutsideRange(columns=("x",)), Window(2), number, "the window has no such column"),
+        (OutsideRange(columns=("x",)), Window(rows=2), number, "the window has no such column"),
         (RANGE, number, None, "no reference yet"),
         (
             RANGE,
-            Window(1, {"x": numeric("x", [None], edges_of([1.0]))}),
+            Window(rows=1, columns={"x": numeric("x", [None], edges_of([1.0]))}),
             number,
             "no values in the window",
         ),

@@ -19,13 +19,15 @@ DAY = timedelta(days=1)
 def volume(rows, past, length=DAY):
     found = {
         m.name: m
-        for m in VOLUME.evaluate(context(Window(rows, start=START, end=START + length), None, past))
+        for m in VOLUME.evaluate(
+            context(Window(rows=rows, start=START, end=START + length), None, past)
+        )
     }
     return found["rows_ratio"]
 
 
 def age(last_seen, check=FRESHNESS, rows=0):
-    window = Window(rows, start=START, end=START + HOUR, last_seen=last_seen)
+    window = Window(rows=rows, start=START, end=START + HOUR, last_seen=last_seen)
     return {m.name: m for m in check.evaluate(context(window))}
 
 
@@ -35,7 +37,7 @@ def counts(seed, mean, k, n):
 
 def test_the_rows_are_measured_from_the_first_window_on():
     """Rows have no rule, and are there so that history grows."""
-    [rows, ratio] = VOLUME.evaluate(context(Window(7, start=START, end=START + HOUR)))
+    [rows, ratio] = VOLUME.evaluate(context(Window(rows=7, start=START, end=START + HOUR)))
     assert (rows.name, rows.value, rows.name in VOLUME.default_rules) == ("rows", 7, False)
     assert (ratio.value, ratio.reason) == (None, "learning: 0 of 8 earlier windows")
 
@@ -102,7 +104,7 @@ def test_the_night_is_compared_with_nights():
     busy = [100 if (START - HOUR * (96 - n)).hour in range(8, 20) else 10 for n in range(96)]
     found = volume(100, pasts(busy))
     assert found.detail["rows_expected"] == 100
-    night = Window(10, start=START + 15 * HOUR, end=START + 16 * HOUR)
+    night = Window(rows=10, start=START + 15 * HOUR, end=START + 16 * HOUR)
     [_, at_night] = VOLUME.evaluate(context(night, None, pasts(busy)))
     assert at_night.detail["rows_expected"] == 10
 
@@ -113,7 +115,7 @@ def test_sundays_are_compared_with_sundays():
     sunday = START + timedelta(days=6)
     past = pasts(daily, timedelta(days=1))
     [_, found] = VOLUME.evaluate(
-        context(Window(100, start=sunday, end=sunday + timedelta(days=1)), None, past)
+        context(Window(rows=100, start=sunday, end=sunday + timedelta(days=1)), None, past)
     )
     assert found.value == 1
 
@@ -122,7 +124,7 @@ def test_later_windows_are_no_expectation():
     """A revised old window is not compared with what came after it."""
     late = pasts([10] * 8)
     [_, found] = VOLUME.evaluate(
-        context(Window(10, start=START - 5 * HOUR, end=START - 4 * HOUR), None, late)
+        context(Window(rows=10, start=START - 5 * HOUR, end=START - 4 * HOUR), None, late)
     )
     assert found.reason == "learning: 3 of 8 earlier windows"
 

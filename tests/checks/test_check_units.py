@@ -108,11 +108,13 @@ def test_what_has_no_unit_says_why():
         ),
     ]
     for now, was, reason in cases:
-        reference = None if was is None else Window(150, {"x": was})
-        (found,) = UNITS.evaluate(context(Window(150, {"x": now}), reference))
+        reference = None if was is None else Window(rows=150, columns={"x": was})
+        (found,) = UNITS.evaluate(context(Window(rows=150, columns={"x": now}), reference))
         assert (found.value, found.reason) == (None, reason)
-    assert list(UNITS.evaluate(context(Window(150, {"x": words})))) == []
-    asked = Units(columns=("x", "nowhere")).evaluate(context(Window(150, {"x": words})))
+    assert list(UNITS.evaluate(context(Window(rows=150, columns={"x": words})))) == []
+    asked = Units(columns=("x", "nowhere")).evaluate(
+        context(Window(rows=150, columns={"x": words}))
+    )
     assert [m.reason for m in asked] == ["not a numeric column", "the window has no such column"]
 
 

@@ -286,7 +286,7 @@ def test_mistyped_commands(command):
     ("error", "code", "text"),
     [
         (
-            ConfigError([Problem("x.yaml", 3, 4, "a.b", "wrong")]),
+            ConfigError([Problem(path="x.yaml", line=3, column=4, name="a.b", message="wrong")]),
             2,
             "x.yaml:3:4: a.b: wrong\n1 mistake; nothing was started\n",
         ),

@@ -14,6 +14,7 @@ from driftline.config.document import read_document
 from driftline.config.reference_docs.full import _plugin
 from driftline.config.reference_docs.generate import FOLDER, build_files, load_shipped
 from driftline.config.reference_docs.schema import json_schema
+from driftline.kit.checks import ColumnName
 
 pytestmark = pytest.mark.system
 
@@ -66,14 +67,21 @@ class Lists(Check):
 
     columns: tuple[str, ...]
     """The columns."""
+    keys: list[ColumnName]
+    """The columns of the key."""
+    words: frozenset[str]
+    """The words."""
 
     def evaluate(self, ctx):
         return iter(())
 
 
 def test_a_list_without_a_default_gets_a_list():
-    """The full configuration shows a value of the right shape for it."""
-    assert "  columns: [my-columns]" in list(_plugin(Lists, 0))
+    """The full configuration shows a list for it, of a column of its schema where columns are
+    meant.
+    """
+    values = {line.strip() for line in _plugin(Lists, 0)}
+    assert {"columns: [tenure]", "keys: [tenure]", "words: [my-words]"} <= values
 
 
 def test_every_setting_has_a_sentence(validator):

@@ -67,7 +67,11 @@ class World:
         )
         http = HttpClient(lambda: self.now, allow_private=True, timeout=5)
         for name, sink in self.sinks.items():
-            sink.start(StartContext(name, Quiet(), lambda: self.now, http, render=Renderer()))
+            sink.start(
+                StartContext(
+                    name=name, log=Quiet(), clock=lambda: self.now, http=http, render=Renderer()
+                )
+            )
         self.start()
 
     def start(self):
@@ -75,12 +79,12 @@ class World:
             outbox.recover_unfinished(connection, self.now)
         self.workers = [
             SinkWorker(
-                name,
-                sink,
-                self.store,
-                lambda: self.now,
-                Random(3),
-                self.reports.append,
+                name=name,
+                sink=sink,
+                store=self.store,
+                clock=lambda: self.now,
+                rng=Random(3),
+                report=self.reports.append,
                 policy=DeliveryPolicy(overdue=20),
             )
             for name, sink in self.sinks.items()

@@ -35,14 +35,14 @@ def test_nothing_is_sent_by_a_leader_that_was_deposed(postgres, monkeypatch):
             sink = Slack(webhook_url=Secret("${env:A}", receiver.url))
             sink.start(
                 StartContext(
-                    "chat",
-                    Quiet(),
-                    lambda: NOW,
-                    HttpClient(lambda: NOW, allow_private=True, permit=permit),
+                    name="chat",
+                    log=Quiet(),
+                    clock=lambda: NOW,
+                    http=HttpClient(lambda: NOW, allow_private=True, permit=permit),
                     render=Renderer(),
                 )
             )
-            return SinkWorker("chat", sink, store, lambda: NOW, Random(3))
+            return SinkWorker(name="chat", sink=sink, store=store, clock=lambda: NOW, rng=Random(3))
 
         def deposed_now() -> None:
             made.append(open_store(url))

@@ -7,6 +7,7 @@ from contextlib import suppress
 import pytest
 
 from driftline import Rejected
+from driftline.delivery.network.address import resolve
 from driftline.delivery.network.dial import Dial
 from driftline.delivery.network.fence import Fence
 
@@ -26,6 +27,11 @@ def connect(*places, family=socket.AF_INET) -> list[bool]:
             made.connect(place)
             done[turn] = True
     return done
+
+
+def one_public(host: str, port: int) -> list[str]:
+    """The addresses of a host, as if 127.0.0.1 were a public one."""
+    return ["93.184.216.34"] if host == "127.0.0.1" else resolve(host, port)
 
 
 def fenced(*places, family=socket.AF_INET) -> None:
@@ -73,12 +79,12 @@ def test_nothing_follows_a_refusal(place):
     """A name that leads inside and outside is refused as a whole: what is allowed is not tried
     instead.
     """
-    with pytest.raises(Rejected, match=r"10\.0\.0\.1"), Fence(Dial(allow_private={"127.0.0.1"}))():
+    with pytest.raises(Rejected, match=r"10\.0\.0\.1"), Fence(Dial(resolve=one_public))():
         assert connect(place, ("10.0.0.1", 9), place) == [True, False, False]
 
 
 def test_what_is_allowed_is_not_in_the_way(place):
-    """All, or by name."""
-    for allowed in (True, {"127.0.0.1"}):
-        with Fence(Dial(allow_private=allowed))():
+    """Private addresses where the settings allow them, and public ones."""
+    for dial in (Dial(allow_private=True), Dial(resolve=one_public)):
+        with Fence(dial)():
             assert connect(place) == [True]

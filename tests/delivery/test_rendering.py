@@ -2,6 +2,7 @@
 operator's own.
 """
 
+import json
 import re
 from html.parser import HTMLParser
 
@@ -12,6 +13,7 @@ from jinja2 import TemplateError
 from driftline.delivery.rendering.markup import DIALECTS, Safe
 from driftline.delivery.rendering.renderer import Renderer
 from driftline.delivery.rendering.sandbox import Sandbox
+from driftline.state.notification_json import dump_notification, parse_notification
 from driftline.testing import FakeLog, notification
 from driftline.types.model import Decision
 
@@ -156,11 +158,33 @@ def test_what_is_known_and_what_to_do_are_told_apart():
         "cost so far": "€ 1,200",
         "decision": "roll back",
     }
-    message = Renderer()(notification(facts=facts), "html")
+    message = Renderer()(notification(facts=facts, own_facts=frozenset({"why"})), "html")
     assert message.known == "<b>cost so far</b>: € 1,200"
     assert "<b>Decision</b>: roll back" in message.todo
     assert '<a href="https://wiki.example/x?a=%3Cb%3E">' in message.todo
     assert "driftline explain churn-1" in message.todo
+
+
+def test_the_name_of_a_fact_does_not_make_it_driftlines_own():
+    """A plugin's fact is shown and counts nothing, whatever it is called."""
+    message = Renderer()(notification(facts={"alerts in all": "900"}))
+    assert message.known == "alerts in all: 900"
+    assert message.list_findings(2000).count("\n") == 0
+
+
+def test_a_stored_message_reads_the_same_and_one_of_an_earlier_version_too():
+    """The earlier version stored the sentences only, in the public facts."""
+    told = LIVES["many"]
+    stored = json.loads(dump_notification(told))
+    new_fields = ("reason_text", "alert_count", "own_facts")
+    earlier = {name: value for name, value in stored.items() if name not in new_fields}
+    assert len(earlier) == len(stored) - len(new_fields)
+    for document in (stored, earlier):
+        read = parse_notification(json.dumps(document))
+        assert read.reason_text == "first alert"
+        read_message, message = Renderer()(read), Renderer()(told)
+        assert read_message.known == message.known
+        assert read_message.list_findings(200) == message.list_findings(200)
 
 
 def test_only_numbers_of_windows_are_said_to_come_out_again():

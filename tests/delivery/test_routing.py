@@ -26,11 +26,13 @@ TREE = {
         {"match": {"model": ["churn*", "fraud"]}},
     ],
 }
-DRIFT = RoutingSubject("churn-eu", Severity.WARNING, frozenset({"drift"}))
+DRIFT = RoutingSubject(model="churn-eu", severity=Severity.WARNING, families=frozenset({"drift"}))
 
 
 def routing(tree=TREE, notify=None) -> Routing:
-    return Routing(RouteConfig.model_validate(tree), "churn-eu", {}, notify, EVERY)
+    return Routing(
+        tree=RouteConfig.model_validate(tree), model="churn-eu", tags={}, notify=notify, sinks=EVERY
+    )
 
 
 @pytest.mark.parametrize(

@@ -24,12 +24,12 @@ class Desk:
         self.store = open_store(url or databases.fresh())
         self.sink, self.reports, self.now = sink, [], NOW
         self.worker = SinkWorker(
-            "chat",
-            sink,
-            self.store,
-            lambda: self.now,
-            Random(7),
-            self.reports.append,
+            name="chat",
+            sink=sink,
+            store=self.store,
+            clock=lambda: self.now,
+            rng=Random(7),
+            report=self.reports.append,
             policy=DeliveryPolicy(**policy),
         )
 
@@ -266,7 +266,9 @@ def test_killed_while_sending_is_sent_again_under_the_same_id():
 def test_the_thread_delivers_drains_and_stops(tmp_path):
     """Started, it sends what is written and woken for; stop is safe without start and twice."""
     desk = Desk(Scripted.made(), databases.of(tmp_path))
-    idle = SinkWorker("other", Scripted.made(), desk.store, lambda: NOW, Random(1))
+    idle = SinkWorker(
+        name="other", sink=Scripted.made(), store=desk.store, clock=lambda: NOW, rng=Random(1)
+    )
     assert idle.stop()
     assert idle.stop()
     desk.worker.start()

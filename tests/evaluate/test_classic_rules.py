@@ -260,12 +260,15 @@ class Numbers(Check):
             ("b", 5.0, 0.006, 100),
             ("c", 5.0, 1e-9, 3),
         ):
-            yield Measurement(value, {"column": name}, "level", rows, p_value=p)
+            yield Measurement(value, {"column": name}, name="level", rows=rows, p_value=p)
 
 
 def judged(rule, history=()):
     plan = CheckPlan(
-        "numbers", Numbers(), (rule.model_copy(update={"measurement": "level"}),), min_rows=10
+        name="numbers",
+        check=Numbers(),
+        rules=(rule.model_copy(update={"measurement": "level"}),),
+        min_rows=10,
     )
     current = window(x=[1.0, 2.0])
     asked = []

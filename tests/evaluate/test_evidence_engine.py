@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
-from driftline.evaluate.evidence.baseline import DAY, Baseline
+from driftline.evaluate.evidence.baseline import Baseline
 from driftline.evaluate.evidence.observation import Observation
 from driftline.evaluate.evidence.outcome import judge_window
 from driftline.evaluate.evidence.trail import TRACE, Stream
@@ -204,9 +204,13 @@ def test_a_window_that_is_judged_again_replaces_itself():
     trail = DAILY.make_trail()
     series = draw.normal(0, 1, 60)
     feed(DAILY, series, trail)
-    last = trail.newest_before(60 * DAY, trail.columns_of([stream("s0")]))
-    judge_window(trail, 50 * DAY, [Observation(stream=stream("s0"), level=0.25, size=0.25)], DAILY)
-    assert trail.window_before(51 * DAY, trail.columns_of([stream("s0")]))["level"][0] == 0.25
+    last = trail.newest_before(60 * DAY_MICROS, trail.columns_of([stream("s0")]))
+    judge_window(
+        trail, 50 * DAY_MICROS, [Observation(stream=stream("s0"), level=0.25, size=0.25)], DAILY
+    )
+    assert (
+        trail.window_before(51 * DAY_MICROS, trail.columns_of([stream("s0")]))["level"][0] == 0.25
+    )
     assert (
         trail.newest_before(60 * DAY_MICROS, trail.columns_of([stream("s0")])).tobytes()
         == last.tobytes()
@@ -255,4 +259,4 @@ def test_hourly_windows_learn_for_two_weeks_and_daily_ones_for_four():
     assert DAILY.min_windows == 28
     assert AlarmPolicy(7 * DAY_MICROS).min_windows == 20
     assert DAILY.alarm_threshold == pytest.approx(365.25)
-    assert AlarmPolicy(DAY // 24, 2.0).alarm_threshold == pytest.approx(365.25 / 2)
+    assert AlarmPolicy(DAY_MICROS // 24, 2.0).alarm_threshold == pytest.approx(365.25 / 2)

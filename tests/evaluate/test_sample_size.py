@@ -34,12 +34,16 @@ def verdicts(rows, effect, seed):
         value = days[day] + noise[day] + (effect if day >= BEGIN else 0.0)
         wide = 1.96 / math.sqrt(rows)
         measurement = Measurement(
-            value, {"column": "x"}, "mean_shift", rows, (value - wide, value + wide)
+            value,
+            {"column": "x"},
+            name="mean_shift",
+            rows=rows,
+            interval=(value - wide, value + wide),
         )
         row = JudgedMeasurement(
             check="drift",
             measurement=measurement,
-            judgement=Judgement(RULE.judge_without_past(measurement).verdict),
+            judgement=Judgement(verdict=RULE.judge_without_past(measurement).verdict),
             rows=rows,
             past_rule=RULE,
         )

@@ -31,15 +31,17 @@ def row(
 ):
     return JudgedMeasurement(
         check="drift",
-        measurement=Measurement(0.1, {"column": column}, "psi"),
-        judgement=Judgement(Verdict(verdict), reason=reason) if verdict else None,
+        measurement=Measurement(0.1, {"column": column}, name="psi"),
+        judgement=Judgement(verdict=Verdict(verdict), reason=reason) if verdict else None,
         rows=rows,
         lacks_data=lacks_data,
     )
 
 
 def seen(rows, length=DAY):
-    return blindness_fact(DueWindow(WindowKey("m", 0, "", ""), length, 20, 0), "drift", rows)
+    return blindness_fact(
+        DueWindow(key=WindowKey("m", 0, "", ""), end=length, rows=20, revision=0), "drift", rows
+    )
 
 
 def test_it_is_told_when_nothing_can_be_told():
@@ -98,8 +100,8 @@ def test_what_is_judged_by_its_past_is_blind_where_no_warning_would_be_seen(
     """
     measured = JudgedMeasurement(
         check="drift",
-        measurement=Measurement(0.02, {"column": "age"}, "mean_shift", unit="sd"),
-        judgement=Judgement(Verdict.UNSURE),
+        measurement=Measurement(0.02, {"column": "age"}, name="mean_shift", unit="sd"),
+        judgement=Judgement(verdict=Verdict.UNSURE),
         rows=800,
         past_rule=MEAN,
     )
@@ -108,7 +110,6 @@ def test_what_is_judged_by_its_past_is_blind_where_no_warning_would_be_seen(
         MEAN,
         StreamOutcome(windows=28, missing_windows=missing, sd=0.3, detectable_effect=visible),
         trace=b"",
-        previous_start=0,
     )
     assert (found.verdict, found.lacks_data) == ("unsure", blind)
     if not missing:
@@ -138,7 +139,10 @@ def test_what_lacks_rows_by_rule(value, rows, rule, blind):
         interval=None if value is None else (0.0, value + 0.05),
     )
     plan = CheckPlan(
-        "own", Missing(), (rule.model_copy(update={"measurement": "missing_rate"}),), min_rows=30
+        name="own",
+        check=Missing(),
+        rules=(rule.model_copy(update={"measurement": "missing_rate"}),),
+        min_rows=30,
     )
     [found] = run_check(plan, context(window(x=[1.0] * 50)), lambda plan, ctx: [number])
     assert found.lacks_data is blind

@@ -37,7 +37,7 @@ def test_the_check_works():
     exec(block("python"), space)
     [kind] = space["register_checks"]()
     column = driftline.CategoricalColumn(
-        "churned", rows=4, nulls=0, invalid=0, counts={"0": 3, "1": 1}, other=0, distinct=2
+        name="churned", rows=4, nulls=0, invalid=0, counts={"0": 3, "1": 1}, other=0, distinct=2
     )
     window = driftline.Window(rows=4, columns={"churned": column})
     [share] = kind().evaluate(

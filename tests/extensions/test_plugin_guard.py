@@ -128,7 +128,7 @@ def test_measurements_become_plain_numbers(guard):
     item = Measurement(
         np.float32(0.5),
         {"column": "a"},
-        "x",
+        name="x",
         rows=np.int64(7),
         interval=(np.float64(0), 1),
         was=1,
@@ -166,7 +166,10 @@ def test_measurements_become_plain_numbers(guard):
         ([Measurement(1.0, was=NAN)], "was is nan"),
         ([Measurement(1.0, decision="panic")], "a decision is one of retrain, roll_back, promote"),
         ([Measurement(1.0, detail={"mean": NAN})], "detail 'mean' is nan"),
-        ([Measurement(1.0, {"a": "b"}, "x"), Measurement(2.0, {"a": "b"}, "x")], "twice with a=b"),
+        (
+            [Measurement(1.0, {"a": "b"}, name="x"), Measurement(2.0, {"a": "b"}, name="x")],
+            "twice with a=b",
+        ),
     ],
 )
 def test_nonsense_is_told(guard, items, word):

@@ -34,11 +34,11 @@ from driftline.extensions import Registry
 from driftline.profiles.collector import Collector
 from driftline.testing import (
     FakeClock,
+    FakeHttp,
     assert_collector_contract,
     assert_plugin_contract,
     context,
     decode,
-    fake_http,
     notification,
     window,
 )
@@ -181,7 +181,7 @@ def test_the_clock_moves_when_told():
 
 def test_the_network_takes_notes():
     """Requests can be read afterwards; what can't be sent is refused."""
-    http = fake_http()
+    http = FakeHttp()
     http.post("https://a.example", json={"a": 1}, headers={"x": "y"})
     assert (http.posts[0].url, http.posts[0].json, http.posts[0].headers) == (
         "https://a.example",
@@ -269,7 +269,7 @@ def swallow(self: Any, told: Notification) -> None:
         (lambda: broken(Check, **measuring(), cause="weather"), "cause is one of"),
         (lambda: broken(Check, **measuring(), type="Two Words"), "small letters"),
         (lambda: broken(Check, **measuring(Measurement(1.0)), default_rules={"mode": above(warning=1)}), "default_rules names 'mode', .* evaluate yields made"),
-        (lambda: broken(Check, **measuring(Measurement(1.0, {}, "size")), wordings={"sizes": Wording(noun="size")}), "wordings names 'sizes', .* evaluate yields size"),
+        (lambda: broken(Check, **measuring(Measurement(1.0, {}, name="size")), wordings={"sizes": Wording(noun="size")}), "wordings names 'sizes', .* evaluate yields size"),
         (lambda: broken(Check, **measuring(), __doc__=" "), "needs a docstring"),
         (lambda: broken(Check, **measuring(), __annotations__={"bare": int}, bare=1), "bare: needs a sentence"),
         (lambda: broken(Check, **measuring(), stop=lambda self: 1 / 0), "division by zero"),

@@ -74,10 +74,10 @@ class Shelf(Source):
     def discover(self, ctx):
         for name, (version, begun, content) in self.objects.items():
             yield LogObject(
-                name,
-                f"{version}",
-                len(content),
-                NOW - timedelta(hours=1),
+                uri=name,
+                version=f"{version}",
+                size=len(content),
+                modified=NOW - timedelta(hours=1),
                 grows=True,
                 lineage=f"{begun}",
             )

@@ -10,8 +10,18 @@ from driftline.types.model import LogObject
 from driftline.types.records import DONE, GONE, QUARANTINED, WAITING, LedgerEntry
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
-OBJECT = LogObject("file:///a.jsonl", "v1", 100, NOW, grows=True)
-TAKEN = LedgerEntry(1, OBJECT.uri, "v1", 100, DONE, 100, 7, "spec", 0)
+OBJECT = LogObject(uri="file:///a.jsonl", version="v1", size=100, modified=NOW, grows=True)
+TAKEN = LedgerEntry(
+    id=1,
+    uri=OBJECT.uri,
+    version="v1",
+    size=100,
+    state=DONE,
+    offset=100,
+    rows=7,
+    spec_digest="spec",
+    attempts=0,
+)
 
 
 def test_what_is_new_is_read_from_the_start():

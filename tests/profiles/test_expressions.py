@@ -35,7 +35,7 @@ def batch(**columns: list) -> Batch:
         else to_categorical(pa.array(values, pa.string()))[0]
         for name, values in columns.items()
     }
-    return Batch(rows, cast, events=np.arange(rows))
+    return Batch(rows=rows, columns=cast, events=np.arange(rows))
 
 
 def spec(*texts: str) -> ProfileSpec:
@@ -43,7 +43,7 @@ def spec(*texts: str) -> ProfileSpec:
         name: NumericSpec(np.empty(0)) if kind is Kind.NUMERIC else CategorySpec()
         for name, kind in KINDS.items()
     }
-    return ProfileSpec(grids, collectors=("expressions",), options={"expressions": texts})
+    return ProfileSpec(columns=grids, collectors=("expressions",), options={"expressions": texts})
 
 
 def tally(text: str, *batches: Batch):

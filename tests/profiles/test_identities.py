@@ -30,7 +30,7 @@ def batch(ids, numbers=None, words=None):
         columns["number"] = pa.array(numbers, pa.float64())
     if words is not None:
         columns["word"] = to_categorical(pa.array(words, pa.string()))[0]
-    return Batch(len(ids), columns, hashes=hash_strings(pa.array(ids, pa.string())))
+    return Batch(rows=len(ids), columns=columns, hashes=hash_strings(pa.array(ids, pa.string())))
 
 
 def collected(*batches):

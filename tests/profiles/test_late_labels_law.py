@@ -24,7 +24,9 @@ def labelled(rows: list[tuple]) -> LabelledRows:
         if name in ("p", "s", "y")
     }
     none = np.zeros(len(known), bool)
-    return LabelledRows(Batch(len(known), columns), np.zeros(len(known), np.int64), none, none)
+    return LabelledRows(
+        Batch(rows=len(known), columns=columns), np.zeros(len(known), np.int64), none, none
+    )
 
 
 @settings(max_examples=60, deadline=None)

@@ -65,7 +65,13 @@ def batch(rows: list[tuple], first: int = 0) -> Batch:
         "s": pa.array(s, pa.float64()),
         "y": text(y),
     }
-    return Batch(len(rows), columns, {}, np.arange(first, first + len(rows)), hash_strings(ids))
+    return Batch(
+        rows=len(rows),
+        columns=columns,
+        invalid={},
+        events=np.arange(first, first + len(rows)),
+        hashes=hash_strings(ids),
+    )
 
 
 def profile(*batches: Batch) -> Profile:
@@ -160,7 +166,7 @@ def test_a_million_strings_stay_within_the_bound():
     made = Profile(small, BUILT_IN)
     for part in range(20):
         names = pa.array([f"{part}-{n}" for n in range(5000)] + ["known"]).dictionary_encode()
-        made.update(Batch(5001, {"c": names}, events=np.zeros(5001, np.int64)))
+        made.update(Batch(rows=5001, columns={"c": names}, events=np.zeros(5001, np.int64)))
     column = made.window().columns["c"]
     assert column.counts["known"] == 20
     assert len(column.counts) <= 10_001
@@ -178,7 +184,7 @@ def test_overflowing_categories_merge_to_the_same_bytes_in_any_order():
         names = pa.array(
             [str(n) for n in range(part * 6000, part * 6000 + 9000)]
         ).dictionary_encode()
-        made.update(Batch(9000, {"c": names}, events=np.zeros(9000, np.int64)))
+        made.update(Batch(rows=9000, columns={"c": names}, events=np.zeros(9000, np.int64)))
         parts.append(made.to_bytes())
     results = set()
     for order in ((0, 1, 2), (2, 1, 0), (1, 0, 2)):

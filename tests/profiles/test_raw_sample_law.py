@@ -173,7 +173,7 @@ def test_the_collector_keeps_its_contract():
     """The laws of collectors hold, also where there is nothing to sample."""
     assert_collector_contract(RawSampleCollector)
     spec = ProfileSpec(
-        {"number": SampledSpec(), "word": CategorySpec(("a",))}, collectors=("raw_sample",)
+        columns={"number": SampledSpec(), "word": CategorySpec(("a",))}, collectors=("raw_sample",)
     )
     assert_collector_contract(RawSampleCollector, spec)
 
@@ -182,7 +182,7 @@ def test_another_dimension_is_another_spec():
     """Samples of vectors of two dimensions never merge; a spec without vectors has the digest it
     always had.
     """
-    specs = [ProfileSpec({"e": SampledSpec(size)}) for size in (0, 3, 4)]
+    specs = [ProfileSpec(columns={"e": SampledSpec(size)}) for size in (0, 3, 4)]
     assert len({spec.digest for spec in specs}) == 3
     assert [ProfileSpec.from_bytes(spec.to_bytes()) for spec in specs] == specs
-    assert ProfileSpec({"c": CategorySpec(("a", "b"))}).digest == "245ebecfeb3936f1"
+    assert ProfileSpec(columns={"c": CategorySpec(("a", "b"))}).digest == "245ebecfeb3936f1"

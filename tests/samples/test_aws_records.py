@@ -172,14 +172,19 @@ def read(path: Path, form: Format) -> list[dict[str, Any]]:
     """All rows below a path, as the agent reads them; every record must be one."""
     source = Local(path=str(path))
     job = Job(
-        source=source, formats={"": form}, schema=Schema(), spec=ProfileSpec({}), length=1, latest=0
+        source=source,
+        formats={"": form},
+        schema=Schema(),
+        spec=ProfileSpec(columns={}),
+        length=1,
+        latest=0,
     )
     rows: list[dict[str, Any]] = []
     for obj in discover_objects(job, DiscoverContext(now=datetime(2026, 1, 1, tzinfo=UTC))):
         decoding = Decoding(uri=obj.uri, open_reference=source.open_reference)
         rows += [
             row
-            for batch in decode_records(job, Work(obj, 0, True), decoding)
+            for batch in decode_records(job, Work(object=obj, start=0, is_complete=True), decoding)
             for row in batch.to_pylist()
         ]
         assert decoding.rejected == 0, decoding.samples

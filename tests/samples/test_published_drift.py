@@ -87,7 +87,9 @@ def window(batch: Batch, spec: ProfileSpec) -> Window:
 def measure(
     check: Check, now: Window, was: Window, kinds: dict[str, Kind]
 ) -> dict[tuple[str, str], Measurement]:
-    found = check.evaluate(CheckContext(now, was, schema_of(kinds), lambda *_: []))
+    found = check.evaluate(
+        CheckContext(current=now, reference=was, schema=schema_of(kinds), history=lambda *_: [])
+    )
     return {(m.name, m.labels["column"]): m for m in found}
 
 

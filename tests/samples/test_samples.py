@@ -218,11 +218,18 @@ def read(name: str) -> list[dict[str, Any]]:
     }[how]
     source = Local(path=str(SAMPLES / FILES[name][0]))
     job = Job(
-        source=source, formats={"": form}, schema=Schema(), spec=ProfileSpec({}), length=1, latest=0
+        source=source,
+        formats={"": form},
+        schema=Schema(),
+        spec=ProfileSpec(columns={}),
+        length=1,
+        latest=0,
     )
     rows: list[dict[str, Any]] = []
     for obj in source.discover(DiscoverContext(now=datetime(2026, 1, 1, tzinfo=UTC))):
-        for batch in decode_records(job, Work(obj, 0, True), Decoding(uri=obj.uri, fields=None)):
+        for batch in decode_records(
+            job, Work(object=obj, start=0, is_complete=True), Decoding(uri=obj.uri, fields=None)
+        ):
             rows += batch.to_pylist()
     return rows
 

@@ -56,7 +56,9 @@ class Kept:
         http = HttpClient(lambda: START, allow_private=True, timeout=5)
         given = {"render": Renderer(), "find_earlier_result": lambda told: self.kept}
         given |= {"chart": lambda told: chart, "chart_url": lambda told: url if chart else None}
-        self.sink.start(StartContext("test", FakeLog(), lambda: START, http, **given))
+        self.sink.start(
+            StartContext(name="test", log=FakeLog(), clock=lambda: START, http=http, **given)
+        )
 
     def send(self, case, **changes):
         self.kept = self.sink.send(LIVES[case].model_copy(update=changes)) or self.kept
@@ -284,6 +286,10 @@ def test_opsgenie_in_europe_and_tests():
             posts.append(url)
 
     sink = Opsgenie(api_key=Secret("${env:X}", "k"), region="eu")
-    sink.start(StartContext("test", FakeLog(), lambda: START, Notes(), render=Renderer()))
+    sink.start(
+        StartContext(
+            name="test", log=FakeLog(), clock=lambda: START, http=Notes(), render=Renderer()
+        )
+    )
     sink.send(LIVES["opened"])
     assert posts == ["https://api.eu.opsgenie.com/v2/alerts"]

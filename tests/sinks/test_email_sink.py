@@ -44,7 +44,7 @@ class Mailer:
             "chart": lambda told: chart,
             "find_earlier_result": lambda told: self.kept,
         }
-        self.sink.start(StartContext("mail", self.log, lambda: START, **outside))
+        self.sink.start(StartContext(name="mail", log=self.log, clock=lambda: START, **outside))
 
     def send(self, case, **changes):
         self.kept = self.sink.send(LIVES[case].model_copy(update=changes)) or self.kept

@@ -20,7 +20,7 @@ LIVES = lives()
 
 def started(folder, **options) -> File:
     sink = File(path="told.jsonl", **options)
-    sink.start(StartContext("file", FakeLog(), lambda: START, config_folder=folder))
+    sink.start(StartContext(name="file", log=FakeLog(), clock=lambda: START, config_folder=folder))
     return sink
 
 

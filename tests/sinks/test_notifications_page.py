@@ -11,7 +11,7 @@ import pytest
 
 from driftline import Secret
 from driftline.cli.main import main
-from driftline.testing import assert_plugin_contract, fake_http, notification, start_context
+from driftline.testing import FakeHttp, assert_plugin_contract, notification, start_context
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "notifications.md").read_text(
     encoding="utf-8"
@@ -35,7 +35,7 @@ def test_a_sink_of_ones_own_is_short_and_keeps_the_contract(tmp_path, monkeypatc
     spec.loader.exec_module(module)
     sink = module.Team(url=Secret("${env:A}", "https://board.example/x"))
     assert_plugin_contract(sink)
-    http = fake_http()
+    http = FakeHttp()
     sink.start(start_context(http=http))
     sink.send(notification())
     [post] = http.posts

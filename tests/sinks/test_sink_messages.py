@@ -38,11 +38,11 @@ def started(sink, console=None, chart=None):
     http = HttpClient(lambda: START, allow_private=True)
     sink.start(
         StartContext(
-            "test",
-            Quiet(),
-            lambda: START,
-            http,
-            console,
+            name="test",
+            log=Quiet(),
+            clock=lambda: START,
+            http=http,
+            console=console,
             render=Renderer(),
             chart_url=lambda told: chart,
         )

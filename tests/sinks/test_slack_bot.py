@@ -50,7 +50,9 @@ class Bot:
             "chart": lambda told: chart,
             "find_earlier_result": lambda told: self.kept,
         }
-        self.sink.start(StartContext("bot", self.log, lambda: self.now, http, **given))
+        self.sink.start(
+            StartContext(name="bot", log=self.log, clock=lambda: self.now, http=http, **given)
+        )
 
     def send(self, case, **changes):
         self.kept = self.sink.send(LIVES[case].model_copy(update=changes)) or self.kept

@@ -36,7 +36,11 @@ def sent(case, *, now=lambda: START, templates=None, **options):
         secrets = options.pop("secret", Secret("${env:A}", OLD))
         sink = Webhook(url=server.url, secret=secrets, **options)
         http = HttpClient(now, allow_private=True)
-        sink.start(StartContext("hook", FakeLog(), now, http, render=Renderer(templates)))
+        sink.start(
+            StartContext(
+                name="hook", log=FakeLog(), clock=now, http=http, render=Renderer(templates)
+            )
+        )
         sink.send(LIVES[case])
     [request] = server.requests
     assert request.status == 200

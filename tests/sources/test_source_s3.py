@@ -88,7 +88,7 @@ def test_an_empty_page_is_not_the_end(started):
         )
         again = {"Bucket": "b", "Prefix": "", "ContinuationToken": "t"}
         stub.add_response("list_objects_v2", {"IsTruncated": False, "Contents": [entry]}, again)
-        assert listed(source) == [LogObject("s3://b/a", '"1"', 1, NOW)]
+        assert listed(source) == [LogObject(uri="s3://b/a", version='"1"', size=1, modified=NOW)]
 
 
 @pytest.mark.parametrize(("code", "status", "says", "kind", "words"), [
@@ -111,7 +111,7 @@ def test_what_refusals_mean(started, code, status, says, kind, words):
         for _ in range(4):
             stub.add_client_error("get_object", code, says, status)
         with pytest.raises(kind, match=words) as caught:
-            source.open(LogObject("s3://b/p/k", '"1"', 10, NOW)).read()
+            source.open(LogObject(uri="s3://b/p/k", version='"1"', size=10, modified=NOW)).read()
     assert "s3://b/p/k" in str(caught.value)
     assert "secret" not in str(caught.value)
 

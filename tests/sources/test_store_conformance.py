@@ -130,7 +130,9 @@ def test_paging(kind, server, started, proxy, tmp_path, monkeypatch):
     pages = itertools.count(1)
     proxy.fault = lambda asked: full.refusal("throttled", "0") if next(pages) >= 3 else None
     database = open_store(f"sqlite:///{tmp_path}/s.db")
-    job = Job(source=source, formats={}, schema=Schema(), spec=ProfileSpec({}), length=1, latest=1)
+    job = Job(
+        source=source, formats={}, schema=Schema(), spec=ProfileSpec(columns={}), length=1, latest=1
+    )
     with pytest.raises(SourceError):
         list_work(database, "m", job, NOW)
     with database.read() as connection:

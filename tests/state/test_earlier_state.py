@@ -12,12 +12,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner
 from earlier_scene import HOURS, START, write_folder, write_hour
 
 from driftline.agent import composition_root
 from driftline.cli.main import cli
+from driftline.state import incidents, tables
+from driftline.state.factory import open_store
+from driftline.state.measurements import load_bound
+from driftline.state.notification_json import (
+    EARLIER_REASONS,
+    dump_notification,
+    parse_notification,
+)
 from driftline.telemetry.logs import make_log
+from driftline.types.incident import Reason
+from driftline.types.model import Bound, BoundSide
 
 pytestmark = pytest.mark.system
 
@@ -42,6 +53,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         write_hour(tmp_path, hour)
     content = gzip.decompress((STORED / "state.sqlite.gz").read_bytes())
     (tmp_path / "state.db").write_bytes(content)
+    open_store("sqlite:///state.db", base=tmp_path).close()  # it migrates the state
     return tmp_path
 
 
@@ -91,3 +103,45 @@ def test_the_next_tick_continues(folder):
     assert not (folder / "diary.jsonl").exists()
     assert show(folder, "status") == stored("status-next")
     assert show(folder, "incidents", "--all") == stored("incidents-next")
+
+
+def test_the_headline_of_an_earlier_incident_is_its_title(folder):
+    """The earlier version stored no headline beside the title."""
+    store = open_store("sqlite:///state.db", base=folder)
+    with store.read() as connection:
+        rows = incidents.load_incidents(connection)
+    store.close()
+    assert rows
+    assert all(row.headline == row.title for row in rows)
+
+
+def test_the_bound_of_an_earlier_measurement_is_in_its_reason(folder):
+    """The earlier version had no columns for the bound."""
+    store = open_store("sqlite:///state.db", base=folder)
+    c = tables.measurements.c
+    with store.read() as connection:
+        query = sa.select(c.bound_side, c.bound_value, c.reason).where(c.verdict == "changed")
+        rows = connection.execute(query).all()
+    store.close()
+    assert rows
+    assert {row.bound_side for row in rows} == {None}
+    bounds = {load_bound(row.bound_side, row.bound_value, row.reason) for row in rows}
+    assert Bound(BoundSide.ABOVE, 0.2) in bounds, bounds
+
+
+def test_the_reason_of_an_earlier_message_is_read_from_its_sentence(folder):
+    """Later versions up to this one stored the sentence where this one stores a short value."""
+    store = open_store("sqlite:///state.db", base=folder)
+    with store.read() as connection:
+        facts = connection.execute(sa.select(tables.incident_events.c.facts)).scalars().all()
+    store.close()
+    reads = [parse_notification(text) for text in facts]
+    assert {read.reason for read in reads} == {None}, "that version stored none"
+    assert "first alert" in {read.reason_text for read in reads}
+    for sentence, reason in EARLIER_REASONS.items():
+        text = json.dumps({**json.loads(facts[0]), "reason": sentence})
+        read = parse_notification(text)
+        assert read.reason is reason
+        assert json.loads(dump_notification(read))["reason"] == reason.value
+        assert parse_notification(dump_notification(read)).reason is reason
+    assert set(EARLIER_REASONS.values()) == set(Reason)

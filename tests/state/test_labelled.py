@@ -35,12 +35,12 @@ REFERENCE = {
     "digest": "",
     "rows": 0,
 }
-OBJECT = LogObject("a", "1", 1, from_micros(0))
+OBJECT = LogObject(uri="a", version="1", size=1, modified=from_micros(0))
 
 
 def profile(label: bool) -> bytes:
     made = Profile(SPEC, BUILT_IN)
-    batch = Batch(4, {"s": pa.array([0.1, 0.2, 0.8, 0.9])}, events=np.arange(4))
+    batch = Batch(rows=4, columns={"s": pa.array([0.1, 0.2, 0.8, 0.9])}, events=np.arange(4))
     if label:
         batch.columns["y"] = pa.array(["0", "0", "1", "1"]).dictionary_encode()
         none = np.zeros(4, bool)
@@ -58,11 +58,17 @@ def connection():
         ledger.record_outcomes(
             made,
             "m",
-            [ReadOutcome(OBJECT, rows=4, shares=[Share(0, "", "", 4, profile(False))])],
+            [
+                ReadOutcome(
+                    object=OBJECT,
+                    rows=4,
+                    shares=[Share(start=0, version="", segment="", rows=4, profile=profile(False))],
+                )
+            ],
             SPEC.digest,
             HOUR,
         )
-        windows.mark_judged(made, [DueWindow(KEY, HOUR, 4, 0)], None, "")
+        windows.mark_judged(made, [DueWindow(key=KEY, end=HOUR, rows=4, revision=0)], None, "")
         yield made
 
 
@@ -88,7 +94,7 @@ def test_labels_are_counted_once_whatever_becomes_of_the_window(connection):
     assert windows.settle_windows(connection, "m", HOUR, SPEC, BUILT_IN) == 0, (
         "not before it is judged again"
     )
-    windows.mark_judged(connection, [DueWindow(KEY, HOUR, 4, 1)], None, "")
+    windows.mark_judged(connection, [DueWindow(key=KEY, end=HOUR, rows=4, revision=1)], None, "")
     assert windows.settle_windows(connection, "m", HOUR, SPEC, BUILT_IN) == 1
     assert counted(windows.load_profile(connection, KEY, SPEC, BUILT_IN)) == (4, 4, 4)
     windows.relabel(connection, "m", 0, "", {})
@@ -98,7 +104,7 @@ def test_labels_are_counted_once_whatever_becomes_of_the_window(connection):
         "what is due is not rolled up"
     )
     windows.relabel(connection, "m", 0, "", {"": profile(True)})
-    windows.mark_judged(connection, [DueWindow(KEY, HOUR, 4, 2)], None, "")
+    windows.mark_judged(connection, [DueWindow(key=KEY, end=HOUR, rows=4, revision=2)], None, "")
     assert windows.roll_up(connection, "m", HOUR, SPEC, BUILT_IN) == 1
     assert counted(
         windows.load_trailing_profile(connection, "m", "", 0, 24 * HOUR, SPEC, BUILT_IN)
@@ -112,7 +118,8 @@ def test_rows_and_labels_together_are_a_whole_revision(connection):
         "m",
         [
             ReadOutcome(
-                LogObject("b", "1", 1, from_micros(0)), shares=[Share(0, "", "", 4, profile(False))]
+                object=LogObject(uri="b", version="1", size=1, modified=from_micros(0)),
+                shares=[Share(start=0, version="", segment="", rows=4, profile=profile(False))],
             )
         ],
         SPEC.digest,
@@ -123,7 +130,7 @@ def test_rows_and_labels_together_are_a_whole_revision(connection):
 
 
 def stub(*ids: int, start: int = 0, role: str = PREDICTION) -> Stub:
-    return Stub(role, start, "", np.array(ids, np.uint64), b"x")
+    return Stub(role=role, start=start, version="", hashes=np.array(ids, np.uint64), content=b"x")
 
 
 def kept(connection) -> list[tuple[int, int, int]]:
@@ -138,9 +145,12 @@ def test_predictions_wait_where_their_rows_are_counted(connection):
     """An object written again leaves what settled windows hold as it was, rows and predictions
     alike.
     """
-    shares = [Share(hour * HOUR, "", "", 4, profile(False)) for hour in (1, 2)]
+    shares = [
+        Share(start=hour * HOUR, version="", segment="", rows=4, profile=profile(False))
+        for hour in (1, 2)
+    ]
     first = ReadOutcome(
-        LogObject("b", "1", 1, from_micros(0)),
+        object=LogObject(uri="b", version="1", size=1, modified=from_micros(0)),
         shares=shares,
         stubs=[stub(1, start=HOUR), stub(2, start=2 * HOUR)],
     )
@@ -149,7 +159,7 @@ def test_predictions_wait_where_their_rows_are_counted(connection):
         windows.windows.update().where(windows.windows.c.start == HOUR).values(settled=1)
     )
     again = ReadOutcome(
-        LogObject("b", "2", 1, from_micros(0)),
+        object=LogObject(uri="b", version="2", size=1, modified=from_micros(0)),
         shares=shares,
         stubs=[stub(1, 3, start=HOUR), stub(4, 5, 6, start=2 * HOUR)],
     )
@@ -168,7 +178,11 @@ def test_the_oldest_go_when_too_much_waits(connection):
     ledger.record_outcomes(
         connection,
         "m",
-        [ReadOutcome(LogObject("b", "1", 1, from_micros(0)), stubs=mine)],
+        [
+            ReadOutcome(
+                object=LogObject(uri="b", version="1", size=1, modified=from_micros(0)), stubs=mine
+            )
+        ],
         SPEC.digest,
         HOUR,
     )
@@ -177,7 +191,8 @@ def test_the_oldest_go_when_too_much_waits(connection):
         "l",
         [
             ReadOutcome(
-                LogObject("c", "1", 1, from_micros(0)), stubs=[stub(1, start=3 * HOUR, role=LABEL)]
+                object=LogObject(uri="c", version="1", size=1, modified=from_micros(0)),
+                stubs=[stub(1, start=3 * HOUR, role=LABEL)],
             )
         ],
         "",

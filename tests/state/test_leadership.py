@@ -246,7 +246,11 @@ def test_long_names_of_objects_are_kept(url):
     long = "az://box/" + "".join(chr(0x4E00 + (place * 7919) % 20000) for place in range(4000))
     store = open_store(url)
     with store.write() as connection:
-        made = ReadOutcome(LogObject(long, "1", 1, datetime(2026, 5, 1, tzinfo=UTC)))
+        made = ReadOutcome(
+            object=LogObject(
+                uri=long, version="1", size=1, modified=datetime(2026, 5, 1, tzinfo=UTC)
+            )
+        )
         ledger.record_outcomes(connection, "m", [made], "spec", 3_600_000_000)
     with store.read() as connection:
         assert list(ledger.load_entries(connection, "m", [long])) == [long]

@@ -18,15 +18,25 @@ from driftline.types.records import DONE, GONE, QUARANTINED, WAITING, ReadOutcom
 pytestmark = pytest.mark.system
 
 HOUR = 3_600_000_000
-OBJECT = LogObject("file:///a", "1", 10, datetime(2026, 5, 1, tzinfo=UTC), grows=True, lineage="7")
+OBJECT = LogObject(
+    uri="file:///a",
+    version="1",
+    size=10,
+    modified=datetime(2026, 5, 1, tzinfo=UTC),
+    grows=True,
+    lineage="7",
+)
 
 
 def outcome(name: str, version: int, piece: int, state: str, starts: list[int]) -> ReadOutcome:
-    shares = [Share(start * HOUR, "v", "", 3, b"x") for start in sorted(set(starts))]
+    shares = [
+        Share(start=start * HOUR, version="v", segment="", rows=3, profile=b"x")
+        for start in sorted(set(starts))
+    ]
     return ReadOutcome(
-        replace(OBJECT, uri=f"file:///{name}", version=str(version)),
-        piece,
-        state,
+        object=replace(OBJECT, uri=f"file:///{name}", version=str(version)),
+        piece=piece,
+        state=state,
         offset=10 if state == DONE else 0,
         rows=3 * len(shares) if state in (DONE, QUARANTINED) else 0,
         shares=shares if state in (DONE, QUARANTINED) else (),

@@ -18,7 +18,7 @@ from driftline.types.records import GONE, ReadOutcome, Share
 pytestmark = pytest.mark.postgres
 
 HOUR = 3_600_000_000
-OBJECT = LogObject("file:///a", "1", 10, datetime(2026, 5, 1, tzinfo=UTC))
+OBJECT = LogObject(uri="file:///a", version="1", size=10, modified=datetime(2026, 5, 1, tzinfo=UTC))
 REFERENCE = {
     "spec": b"",
     "schema_json": "",
@@ -40,8 +40,10 @@ def connection():
 
 
 def outcome(*hours: int, rows: int = 3, **changes: object) -> ReadOutcome:
-    shares = [Share(hour * HOUR, "v", "", rows, b"x") for hour in hours]
-    return replace(ReadOutcome(OBJECT, rows=rows * len(hours), shares=shares), **changes)
+    shares = [
+        Share(start=hour * HOUR, version="v", segment="", rows=rows, profile=b"x") for hour in hours
+    ]
+    return replace(ReadOutcome(object=OBJECT, rows=rows * len(hours), shares=shares), **changes)
 
 
 def judge(connection, hour: int) -> None:

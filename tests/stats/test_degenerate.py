@@ -204,8 +204,11 @@ def test_grids_without_rows_give_none():
     """A profile without values, or without a grid, has no distance to anything."""
     nothing, something = np.zeros(3, dtype=np.int64), np.array([0, 4, 0])
     edges = np.array([1.0])
-    empty, full = stats.Side(edges, nothing), stats.Side(edges, something, 1, 1, 1)
-    nowhere = stats.Side(np.empty(0), np.array([4]), 1, 1, 1)
+    empty, full = (
+        stats.Side(edges=edges, counts=nothing),
+        stats.Side(edges=edges, counts=something, minimum=1, maximum=1, mean=1),
+    )
+    nowhere = stats.Side(edges=np.empty(0), counts=np.array([4]), minimum=1, maximum=1, mean=1)
     assert stats.grid_ks(empty, full) is None
     assert stats.grid_ks(nowhere, nowhere) == (0, 1)
     assert stats.grid_wasserstein(full, empty) is None

@@ -104,7 +104,15 @@ def test_cramer_von_mises_has_no_p_value_of_ties_alone():
     """
     edges = np.array([1.0, 2.0])
     one, other = (
-        stats.Side(edges, np.array([0, 2 * n, 0, n, 0]), 1, 2, 4 / 3, 0.2) for n in (1_000, 30)
+        stats.Side(
+            edges=edges,
+            counts=np.array([0, 2 * n, 0, n, 0]),
+            minimum=1,
+            maximum=2,
+            mean=4 / 3,
+            variance=0.2,
+        )
+        for n in (1_000, 30)
     )
     assert stats.cramer_von_mises_shift(one, other)[:3] == (
         pytest.approx(0, abs=1e-12),

@@ -13,7 +13,7 @@ from driftline import stats
 
 def known(n, mean, variance):
     """A side of which the moments matter only."""
-    return stats.Side(np.empty(0), np.array([n]), mean=mean, variance=variance)
+    return stats.Side(edges=np.empty(0), counts=np.array([n]), mean=mean, variance=variance)
 
 
 def moments(values):

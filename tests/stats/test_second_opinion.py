@@ -37,12 +37,12 @@ def on_grid(edges, values):
 def side(edges, values):
     spread = float(np.var(values, ddof=1)) if len(values) > 1 else None
     return stats.Side(
-        edges,
-        on_grid(edges, values),
-        float(values.min()),
-        float(values.max()),
-        float(values.mean()),
-        spread,
+        edges=edges,
+        counts=on_grid(edges, values),
+        minimum=float(values.min()),
+        maximum=float(values.max()),
+        mean=float(values.mean()),
+        variance=spread,
     )
 
 

@@ -118,7 +118,11 @@ class Desk:
         self.log, self.reports, self.state = FakeLog(), [], AlertingState()
         self.acting = ActionDispatcher([(plan, action)], Guard(lambda: self.now), self.log)
         http = HttpClient(lambda: self.now, allow_private=True, timeout=5)
-        action.start(StartContext(plan.name, self.log, lambda: self.now, http, config_folder=base))
+        action.start(
+            StartContext(
+                name=plan.name, log=self.log, clock=lambda: self.now, http=http, config_folder=base
+            )
+        )
         self.restart()
 
     def restart(self) -> None:
@@ -135,14 +139,14 @@ class Desk:
         policy = DeliveryPolicy(overdue=self.action.patience, give_up=2 * DAY)
         lane = action_runs.ACTION_PREFIX + self.plan.name
         self.worker = SinkWorker(
-            lane,
-            performer,
-            self.store,
-            lambda: self.now,
-            Random(5),
-            self.reports.append,
-            self.log,
-            policy,
+            name=lane,
+            sink=performer,
+            store=self.store,
+            clock=lambda: self.now,
+            rng=Random(5),
+            report=self.reports.append,
+            log=self.log,
+            policy=policy,
         )
 
     def incident(self, column: str = "tenure", hour: int = 0, **given: Any) -> list[Run]:

@@ -3,7 +3,8 @@
 from typing import Any
 
 from driftline.alerting import Fact
-from driftline.types.model import Bound, Judgement, Measurement, Severity, Verdict
+from driftline.state.earlier_bounds import parse_earlier_bound
+from driftline.types.model import Judgement, Measurement, Severity, Verdict
 from driftline.types.records import JudgedMeasurement
 
 MEASURED = {"value", "was", "interval", "unit", "detail", "decision"}
@@ -23,7 +24,9 @@ def flat_fact(
 ) -> Fact:
     """One judged measurement; a reason such as `above 0.25` is that of a crossed bound."""
     number = {"value": None} | {name: given.pop(name) for name in MEASURED & given.keys()}
-    judgement = Judgement(verdict, severity, reason, bound=Bound.from_stored(reason))
+    judgement = Judgement(
+        verdict=verdict, severity=severity, reason=reason, bound=parse_earlier_bound(reason)
+    )
     judged = JudgedMeasurement(
         check=check,
         measurement=Measurement(name=measurement, labels=dict(labels), **number),

@@ -23,12 +23,12 @@ class Shelved(Source):
             if item.listed:
                 size = len(item.content)
                 yield LogObject(
-                    f"shelf://{key}",
-                    str(item.version),
-                    size,
-                    item.modified,
-                    True,
-                    str(item.lineage),
+                    uri=f"shelf://{key}",
+                    version=str(item.version),
+                    size=size,
+                    modified=item.modified,
+                    grows=True,
+                    lineage=str(item.lineage),
                 )
 
     def open(self, obj, start=0):

@@ -83,10 +83,10 @@ class World:
 
         sink.start(
             StartContext(
-                self.name,
-                FakeLog(),
-                lambda: self.now,
-                http,
+                name=self.name,
+                log=FakeLog(),
+                clock=lambda: self.now,
+                http=http,
                 render=Renderer(),
                 find_earlier_result=earlier,
             )
@@ -95,11 +95,11 @@ class World:
             outbox.recover_unfinished(connection, self.now)
         self.plan = SinkPlan(self.name, updates=sink.updates)
         self.worker = SinkWorker(
-            self.name,
-            sink,
-            self.store,
-            lambda: self.now,
-            Random(3),
+            name=self.name,
+            sink=sink,
+            store=self.store,
+            clock=lambda: self.now,
+            rng=Random(3),
             policy=DeliveryPolicy(overdue=20),
         )
 

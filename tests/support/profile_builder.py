@@ -89,16 +89,20 @@ def pair(now, was):
     """A window and its reference, one column `x`, on the reference's grid; `was` None for no
     reference.
     """
-    reference = None if was is None else Window(len(was), {"x": column("x", was)})
+    reference = None if was is None else Window(rows=len(was), columns={"x": column("x", was)})
     like = reference.columns["x"] if reference else None
-    return Window(len(now), {"x": column("x", now, like)}, start=START, end=START + HOUR), reference
+    return Window(
+        rows=len(now), columns={"x": column("x", now, like)}, start=START, end=START + HOUR
+    ), reference
 
 
 def context(current, reference=None, past=(), **schema):
     def history(name, labels=None, limit=100):
         return list(past)[-limit:] if name == "rows" else []
 
-    return CheckContext(current, reference, Schema(**schema), history)
+    return CheckContext(
+        current=current, reference=reference, schema=Schema(**schema), history=history
+    )
 
 
 def compare(check, now, was, **schema):
@@ -128,15 +132,21 @@ def binary_scores(y, s, threshold=0.5, edges=None):
     p = np.clip(s, 1e-15, 1 - 1e-15)
     losses = -np.log(np.where(y == 1, p, 1 - p))
     sums = ScoreSums(
-        len(y),
-        float(squares.sum()),
-        float((squares**2).sum()),
-        float(losses.sum()),
-        float((losses**2).sum()),
-        float(s.sum()),
+        n=len(y),
+        brier=float(squares.sum()),
+        brier2=float((squares**2).sum()),
+        log_loss=float(losses.sum()),
+        log_loss2=float((losses**2).sum()),
+        score=float(s.sum()),
     )
     return Scores(
-        len(y), len(y), dict(counted), grid, cells(grid, s[y == 0]), cells(grid, s[y == 1]), sums
+        rows=len(y),
+        labelled=len(y),
+        confusion=dict(counted),
+        edges=grid,
+        negatives=cells(grid, s[y == 0]),
+        positives=cells(grid, s[y == 1]),
+        sums=sums,
     )
 
 
@@ -146,22 +156,22 @@ def regression_scores(y, p):
     centre = float(y[0]) if len(y) else 0.0
     with np.errstate(all="ignore"):
         sums = RegressionSums(
-            len(y),
-            float(e.sum()),
-            float(np.abs(e).sum()),
-            float((e**2).sum()),
-            float((e**4).sum()),
-            float(np.abs(y).sum()),
-            float((y - centre).sum()),
-            float(((y - centre) ** 2).sum()),
-            centre,
+            n=len(y),
+            e=float(e.sum()),
+            abs_e=float(np.abs(e).sum()),
+            e2=float((e**2).sum()),
+            e4=float((e**4).sum()),
+            abs_y=float(np.abs(y).sum()),
+            y=float((y - centre).sum()),
+            y2=float(((y - centre) ** 2).sum()),
+            centre=centre,
         )
     return Scores(rows=len(y), labelled=len(y), regression=sums)
 
 
 def window_of(scores, hours=0):
     return Window(
-        scores.rows, scores=scores, start=START + hours * HOUR, end=START + (hours + 1) * HOUR
+        rows=scores.rows, scores=scores, start=START + hours * HOUR, end=START + (hours + 1) * HOUR
     )
 
 

@@ -104,7 +104,14 @@ class Shelf(Source):
 
     def discover(self, ctx: Any) -> Any:
         for uri, (text, lineage) in self._objects.items():
-            yield LogObject(uri, f"{lineage}-{len(text)}", len(text), START, True, str(lineage))
+            yield LogObject(
+                uri=uri,
+                version=f"{lineage}-{len(text)}",
+                size=len(text),
+                modified=START,
+                grows=True,
+                lineage=str(lineage),
+            )
 
     def open(self, obj: LogObject, start: int = 0) -> Any:
         return io.BytesIO(self._objects[obj.uri][0][start : obj.size].encode())

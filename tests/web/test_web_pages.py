@@ -32,7 +32,8 @@ class Loop:
 @dataclass
 class Agent:
     metrics: Metrics = field(default_factory=lambda: Metrics("0.1.0"))
-    leader: str | None = None
+    is_standby: bool = False
+    leader: str = ""
     incident_service: None = None
     loops: list[Loop] = field(
         default_factory=lambda: [
@@ -101,7 +102,7 @@ def test_stuck_loop_is_not_ready(agent, client):
 
 def test_one_that_stands_by_says_so_and_who_leads(agent, client, guarded):
     """It is ready to take over; who leads is only for those who may see more."""
-    agent.leader = "monitor-1:<b>"
+    agent.is_standby, agent.leader = True, "monitor-1:<b>"
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json()["standby"], answer.json()["leader"]) == (
         200,
@@ -110,6 +111,15 @@ def test_one_that_stands_by_says_so_and_who_leads(agent, client, guarded):
     )
     assert guarded.get("/readyz").json() == {"ready": True, "standby": True}
     assert "on standby; monitor-1:&lt;b&gt; leads" in client.get("/").text
+
+
+def test_a_standby_without_a_visible_leader_is_still_a_standby(agent, client):
+    """It shows no name."""
+    agent.is_standby = True
+    body = client.get("/readyz").json()
+    assert body["standby"]
+    assert "leader" not in body
+    assert "on standby; no visible agent leads" in client.get("/").text
 
 
 def test_health_answers_while_the_status_hangs(agent, client):

@@ -26,11 +26,12 @@ from driftline.state.action_runs import Run, State
 from driftline.state.store import Store
 from driftline.types.action_request import Order, Request
 from driftline.types.errors import DriftlineError, StateError
+from driftline.types.message_state import MessageState
 from driftline.types.monitoring_kind import MonitoringKind
 from driftline.types.notification import AlertFact, Event
 from driftline.types.phrasing import clean, utc
 
-FAILURE_STATES = ("refused", State.BROKEN.value)
+FAILURE_STATES = (MessageState.REFUSED, State.BROKEN)
 REQUEST_TIMEOUT = 10.0
 """Seconds for making a request, which reaches nothing."""
 

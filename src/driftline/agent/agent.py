@@ -30,7 +30,6 @@ from driftline.incidents.incident_service import IncidentService
 from driftline.state import incidents
 from driftline.state.store import Store
 from driftline.types.errors import DriftlineError, LeadershipLost, Unreachable
-from driftline.types.phrasing import headline
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -55,8 +54,9 @@ class Agent:
     ) -> None:
         """`seed` is that of the jitter of retries; `once` says that there is one tick only."""
         self.config = config
-        self.leader: str | None = None
-        """None: this agent leads."""
+        self.is_standby = False
+        self.leader = ""
+        """Empty: this agent leads itself."""
         self.loops: dict[str, Loop] = {}
         self._services = services
         self._callbacks = callbacks or Callbacks()
@@ -148,7 +148,7 @@ class Agent:
         with self.store.read() as connection:
             for row in incidents.load_incidents(connection, firing=True, limit=10):
                 services.log.info(
-                    f"still firing: {headline(row.title, row.model)}",
+                    f"still firing: {row.headline}",
                     model=row.model,
                     incident=row.id,
                 )
@@ -231,11 +231,11 @@ class Agent:
     def _apply_acts(self, model: str) -> None:
         """Apply the acts of people at once; what needs the source waits for the next tick."""
         if model in self.watches:
-            self._announce(self.watches[model].report_facts([], self._services.clock()))
+            self._announce(self.watches[model].alerts.report([], self._services.clock()))
 
     def _report_facts(self, model: str, facts: Sequence[Fact], now: datetime) -> None:
         if model in self.watches:
-            self.watches[model].report_facts(facts, now)
+            self.watches[model].alerts.report(facts, now)
 
     def _announce(self, changes: Sequence[Change]) -> None:
         for change in changes:

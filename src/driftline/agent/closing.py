@@ -41,7 +41,7 @@ from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 from driftline.types.times import as_micros, from_micros
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class ClosingReport:
     """The result of closing windows."""
 

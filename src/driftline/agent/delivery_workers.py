@@ -107,9 +107,10 @@ class DeliveryWorkers:
                 name=f"deliver {worker.name}",
                 every=timedelta(0),
                 clock=lambda: now,
-                patience=timedelta(seconds=-1) if worker.overdue else SEND_LIMIT,
+                patience=SEND_LIMIT,
                 beat=worker.beat,
                 start_time=now,
+                is_hanging=worker.overdue,
             )
             for worker in self.workers
         ]

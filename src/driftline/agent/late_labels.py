@@ -33,7 +33,7 @@ UNUSABLE_SHARE = 0.05
 """Share of the labels of one tick; more than this without id, time or value can't be chance."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class LabelReport:
     """The result of one tick for labels."""
 
@@ -167,7 +167,7 @@ class LateLabels:
         # Its digest changes with all that decides what is kept of a label, as that of predictions
         # does.
         spec = ProfileSpec(
-            {},
+            columns={},
             task=schema.task,
             label=f"{schema.label.path} {timestamp}",
             joins=schema.joins.path,

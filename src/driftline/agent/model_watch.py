@@ -26,8 +26,7 @@ from driftline.agent.reference_state import ReferenceState, build_reference, loa
 from driftline.agent.retention import apply_retention
 from driftline.agent.services import Services
 from driftline.agent.tick import Tick
-from driftline.alerting.fact import MONITORING, Fact
-from driftline.alerting.incident import Change
+from driftline.alerting.fact import MONITORING
 from driftline.contracts.check import CheckContext
 from driftline.evaluate.check_plan import CheckPlan
 from driftline.ingest.pairs.pairing import pair_halves
@@ -69,7 +68,7 @@ class ModelWatch:
         self._services = services
         self._actions = actions
         self._reader = ModelReader(self.name, services, in_process=callbacks.transform is not None)
-        self._alerts = ModelAlerts(
+        self.alerts = ModelAlerts(
             model=self.name,
             store=services.store,
             settings=settings.alerts,
@@ -105,10 +104,6 @@ class ModelWatch:
     def stop(self) -> None:
         """Stop the sources and the threads. Safe twice."""
         self._reader.stop()
-
-    def report_facts(self, facts: Sequence[Fact], now: datetime) -> list[Change]:
-        """Process facts about the agent itself. Returns the changes of incidents."""
-        return self._alerts.report(facts, now)
 
     def _tick(self, now: datetime, seal: bool, report: Tick) -> None:
         settings, stopping = self.settings, self.callbacks.stopping
@@ -193,7 +188,7 @@ class ModelWatch:
                 collectors=self._services.collectors,
                 collect=self._collect,
             ),
-            alerts=self._alerts,
+            alerts=self.alerts,
             job=job,
             callbacks=self.callbacks,
         )
@@ -233,7 +228,7 @@ class ModelWatch:
                 return self._is_trouble_of_removed_part(alert)
             return alert.check not in checks or (column is not None and column not in columns)
 
-        report.closing.changes += self._alerts.retire(is_obsolete, now)
+        report.closing.changes += self.alerts.retire(is_obsolete, now)
         self._has_retired_alerts = True
 
     def _is_trouble_of_removed_part(self, alert: Alert) -> bool:
@@ -248,7 +243,9 @@ class ModelWatch:
         self, now: datetime, reference: ReferenceState, report: Tick
     ) -> ReferenceState:
         """Make what people accept the reference, before anything is judged."""
-        job = self._make_job(now, reference.schema, ProfileSpec({}), reference.input_columns)
+        job = self._make_job(
+            now, reference.schema, ProfileSpec(columns={}), reference.input_columns
+        )
 
         def build_accepted(
             origin: Origin,
@@ -268,7 +265,7 @@ class ModelWatch:
 
         limits = self.settings.config.windows
         accepted_reference, changes = apply_acceptances(
-            self._alerts, build_accepted, limits.length, now - limits.lateness, now
+            self.alerts, build_accepted, limits.length, now - limits.lateness, now
         )
         report.closing.changes += changes
         self.reference = accepted_reference or reference
@@ -284,7 +281,7 @@ class ModelWatch:
             return reference
         if settings.origin.source is not None:
             self._reader.start(settings.origin.source)
-        job = self._make_job(now, settings.schema or Schema(), ProfileSpec({}))
+        job = self._make_job(now, settings.schema or Schema(), ProfileSpec(columns={}))
         return services.guard.call(
             f"{self.name}.reference",
             lambda: build_reference(services.store, settings, job, now),
@@ -350,4 +347,4 @@ class ModelWatch:
         )
         if self._actions is not None:
             facts += self._actions.failure_facts(self._services.store, self.name, now)
-        report.closing.changes += self.report_facts(facts, now)
+        report.closing.changes += self.alerts.report(facts, now)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from driftline.alerting import links
 from driftline.config import Config
+from driftline.delivery import links
 from driftline.types.notification import Notification
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from driftline.config import Config
-from driftline.delivery.routing import Routing
+from driftline.delivery.routing import Routing, RoutingResult
 from driftline.state.incident_store import SinkPlan
 from driftline.types.notification import Notification
 
@@ -16,27 +16,33 @@ Receivers = Callable[[Notification], Sequence[SinkPlan]]
 def make_routing(config: Config, model: str) -> Routing:
     """Return the routes of one model."""
     settings = config.models[model]
-    return Routing(config.routes, model, settings.tags, settings.notify, tuple(config.sinks))
+    return Routing(
+        tree=config.routes,
+        model=model,
+        tags=settings.tags,
+        notify=settings.notify,
+        sinks=tuple(config.sinks),
+    )
 
 
 def receivers_of(config: Config, model: str) -> Receivers:
     """Return a function that gives the sinks of a notification of `model`."""
-    routing, plans = make_routing(config, model), _sink_plans(config)
-
-    def receivers(notification: Notification) -> Sequence[SinkPlan]:
-        route = routing.route(routing.subject(notification))
-        return [plans[name] for name in route.sinks]
-
-    return receivers
+    return _make_receivers(config, model, lambda route: route.sinks)
 
 
 def fallback_receivers_of(config: Config, model: str) -> Receivers:
     """Return a function that gives the sinks that stand in when those of the route fail."""
+    return _make_receivers(config, model, lambda route: route.fallback)
+
+
+def _make_receivers(
+    config: Config, model: str, choose_sinks: Callable[[RoutingResult], Collection[str]]
+) -> Receivers:
     routing, plans = make_routing(config, model), _sink_plans(config)
 
     def receivers(notification: Notification) -> Sequence[SinkPlan]:
         route = routing.route(routing.subject(notification))
-        return [plans[name] for name in route.fallback]
+        return [plans[name] for name in choose_sinks(route)]
 
     return receivers
 

@@ -22,7 +22,8 @@ class Standby:
     """Stands in for the agent on the pages while another agent leads."""
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
-        self.leader: str | None = ""
+        self.is_standby = True
+        self.leader = ""
         """Host and process of the agent that leads; empty while that is not known."""
         self.incident_service = None
         """None: only the agent that leads handles acts."""
@@ -30,7 +31,10 @@ class Standby:
         self._reachable = True
         self._last_error = ""
         self._loop = Loop(
-            "stand by", every=timedelta(seconds=POLL), clock=clock, patience=timedelta(seconds=60)
+            name="stand by",
+            every=timedelta(seconds=POLL),
+            clock=clock,
+            patience=timedelta(seconds=60),
         )
 
     @property

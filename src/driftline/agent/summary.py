@@ -22,6 +22,7 @@ from driftline.state import (
     windows,
 )
 from driftline.state.store import Store
+from driftline.types.message_state import MessageState
 from driftline.types.times import from_micros
 
 Plain = dict[str, Any]
@@ -40,7 +41,7 @@ def summarise(store: Store, config: Config, ticks: dict[str, Tick] | None = None
         summary["sinks"] = {
             name: {
                 "pending": status.waiting,
-                "refused": status.counts.get("refused", 0),
+                "refused": status.counts.get(MessageState.REFUSED, 0),
                 "failures": status.failures,
                 "error": status.error,
                 "dead_letters": [

@@ -9,7 +9,7 @@ from driftline.agent.late_labels import LabelReport
 from driftline.ingest.read.read_pass import ReadCounts
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Tick:
     """The result of one tick of a model."""
 

@@ -10,7 +10,6 @@ from driftline.alerting.step import firing_alerts
 from driftline.state import models, outbox
 from driftline.state.incident_store import load_alerting_state
 from driftline.types.model import Severity, Verdict
-from driftline.types.phrasing import headline
 
 MAX_ERRORS = 3
 """Errors of objects that are logged in one tick."""
@@ -49,7 +48,7 @@ def log_judging(model: str, report: Tick, services: Services) -> None:
             "message (windows.notify_within)"
         )
     for change in closing.changes:
-        title = headline(change.notification.title, model)
+        title = change.incident.headline
         log.info(f"incident {change.event}: {title}", incident=change.incident.id)
     if report.error:
         log.error(report.error)

@@ -75,7 +75,7 @@ def _apply(work: Work, act: Act, now: datetime) -> str:
         if act.until is None or act.until <= now:
             return "its time was over before it began"
         end = f"until {act.until:%Y-%m-%d %H:%M} UTC"
-        incident = replace(incident, snoozed_until=act.until, hold_reason=Reason.SNOOZED.value)
+        incident = replace(incident, snoozed_until=act.until, hold_reason=Reason.SNOOZED.text)
         event, reason = Event.SILENCED, Reason.SNOOZED
         comment = f"{end}, {act.reason}" if act.reason else end
     occasion = Occasion(

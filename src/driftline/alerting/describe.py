@@ -93,7 +93,7 @@ def _empty_entry(alert: Alert) -> AlertEntry:
     judged = JudgedMeasurement(
         check=alert.check,
         measurement=Measurement(None, name=alert.measurement),
-        judgement=Judgement(Verdict.OK),
+        judgement=Judgement(verdict=Verdict.OK),
     )
     return AlertEntry(start=start, end=alert.phase.last_end or start, judged=judged)
 
@@ -143,7 +143,20 @@ NAME_LENGTH = 40
 REASON_LENGTH = 90
 
 
-def write_title(
+def write_title(model: str, headline: str) -> str:
+    """The title of a message: the name of the model and the headline, at most `LENGTH` characters.
+
+    The headline has at most `headline_length` characters.
+    """
+    return f"{clean(model, NAME_LENGTH)}: {headline}"
+
+
+def headline_length(model: str) -> int:
+    """Characters that a title has room for after the name of the model."""
+    return LENGTH - len(write_title(model, ""))
+
+
+def write_headline(
     model: str,
     event: Event,
     reason: Reason,
@@ -153,45 +166,44 @@ def write_title(
     resolved_at: datetime | None,
     phrasebook: Phrasebook,
 ) -> str:
-    """The title of a message: one line of plain text, at most `LENGTH` characters.
+    """The title of a message without the name of the model: one line of plain text.
 
-    It names the model, what changed, how much, and since when. `alerts` are in the order of the
-    message.
+    It says what changed, how much, and since when, and leaves room for the name of `model` within
+    the `LENGTH` characters of a title. `alerts` are in the order of the message.
     """
-    name = clean(model, NAME_LENGTH)
+    room = headline_length(model)
     if event is Event.RESOLVED:
         end = resolved_at or since
         when = f"{span(since, end)} ({format_span_length(since, end)})"
         when = when if end > since else f"since {utc(since)}"
         is_calm = reason in (Reason.ALL_RESOLVED, Reason.CALM)
-        outcome = "resolved" if is_calm else f"closed, {reason.value}"
-        head = f"{name}: {outcome}: "
+        outcome = "resolved" if is_calm else f"closed, {reason.text}"
+        head = f"{outcome}: "
         if len({alert.cause for alert in alerts}) == 1 or not alerts:
-            return _fit(f"{head}{_summary(alerts, phrasebook, past=True)} {when}", [], "")
+            return _fit(f"{head}{_summary(alerts, phrasebook, past=True)} {when}", [], "", room)
         groups = group_by_subject(alerts, NAME_LENGTH)
         nouns = [subject(group[0], NAME_LENGTH) or phrasebook.noun(group[0]) for group in groups]
-        return _fit(head, nouns, f" {when}")
+        return _fit(head, nouns, f" {when}", room)
     firing = [alert for alert in alerts if alert.state != "resolved"]
     severity = max(
         (alert.severity for alert in firing),
         key=lambda severity: severity.rank,
         default=Severity.INFO,
     )
-    prefix = PREFIXES.get(reason, "")
+    head = PREFIXES.get(reason, "")
     if reason in (Reason.MORE_SEVERE, Reason.LESS_SEVERE):
-        prefix = f"now {severity.value}: "
-    head = f"{name}: {prefix}"
+        head = f"now {severity.value}: "
     groups = group_by_subject(firing, NAME_LENGTH)
     if len(groups) == 1:
-        return _fit(f"{head}{_single(groups[0], since, phrasebook)}", [], "")
+        return _fit(f"{head}{_single(groups[0], since, phrasebook)}", [], "", room)
     examples = [_example(group, phrasebook) for group in groups]
     if len({alert.cause for alert in firing}) == 1 and firing[0].cause in (
         Family.DRIFT,
         Family.QUALITY,
     ):
         summary = _summary(firing, phrasebook, past=False)
-        return _fit(f"{head}{summary} since {utc(since)}: ", examples, "")
-    return _fit(head, examples, f" since {utc(since)}", "; ")
+        return _fit(f"{head}{summary} since {utc(since)}: ", examples, "", room)
+    return _fit(head, examples, f" since {utc(since)}", room, "; ")
 
 
 def _single(group: Sequence[AlertFact], since: datetime, phrasebook: Phrasebook) -> str:
@@ -268,16 +280,19 @@ def _summary(alerts: Sequence[AlertFact], phrasebook: Phrasebook, *, past: bool)
     return f"{cause} trouble ({noun})".strip()
 
 
-def _fit(head: str, examples: Sequence[str], tail: str, separator: str = ", ") -> str:
-    """`head`, as many examples as there is room for, the number of the others, and `tail`."""
+def _fit(head: str, examples: Sequence[str], tail: str, length: int, separator: str = ", ") -> str:
+    """`head`, as many examples as there is room for, the number of the others, and `tail`.
+
+    At most `length` characters.
+    """
     text, count = head, 0
     for example in examples:
         others = len(examples) - count - 1
         more = f"{separator}{others} more" if others else ""
         longer = f"{text}{separator if count else ''}{example}"
-        room = LENGTH - len(more) - len(tail)
+        room = length - len(more) - len(tail)
         if count == MOST_EXAMPLES or (count and len(longer) > room):
             break
         text, count = clean(longer, room), count + 1
     others = len(examples) - count
-    return clean(text + (f"{separator}{others} more" if others else "") + tail, LENGTH)
+    return clean(text + (f"{separator}{others} more" if others else "") + tail, length)

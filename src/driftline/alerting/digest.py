@@ -9,20 +9,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from driftline.alerting.describe import LENGTH, LONGEST
+from driftline.alerting.describe import LONGEST, headline_length, write_title
 from driftline.alerting.fact import message_id
 from driftline.alerting.incident import Change, incident_id
 from driftline.alerting.work import Work
 from driftline.types.incident import Incident, Reason
 from driftline.types.model import Severity
-from driftline.types.notification import Event, Notification
-from driftline.types.phrasing import WHY, clean, headline
+from driftline.types.notification import WHY, Event, Notification
+from driftline.types.phrasing import clean
 
 CAUSE = "digest"
 MOST_LINES = 20
 """Incidents that the message lists."""
-MODEL_LENGTH = 40
-"""Characters of the model name in a title."""
 
 
 def add_to_digest(
@@ -44,39 +42,38 @@ def add_to_digest(
         )
     event = Event.UPDATED if digest.revision else Event.OPENED
     digest = replace(digest, keys=digest.keys | {change.incident.id for change in over})
-    name = clean(model, MODEL_LENGTH)
     headlines = [
-        headline(incident.title, model) for incident in work.open if incident.id in digest.keys
+        incident.headline or incident.title for incident in work.open if incident.id in digest.keys
     ]
     plural = "" if len(headlines) == 1 else "s"
     count = f"{len(headlines)} more critical incident{plural}"
-    title = f"{name}: {count} beyond {max_pages} pages in 24 hours: {'; '.join(headlines)}"
+    headline = f"{count} beyond {max_pages} pages in 24 hours: {'; '.join(headlines)}"
     facts = {
         f"incident {place}": clean(text, LONGEST)
         for place, text in enumerate(headlines[:MOST_LINES], 1)
     }
-    return _change(digest, event, Reason.DIGEST, title, now, facts=facts)
+    return _change(digest, event, Reason.DIGEST, headline, now, facts=facts)
 
 
 def resolve_digest(digest: Incident, now: datetime) -> Change:
     """End the digest: every incident in it is over."""
-    name = clean(digest.model, MODEL_LENGTH)
-    title = f"{name}: resolved: all {len(digest.keys)} critical incidents of the digest"
+    headline = f"resolved: all {len(digest.keys)} critical incidents of the digest"
     digest = replace(digest, resolved_at=now)
-    return _change(digest, Event.RESOLVED, Reason.DIGEST_OVER, title, now, facts={})
+    return _change(digest, Event.RESOLVED, Reason.DIGEST_OVER, headline, now, facts={})
 
 
 def _change(
     digest: Incident,
     event: Event,
     reason: Reason,
-    title: str,
+    headline: str,
     now: datetime,
     *,
     facts: dict[str, str],
 ) -> Change:
-    title = clean(title, LENGTH)
-    digest = replace(digest, revision=digest.revision + 1, title=title)
+    headline = clean(headline, headline_length(digest.model))
+    title = write_title(digest.model, headline)
+    digest = replace(digest, revision=digest.revision + 1, title=title, headline=headline)
     notification = Notification(
         id=message_id(digest.id, digest.revision),
         incident=digest.id,
@@ -88,8 +85,10 @@ def _change(
         title=title,
         since=digest.since,
         resolved_at=digest.resolved_at,
-        facts={WHY: reason.value, **facts},
+        facts={WHY: reason.text, **facts},
         reason=reason,
+        reason_text=reason.text,
+        own_facts=frozenset({WHY}),
         sent_before=event is not Event.OPENED,
     )
     return Change(incident=digest, event=event, reason=reason, at=now, notification=notification)

@@ -136,7 +136,11 @@ def monitoring_fact(
     An empty `reason` says that nothing does, or no longer. `span` is that of the window, or twice
     the time of the tick.
     """
-    judgement = Judgement(Verdict.CHANGED, severity, reason) if reason else Judgement(Verdict.OK)
+    judgement = (
+        Judgement(verdict=Verdict.CHANGED, severity=severity, reason=reason)
+        if reason
+        else Judgement(verdict=Verdict.OK)
+    )
     judged = JudgedMeasurement(
         check=check,
         measurement=Measurement(None, name=kind.value),

@@ -19,7 +19,7 @@ WHOLE = frozenset({Family.SERVICE, Family.MONITORING})
 """Families about the feed or the agent as a whole: their alerts always share one incident."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Assignment:
     """The firing alerts of one lane, by the incident that they belong to."""
 

@@ -11,7 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from driftline.alerting.describe import LONGEST, describe_alert, rank_key, write_title
+from driftline.alerting.describe import (
+    LONGEST,
+    describe_alert,
+    rank_key,
+    write_headline,
+    write_title,
+)
 from driftline.alerting.fact import hash_parts, message_id
 from driftline.alerting.lifespans import FLAPS, Lifespans
 from driftline.alerting.observe import severest
@@ -19,8 +25,8 @@ from driftline.extensions.phrasebook import Phrasebook, installed_phrasebook
 from driftline.types.alert import Alert
 from driftline.types.incident import Hold, Incident, Reason, Upstream
 from driftline.types.model import Decision, Severity
-from driftline.types.notification import Event, Notification
-from driftline.types.phrasing import IN_ALL, WHY, clean
+from driftline.types.notification import IN_ALL, WHY, Event, Notification
+from driftline.types.phrasing import clean
 
 MOST_ALERTS = 50
 """Alerts in one message; a fact of the message counts all of them."""
@@ -271,7 +277,7 @@ def make_change(
     facts = tuple(fact for fact, _ in pairs)
     ends = [alert.phase.until for alert in members if alert.phase.until is not None]
     resolved_at = max(ends, default=occasion.window[1]) if event is Event.RESOLVED else None
-    title = write_title(
+    headline = write_headline(
         incident.model,
         event,
         reason,
@@ -280,9 +286,13 @@ def make_change(
         resolved_at=resolved_at,
         phrasebook=occasion.phrasebook or installed_phrasebook(),
     )
-    incident = replace(incident, title=title)
+    title = write_title(incident.model, headline)
+    incident = replace(incident, title=title, headline=headline)
     entries = (alert.newest_change or alert.newest_entry for _, alert in pairs)
     references = (entry.reference for entry in entries if entry is not None and entry.reference)
+    reason_text = _reason_text(reason, occasion)
+    alert_count = len(facts) if len(facts) > MOST_ALERTS else 0
+    message_facts = {WHY: reason_text} | ({IN_ALL: str(alert_count)} if alert_count else {})
     notification = Notification(
         id=message_id(incident.id, incident.revision),
         incident=incident.id,
@@ -299,8 +309,11 @@ def make_change(
         reference=clean(next(references, ""), LONGEST),
         alerts=facts[:MOST_ALERTS],
         resolved_at=resolved_at,
-        facts=_message_facts(incident, reason, occasion, alerts=len(facts)),
+        facts=message_facts | _upstream_facts(incident),
         reason=reason,
+        reason_text=reason_text,
+        alert_count=alert_count,
+        own_facts=frozenset(message_facts),
         upstream=tuple(sorted(incident.upstream)),
         sent_before=event is not Event.OPENED,
     )
@@ -315,19 +328,19 @@ def make_change(
     )
 
 
-def _message_facts(
-    incident: Incident, reason: Reason, occasion: Occasion, *, alerts: int
-) -> dict[str, str]:
-    """The facts of a message: why it is sent, how many alerts there are, what changed before."""
-    sentence = reason.value
+def _reason_text(reason: Reason, occasion: Occasion) -> str:
+    """Why a message is sent, with author and comment."""
+    sentence = reason.text
     if occasion.author:
         sentence += f" by {clean(occasion.author, 60)}"
     if occasion.comment:
         sentence += f": {clean(occasion.comment, LONGEST)}"
-    facts = {WHY: sentence}
-    if alerts > MOST_ALERTS:
-        facts[IN_ALL] = str(alerts)
-    if incident.upstream:
-        sentences = sorted(upstream.text for upstream in incident.upstream)
-        facts["upstream"] = clean(", ".join(sentences), LONGEST)
-    return facts
+    return sentence
+
+
+def _upstream_facts(incident: Incident) -> dict[str, str]:
+    """What changed before, as a fact of the message."""
+    if not incident.upstream:
+        return {}
+    sentences = sorted(upstream.text for upstream in incident.upstream)
+    return {"upstream": clean(", ".join(sentences), LONGEST)}

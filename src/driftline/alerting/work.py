@@ -64,7 +64,7 @@ class Step:
     """Incidents and revisions that page people."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Work:
     """A working copy of a state that remembers what was changed."""
 

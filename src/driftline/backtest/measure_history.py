@@ -99,7 +99,7 @@ class MeasuredWindows:
             unit=series.unit,
             detail=self.details.get(index, {} if raw is None else {"raw": raw}),
         )
-        judgement = self.judgements.get(index, Judgement(Verdict.OK))
+        judgement = self.judgements.get(index, Judgement(verdict=Verdict.OK))
         return JudgedMeasurement(
             check=series.check,
             measurement=measurement,

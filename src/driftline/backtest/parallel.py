@@ -60,4 +60,5 @@ def run_parallel(
 
 
 def _run_inherited(index: int) -> Any:
+    """Run one piece in a child: a pool pickles only functions of a module, no closures."""
     return _inherited_work(index)

@@ -19,7 +19,7 @@ from driftline.alerting.fact import lane_of
 from driftline.backtest.measure_history import ENGINE_ROWS, MeasuredWindows, Series
 from driftline.backtest.parallel import ReportProgress
 from driftline.evaluate.evidence.alarm_policy import YEAR, AlarmPolicy
-from driftline.evaluate.evidence.baseline import Baseline, Calendar
+from driftline.evaluate.evidence.baseline import Baseline
 from driftline.evaluate.evidence.engine import STRONG_MEMORY, add_window, budget_shares
 from driftline.evaluate.evidence.observation import Observation, Panel, StreamNumbers
 from driftline.evaluate.evidence.trail import Stream
@@ -180,16 +180,23 @@ def _shuffle_order(
 ) -> NDArray[np.int64]:
     """The index of the window that takes each place, shape (K,).
 
-    Month ends do not count: they are too few to be exchanged among each other.
+    Whole days of one weekday change places where windows are shorter than a day, because the
+    windows of a day belong together; days with the same hours do. Longer windows change places
+    within their season. Month ends do not count: they are too few to be exchanged among each other.
     """
-    calendar = Calendar(length)
-    season = np.zeros(len(starts), np.int64)
-    for group, count in calendar.groups(starts):
-        season = season * count + group
+    days: dict[int, list[int]] = {}
+    for place, start in enumerate(starts.tolist()):
+        day = start // DAY_MICROS if length < DAY_MICROS else start // length
+        days.setdefault(day, []).append(place)
+    alike: dict[tuple[int, ...], list[list[int]]] = {}
+    for day, places in days.items():
+        weekday = day % 7 if length <= DAY_MICROS else 0
+        hours = (int(starts[place]) % DAY_MICROS for place in places if length < DAY_MICROS)
+        alike.setdefault((weekday, *hours), []).append(places)
     order = np.arange(len(starts))
-    for number in np.unique(season).tolist():
-        places = np.flatnonzero(season == number)
-        order[places] = rng.permutation(places)
+    for group in alike.values():
+        for target, source in enumerate(rng.permutation(len(group)).tolist()):
+            order[group[target]] = group[source]
     return order
 
 

@@ -34,7 +34,7 @@ class SeriesPoint:
     """Upper end of its interval."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesLine:
     """One series of an incident."""
 

@@ -25,14 +25,6 @@ if TYPE_CHECKING:
     from driftline.types.action_request import Order
 
 F = TypeVar("F", bound=Callable[..., Any])
-PAINT = {
-    "sent": "green",
-    "awaiting approval": "yellow",
-    "refused": "red",
-    "unknown": "red",
-    "broken": "red",
-}
-"""The rich style of each state of a run."""
 
 
 def _signature_options(function: F) -> F:
@@ -263,15 +255,23 @@ def _show(runs: list[Run]) -> None:
     from rich.markup import escape
 
     from driftline.state.action_runs import State
+    from driftline.types.message_state import MessageState
     from driftline.types.phrasing import clean, utc
 
     console = Console(highlight=False, soft_wrap=True)
+    styles: dict[str, str] = {
+        MessageState.SENT: "green",
+        State.AWAITING: "yellow",
+        MessageState.REFUSED: "red",
+        MessageState.UNKNOWN: "red",
+        State.BROKEN: "red",
+    }
     if not runs:
         console.print("no incident has called for an action yet")
     for run in runs:
-        paint = PAINT.get(run.state, "bold")
+        style = styles.get(run.state, "bold")
         console.print(
-            f"[{paint}]{run.state}[/]  {escape(run.action)} for {run.incident}"
+            f"[{style}]{run.state}[/]  {escape(run.action)} for {run.incident}"
             f"  [dim]{utc(run.created_at)}  {run.token}[/]"
         )
         console.print(f"    because: {escape(clean(run.trigger, 400))}")

@@ -68,9 +68,18 @@ def explain(
             models = tuple(settings.models)
             report = _incident_report(connection, target, models, check, column)
     if as_json:
-        click.echo(json.dumps(report, ensure_ascii=False, indent=2))
+        click.echo(json.dumps(_public(report), ensure_ascii=False, indent=2))
     else:
         _show(report, phrasebook_for(settings))
+
+
+def _public(report: dict[str, Any]) -> dict[str, Any]:
+    """The report as `--json` prints it: the bound of a finding is in its reason there."""
+    findings = [
+        {name: value for name, value in finding.items() if name != "bound"}
+        for finding in report["findings"]
+    ]
+    return {**report, "findings": findings}
 
 
 def _window_report(
@@ -249,7 +258,7 @@ def _window(console: Console, window: dict[str, Any]) -> None:
 
 def _fact(finding: dict[str, Any]) -> AlertFact:
     """Build the alert that sinks get for a finding, so that both read the same."""
-    from driftline.types.model import Bound, Severity
+    from driftline.types.model import Severity
     from driftline.types.notification import AlertFact
 
     return AlertFact(
@@ -265,7 +274,7 @@ def _fact(finding: dict[str, Any]) -> AlertFact:
         else (finding["interval"][0], finding["interval"][1]),
         unit=finding["unit"],
         reason=finding["reason"],
-        bound=Bound.from_stored(finding["reason"]),
+        bound=finding["bound"],
         since=finding["since"] or finding["window"] or "1970-01-01T00:00:00+00:00",
         rows=finding["rows"],
         detail=finding["detail"],

@@ -223,7 +223,13 @@ def _write(
         os.replace(fresh, path)
     except ConfigError as error:
         problems = [
-            Problem(str(path), problem.line, problem.column, problem.name, problem.message)
+            Problem(
+                path=str(path),
+                line=problem.line,
+                column=problem.column,
+                name=problem.name,
+                message=problem.message,
+            )
             for problem in error.problems
         ]
         raise ConfigError(problems) from None

@@ -63,9 +63,9 @@ def reproduce(incident: str, start: str | None, config: Path, as_json: bool) -> 
             name = pick_incident(incidents.find_incident_ids(connection, incident), incident)
         try:
             with bar(rows=True) as progress:
-                report = Reproducer(settings, store, guard, context, progress).reproduce(
-                    name, start_time
-                )
+                report = Reproducer(
+                    config=settings, store=store, guard=guard, context=context, progress=progress
+                ).reproduce(name, start_time)
         except NoNumbersError as error:
             raise click.UsageError(str(error)) from None
     if as_json:

@@ -138,7 +138,10 @@ def _subject(config: Config, target: str) -> tuple[str, RoutingSubject]:
 
     if target in config.models:
         return target, RoutingSubject(
-            target, Severity.CRITICAL, frozenset({"drift"}), tags=config.models[target].tags
+            model=target,
+            severity=Severity.CRITICAL,
+            families=frozenset({"drift"}),
+            tags=config.models[target].tags,
         )
     with open_state(config) as store, store.read() as connection:
         names = incidents.find_incident_ids(connection, target)

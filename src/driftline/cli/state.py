@@ -42,7 +42,7 @@ def open_incident_service(path: Path) -> Iterator[IncidentService]:
 
     with open_state(load_config(path)) as store:
         try:
-            yield IncidentService(store, system_clock)
+            yield IncidentService(store=store, clock=system_clock)
         except ActRefused as error:
             raise click.UsageError(str(error)) from None
 

@@ -50,6 +50,9 @@ def status(config: Path, as_json: bool) -> None:
 
 def show_models(report: dict[str, Any]) -> None:
     """Print the report of `summarise` for people: a table of the models, then a line an item."""
+    from driftline.state.action_runs import State
+    from driftline.types.message_state import MessageState
+
     console = Console()
     if not console.is_terminal:
         console.width = 160  # a file or a pipe has no edge to keep to
@@ -108,7 +111,7 @@ def show_models(report: dict[str, Any]) -> None:
             f"{report['leader']['since'][:19]}[/]"
         )
     for run in report["actions"]:
-        if run["state"] in ("awaiting approval", "refused"):
+        if run["state"] in (State.AWAITING, MessageState.REFUSED):
             line = f"action {run['action']} for {run['incident']}: {run['state']}. {run['run']}"
             console.print(f"[yellow]{escape(line)}[/]")
     for name, sink in report["sinks"].items():

@@ -57,7 +57,7 @@ class Position:
     column: int
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Document:
     """The plain values of one file, and the position of each key and value by its path."""
 
@@ -78,7 +78,11 @@ class Document:
         place = self.keys.get(path) if at_key or len(path) < len(loc) else None
         place = place or self.values.get(path) or Position(1, 1)
         return Problem(
-            str(self.path), place.line, place.column, name or dotted_name(loc) or "file", message
+            path=str(self.path),
+            line=place.line,
+            column=place.column,
+            name=name or dotted_name(loc) or "file",
+            message=message,
         )
 
     def get(self, loc: Sequence[str | int]) -> Any:
@@ -144,11 +148,13 @@ def parse_document(text: str, path: Path) -> Document:
         raise _file_error(path, 1, 1, "is nested too deeply") from None
     if root is None:
         raise _file_error(path, 1, 1, "is empty; `driftline init` writes a first configuration")
-    return _Walk(Document(path)).all(root)
+    return _Walk(Document(path=path)).all(root)
 
 
 def _file_error(path: Path, line: int, column: int, message: str) -> ConfigError:
-    return ConfigError([Problem(str(path), line, column, "file", message)])
+    return ConfigError(
+        [Problem(path=str(path), line=line, column=column, name="file", message=message)]
+    )
 
 
 def _yaml_message(error: yaml.MarkedYAMLError) -> str:
@@ -227,7 +233,13 @@ class _Walk:
             if not isinstance(key, yaml.ScalarNode):
                 path, name = str(self.document.path), dotted_name(loc)
                 self.document.problems.append(
-                    Problem(path, place.line, place.column, name, "a name must be plain text")
+                    Problem(
+                        path=path,
+                        line=place.line,
+                        column=place.column,
+                        name=name,
+                        message="a name must be plain text",
+                    )
                 )
                 continue
             below = (*loc, key.value)
@@ -235,10 +247,13 @@ class _Walk:
                 first = self.document.keys[below].line
                 self.document.problems.append(
                     Problem(
-                        str(self.document.path), place.line, place.column, dotted_name(below),
-                        f"is set twice, first in line {first}; keep one of them",
+                        path=str(self.document.path),
+                        line=place.line,
+                        column=place.column,
+                        name=dotted_name(below),
+                        message=f"is set twice, first in line {first}; keep one of them",
                     )
-                )  # fmt: skip
+                )
                 continue
             self.document.keys[below] = place
             mapping[key.value] = self.value(item, below)

@@ -36,7 +36,7 @@ _PLAIN = {
 _WORD = re.compile(r"[A-Za-z][\w-]*")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FieldDoc:
     """The description of one setting."""
 
@@ -71,11 +71,11 @@ def describe_fields(
     ]
     for name, field in sorted(fields, key=lambda pair: not pair[1].is_required()):
         yield FieldDoc(
-            name,
-            type_of(field.annotation),
-            default_of(field),
-            " ".join((field.description or "").split()),
-            field,
+            name=name,
+            type=type_of(field.annotation),
+            default=default_of(field),
+            description=" ".join((field.description or "").split()),
+            field=field,
         )
 
 

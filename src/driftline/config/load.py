@@ -126,11 +126,11 @@ def _tidy(problems: list[Problem], resolver: Resolver | None) -> list[Problem]:
     if resolver:
         problems = [
             Problem(
-                problem.path,
-                problem.line,
-                problem.column,
-                problem.name,
-                resolver.mask(problem.message),
+                path=problem.path,
+                line=problem.line,
+                column=problem.column,
+                name=problem.name,
+                message=resolver.mask(problem.message),
             )
             for problem in problems
         ]

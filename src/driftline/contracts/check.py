@@ -70,7 +70,7 @@ def no_history(
     return ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckContext:
     """The inputs of a check."""
 

@@ -80,11 +80,15 @@ class PValue(BaseModel):
         numbers = [p for p in p_values if p is not None]
         rejections = iter(self._rejections(numbers))
         return [
-            Judgement(Verdict.UNSURE, reason="no p-value")
+            Judgement(verdict=Verdict.UNSURE, reason="no p-value")
             if p is None
-            else Judgement(Verdict.CHANGED, self.severity, self._reason(p, len(numbers)))
+            else Judgement(
+                verdict=Verdict.CHANGED,
+                severity=self.severity,
+                reason=self._reason(p, len(numbers)),
+            )
             if next(rejections)
-            else Judgement(Verdict.OK)
+            else Judgement(verdict=Verdict.OK)
             for p in p_values
         ]
 
@@ -149,7 +153,7 @@ class Chart(BaseModel, ABC):
         baseline = finite(past[: self.windows])
         if len(baseline) < self.windows:
             return Judgement(
-                Verdict.UNSURE,
+                verdict=Verdict.UNSURE,
                 reason=(
                     f"{self.windows - len(baseline)} more windows are needed to know what is usual"
                 ),
@@ -157,9 +161,9 @@ class Chart(BaseModel, ABC):
         mean, sd = float(np.mean(baseline)), float(np.std(baseline, ddof=self._ddof()))
         if not sd > FLAT * float(np.abs(baseline).max()):
             if value == baseline[-1]:
-                return Judgement(Verdict.OK)
+                return Judgement(verdict=Verdict.OK)
             return Judgement(
-                Verdict.UNSURE,
+                verdict=Verdict.UNSURE,
                 reason=f"always {number(float(baseline[-1]))} before: there are no limits",
             )
         after = np.concatenate((finite(past[self.windows :]), [value]))
@@ -169,12 +173,12 @@ class Chart(BaseModel, ABC):
             bound = Bound(side, mean + (limit if point > 0 else -limit) * sd)
             chance = f"by chance in 1 of {_one_in(self.rate)} windows"
             return Judgement(
-                Verdict.CHANGED,
-                self.severity,
-                f"{self._describe(bound, point, limit, mean, sd)}; {chance}",
+                verdict=Verdict.CHANGED,
+                severity=self.severity,
+                reason=f"{self._describe(bound, point, limit, mean, sd)}; {chance}",
                 bound=bound if self.limits_values else None,
             )
-        return Judgement(Verdict.OK)
+        return Judgement(verdict=Verdict.OK)
 
     @abstractmethod
     def _rate(self) -> float:

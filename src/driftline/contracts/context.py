@@ -125,7 +125,7 @@ def fail_to_guard() -> AbstractContextManager[None]:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StartContext:
     """What the composition root hands to a plugin at its start."""
 

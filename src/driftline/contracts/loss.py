@@ -92,7 +92,7 @@ class Loss(BaseModel):
         """
         unsure = "one window does not decide; the next ones add to it"
         if measurement.value is None or measurement.was is None or measurement.interval is None:
-            return Judgement(Verdict.UNSURE, reason=unsure, is_within_bounds=True)
+            return Judgement(verdict=Verdict.UNSURE, reason=unsure, is_within_bounds=True)
         reference = measurement.was
         low, value, high = (
             self.size(end, reference)
@@ -107,8 +107,8 @@ class Loss(BaseModel):
             bound = self.value(math.copysign(self.obvious, low), reference)
             return Judgement.change(self.severity(out), Bound(side, bound))
         if most < self.margins[0] or low == high == 0:
-            return Judgement(Verdict.OK)
-        return Judgement(Verdict.UNSURE, reason=unsure, is_within_bounds=True)
+            return Judgement(verdict=Verdict.OK)
+        return Judgement(verdict=Verdict.UNSURE, reason=unsure, is_within_bounds=True)
 
     def _reference_room(self, measurement: Measurement, reference: float) -> tuple[float, float]:
         """How far the reference's value may lie below and above, on the scale."""

@@ -147,7 +147,7 @@ class Unusual(BaseModel):
         assert measurement.value is not None
         neutral = measurement.was if self.neutral is None else self.neutral
         if neutral is None:
-            return Judgement(Verdict.UNSURE, reason="no past yet to tell what is usual")
+            return Judgement(verdict=Verdict.UNSURE, reason="no past yet to tell what is usual")
         value = measurement.value - neutral
         low, high = (
             (value, value)
@@ -162,10 +162,12 @@ class Unusual(BaseModel):
             return Judgement.change(Severity.WARNING, bound)
         enough = self.tolerance if self.warning is None else self.warning
         if 0 < enough >= most or low == high == 0:
-            return Judgement(Verdict.OK)
+            return Judgement(verdict=Verdict.OK)
         within = self.obvious is None or most <= self.obvious or value <= self.obvious
         return Judgement(
-            Verdict.UNSURE, reason="no past yet to tell what is usual", is_within_bounds=within
+            verdict=Verdict.UNSURE,
+            reason="no past yet to tell what is usual",
+            is_within_bounds=within,
         )
 
 
@@ -252,10 +254,10 @@ class Rule(BaseModel):
         correction.
         """
         if measurement.value is None:
-            return Judgement(Verdict.UNSURE, reason=measurement.reason or "no value")
+            return Judgement(verdict=Verdict.UNSURE, reason=measurement.reason or "no value")
         if rows < min_rows:
             return Judgement(
-                Verdict.UNSURE,
+                verdict=Verdict.UNSURE,
                 reason=f"{min_rows - rows} more rows are needed: {rows} of {min_rows}",
             )
         if self.unusual is not None:
@@ -327,9 +329,9 @@ class Rule(BaseModel):
         if span.low is not None and high < span.low:
             return Judgement.change(span.severity, Bound(BoundSide.BELOW, span.low))
         if span.holds(low) and span.holds(high):
-            return Judgement(Verdict.OK)
+            return Judgement(verdict=Verdict.OK)
         return Judgement(
-            Verdict.UNSURE,
+            verdict=Verdict.UNSURE,
             reason="too few rows to tell whether it is outside",
             is_within_bounds=span.holds(value),
         )
@@ -348,9 +350,9 @@ def _judge(
             return Judgement.change(severity, Bound(side, sign * bound))
     least = min(bound for _, bound in bounds)
     if high <= least:
-        return Judgement(Verdict.OK)
+        return Judgement(verdict=Verdict.OK)
     unsure = f"too few rows to tell whether it is {side} {sign * least:g}"
-    return Judgement(Verdict.UNSURE, reason=unsure, is_within_bounds=value <= least)
+    return Judgement(verdict=Verdict.UNSURE, reason=unsure, is_within_bounds=value <= least)
 
 
 def above(

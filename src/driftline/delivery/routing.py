@@ -18,7 +18,7 @@ NOTIFY = "notify"
 """The place of the model's own list of sinks."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RoutingSubject:
     """The facts of an incident that routes match."""
 
@@ -52,7 +52,7 @@ class RoutingResult:
     visits: tuple[Visit, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Routing:
     """The routes of one model."""
 

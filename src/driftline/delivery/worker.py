@@ -39,7 +39,7 @@ class DeliveryOutcome(StrEnum):
     GAVE_UP = "gave up"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryReport:
     """One attempt, for announcements, counters and the alert about monitoring."""
 
@@ -57,7 +57,7 @@ class DeliveryReport:
         return self.outcome in (DeliveryOutcome.REFUSED, DeliveryOutcome.GAVE_UP)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryPolicy:
     """Timeouts, delays and limits of one sink."""
 
@@ -122,6 +122,7 @@ class SinkWorker:
 
     def __init__(
         self,
+        *,
         name: str,
         sink: Sink,
         store: Store,

@@ -21,7 +21,7 @@ Collect = Callable[["CheckPlan", CheckContext], Sequence[Measurement]]
 """Runs a check with a time limit and validates its measurements. Raises DriftlineError."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckPlan:
     """A check with the settings that one model has for it."""
 
@@ -117,7 +117,7 @@ def run_check(plan: CheckPlan, ctx: CheckContext, collect: Collect) -> list[Judg
         failure = Measurement(
             None, name=plan.main_measurement, reason=" ".join(str(error).split())[:500]
         )
-        judgement = Judgement(Verdict.ERROR, reason=failure.reason)
+        judgement = Judgement(verdict=Verdict.ERROR, reason=failure.reason)
         return [
             JudgedMeasurement(
                 check=plan.name, measurement=failure, judgement=judgement, cause=plan.check.cause

@@ -26,7 +26,7 @@ class Overdue(PluginError):
     """A plugin has not answered within its time, or an earlier call of it still runs."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class CallStats:
     """The calls of one plugin in one place so far."""
 
@@ -39,7 +39,7 @@ class CallStats:
     last_error: str = ""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Call:
     """One running call. `late` is set once no caller waits for it any more."""
 
@@ -116,7 +116,7 @@ class Guard:
             raise PluginError(f"{key}: {describe_error(error)}") from error
 
     def _run(self, key: str, work: Callable[[threading.Event], T], timeout: float) -> T:
-        call = _Call(self._clock())
+        call = _Call(start=self._clock())
         with self._lock:
             stats = self._stats.setdefault(key, CallStats())
             stats.calls += 1

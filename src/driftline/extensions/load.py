@@ -21,7 +21,7 @@ GROUP = "driftline"
 """The group of entry points."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PluginProblem:
     """A plugin, or a part of one, that can't be used."""
 
@@ -40,7 +40,7 @@ class PluginProblem:
         return f"{self.origin}: {self.message}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PluginModule:
     """A loaded module, or any object with hooks."""
 
@@ -77,10 +77,10 @@ def load_installed() -> Iterator[PluginModule | PluginProblem]:
             plugin = point.load()
         except Exception as error:
             message = f"could not be loaded: {describe_error(error)}"
-            yield PluginProblem(origin, message, distribution=name)
+            yield PluginProblem(origin=origin, message=message, distribution=name)
         else:
             version = dist.version if dist else ""
-            yield PluginModule(plugin, origin, version, distribution=name)
+            yield PluginModule(module=plugin, origin=origin, version=version, distribution=name)
 
 
 def load_own(paths: Sequence[Path]) -> Iterator[PluginModule | PluginProblem]:
@@ -92,7 +92,7 @@ def load_own(paths: Sequence[Path]) -> Iterator[PluginModule | PluginProblem]:
     for path in paths:
         if not path.exists():
             message = "there is no such file or folder; correct plugins.paths"
-            yield PluginProblem(str(path), message, fatal=True, path=path)
+            yield PluginProblem(origin=str(path), message=message, fatal=True, path=path)
             continue
         for file in _files(path):
             if file.resolve() not in resolved_paths:
@@ -118,8 +118,12 @@ def _load(file: Path, path: Path) -> PluginModule | PluginProblem:
         module = _execute(name, file, source)
     # SystemExit too: a plugin that calls sys.exit() while it loads must not end the agent.
     except (Exception, SystemExit) as error:
-        return PluginProblem(origin, f"could not be loaded: {describe_error(error)}", path=path)
-    return PluginModule(module, origin, sha256(source).hexdigest()[:12], path)
+        return PluginProblem(
+            origin=origin, message=f"could not be loaded: {describe_error(error)}", path=path
+        )
+    return PluginModule(
+        module=module, origin=origin, version=sha256(source).hexdigest()[:12], path=path
+    )
 
 
 def _execute(name: str, file: Path, source: bytes) -> ModuleType:

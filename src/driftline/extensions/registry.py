@@ -183,8 +183,8 @@ class _Builder:
 
     def _problem(self, module: PluginModule, message: str, *, fatal: bool = False) -> None:
         problem = PluginProblem(
-            module.origin,
-            message,
+            origin=module.origin,
+            message=message,
             fatal=fatal,
             path=module.path,
             distribution=module.distribution,

@@ -77,7 +77,13 @@ def _line(connection: Connection, notification: Notification, alert: AlertFact) 
         limit=WINDOWS,
     )
     points = [SeriesPoint(from_micros(row.start), row.value, row.low, row.high) for row in rows]
-    return SeriesLine(_name(alert), alert.severity, alert.since, points, _usual(alert))
+    return SeriesLine(
+        name=_name(alert),
+        severity=alert.severity,
+        since=alert.since,
+        points=points,
+        usual=_usual(alert),
+    )
 
 
 def _name(alert: AlertFact) -> str:

@@ -32,7 +32,7 @@ class ActRefused(DriftlineError):
     """The act can't be done; the message says why."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class IncidentService:
     """Shows the incidents of one state and takes acts on them."""
 
@@ -89,6 +89,11 @@ class IncidentService:
             ],
             "actions": [run.to_json_values() for run in runs],
         }
+
+    def headline(self, name: str) -> str:
+        """The title of an incident without its model. Raises ActRefused as `incident`."""
+        with self.store.read() as connection:
+            return incidents.load_incident(connection, self._find_id(name)).headline
 
     def newest_message(self, name: str) -> Notification:
         """The newest message of an incident, sent or held back. Raises ActRefused as `incident`."""

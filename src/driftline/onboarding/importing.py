@@ -53,7 +53,7 @@ class BaselineColumn:
     """Rows without a value."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class ImportedBaseline:
     """The content of the files of a baseline."""
 

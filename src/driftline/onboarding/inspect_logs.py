@@ -37,7 +37,7 @@ MAX_LISTED = 1000
 RECENT = timedelta(days=2)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogInspection:
     """The result of inspecting the logs of a source."""
 
@@ -111,7 +111,7 @@ def _read(
         source=source,
         formats=formats,
         schema=Schema(),
-        spec=ProfileSpec({}),
+        spec=ProfileSpec(columns={}),
         length=1,
         latest=0,
     )
@@ -126,7 +126,9 @@ def _read(
                 parts=obj.parts,
                 open_reference=source.open_reference,
             )
-            batches += islice(decode_records(job, Work(obj, 0, True), decoding), 1)
+            batches += islice(
+                decode_records(job, Work(object=obj, start=0, is_complete=True), decoding), 1
+            )
             if not name and source.batches(obj, decoding) is None:
                 name = choose_format(formats, obj.uri).type
         except DriftlineError as error:

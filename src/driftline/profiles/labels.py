@@ -58,7 +58,13 @@ class LabelCollector(Collector):
 
     def summary(self) -> Labels:
         """The counts and delays."""
-        return Labels(self._labelled, self._corrected, self._contradicting, EDGES, self._delays)
+        return Labels(
+            labelled=self._labelled,
+            corrected=self._corrected,
+            contradicting=self._contradicting,
+            edges=EDGES,
+            delays=self._delays,
+        )
 
     def to_bytes(self) -> bytes:
         """The canonical bytes."""

@@ -59,7 +59,7 @@ class SampledSpec:
 ColumnSpec = NumericSpec | CategorySpec | SampledSpec
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ProfileSpec:
     """Everything that the bytes of a profile depend on."""
 

@@ -136,7 +136,7 @@ class ExpressionCollector(Collector):
         """The tallies by text of the expression."""
         reasons = {
             text: answers if isinstance(answers, str) else ""
-            for text, answers in self._answers(Batch(0, {}))
+            for text, answers in self._answers(Batch(rows=0, columns={}))
         }
         return {
             text: count.tally(self._rows, reasons[text]) for text, count in self._counts.items()
@@ -180,7 +180,7 @@ def expression_rows(batch: Batch, spec: ProfileSpec) -> ExpressionRows:
 def misfit_reason(text: str, kinds: Mapping[str, Kind]) -> str:
     """Why columns of these kinds do not suit an expression; empty when they do."""
     try:
-        ExpressionRows(Batch(0, {}), kinds, list(kinds)).evaluate(parse(text))
+        ExpressionRows(Batch(rows=0, columns={}), kinds, list(kinds)).evaluate(parse(text))
     except UnsuitableColumns as error:
         return str(error)
     return ""

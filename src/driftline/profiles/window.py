@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Counts = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class NumericColumn:
     """A numeric column, counted on the grid of its reference.
 
@@ -100,7 +100,7 @@ class NumericColumn:
         return None if self.minimum is None or self.maximum is None else self.side.quantile(q)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CategoricalColumn:
     """A categorical column: exact counts, up to a bound on the number of categories."""
 
@@ -132,7 +132,7 @@ class CategoricalColumn:
 Column = NumericColumn | CategoricalColumn
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegressionSums:
     """Exact sums over labelled rows with prediction p, label y and error e = p - y."""
 
@@ -150,7 +150,7 @@ class RegressionSums:
     centre: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreSums:
     """Sums over labelled rows with a score s and a label y in {0, 1}."""
 
@@ -166,7 +166,7 @@ class ScoreSums:
     score: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scores:
     """Counts and sums that performance metrics are made from.
 
@@ -189,7 +189,7 @@ class Scores:
     regression: RegressionSums = RegressionSums()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:
     """Facts about labels that came later, on their own."""
 
@@ -215,7 +215,7 @@ class Labels:
         return float(np.sqrt(self.edges[cell - 1] * self.edges[min(cell, len(self.edges) - 1)]))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
     """The summary of a span of event time, or of a reference, of one version and segment."""
 

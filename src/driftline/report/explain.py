@@ -14,6 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from driftline.state import action_runs
+from driftline.state.measurements import load_bound
+from driftline.state.notification_json import parse_notification
 from driftline.state.tables import (
     configurations,
     incident_events,
@@ -47,7 +49,7 @@ def explain_incident(connection: Connection, name: str) -> Values:
         .where(incident_events.c.incident == name)
         .order_by(incident_events.c.revision)
     ).all()
-    notification = Notification.model_validate_json(events[-1].facts)
+    notification = parse_notification(events[-1].facts)
     findings = [
         _explain_alert(connection, row, notification, alert) for alert in notification.alerts
     ]
@@ -171,6 +173,7 @@ def _explain_alert(
         "unit": alert.unit,
         "rows": alert.rows,
         "reason": alert.reason,
+        "bound": alert.bound,
         "detail": dict(alert.detail),
         "asked": {},
         "past": [],
@@ -202,6 +205,7 @@ def _explain_measurement(connection: Connection, row: Row[Any]) -> Values:
         "unit": row.unit,
         "rows": row.rows,
         "reason": row.reason,
+        "bound": load_bound(row.bound_side, row.bound_value, row.reason),
         "detail": json.loads(row.detail),
         "asked": _check_settings(connection, row, labels.get("column")),
         "past": past,

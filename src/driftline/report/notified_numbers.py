@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection, Row
 
 from driftline.alerting.digest import CAUSE as DIGEST
 from driftline.alerting.fact import MONITORING
+from driftline.state.notification_json import parse_notification
 from driftline.state.tables import incident_events, incidents, measurements, windows
 from driftline.types.labels import labels_json
 from driftline.types.notification import AlertFact, Notification
@@ -103,7 +104,7 @@ def _load_message(
         .order_by((c.held == "").desc(), c.revision.desc())
     )
     for event in connection.execute(query):
-        notification = Notification.model_validate_json(event.facts)
+        notification = parse_notification(event.facts)
         firing = [alert for alert in notification.alerts if alert.state == "firing"]
         if firing:
             return event, notification, firing

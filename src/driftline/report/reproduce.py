@@ -80,7 +80,7 @@ class _Rerun:
     numbers: NotifiedNumbers
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Reproducer:
     """Computes the numbers of an incident again from its log objects.
 
@@ -227,7 +227,9 @@ class Reproducer:
                 read_rows=lambda key: read_window_rows(rerun.job, self.store, key, objects),
                 profiles=profiles.__getitem__,
             )
-            due = DueWindow(key, window.end, profiles[key].rows, window.revision)
+            due = DueWindow(
+                key=key, end=window.end, rows=profiles[key].rows, revision=window.revision
+            )
             rows_now = measure_window(due, inputs).judged
         results: dict[SeriesKey, JudgedMeasurement | NotReproducible] = {
             (row.check, row.measurement.name, labels_json(row.measurement.labels)): row

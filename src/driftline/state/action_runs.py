@@ -20,6 +20,7 @@ from driftline.state import outbox as outbox_rows
 from driftline.state.notification_json import dump_notification
 from driftline.state.tables import action_runs, outbox
 from driftline.types.action_request import Request
+from driftline.types.message_state import UNDELIVERED, MessageState
 from driftline.types.notification import Notification
 from driftline.types.times import DAY, as_micros, from_micros, from_micros_or_none
 
@@ -68,7 +69,7 @@ class Run:
     incident: str
     decision: str
     state: str
-    """A `State`; for a run in the outbox the state of its row there."""
+    """A `State`; for a run in the outbox the `MessageState` of its row there."""
     trigger: str
     request: Request | None
     created_at: datetime
@@ -160,7 +161,9 @@ def _add_to_outbox(connection: Connection, token: str, now: datetime) -> None:
     }
     moments = {"created": as_micros(now), "not_before": as_micros(now)}
     connection.execute(
-        insert(outbox).values(**values, **moments, payload=row["payload"], state="pending")
+        insert(outbox).values(
+            **values, **moments, payload=row["payload"], state=MessageState.PENDING
+        )
     )
 
 
@@ -185,7 +188,11 @@ def _decide(
     run = find_run(connection, token)
     if run is None:
         return "there is no such run"
-    can_close = state is State.REJECTED and run.state in ("refused", State.BROKEN, State.HELD)
+    can_close = state is State.REJECTED and run.state in (
+        MessageState.REFUSED,
+        State.BROKEN,
+        State.HELD,
+    )
     if run.state != State.AWAITING and not can_close:
         return f"it awaits no approval: {run.state}"
     values = {"state": state.value, "author": author, "reason": reason, "decided": as_micros(now)}
@@ -201,7 +208,7 @@ def order_again(connection: Connection, token: str, author: str, reason: str, no
     Returns the obstacle, empty when it is ordered.
     """
     run = find_run(connection, token)
-    if run is None or run.state in ("pending", "sending", "unknown", "sent"):
+    if run is None or run.state in (*UNDELIVERED, MessageState.SENT):
         return (
             "there is no such run"
             if run is None
@@ -217,7 +224,7 @@ def order_again(connection: Connection, token: str, author: str, reason: str, no
     }
     connection.execute(update(action_runs).where(action_runs.c.token == token).values(**values))
     outbox_values = {
-        "state": "pending",
+        "state": MessageState.PENDING,
         "finished": None,
         "attempts": 0,
         "created": as_micros(now),
@@ -256,10 +263,12 @@ def withdraw_runs(connection: Connection, incident: str, now: datetime) -> None:
         awaiting.values(state=State.WITHDRAWN.value, reason="the incident was over first")
     )
     tokens = select(c.token).where(c.incident == incident)
-    unsent = update(outbox).where(outbox.c.id.in_(tokens), outbox.c.state == "pending")
+    unsent = update(outbox).where(outbox.c.id.in_(tokens), outbox.c.state == MessageState.PENDING)
     connection.execute(
         unsent.values(
-            state="superseded", finished=as_micros(now), error="the incident was over first"
+            state=MessageState.SUPERSEDED,
+            finished=as_micros(now),
+            error="the incident was over first",
         )
     )
 
@@ -270,7 +279,7 @@ def abandon_runs(
     """Mark runs of `actions` with an unknown outcome as refused, so that none is sent again."""
     lanes = [ACTION_PREFIX + name for name in actions]
     rows = connection.execute(
-        select(outbox.c.id).where(outbox.c.sink.in_(lanes), outbox.c.state == "unknown")
+        select(outbox.c.id).where(outbox.c.sink.in_(lanes), outbox.c.state == MessageState.UNKNOWN)
     ).scalars()
     for token in rows.all():
         outbox_rows.mark_refused(connection, token, now, error)

@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
+from driftline.state.earlier_bounds import parse_earlier_bound
 from driftline.types.alert import Alert, AlertEntry, AlertState, Phase
 from driftline.types.incident import Incident, Upstream, UpstreamKind
 from driftline.types.model import (
@@ -90,6 +91,7 @@ COLUMN_FIELDS = frozenset(
 )
 """The fields of an incident that have a column of their own."""
 PLAIN_KEYS = {
+    "headline": "headline",
     "lane": "lane",
     "flapping": "flapping",
     "acknowledged_by": "acknowledged",
@@ -207,8 +209,11 @@ def _dump_entry(entry: AlertEntry | None) -> dict[str, Any] | None:
     state = _dump_fields(entry, skip=NOT_IN_WINDOW)
     state |= _dump_fields(judgement, skip=NOT_IN_JUDGEMENT)
     state |= _dump_fields(entry.measurement, skip=NOT_IN_ENTRY)
-    if judgement.bound is not None:
-        state["bound"] = [judgement.bound.side.value, judgement.bound.value]
+    bound = judgement.bound
+    if bound is not None:
+        state["bound"] = [bound.side.value, bound.value]
+    elif judgement.reason:
+        state["bound"] = None
     return state | ({"rows": entry.judged.rows} if entry.judged.rows else {})
 
 
@@ -231,9 +236,9 @@ def _load_entry(state: dict[str, Any], alert: dict[str, Any], labels: dict[str, 
             check=alert["check"],
             measurement=Measurement(**values, name=alert["measurement"], labels=labels),
             judgement=Judgement(
-                Verdict(state["verdict"]),
-                Severity(state["severity"]) if state.get("severity") else None,
-                state.get("reason", ""),
+                verdict=Verdict(state["verdict"]),
+                severity=Severity(state["severity"]) if state.get("severity") else None,
+                reason=state.get("reason", ""),
                 bound=_load_bound(state),
                 doublings=state.get("doublings", 0),
             ),
@@ -248,10 +253,12 @@ def _load_entry(state: dict[str, Any], alert: dict[str, Any], labels: dict[str, 
 
 def _load_bound(state: dict[str, Any]) -> Bound | None:
     """Load the bound of a judgement; older versions stored it only in the reason."""
-    if "bound" in state:
-        side, value = state["bound"]
-        return Bound(BoundSide(side), value)
-    return Bound.from_stored(state.get("reason", ""))
+    if "bound" not in state:
+        return parse_earlier_bound(state.get("reason", ""))
+    if state["bound"] is None:
+        return None
+    side, value = state["bound"]
+    return Bound(BoundSide(side), value)
 
 
 def _load_phase(state: dict[str, Any]) -> Phase:

@@ -18,7 +18,6 @@ from sqlalchemy.engine import Connection
 from driftline.alerting import AlertingState, Change, Step
 from driftline.alerting.acts import Act, ActKind
 from driftline.alerting.fact import Fact, lane_of, message_id
-from driftline.alerting.links import OPEN
 from driftline.alerting.observe import HORIZON
 from driftline.alerting.silencing import Silence
 from driftline.extensions.phrasebook import Phrasebook
@@ -30,14 +29,15 @@ from driftline.state.incident_json import (
     parse_alert,
     parse_incident_fields,
 )
+from driftline.state.measurements import load_bound
 from driftline.state.notification_json import dump_notification
 from driftline.state.tables import alerts, incident_events, incidents, measurements, outbox, pages
 from driftline.types.alert import Alert
 from driftline.types.incident import Incident, Reason
 from driftline.types.labels import labels_json
 from driftline.types.matchers import Matchers
-from driftline.types.model import Bound, Judgement, Severity, Verdict
-from driftline.types.notification import Event
+from driftline.types.model import Judgement, Severity, Verdict
+from driftline.types.notification import OPEN, Event
 from driftline.types.times import as_micros, from_micros, from_micros_or_none
 
 PAGES = 100
@@ -189,10 +189,10 @@ def _make_later_fact(fact: Fact, row: RowMapping) -> Fact:
     start, reason = from_micros(row["start"]), row["reason"]
     interval = None if row["low"] is None or row["high"] is None else (row["low"], row["high"])
     judgement = Judgement(
-        Verdict(row["verdict"]),
-        Severity(row["severity"]) if row["severity"] else None,
-        reason,
-        bound=Bound.from_stored(reason),
+        verdict=Verdict(row["verdict"]),
+        severity=Severity(row["severity"]) if row["severity"] else None,
+        reason=reason,
+        bound=load_bound(row["bound_side"], row["bound_value"], reason),
     )
     measurement = replace(
         fact.judged.measurement,
@@ -251,7 +251,7 @@ def save_step(connection: Connection, step: Step) -> None:
         event = {
             "event": change.history_event,
             "at": as_micros(change.at),
-            "reason": change.comment or change.reason.value,
+            "reason": change.comment or change.reason.text,
             "facts": facts,
         }
         people = {"author": change.author, "held": change.hold.text if change.hold else ""}

@@ -5,6 +5,7 @@ Does not change them: alerting does.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from driftline.state.notification_json import parse_notification
 from driftline.state.tables import incident_events, incidents
 from driftline.types.notification import Notification
 from driftline.types.times import from_micros, from_micros_or_none
@@ -32,7 +34,7 @@ _COLUMNS = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentRow:
     """One incident in a line."""
 
@@ -47,8 +49,13 @@ class IncidentRow:
     detail: str = "{}"
     """More facts about it, as JSON."""
 
+    @property
+    def headline(self) -> str:
+        """The title without the model; the whole title where an earlier version wrote it."""
+        return str(json.loads(self.detail).get("headline") or self.title)
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EventRow:
     """One event of an incident."""
 
@@ -101,7 +108,14 @@ def load_incident_history(connection: Connection, id: str) -> list[EventRow]:
         sa.select(incident_events).where(c.incident == id).order_by(c.revision)
     )
     return [
-        EventRow(row.event, from_micros(row.at), row.reason, row.author, row.held) for row in rows
+        EventRow(
+            event=row.event,
+            at=from_micros(row.at),
+            reason=row.reason,
+            author=row.author,
+            held_reason=row.held,
+        )
+        for row in rows
     ]
 
 
@@ -124,4 +138,4 @@ def load_newest_message(connection: Connection, incident: str) -> Notification |
     c = incident_events.c
     query = sa.select(c.facts).where(c.incident == incident).order_by(c.revision.desc()).limit(1)
     facts = connection.execute(query).scalar()
-    return None if facts is None else Notification.model_validate_json(facts)
+    return None if facts is None else parse_notification(facts)

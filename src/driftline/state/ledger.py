@@ -33,7 +33,7 @@ _ENTRY = [objects.c[name] for name in LedgerEntry.__dataclass_fields__]
 def load_entries(connection: Connection, model: str, uris: Iterable[str]) -> dict[str, LedgerEntry]:
     """Load the entries of some URIs, by URI."""
     query = sa.select(*_ENTRY).where(objects.c.model == model, objects.c.uri.in_(list(uris)))
-    return {row.uri: LedgerEntry(*row) for row in connection.execute(query)}
+    return {row.uri: LedgerEntry(**row._mapping) for row in connection.execute(query)}
 
 
 def find_entries_by_lineage(
@@ -46,7 +46,9 @@ def find_entries_by_lineage(
         .where(objects.c.model == model, objects.c.lineage.in_(lineage_list))
         .order_by(objects.c.id.desc())
     )
-    return [LedgerEntry(*row) for row in connection.execute(query)] if lineage_list else []
+    return (
+        [LedgerEntry(**row._mapping) for row in connection.execute(query)] if lineage_list else []
+    )
 
 
 def set_entry_uri(connection: Connection, entry_id: int, uri: str) -> None:

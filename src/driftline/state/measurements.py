@@ -14,8 +14,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from driftline.contracts.check import PastValue
+from driftline.state.earlier_bounds import parse_earlier_bound
 from driftline.state.tables import measurements
 from driftline.types.labels import labels_json
+from driftline.types.model import Bound, BoundSide
 from driftline.types.records import JudgedMeasurement, WindowKey
 from driftline.types.times import from_micros
 
@@ -57,6 +59,7 @@ def _row(
 ) -> dict[str, object]:
     m = item.measurement
     low, high = m.interval or (None, None)
+    bound = None if item.judgement is None else item.judgement.bound
     return {
         "model": key.model,
         "start": key.start,
@@ -79,7 +82,16 @@ def _row(
         "detail": json.dumps(dict(m.detail), ensure_ascii=False),
         "reference_id": reference_id,
         "trace": item.trace,
+        "bound_side": "" if bound is None else bound.side.value,
+        "bound_value": None if bound is None else bound.value,
     }
+
+
+def load_bound(side: str | None, value: float | None, reason: str) -> Bound | None:
+    """Load the bound from the columns of a row; rows of earlier versions have it in the reason."""
+    if side is None:
+        return parse_earlier_bound(reason)
+    return None if not side or value is None else Bound(BoundSide(side), value)
 
 
 class Interval(NamedTuple):

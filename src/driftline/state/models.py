@@ -18,7 +18,7 @@ from driftline.state.tables import configurations, models, objects, references, 
 from driftline.types.model import Schema
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRow:
     """One row of `models`."""
 
@@ -43,7 +43,7 @@ class ModelRow:
     """Digest of the source and spec of that pass."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
     """One frozen reference."""
 
@@ -60,7 +60,7 @@ class Reference:
 
 _MODEL_COLUMNS = [models.c[name] for name in ModelRow.__dataclass_fields__]
 _REFERENCE_COLUMNS = [
-    references.c["accepted" if name == "acceptance" else name]
+    references.c.accepted.label(name) if name == "acceptance" else references.c[name]
     for name in Reference.__dataclass_fields__
 ]
 
@@ -68,7 +68,7 @@ _REFERENCE_COLUMNS = [
 def load_model(connection: Connection, model: str) -> ModelRow | None:
     """Load the row of a model; None when there is none."""
     row = connection.execute(sa.select(*_MODEL_COLUMNS).where(models.c.name == model)).one_or_none()
-    return None if row is None else ModelRow(*row)
+    return None if row is None else ModelRow(**row._mapping)
 
 
 def store_configuration(
@@ -117,7 +117,7 @@ def load_current_reference(connection: Connection, model: str) -> Reference | No
         .where(models.c.name == model)
     )
     row = connection.execute(query).one_or_none()
-    return None if row is None else Reference(*row)
+    return None if row is None else Reference(**row._mapping)
 
 
 def load_references(connection: Connection, model: str) -> list[dict[str, Any]]:

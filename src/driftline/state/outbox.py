@@ -16,13 +16,13 @@ from pydantic import ValidationError
 from sqlalchemy import and_, case, exists, func, or_, select, update
 from sqlalchemy.engine import Connection
 
-from driftline.state.notification_json import dump_notification
+from driftline.state.notification_json import dump_notification, parse_notification
 from driftline.state.tables import outbox, sinks
+from driftline.types.message_state import DUE, UNDELIVERED, MessageState
 from driftline.types.notification import Event, Notification
 from driftline.types.records import ClaimedMessage
 from driftline.types.times import as_micros, from_micros, from_micros_or_none
 
-UNDELIVERED = ("pending", "sending", "unknown")
 ERROR_LENGTH = 500
 TURNS = (Event.OPENED.value, Event.REOPENED.value, Event.RESOLVED.value)
 """Events that open or end an incident."""
@@ -69,8 +69,10 @@ class SinkStatus:
 
 def recover_unfinished(connection: Connection, now: datetime) -> int:
     """After a crash: make `sending` rows `unknown`, and due; return the number of rows."""
-    rows = update(outbox).where(outbox.c.state == "sending")
-    return connection.execute(rows.values(state="unknown", not_before=as_micros(now))).rowcount
+    rows = update(outbox).where(outbox.c.state == MessageState.SENDING)
+    return connection.execute(
+        rows.values(state=MessageState.UNKNOWN, not_before=as_micros(now))
+    ).rowcount
 
 
 def claim_next(connection: Connection, sink: str, now: datetime) -> ClaimedMessage | None:
@@ -92,7 +94,7 @@ def claim_next(connection: Connection, sink: str, now: datetime) -> ClaimedMessa
         select(outbox)
         .where(
             outbox.c.sink == sink,
-            outbox.c.state.in_(("pending", "unknown")),
+            outbox.c.state.in_(DUE),
             outbox.c.not_before <= as_micros(now),
             ~has_older_row,
         )
@@ -101,7 +103,7 @@ def claim_next(connection: Connection, sink: str, now: datetime) -> ClaimedMessa
     )
     while (row := connection.execute(due).mappings().first()) is not None:
         try:
-            notification = Notification.model_validate_json(row["payload"])
+            notification = parse_notification(row["payload"])
         except ValidationError as error:
             mark_refused(
                 connection,
@@ -117,18 +119,22 @@ def claim_next(connection: Connection, sink: str, now: datetime) -> ClaimedMessa
         connection.execute(
             update(outbox)
             .where(outbox.c.id == row["id"])
-            .values(state="sending", attempts=attempts)
+            .values(state=MessageState.SENDING, attempts=attempts)
         )
         message = notification.model_copy(update={"sent_before": was_sent})
         return ClaimedMessage(
-            row["id"], message, attempts, from_micros(row["created"]), row["state"] == "unknown"
+            id=row["id"],
+            notification=message,
+            attempts=attempts,
+            created=from_micros(row["created"]),
+            unknown=row["state"] == MessageState.UNKNOWN,
         )
     return None
 
 
 def mark_sent(connection: Connection, id: str, now: datetime, remote: str = "") -> None:
     """Note that the receiver took the message; `remote` is its reference there."""
-    _finish(connection, id, now, state="sent", remote=remote[:ERROR_LENGTH], error="")
+    _finish(connection, id, now, state=MessageState.SENT, remote=remote[:ERROR_LENGTH], error="")
     sink = select(outbox.c.sink).where(outbox.c.id == id).scalar_subquery()
     _ensure_sink_of_row(connection, id)
     connection.execute(
@@ -145,7 +151,9 @@ def load_receiver_reference(connection: Connection, sink: str, notification: Not
         outbox.c.incident == notification.incident,
         outbox.c.revision < notification.revision,
     )
-    query = select(outbox.c.remote).where(*earlier, outbox.c.state == "sent", outbox.c.remote != "")
+    query = select(outbox.c.remote).where(
+        *earlier, outbox.c.state == MessageState.SENT, outbox.c.remote != ""
+    )
     return str(connection.execute(query.order_by(outbox.c.revision.desc()).limit(1)).scalar() or "")
 
 
@@ -161,7 +169,7 @@ def load_undelivered(connection: Connection, sink: str, limit: int = 1000) -> li
     messages = []
     for payload in connection.execute(query).scalars():
         with suppress(ValidationError):  # a row that can't be read is refused later
-            messages.append(Notification.model_validate_json(payload))
+            messages.append(parse_notification(payload))
     return messages
 
 
@@ -186,7 +194,7 @@ def add_message(
     payload = {
         "event": notification.event.value,
         "payload": dump_notification(notification),
-        "state": "pending",
+        "state": MessageState.PENDING,
     }
     connection.execute(outbox.insert().values(**row, **moments, **payload))
     return True
@@ -206,7 +214,7 @@ def schedule_retry(
     With `unknown` the message may have arrived. `count_failure` is False when the receiver only
     asked for a pause, which is no sign of trouble.
     """
-    state = "unknown" if unknown else "pending"
+    state = MessageState.UNKNOWN if unknown else MessageState.PENDING
     text = error[:ERROR_LENGTH]
     values = {"state": state, "not_before": as_micros(not_before), "error": text}
     connection.execute(update(outbox).where(outbox.c.id == id).values(**values))
@@ -216,7 +224,7 @@ def schedule_retry(
 
 def mark_refused(connection: Connection, id: str, now: datetime, error: str) -> None:
     """Make a message a dead letter: the receiver will never take it as it is."""
-    _finish(connection, id, now, state="refused", error=error[:ERROR_LENGTH])
+    _finish(connection, id, now, state=MessageState.REFUSED, error=error[:ERROR_LENGTH])
     name = _ensure_sink_of_row(connection, id)
     connection.execute(update(sinks).where(sinks.c.name == name).values(error=error[:ERROR_LENGTH]))
 
@@ -243,7 +251,7 @@ def count_failures(connection: Connection, sink: str) -> int:
 
 def find_next_due(connection: Connection, sink: str) -> datetime | None:
     """Find when the next row of `sink` may be due; None when no row waits."""
-    waiting = outbox.c.sink == sink, outbox.c.state.in_(("pending", "unknown"))
+    waiting = outbox.c.sink == sink, outbox.c.state.in_(DUE)
     first = connection.execute(select(func.min(outbox.c.not_before)).where(*waiting)).scalar()
     if first is None:
         return None
@@ -257,7 +265,7 @@ def list_dead_letters(
     """List the dead letters, the newest first."""
     query = (
         select(outbox)
-        .where(outbox.c.state == "refused")
+        .where(outbox.c.state == MessageState.REFUSED)
         .order_by(outbox.c.finished.desc(), outbox.c.id)
         .limit(limit)
     )
@@ -284,7 +292,9 @@ def rearm_dead_letter(connection: Connection, id: str, now: datetime) -> bool:
     Returns False when there is none, or when a newer message of its incident was sent since.
     """
     row = (
-        connection.execute(select(outbox).where(outbox.c.id == id, outbox.c.state == "refused"))
+        connection.execute(
+            select(outbox).where(outbox.c.id == id, outbox.c.state == MessageState.REFUSED)
+        )
         .mappings()
         .first()
     )
@@ -296,12 +306,22 @@ def rearm_dead_letter(connection: Connection, id: str, now: datetime) -> bool:
         outbox.c.revision > row["revision"],
     )
     late = connection.execute(
-        select(exists().where(*same, outbox.c.state.in_(("sent", "sending", "unknown"))))
+        select(
+            exists().where(
+                *same,
+                outbox.c.state.in_((MessageState.SENT, MessageState.SENDING, MessageState.UNKNOWN)),
+            )
+        )
     ).scalar()
     values = (
-        {"state": "superseded"}
+        {"state": MessageState.SUPERSEDED}
         if late
-        else {"state": "pending", "finished": None, "not_before": as_micros(now), "attempts": 0}
+        else {
+            "state": MessageState.PENDING,
+            "finished": None,
+            "not_before": as_micros(now),
+            "attempts": 0,
+        }
     )
     connection.execute(
         update(outbox).where(outbox.c.id == id).values(**values, created=as_micros(now))
@@ -362,30 +382,32 @@ def _supersede_older_rows(connection: Connection, sink: str, now: datetime) -> N
         newer.c.revision > outbox.c.revision,
     )
     has_failed = (
-        outbox.c.state == "pending"
+        outbox.c.state == MessageState.PENDING
         if is_down
-        else and_(outbox.c.state == "pending", outbox.c.attempts > 0)
+        else and_(outbox.c.state == MessageState.PENDING, outbox.c.attempts > 0)
     )
     is_replaceable = or_(
         and_(
             outbox.c.event.not_in((*TURNS, Event.TEST.value)),
-            outbox.c.state.in_(("pending", "unknown")),
+            outbox.c.state.in_(DUE),
         ),
         and_(outbox.c.event.in_(TURNS), has_failed),
     )
     rows = update(outbox).where(
         outbox.c.sink == sink,
-        outbox.c.state.in_(("pending", "unknown")),
+        outbox.c.state.in_(DUE),
         is_replaceable,
         has_newer_row,
     )
-    connection.execute(rows.values(state="superseded", finished=as_micros(now)))
+    connection.execute(rows.values(state=MessageState.SUPERSEDED, finished=as_micros(now)))
 
 
 def _was_sent(connection: Connection, sink: str, incident: str, revision: int) -> bool:
     earlier = outbox.c.sink == sink, outbox.c.incident == incident, outbox.c.revision < revision
     return bool(
-        connection.execute(select(exists().where(*earlier, outbox.c.state == "sent"))).scalar()
+        connection.execute(
+            select(exists().where(*earlier, outbox.c.state == MessageState.SENT))
+        ).scalar()
     )
 
 
@@ -415,6 +437,6 @@ def _ensure_sink(connection: Connection, name: str) -> None:
 
 def _title(payload: str) -> str:
     try:
-        return Notification.model_validate_json(payload).title
+        return parse_notification(payload).title
     except ValidationError:
         return "(unreadable)"

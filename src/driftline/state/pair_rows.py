@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 from driftline.state import ledger
 from driftline.state import waiting as rows_waiting
 from driftline.state.tables import objects, shares, waiting, windows
-from driftline.state.waiting import HALVES, REQUEST, RESPONSE, ROW_COLUMNS, WaitingRow
+from driftline.state.waiting import HALVES, REQUEST, RESPONSE, ROW_COLUMNS, WaitingRow, make_row
 from driftline.types.arrays import Hashes
 from driftline.types.records import QUARANTINED, ReadOutcome
 from driftline.types.times import from_micros
@@ -29,7 +29,7 @@ def scan_rows(connection: Connection, model: str, role: str) -> Iterator[tuple[W
     query = query.where(c.model == model, c.role == role, c.removed == 0)
     ordered_query = query.order_by(c.start, objects.c.uri, c.piece, c.id)
     for row in connection.execution_options(yield_per=64).execute(ordered_query):
-        yield WaitingRow(*row[:-1]), np.frombuffer(row.hashes, "<u8")
+        yield make_row(row._mapping), np.frombuffer(row.hashes, "<u8")
 
 
 def replace_shares(

@@ -16,7 +16,7 @@ from driftline.state.tables import acts, silences
 from driftline.types.times import as_micros, from_micros, from_micros_or_none
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ActRow:
     """One act on an incident."""
 
@@ -29,7 +29,7 @@ class ActRow:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SilenceRow:
     """One silence."""
 

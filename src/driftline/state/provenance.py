@@ -87,7 +87,11 @@ def load_counted_objects(connection: Connection, keys: Iterable[WindowKey]) -> l
         columns = (o.id, o.uri, o.version, o.size, o.modified, o.lineage, o.mark, o.offset)
         for row in connection.execute(sa.select(*columns).where(o.id.in_(page))):
             obj = LogObject(
-                row.uri, row.version, row.size, from_micros(row.modified), lineage=row.lineage
+                uri=row.uri,
+                version=row.version,
+                size=row.size,
+                modified=from_micros(row.modified),
+                lineage=row.lineage,
             )
             counted_object = CountedObject(obj, row.mark, row.offset)
             ends = dict(zip(begins[row.id], [*begins[row.id][1:], counted_object.end], strict=True))

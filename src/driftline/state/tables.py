@@ -384,6 +384,12 @@ measurements = Table(
             LargeBinary,
             comment="what judging later windows by this series needs of this one",
         ),
+        Column(
+            "bound_side",
+            NulSafeString,
+            comment="side of the bound that was crossed; empty for none, null in rows before 0006",
+        ),
+        Column("bound_value", Float),
     ),
     Index(
         "measurements_by_series", "model", "version", "segment", "check", "name", "labels", "start"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, RowMapping
 
 from driftline.state.tables import objects, waiting, windows
 from driftline.types.arrays import Hashes
@@ -22,7 +22,7 @@ PREDICTION, LABEL, REQUEST, RESPONSE = "prediction", "label", "request", "respon
 HALVES = (REQUEST, RESPONSE)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingRow:
     """One row of the table, without its content."""
 
@@ -44,11 +44,16 @@ ROW_COLUMNS = [
     waiting.c.start,
     waiting.c.version,
     waiting.c.rows,
-    waiting.c.matched,
-    waiting.c.joined,
-    waiting.c.removed,
+    waiting.c.matched.label("matched_rows"),
+    waiting.c.joined.label("is_joined"),
+    waiting.c.removed.label("is_removed"),
 ]
-"""The columns of a `WaitingRow`, in its order."""
+"""The columns of a `WaitingRow`, with the names of its fields."""
+
+
+def make_row(row: RowMapping) -> WaitingRow:
+    """Make a `WaitingRow` of a result with `ROW_COLUMNS`; other columns are left out."""
+    return WaitingRow(**{column.name: row[column.name] for column in ROW_COLUMNS})
 
 
 def add_stubs(
@@ -117,7 +122,7 @@ def load_unjoined(connection: Connection, model: str, role: str) -> list[Waiting
         .where(c.model == model, c.role == role, c.joined == 0)
         .order_by(c.id)
     )
-    return [WaitingRow(*row) for row in connection.execute(query)]
+    return [make_row(row._mapping) for row in connection.execute(query)]
 
 
 def find_rows_with_ids(
@@ -132,7 +137,7 @@ def find_rows_with_ids(
         query = query.where(c.start >= since)
     for row in connection.execution_options(yield_per=64).execute(query.order_by(c.start, c.id)):
         if contains(ids, np.frombuffer(row.hashes, "<u8")).any():
-            yield WaitingRow(*row[:-1])
+            yield make_row(row._mapping)
 
 
 def contains(ids: Hashes, hashes: Hashes) -> NDArray[np.bool_]:
@@ -156,7 +161,7 @@ def read_content(
             .order_by(c.id)
         )
         for row in connection.execution_options(yield_per=16).execute(query):
-            yield WaitingRow(*row[:-2]), np.frombuffer(row.hashes, "<u8"), row.content
+            yield make_row(row._mapping), np.frombuffer(row.hashes, "<u8"), row.content
 
 
 def mark_joined(connection: Connection, ids: Sequence[int]) -> None:
@@ -175,7 +180,7 @@ def load_labels(connection: Connection, model: str) -> list[WaitingRow]:
     ordered_query = query.join(objects, objects.c.id == c.object_id).order_by(
         objects.c.uri, c.piece, c.id
     )
-    return [WaitingRow(*row) for row in connection.execute(ordered_query)]
+    return [make_row(row._mapping) for row in connection.execute(ordered_query)]
 
 
 def add_labels_of_same_objects(
@@ -188,7 +193,7 @@ def add_labels_of_same_objects(
         query = sa.select(*ROW_COLUMNS).where(
             c.model == model, c.role == LABEL, c.object_id.in_(object_ids[first : first + 500])
         )
-        rows |= {row.id: WaitingRow(*row) for row in connection.execute(query)}
+        rows |= {row.id: make_row(row._mapping) for row in connection.execute(query)}
     return list(rows.values())
 
 
@@ -207,7 +212,7 @@ def load_predictions(connection: Connection, model: str, starts: Sequence[int]) 
         query = sa.select(*ROW_COLUMNS).where(
             c.model == model, c.role == PREDICTION, c.removed == 0, has_start
         )
-        rows += [WaitingRow(*row) for row in connection.execute(query)]
+        rows += [make_row(row._mapping) for row in connection.execute(query)]
     return sorted(rows, key=lambda row: (row.start, row.version, row.id))
 
 

@@ -95,7 +95,7 @@ def load_due(
         groups.append(
             [
                 DueWindow(
-                    WindowKey(model, r.start, r.version, r.segment),
+                    key=WindowKey(model, r.start, r.version, r.segment),
                     end=r.end,
                     rows=r.rows,
                     revision=r.revision,
@@ -222,7 +222,13 @@ def list_contributors(connection: Connection, key: WindowKey) -> list[LogObject]
         .order_by(c.uri)
     )
     return [
-        LogObject(r.uri, r.version, r.size, from_micros(r.modified), lineage=r.lineage)
+        LogObject(
+            uri=r.uri,
+            version=r.version,
+            size=r.size,
+            modified=from_micros(r.modified),
+            lineage=r.lineage,
+        )
         for r in connection.execute(query)
     ]
 
@@ -442,7 +448,10 @@ def load_history_groups(
             groups.append(
                 [
                     DueWindow(
-                        WindowKey(model, row.start, row.version, row.segment), row.end, row.rows, 0
+                        key=WindowKey(model, row.start, row.version, row.segment),
+                        end=row.end,
+                        rows=row.rows,
+                        revision=0,
                     )
                     for row in window_rows
                 ]

@@ -110,4 +110,10 @@ def sample_batch(number: int) -> Batch:
         )
     )
     events = np.arange(50, dtype=np.int64) + number * 50
-    return Batch(50, {"number": numbers, "word": words}, {}, events, hash_positions(number, 0, 50))
+    return Batch(
+        rows=50,
+        columns={"number": numbers, "word": words},
+        invalid={},
+        events=events,
+        hashes=hash_positions(number, 0, 50),
+    )

@@ -47,7 +47,7 @@ class FakeClock:
         return self._now
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Post:
     """One request."""
 
@@ -86,7 +86,10 @@ class FakeHttp:
     ) -> Answer:
         """Record the request. Raises TypeError for what can't be sent as JSON."""
         post = Post(
-            url, jsonlib.loads(jsonlib.dumps(json, allow_nan=False)), content, dict(headers or {})
+            url=url,
+            json=jsonlib.loads(jsonlib.dumps(json, allow_nan=False)),
+            content=content,
+            headers=dict(headers or {}),
         )
         self.posts.append(post)
         return self._handler(post)
@@ -100,7 +103,7 @@ class FakeHttp:
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Record the request, whatever its method."""
-        post = Post(url, content=content, headers=dict(headers or {}), method=method)
+        post = Post(url=url, content=content, headers=dict(headers or {}), method=method)
         self.posts.append(post)
         return self._handler(post)
 
@@ -116,11 +119,6 @@ class FakeLog:
         self.lines.append((event, facts))
 
     warning = error = exception = debug = info
-
-
-def fake_http(handler: Callable[[Post], Answer] | None = None) -> FakeHttp:
-    """Return a network that records requests."""
-    return FakeHttp(handler)
 
 
 def loopback(host: str, port: int) -> socket.socket:

@@ -147,7 +147,9 @@ def context(
         history = no_history
     elif isinstance(history, Mapping):
         history = _history_of(history, current)
-    return CheckContext(current, reference, schema, history, seed)
+    return CheckContext(
+        current=current, reference=reference, schema=schema, history=history, seed=seed
+    )
 
 
 def _history_of(values: Mapping[str, Sequence[float]], current: Window) -> History:

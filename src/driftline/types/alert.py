@@ -53,7 +53,7 @@ class AlertEntry:
         return self.judgement.verdict
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
     """The state that a series of windows leads to."""
 

@@ -16,7 +16,7 @@ class DriftlineError(Exception):
     """The base of all errors that driftline raises on purpose. Its text is written for people."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """One mistake in a configuration: its position, its setting, and how to fix it."""
 

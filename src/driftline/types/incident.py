@@ -13,25 +13,53 @@ from driftline.types.times import EPOCH
 class Reason(StrEnum):
     """Why a notification is sent, or why an incident ended."""
 
-    FIRST_ALERT = "first alert"
-    MORE_ALERTS = "more alerts"
-    MORE_SEVERE = "more severe"
-    LESS_SEVERE = "less severe"
-    DOUBLED = "twice as large"
-    CAME_BACK = "came back"
-    FLAPPING = "comes and goes, held until it is calm"
-    DECIDED = "a check says what to do"
-    ALL_RESOLVED = "all alerts resolved"
-    CALM = "calm after it came and went"
-    LATE_DATA = "late data showed no change"
-    RETIRED = "no longer watched"
-    ACCEPTED = "accepted as the new normal"
+    FIRST_ALERT = "first_alert"
+    MORE_ALERTS = "more_alerts"
+    MORE_SEVERE = "more_severe"
+    LESS_SEVERE = "less_severe"
+    DOUBLED = "doubled"
+    CAME_BACK = "came_back"
+    FLAPPING = "flapping"
+    DECIDED = "decided"
+    ALL_RESOLVED = "all_resolved"
+    CALM = "calm"
+    LATE_DATA = "late_data"
+    RETIRED = "retired"
+    ACCEPTED = "accepted"
     ACKNOWLEDGED = "acknowledged"
     SNOOZED = "snoozed"
     SILENCED = "silenced"
-    RELEASED = "no longer held back"
-    DIGEST = "more pages than may be sent in a day"
-    DIGEST_OVER = "all of them resolved"
+    RELEASED = "released"
+    DIGEST = "digest"
+    DIGEST_OVER = "digest_over"
+
+    @property
+    def text(self) -> str:
+        """For people: `calm after it came and went`."""
+        return _REASON_TEXTS[self]
+
+
+_REASON_TEXTS = {
+    Reason.FIRST_ALERT: "first alert",
+    Reason.MORE_ALERTS: "more alerts",
+    Reason.MORE_SEVERE: "more severe",
+    Reason.LESS_SEVERE: "less severe",
+    Reason.DOUBLED: "twice as large",
+    Reason.CAME_BACK: "came back",
+    Reason.FLAPPING: "comes and goes, held until it is calm",
+    Reason.DECIDED: "a check says what to do",
+    Reason.ALL_RESOLVED: "all alerts resolved",
+    Reason.CALM: "calm after it came and went",
+    Reason.LATE_DATA: "late data showed no change",
+    Reason.RETIRED: "no longer watched",
+    Reason.ACCEPTED: "accepted as the new normal",
+    Reason.ACKNOWLEDGED: "acknowledged",
+    Reason.SNOOZED: "snoozed",
+    Reason.SILENCED: "silenced",
+    Reason.RELEASED: "no longer held back",
+    Reason.DIGEST: "more pages than may be sent in a day",
+    Reason.DIGEST_OVER: "all of them resolved",
+}
 
 
 class UpstreamKind(StrEnum):
@@ -74,6 +102,8 @@ class Incident:
     keys: frozenset[str] = frozenset()
     """Every alert that ever belonged to it; of a digest, the incidents in it."""
     title: str = ""
+    headline: str = ""
+    """The title without the name of the model; empty if an earlier version wrote the title."""
     lane: str = ""
     """Which alerts may join it, see `fact.lane_of`."""
     opened_at: datetime = EPOCH
@@ -108,7 +138,7 @@ class HoldKind(StrEnum):
 
     SNOOZE = "snooze"
     SILENCE = "silence"
-    MUTE_TIME = "mute time"
+    MUTE_TIME = "mute_time"
     INHIBITION = "inhibition"
     ACKNOWLEDGED = "acknowledged"
     CAP = "cap"

@@ -35,7 +35,7 @@ COLOURS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """One notification as text. A piece without content is empty."""
 

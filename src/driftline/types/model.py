@@ -102,9 +102,6 @@ class BoundSide(StrEnum):
     BELOW = "below"
 
 
-_BOUND_TEXT = re.compile(r"\b(above|below) (-?[0-9][0-9.,]*(?:e[+-]?[0-9]+)?)")
-
-
 @dataclass(frozen=True, slots=True)
 class Bound:
     """A bound that a measurement crossed."""
@@ -117,21 +114,6 @@ class Bound:
         """The bound as the reason of a verdict: `above 0.25`."""
         return f"{self.side} {self.value:g}"
 
-    @classmethod
-    def from_stored(cls, reason: str) -> Bound | None:
-        """Read the bound from a reason that is stored as text; None if the text holds no bound.
-
-        Only for states of earlier versions: the table `measurements` has one column for the reason,
-        and those versions stored no bound beside it. Everywhere else the bound is passed as this
-        record.
-        """
-        match = _BOUND_TEXT.search(reason)
-        try:
-            value = float(match[2].rstrip(".,").replace(",", "")) if match else None
-        except ValueError:
-            value = None
-        return None if match is None or value is None else cls(BoundSide(match[1]), value)
-
 
 class Decision(StrEnum):
     """What a check may say is to be done."""
@@ -141,7 +123,7 @@ class Decision(StrEnum):
     PROMOTE = "promote"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogObject:
     """One unit of source data: a file, an object of a store, a slice of a table."""
 
@@ -221,7 +203,7 @@ class Field:
         return columns | ({self.name: self.kind} if self.kind in SAMPLED else {})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Schema:
     """The canonical columns of a model and the role of each.
 
@@ -318,6 +300,7 @@ class Measurement:
 
     Labels are the identity of a series: they hold no values of this window.
     """
+    _: KW_ONLY
     name: str = ""
     """What was measured, such as `psi`; the check's own name when empty."""
     rows: int | None = None
@@ -353,7 +336,7 @@ class Measurement:
     """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
     """The verdict of a rule on one measurement."""
 
@@ -362,7 +345,6 @@ class Judgement:
     """Set when the verdict is `changed`."""
     reason: str = ""
     """One sentence for people: the bound that was crossed, or how many rows are missing."""
-    _: KW_ONLY
     bound: Bound | None = None
     """The bound that was crossed, where the rule has one."""
     is_within_bounds: bool = False
@@ -376,4 +358,4 @@ class Judgement:
     @classmethod
     def change(cls, severity: Severity, bound: Bound) -> Judgement:
         """Return the verdict `changed`: the measurement lies beyond `bound`."""
-        return cls(Verdict.CHANGED, severity, bound.text, bound=bound)
+        return cls(verdict=Verdict.CHANGED, severity=severity, reason=bound.text, bound=bound)

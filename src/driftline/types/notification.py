@@ -14,6 +14,11 @@ from pydantic.json_schema import SkipJsonSchema
 from driftline.types.incident import Reason, Upstream, UpstreamKind
 from driftline.types.model import Bound, Decision, Severity
 
+WHY, IN_ALL = "why", "alerts in all"
+"""The facts that repeat `Notification.reason_text` and `alert_count` in the public JSON."""
+OPEN = "open"
+"""Label of the link to the page of an incident."""
+
 
 class Event(StrEnum):
     """What happened to the incident."""
@@ -127,6 +132,18 @@ class Notification(PublicModel):
 
     Not part of the public JSON: the fact `why` is its sentence there.
     """
+    reason_text: SkipJsonSchema[str] = Field(default="", exclude=True)
+    """The sentence that says why the message is sent, with author and comment.
+
+    Not part of the public JSON: it is the fact `why` there.
+    """
+    alert_count: SkipJsonSchema[int] = Field(default=0, exclude=True)
+    """The number of alerts of the incident where `alerts` has not all of them; else 0.
+
+    Not part of the public JSON: it is the fact `alerts in all` there.
+    """
+    own_facts: SkipJsonSchema[frozenset[str]] = Field(default=frozenset(), exclude=True)
+    """The names in `facts` that only repeat `reason_text` and `alert_count`. Not public."""
     upstream: SkipJsonSchema[tuple[Upstream, ...]] = Field(default=(), exclude=True)
     """What is known to have changed before.
 

@@ -12,8 +12,6 @@ from datetime import UTC, datetime
 
 from driftline.types.notification import AlertFact, Event, Notification
 
-WHY, IN_ALL = "why", "alerts in all"
-"""The two facts that driftline itself may add to a notification."""
 Scalar = str | float | int | None
 INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
@@ -30,11 +28,6 @@ def clean(text: object, limit: int = 200) -> str:
         if len(line) <= limit and len(raw) == len(str(text))
         else line[: limit - 1].rstrip() + "…"
     )
-
-
-def headline(title: str, model: str) -> str:
-    """The title of an incident without the name of its model, with which every title begins."""
-    return title.removeprefix(f"{clean(model, 40)}: ")
 
 
 def number(value: float | int | None) -> str:
@@ -268,17 +261,16 @@ def families(notification: Notification) -> str:
 
 def count_hidden(notification: Notification, line_count: int) -> int:
     """Return how many findings a message leaves out that lists `line_count` of them."""
-    total = notification.facts.get(IN_ALL, "")
-    beyond = int(total) - len(notification.alerts) if total.isdigit() else 0
-    return max(0, len(group_by_subject(notification.alerts)) - line_count) + max(0, beyond)
+    beyond = max(0, notification.alert_count - len(notification.alerts))
+    return max(0, len(group_by_subject(notification.alerts)) - line_count) + beyond
 
 
 def plugin_facts(notification: Notification) -> dict[str, str]:
-    """Return the facts that plugins added, cleaned."""
+    """Return the facts that plugins added and what changed before, cleaned."""
     return {
         clean(name, 60): clean(fact)
         for name, fact in notification.facts.items()
-        if name not in (WHY, IN_ALL)
+        if name not in notification.own_facts
     }
 
 

@@ -33,7 +33,7 @@ class WindowKey:
     segment: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DueWindow:
     """A window that must be judged, for the first time or again."""
 
@@ -95,7 +95,7 @@ class JudgedMeasurement:
         return self.judgement is not None and self.judgement.is_within_bounds
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stub:
     """The waiting rows of one piece of an object, of one window and version."""
 
@@ -108,7 +108,7 @@ class Stub:
     content: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
     """What one piece of an object contributed to one window of one version and segment."""
 
@@ -120,7 +120,7 @@ class Share:
     profile: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerEntry:
     """One row of the ledger: how far an object was read."""
 
@@ -143,7 +143,7 @@ class LedgerEntry:
     """
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class ReadOutcome:
     """The result of reading one object, or the new end of one."""
 
@@ -185,7 +185,7 @@ class ReadOutcome:
             self.last_event = last if self.last_event is None else max(last, self.last_event)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimedMessage:
     """One row that is now `sending`."""
 

@@ -15,7 +15,7 @@ from datetime import datetime
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from driftline.alerting.links import expiry, is_valid, sign_query
+from driftline.delivery.links import expiry, is_valid, sign_query
 from driftline.types.secret import Secret
 
 

@@ -72,7 +72,7 @@ def create_app(
     def readyz(request: Request) -> Response:
         ready, loops = status.ready()
         body: dict[str, object] = {"ready": ready}
-        if status.leader is not None:
+        if status.is_standby:
             body["standby"] = True
         if access.can_read(request):
             body |= {"leader": status.leader} if status.leader else {}
@@ -104,7 +104,13 @@ def create_app(
             else list_open_incidents(service, access, acts=access.can_act(request))
         )
         return render_page(
-            "index", ready=ready, stuck=stuck, leader=status.leader, links=LINKS, incidents=rows
+            "index",
+            ready=ready,
+            stuck=stuck,
+            is_standby=status.is_standby,
+            leader=status.leader,
+            links=LINKS,
+            incidents=rows,
         )
 
     routes = [

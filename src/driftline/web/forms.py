@@ -18,9 +18,10 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
-from driftline.alerting.links import OPEN, signature
+from driftline.delivery.links import signature
 from driftline.incidents.incident_service import ActRefused, IncidentService
 from driftline.types.action_request import Request
+from driftline.types.notification import OPEN
 from driftline.types.secret import Secret
 from driftline.web.access import Access
 from driftline.web.api import DECISIONS, KINDS, perform_act, read_act_request, read_body

@@ -16,10 +16,11 @@ from starlette.routing import Route
 
 from driftline.alerting.digest import CAUSE
 from driftline.alerting.fact import MONITORING
-from driftline.alerting.links import CHART, OPEN, possible_acts
+from driftline.delivery.links import CHART, possible_acts
 from driftline.incidents.incident_service import ActRefused, IncidentService
 from driftline.state.action_runs import State
 from driftline.types import phrasing
+from driftline.types.notification import OPEN
 from driftline.web.access import Access, ask_password
 from driftline.web.pages import render_message, render_page
 from driftline.web.status import StatusSource
@@ -126,7 +127,7 @@ def _incident(
                 [incident["family"], *(alert.cause for alert in notification.alerts if alert.cause)]
             )
         ),
-        "title": phrasing.headline(incident["title"], incident["model"]),
+        "title": service.headline(id),
         "tone": incident["severity"] if firing else "resolved",
         "duration": phrasing.format_span_length(since, end or access.clock()),
         "lines": lines,

@@ -43,8 +43,13 @@ class StatusSource(Protocol):
         ...
 
     @property
-    def leader(self) -> str | None:
-        """The agent that leads while this one is on standby; None when this one leads."""
+    def is_standby(self) -> bool:
+        """Whether this agent waits until it may lead."""
+        ...
+
+    @property
+    def leader(self) -> str:
+        """The agent that leads while this one is on standby; empty while that is not known."""
         ...
 
     @property

@@ -6,7 +6,7 @@ Does not connect to private, loopback and link-local addresses unless they are a
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
@@ -28,14 +28,14 @@ def resolve(host: str, port: int) -> list[str]:
 
 
 def resolve_allowed(
-    host: str, port: int, allow_private: bool | Collection[str], resolve: Resolve = resolve
+    host: str, port: int, allow_private: bool, resolve: Resolve = resolve
 ) -> list[str]:
     """Resolve `host`, and check that every address is allowed.
 
     Raises OSError, UnicodeError or PrivateAddressError.
     """
     addresses = resolve(host, port)
-    if not (allow_private if isinstance(allow_private, bool) else host in allow_private):
+    if not allow_private:
         for address in addresses:
             if not is_public(address):
                 raise PrivateAddressError(address)
@@ -70,7 +70,7 @@ class GuardedBackend(httpcore.NetworkBackend):
         self,
         monotonic: Callable[[], float],
         deadline: float,
-        allow_private: bool | Collection[str],
+        allow_private: bool,
         resolve: Resolve = resolve,
     ) -> None:
         self._monotonic = monotonic

@@ -7,7 +7,7 @@ the connection when nothing may be sent.
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from driftline.delivery.network.address import (
@@ -26,8 +26,8 @@ TIMEOUT = 20.0
 class Dial:
     """Resolves a host once, checks its addresses and connects."""
 
-    allow_private: bool | Collection[str] = False
-    """True, or the host names for which private addresses are fine."""
+    allow_private: bool = False
+    """Whether private addresses are allowed."""
     permit: Callable[[], None] = lambda: None
     """Called when connected, before the first byte is sent; raises when it must not be sent."""
     resolve: Resolve = resolve

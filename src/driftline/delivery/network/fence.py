@@ -6,14 +6,14 @@ Blocks private addresses unless they are allowed. Does not guard threads that th
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from driftline.delivery.network.address import PrivateAddressError, resolve_allowed
+from driftline.delivery.network.address import PrivateAddressError, Resolve, resolve_allowed
 from driftline.delivery.network.dial import Dial
 from driftline.types.errors import Rejected
 from driftline.types.phrasing import clean
@@ -23,7 +23,7 @@ from driftline.types.phrasing import clean
 class _Watch:
     """The addresses that one thread may connect to, and the first one that was blocked."""
 
-    allow_private: bool | Collection[str]
+    resolve: Resolve
     blocked_host: str = ""
 
     def check(self, address: object) -> None:
@@ -34,7 +34,7 @@ class _Watch:
         host, port = address[:2] if isinstance(address, tuple) else (str(address), 0)
         try:
             if not self.blocked_host:
-                resolve_allowed(str(host), int(port), self.allow_private)
+                resolve_allowed(str(host), int(port), allow_private=False, resolve=self.resolve)
         except (
             PrivateAddressError,
             OSError,
@@ -75,11 +75,11 @@ class Fence:
         At its beginning it raises what `dial.permit` raises.
         """
         self.dial.permit()
-        if self.dial.allow_private is True:
+        if self.dial.allow_private:
             yield
             return
         _listen()
-        watch = _Watch(self.dial.allow_private)
+        watch = _Watch(self.dial.resolve)
         before = _WATCH.set(watch)
         try:
             yield

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json as text_json
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -48,7 +48,7 @@ class HttpClient:
         self,
         clock: Callable[[], datetime],
         *,
-        allow_private: bool | Collection[str] = False,
+        allow_private: bool = False,
         timeout: float = TIMEOUT,
         ca_file: Path | None = None,
         transport: httpx.BaseTransport | None = None,
@@ -57,7 +57,7 @@ class HttpClient:
         agent: str = "driftline",
         permit: Callable[[], None] = lambda: None,
     ) -> None:
-        """`allow_private` is True, or the host names for which private addresses are fine.
+        """`allow_private` also allows private addresses.
 
         `ca_file` holds the certificates of the authorities to trust, in place of the public ones.
         `permit` is called right before a request leaves, and raises when it must not.

@@ -22,7 +22,7 @@ class Safe(str):
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
     """One markup: the escape of a character, and the forms that messages use."""
 
@@ -105,11 +105,26 @@ def _json(char: str) -> str:
 
 
 DIALECTS: Mapping[str, Dialect] = {
-    "plain": Dialect(str, "{}", "{}", "{}", "{text}: {url}"),
-    "json": Dialect(_json, "{}", "{}", "{}", "{text}: {url}", newline="\\n"),
-    "mrkdwn": Dialect(_mrkdwn, "*{}*", "_{}_", "`{}`", "<{url}|{text}>", time=SLACK_DATE),
-    "markdown": Dialect(_markdown, "**{}**", "*{}*", "{}", "[{text}]({url})"),
+    "plain": Dialect(char=str, strong="{}", emphasis="{}", code="{}", link="{text}: {url}"),
+    "json": Dialect(
+        char=_json, strong="{}", emphasis="{}", code="{}", link="{text}: {url}", newline="\\n"
+    ),
+    "mrkdwn": Dialect(
+        char=_mrkdwn,
+        strong="*{}*",
+        emphasis="_{}_",
+        code="`{}`",
+        link="<{url}|{text}>",
+        time=SLACK_DATE,
+    ),
+    "markdown": Dialect(
+        char=_markdown, strong="**{}**", emphasis="*{}*", code="{}", link="[{text}]({url})"
+    ),
     "html": Dialect(
-        _html, "<b>{}</b>", "<i>{}</i>", "<code>{}</code>", '<a href="{url}">{text}</a>'
+        char=_html,
+        strong="<b>{}</b>",
+        emphasis="<i>{}</i>",
+        code="<code>{}</code>",
+        link='<a href="{url}">{text}</a>',
     ),
 }

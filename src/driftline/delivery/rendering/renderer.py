@@ -63,7 +63,11 @@ class Renderer:
     ) -> Message:
         """Render a message in `markup`, each piece within its limit."""
         writer = _MessageWriter(
-            DIALECTS[markup], {**LIMITS, **limits}, self._templates, self._log, self.phrasebook
+            dialect=DIALECTS[markup],
+            limits={**LIMITS, **limits},
+            templates=self._templates,
+            log=self._log,
+            phrasebook=self.phrasebook,
         )
         return writer.message(notification)
 
@@ -77,6 +81,7 @@ class _MessageWriter:
 
     def __init__(
         self,
+        *,
         dialect: Dialect,
         limits: Mapping[str, int],
         templates: Mapping[str, str],
@@ -208,7 +213,7 @@ def _names(notification: Notification) -> dict[str, Any]:
         "model": phrasing.clean(notification.model, 60),
         "version": phrasing.clean(notification.model_version, 60),
         "family": phrasing.families(notification),
-        "why": phrasing.clean(notification.facts.get(phrasing.WHY, ""), 80),
+        "why": phrasing.clean(notification.reason_text, 80),
         "since": notification.since,
         "resolved_at": notification.resolved_at,
         "lasted": phrasing.format_span_length(notification.since, notification.resolved_at)

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from driftline.types.incident import Reason
 from driftline.types.model import Bound, BoundSide, Severity
 from driftline.types.monitoring_kind import MonitoringKind
-from driftline.types.notification import AlertFact, Event, Notification
-from driftline.types.phrasing import IN_ALL, WHY
+from driftline.types.notification import IN_ALL, WHY, AlertFact, Event, Notification
 
 MODEL = "driftline-test"
 HOUR = timedelta(hours=1)
@@ -72,14 +72,18 @@ def _make_notification(
         "sent_before": False,
         "links": {"Documentation": "https://www.example.org/driftline"},
         "facts": {
-            WHY: "first alert",
+            WHY: Reason.FIRST_ALERT.text,
             "likely cause": "amounts come in cents since a deploy at 08:55",
             "cost so far": "about 1,200 wrong decisions",
             "decision": "roll back",
             "runbook": "https://www.example.org/runbook",
         },
+        "reason": Reason.FIRST_ALERT,
     }
-    return Notification(**{**values, **changes})
+    whole = {**values, **changes}
+    return Notification(
+        **whole, reason_text=whole["reason"].text, own_facts=frozenset({WHY, IN_ALL})
+    )
 
 
 def _firing(incident: str, now: datetime) -> list[Notification]:
@@ -95,7 +99,8 @@ def _resolve(incident: str, now: datetime) -> list[Notification]:
         "event": Event.RESOLVED,
         "revision": 2,
         "resolved_at": now,
-        "facts": {WHY: "all alerts resolved"},
+        "facts": {WHY: Reason.ALL_RESOLVED.text},
+        "reason": Reason.ALL_RESOLVED,
         "sent_before": True,
     }
     over["title"] = f"{MODEL}: TEST, nothing was wrong: resolved: amount drifted (3 h)"
@@ -121,7 +126,12 @@ def _storm(incident: str, now: datetime) -> list[Notification]:
     )
     return [
         _make_notification(
-            incident, now, *alerts, title=title, facts={WHY: "first alert", IN_ALL: "200"}
+            incident,
+            now,
+            *alerts,
+            title=title,
+            facts={WHY: Reason.FIRST_ALERT.text, IN_ALL: "200"},
+            alert_count=200,
         )
     ]
 
@@ -169,7 +179,7 @@ def _unsure(incident: str, now: datetime) -> list[Notification]:
         "severity": Severity.INFO,
         "cause": "monitoring",
         "reference": "",
-        "facts": {WHY: "first alert"},
+        "facts": {WHY: Reason.FIRST_ALERT.text},
     }
     return [_make_notification(incident, now, alert, title=title, rows=800, **values)]
 
@@ -197,7 +207,7 @@ def _trouble(incident: str, now: datetime) -> list[Notification]:
             window=None,
             rows=0,
             reference="",
-            facts={WHY: "first alert"},
+            facts={WHY: Reason.FIRST_ALERT.text},
         )
     ]
 

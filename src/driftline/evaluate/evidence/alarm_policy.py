@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from driftline.evaluate.evidence.trail import Trail
-from driftline.types.times import DAY_MICROS
+from driftline.types.times import DAY_MICROS, HOUR_MICROS
 
 YEAR = 365.25 * DAY_MICROS
 LAG, LAG_DAYS = 14, 3
@@ -68,6 +68,11 @@ class AlarmPolicy:
     def day_windows(self) -> int:
         """Number of windows in 24 hours, at least 1."""
         return max(1, DAY_MICROS // self.length)
+
+    @property
+    def short_windows(self) -> int:
+        """Number of windows in three hours, at least 1; they show that a change is not over."""
+        return max(1, 3 * HOUR_MICROS // self.length)
 
     @property
     def alarm_threshold(self) -> float:

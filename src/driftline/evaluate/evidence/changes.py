@@ -20,7 +20,7 @@ from driftline.evaluate.evidence.blocks import WHOLE_DAY, clear_evidence
 from driftline.evaluate.evidence.observation import Panel, StreamNumbers
 from driftline.evaluate.evidence.trail import Trail
 from driftline.types.arrays import Floats
-from driftline.types.times import DAY_MICROS, HOUR_MICROS
+from driftline.types.times import DAY_MICROS
 
 RUN_BOUND, SPAN_BOUND = 2.0, 3.0
 """Standard errors by which an effect must exceed the tolerance: over the whole run; over a span.
@@ -105,10 +105,10 @@ class RecentWindows:
     def is_home(self, panel: Panel, numbers: StreamNumbers) -> NDArray[np.bool_]:
         """Whether the newest windows are as the reference is, shape (J,).
 
-        Their distance from it is below the tolerance, or below two standard errors of it. It is
-        false for sizes that can't be averaged over a day.
+        Their distance from it is below the tolerance and one standard error. It is false for sizes
+        that can't be averaged over a day.
         """
-        limit = np.maximum(panel.tolerance, 2 * self.size_error)
+        limit = panel.tolerance + self.size_error
         can_tell = panel.is_additive | (not self._policy.has_day_blocks)
         home: NDArray[np.bool_] = can_tell & (np.abs(self.size - numbers.neutral) < limit)
         return home
@@ -204,17 +204,27 @@ def material_sides(
     material: NDArray[np.bool_] = is_judged & (lower_bound >= panel.tolerance)
     if policy.has_day_blocks:
         # What is over already is no change: the newest three hours show it, too.
-        newest = _mean(effects[: max(1, 3 * HOUR_MICROS // policy.length)])
+        newest = _mean(effects[: policy.short_windows])
         material &= _both_sides(newest) >= panel.tolerance
     return material
 
 
 def returning_sides(
-    panel: Panel, numbers: StreamNumbers, recent: RecentWindows, baseline: Baseline
+    panel: Panel,
+    numbers: StreamNumbers,
+    recent: RecentWindows,
+    policy: AlarmPolicy,
+    baseline: Baseline,
 ) -> NDArray[np.bool_]:
-    """Where a change is the return from an unusual baseline to the reference, shape (2, J)."""
+    """Where a change is the return from an unusual baseline to the reference, shape (2, J).
+
+    What counts is this window, or the newest three hours where windows are shorter, without season.
+    """
     distance = baseline.size_mean - numbers.neutral
-    returns = recent.is_home(panel, numbers) & (np.abs(distance) > panel.tolerance)
+    hours = recent.effects(policy.short_windows)
+    error = numbers.size_error / np.sqrt(policy.short_windows)
+    is_home = np.abs(distance + _mean(hours)) < panel.tolerance + error
+    returns = is_home & (np.abs(distance) > panel.tolerance)
     return np.stack([returns & (distance < 0), returns & (distance > 0)])
 
 
@@ -228,6 +238,7 @@ def begin_obvious_changes(
     *,
     least_p_value: Floats,
     p_values: Floats,
+    returns: NDArray[np.bool_],
     is_judged: NDArray[np.bool_],
 ) -> None:
     """Mark streams as changed that two windows in a row show to be beyond `obvious`.
@@ -236,6 +247,7 @@ def begin_obvious_changes(
     present one must lie far outside of all that the baseline holds: `p_values`, shape (2, J), are
     compared with `least_p_value`, shape (J,), the smallest that a rank can have. Without one both
     are compared with the reference, over whole days where windows are shorter than a day.
+    `returns`, shape (2, J), are the sides on which a stream returns to the reference.
     """
     can_change = np.isfinite(panel.obvious) & np.isnan(traces["since"])
     is_learning = can_change & ~is_judged & np.isfinite(numbers.neutral)
@@ -256,7 +268,7 @@ def begin_obvious_changes(
         begin = np.where(is_learning, traces["start"] + policy.length - 2 * DAY_MICROS, begin)
     is_proven = _both_sides(now) - Z * error > panel.obvious
     is_repeated = _both_sides(before) > panel.obvious
-    has_evidence = is_learning | (can_change & is_judged & is_far_out)
+    has_evidence = is_learning | (can_change & is_judged & is_far_out & ~returns)
     begins = is_proven & is_repeated & has_evidence & panel.sides
     for side, stream in zip(*np.nonzero(begins), strict=True):
         clear_evidence(traces, stream)

@@ -18,7 +18,7 @@ While nothing changes, the sum reaches the threshold of A blocks at most once in
 average, however the streams depend on each other (Shin, Ramdas and Rinaldo 2024, "E-detectors";
 Roberts 1966). The formulas are in docs/statistics.md, "Many tests, many windows"; where the engine
 differs from the papers is in docs/decisions/0012-evidence-over-windows.md and
-docs/decisions/0019-days-are-blocks.md.
+docs/decisions/0016-days-are-blocks.md.
 
 Beside the evidence there is a fast lane: a difference that one window alone proves to be beyond
 `obvious`, and that the window before had as well, is a change at once. Without a baseline it is
@@ -125,9 +125,9 @@ def add_window(
     continue_changes(traces, previous, panel, numbers, recent, policy, baseline, is_judged)
     weights = _weights(panel, is_judged, baseline)
     evidence = block_evidence(traces, baseline, policy, panel.cusum).mean(axis=0)
+    returns = returning_sides(panel, numbers, recent, policy, baseline)
     if _reaches_threshold(weights * evidence, panel, policy).any():
-        material = material_sides(traces, panel, recent, policy, baseline, is_judged)
-        material &= ~returning_sides(panel, numbers, recent, baseline)
+        material = material_sides(traces, panel, recent, policy, baseline, is_judged) & ~returns
         _raise_alarms(traces, weights, evidence * material, panel, policy)
     begin_obvious_changes(
         traces,
@@ -138,6 +138,7 @@ def add_window(
         policy,
         least_p_value=1 / (baseline.evidence_windows + 1),
         p_values=p_values,
+        returns=returns,
         is_judged=is_judged,
     )
     trail.write(start, panel.streams, traces)

@@ -35,7 +35,7 @@ from driftline.types.phrasing import number, utc
 from driftline.types.records import JudgedMeasurement, WindowKey
 from driftline.types.times import from_micros
 
-OK = Judgement(Verdict.OK)
+OK = Judgement(verdict=Verdict.OK)
 BOUND = 2.0
 """Standard errors within which a mean is taken to lie."""
 LEAST_ERROR = 0.01
@@ -210,7 +210,10 @@ def apply_loss(
         f"(95%: {number(ends[0])} to {number(ends[1])})"
     )
     judgement = Judgement(
-        Verdict.CHANGED, rule.severity(state.alarm.size), reason, doublings=state.alarm.doublings
+        verdict=Verdict.CHANGED,
+        severity=rule.severity(state.alarm.size),
+        reason=reason,
+        doublings=state.alarm.doublings,
     )
     return replace(
         row,
@@ -260,7 +263,7 @@ def _judge_quiet(
             f"{missing} more {unit}{'s' if missing > 1 else ''} needed to judge losses of less "
             f"than {number(rule.obvious)}"
         )
-        return Judgement(Verdict.UNSURE, reason=reason, is_within_bounds=True)
+        return Judgement(verdict=Verdict.UNSURE, reason=reason, is_within_bounds=True)
     blocks = [*state.recent, block.drop] if block.counts else list(state.recent)
     mean, variance = mean_of(blocks[-RECENT_BLOCKS:], state.spread(terms))
     loss = mean - anchor.offset
@@ -272,4 +275,4 @@ def _judge_quiet(
         f"too few labels to rule out a loss of {number(rule.margins[0])}; one of "
         f"{number(float(f'{seen:.2g}'))} would be seen in {RECENT_BLOCKS} {unit}s"
     )
-    return Judgement(Verdict.UNSURE, reason=reason, is_within_bounds=True)
+    return Judgement(verdict=Verdict.UNSURE, reason=reason, is_within_bounds=True)

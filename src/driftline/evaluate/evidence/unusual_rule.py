@@ -30,7 +30,7 @@ MIN_OK_P_VALUE = 0.02
 """A window whose own p-value is below this is not called `ok`."""
 BOUND = 2.0
 """Standard errors within which a mean is taken to lie."""
-OK = Judgement(Verdict.OK)
+OK = Judgement(verdict=Verdict.OK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,13 +226,13 @@ def _judge(row: JudgedMeasurement, rule: Unusual, outcome: StreamOutcome) -> Jud
             f"lastingly far from the reference: {number(usual)} on average "
             f"over {outcome.windows} windows"
         )
-        return Judgement(Verdict.CHANGED, rule.severity(abs(usual)), reason)
+        return Judgement(verdict=Verdict.CHANGED, severity=rule.severity(abs(usual)), reason=reason)
     if outcome.missing_windows:
         return _judge_without_baseline(row, rule, outcome)
     if _is_ok(rule, outcome):
         return OK
     reason = f"{_missing_data(row, rule, outcome)}; {_detectable_text(row, rule, outcome)}"
-    return Judgement(Verdict.UNSURE, reason=reason, is_within_bounds=True)
+    return Judgement(verdict=Verdict.UNSURE, reason=reason, is_within_bounds=True)
 
 
 def _judge_change(row: JudgedMeasurement, rule: Unusual, outcome: StreamOutcome) -> Judgement:
@@ -245,7 +245,9 @@ def _judge_change(row: JudgedMeasurement, rule: Unusual, outcome: StreamOutcome)
         odds = number(float(f"{outcome.odds:.2g}")) if outcome.odds < 1e9 else "a billion or more"
         reason += f"; odds about 1:{odds} against chance; {_detectable_text(row, rule, outcome)}"
     return Judgement(
-        Verdict.CHANGED, rule.severity(_change_amount(rule, outcome, new_size)), reason
+        verdict=Verdict.CHANGED,
+        severity=rule.severity(_change_amount(rule, outcome, new_size)),
+        reason=reason,
     )
 
 
@@ -315,7 +317,7 @@ def _judge_without_baseline(
     """What is surely within the tolerance of the reference is `ok`; nothing else is decided."""
     judgement = row.judgement
     if judgement is not None and judgement.verdict is Verdict.CHANGED:
-        return Judgement(Verdict.UNSURE, reason=_missing_repeat(outcome))
+        return Judgement(verdict=Verdict.UNSURE, reason=_missing_repeat(outcome))
     if judgement is not None and judgement.verdict is Verdict.OK:
         return OK
     windows = f"{outcome.missing_windows:,} more windows"
@@ -326,7 +328,7 @@ def _judge_without_baseline(
         )
     else:
         reason = f"{windows} are needed to know what is usual"
-    return Judgement(Verdict.UNSURE, reason=reason, is_within_bounds=row.is_within_bounds)
+    return Judgement(verdict=Verdict.UNSURE, reason=reason, is_within_bounds=row.is_within_bounds)
 
 
 def _missing_repeat(outcome: StreamOutcome) -> str:

@@ -20,7 +20,6 @@ from driftline.ingest.columns.timestamps import to_micros
 from driftline.ingest.columns.vectors import stack_columns
 from driftline.kit.decoding.json_values import FALSE_AS, MAX_CATEGORY, TRUE_AS, to_category
 from driftline.profiles.batch import Batch
-from driftline.profiles.counting import name_hash
 from driftline.profiles.rowhash import hash_positions, hash_strings
 from driftline.types.model import DERIVED, Field, Kind, Schema
 from driftline.types.times import as_micros
@@ -47,7 +46,7 @@ class Caster:
     latest: int
     """Microseconds; later rows are from the future and held back."""
     object_hash: int
-    """64 bits, from `hash_uri`."""
+    """64 bits: the `name_hash` of the URI."""
     with_hashes: bool = False
     """Whether a collector needs `Batch.hashes`."""
     row_offset: int = 0
@@ -82,7 +81,12 @@ class Caster:
             if wrong is not None:
                 invalid[part.name] = wrong
         batch = Batch(
-            rows, cast_columns, invalid=invalid, events=events, hashes=hashes, joins=joins
+            rows=rows,
+            columns=cast_columns,
+            invalid=invalid,
+            events=events,
+            hashes=hashes,
+            joins=joins,
         )
         held_back = rows - int(usable.sum())
         if held_back:
@@ -160,17 +164,12 @@ def hash_ids(array: pa.Array) -> NDArray[np.uint64]:
     return np.where(has_id, np.maximum(hash_strings(text), np.uint64(1)), np.uint64(0))
 
 
-def hash_uri(uri: str) -> int:
-    """64 bits that stand for an object."""
-    return name_hash(uri)
-
-
 def take_rows(batch: Batch, places: NDArray[np.int64]) -> Batch:
     """The rows at `places`, in that order."""
     index = pa.array(places)
     return Batch(
-        len(places),
-        {name: array.take(index) for name, array in batch.columns.items()},
+        rows=len(places),
+        columns={name: array.take(index) for name, array in batch.columns.items()},
         invalid={name: wrong[places] for name, wrong in batch.invalid.items()},
         events=batch.events[places],
         hashes=None if batch.hashes is None else batch.hashes[places],
@@ -182,8 +181,8 @@ def slice_rows(batch: Batch, start: int, rows: int) -> Batch:
     """`rows` rows from `start` on, without copying."""
     end = start + rows
     return Batch(
-        rows,
-        {name: array.slice(start, rows) for name, array in batch.columns.items()},
+        rows=rows,
+        columns={name: array.slice(start, rows) for name, array in batch.columns.items()},
         invalid={name: wrong[start:end] for name, wrong in batch.invalid.items()},
         events=batch.events[start:end],
         hashes=None if batch.hashes is None else batch.hashes[start:end],

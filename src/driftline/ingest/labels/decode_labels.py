@@ -83,7 +83,13 @@ class LabelBuffer:
             part = slice(first, first + ROWS)
             order = np.argsort(hashes[part], kind="stable")
             labels = LabelRows(hashes[part][order], times[part][order], values[part][order], names)
-            yield Stub(LABEL, int(labels.times.max()), "", labels.hashes, pack_labels(labels))
+            yield Stub(
+                role=LABEL,
+                start=int(labels.times.max()),
+                version="",
+                hashes=labels.hashes,
+                content=pack_labels(labels),
+            )
 
 
 def pack_labels(labels: LabelRows) -> bytes:

@@ -168,7 +168,7 @@ class _Join:
         assert terms.schema.label is not None
         columns[terms.schema.label.name] = _label_column(labels, at)
         labelled_rows = LabelledRows(
-            Batch(len(places), columns),
+            Batch(rows=len(places), columns=columns),
             np.maximum(labels.firsts[at] - events, 0),
             labels.is_corrected[at],
             labels.is_contradictory[at],
@@ -336,7 +336,7 @@ def _take_rows(labelled_rows: LabelledRows, places: Ints) -> LabelledRows:
         name: array.take(pa.array(places)) for name, array in labelled_rows.batch.columns.items()
     }
     return LabelledRows(
-        Batch(len(places), columns),
+        Batch(rows=len(places), columns=columns),
         labelled_rows.delays[places],
         labelled_rows.is_corrected[places],
         labelled_rows.is_contradictory[places],

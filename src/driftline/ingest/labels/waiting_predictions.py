@@ -97,7 +97,13 @@ class PredictionBuffer:
             rows = concatenate(parts)
             for first in range(0, len(rows.hashes), ROWS):
                 part = _slice(rows, first, first + ROWS)
-                yield Stub(PREDICTION, start, version, part.hashes, pack_rows(part, self._digest))
+                yield Stub(
+                    role=PREDICTION,
+                    start=start,
+                    version=version,
+                    hashes=part.hashes,
+                    content=pack_rows(part, self._digest),
+                )
 
 
 def pack_rows(rows: PredictionRows, digest: str) -> bytes:

@@ -85,4 +85,6 @@ class HalfBuffer:
     def _close(self, side: str, start: int) -> None:
         batches = self._open.pop((side, start))
         hashes = np.concatenate([hash_pair_ids(batch) for batch in batches])
-        self._stubs.append(Stub(side, start, "", hashes, pack_batches(batches)))
+        self._stubs.append(
+            Stub(role=side, start=start, version="", hashes=hashes, content=pack_batches(batches))
+        )

@@ -178,12 +178,14 @@ class _PairReader:
             c = objects.c
             query = sa.select(c.id, c.uri, c.modified).where(c.id.in_([unit[0] for unit in units]))
             log_objects = {
-                row.id: LogObject(row.uri, "", 0, from_micros(row.modified))
+                row.id: LogObject(
+                    uri=row.uri, version="", size=0, modified=from_micros(row.modified)
+                )
                 for row in connection.execute(query)
             }
         outcomes, errors, request_matches = list[ReadOutcome](), list[str](), dict[int, int]()
         for unit in units:
-            outcome = ReadOutcome(log_objects[unit[0]], unit[1])
+            outcome = ReadOutcome(object=log_objects[unit[0]], piece=unit[1])
             try:
                 profile_rows(self.job, self.rows(unit, request_matches), outcome, window=unit[2])
             except Exception as error:

@@ -65,7 +65,7 @@ def open_decompressed(
         if codec == "zstd"
         else _Members(feed, _Gzip if codec == "gzip" else bz2.BZ2Decompressor)
     )
-    return _Plain(pieces, feed, codec, max_bytes, max_ratio)
+    return _Plain(pieces=pieces, feed=feed, codec=codec, max_bytes=max_bytes, max_ratio=max_ratio)
 
 
 def _codec(head: bytes) -> str:
@@ -205,7 +205,7 @@ class _Plain(PlainStream):
     """The decompressed bytes. An error is raised only after all bytes before it were read."""
 
     def __init__(
-        self, pieces: _Pieces, feed: _Counted, codec: str, max_bytes: int, max_ratio: float
+        self, *, pieces: _Pieces, feed: _Counted, codec: str, max_bytes: int, max_ratio: float
     ) -> None:
         self._pieces, self._feed, self.codec = pieces, feed, codec
         self._max_bytes, self._max_ratio = max_bytes, max_ratio

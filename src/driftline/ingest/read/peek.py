@@ -37,7 +37,7 @@ def peek(job: Job, objects: Sequence[LogObject]) -> list[pa.RecordBatch]:
         if number >= OBJECTS and len(sides - {None}) != 1:
             break
         decoding = Decoding(uri=obj.uri, parts=obj.parts, open_reference=job.source.open_reference)
-        batches = decode_records(job, Work(obj, 0, True), decoding)
+        batches = decode_records(job, Work(object=obj, start=0, is_complete=True), decoding)
         try:
             first = list(islice(batches, 1 if number < OBJECTS else 2))
         except Unreadable:

@@ -21,7 +21,7 @@ It is read from the start, also when it does not change any more.
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
     """One object to read, from byte `start` on."""
 
@@ -58,7 +58,7 @@ def decide(
     """
     is_complete = seal or not obj.grows or now - obj.modified >= SEAL_AFTER
     if entry is None or entry.state in (WAITING, GONE):
-        return Work(obj, 0, is_complete)
+        return Work(object=obj, start=0, is_complete=is_complete)
     # Settled windows were counted by an older spec: only later windows are read anew.
     since = None if entry.spec_digest in ("", spec_digest) else cutoff
     if entry.version != obj.version:
@@ -67,18 +67,24 @@ def decide(
         )
         # Counts of an older spec can't be added to: then the beginning is read again, too.
         start = entry.offset if has_grown and entry.spec_digest == spec_digest else 0
-        return Work(obj, start, is_complete, since, mark=entry.mark)
+        return Work(object=obj, start=start, is_complete=is_complete, cutoff=since, mark=entry.mark)
     if entry.state == QUARANTINED and entry.attempts >= ATTEMPTS:
         continues = (
             entry.offset > 0 and entry.lineage == obj.lineage and entry.spec_digest == spec_digest
         )
         start = entry.offset if continues else 0
-        return Work(obj, start, is_complete, since, mark=entry.mark) if retry else None
+        return (
+            Work(object=obj, start=start, is_complete=is_complete, cutoff=since, mark=entry.mark)
+            if retry
+            else None
+        )
     has_counts = entry.spec_digest != ""
     if entry.state == QUARANTINED and (not has_counts or entry.spec_digest == spec_digest):
         return None
     if entry.spec_digest != spec_digest:
-        return Work(obj, 0, is_complete, since)
+        return Work(object=obj, start=0, is_complete=is_complete, cutoff=since)
     if obj.grows and is_complete and entry.offset != 0 and entry.offset < entry.size:
-        return Work(obj, max(entry.offset, 0), is_complete, mark=entry.mark)
+        return Work(
+            object=obj, start=max(entry.offset, 0), is_complete=is_complete, mark=entry.mark
+        )
     return None

@@ -90,7 +90,10 @@ class _WindowProfiles:
         packed = self._packed | {
             key: (profile.to_bytes(), profile.rows) for key, profile in self._live.items()
         }
-        return [Share(*key, rows, content) for key, (content, rows) in sorted(packed.items())]
+        return [
+            Share(start=start, version=version, segment=segment, rows=rows, profile=content)
+            for (start, version, segment), (content, rows) in sorted(packed.items())
+        ]
 
     def stubs(self) -> list[Stub]:
         """The predictions that wait for their labels."""
@@ -134,14 +137,15 @@ def profile_rows(
 
 def make_caster(job: Job, obj: LogObject, piece: int) -> Caster:
     """A caster for one piece of an object; `piece` is the byte offset at which it begins."""
-    from driftline.ingest.columns.canonical import Caster, hash_uri
+    from driftline.ingest.columns.canonical import Caster
+    from driftline.profiles.counting import name_hash
 
     return Caster(
         schema=job.schema,
         default_time=obj.modified,
         latest=job.latest,
         earliest=EARLIEST_EVENT_TIME,
-        object_hash=hash_uri(f"{obj.uri}@{piece}"),
+        object_hash=name_hash(f"{obj.uri}@{piece}"),
         with_hashes=any(job.collectors[name].needs_hashes for name in job.spec.collectors),
     )
 

@@ -35,7 +35,7 @@ PREFETCH_BYTES = 1 << 18
 
 def read_object(job: Job, work: Work) -> ReadOutcome:
     """Read one object, or its new end. Never raises: the outcome holds the error."""
-    outcome = ReadOutcome(work.object, work.start, cutoff=work.cutoff)
+    outcome = ReadOutcome(object=work.object, piece=work.start, cutoff=work.cutoff)
     try:
         if work.start and not is_continued(job.source, work):
             work, outcome.piece = replace(work, start=0), 0

@@ -117,7 +117,9 @@ class ReadPass:
                 # A hanging read is a failed attempt, so that the object is given up some time.
                 self._commit(
                     [
-                        ReadOutcome(work.object, work.start, WAITING, error=str(error))
+                        ReadOutcome(
+                            object=work.object, piece=work.start, state=WAITING, error=str(error)
+                        )
                         for work in task
                     ],
                     counts,

@@ -135,7 +135,7 @@ def _read_piece(job: Job, located: LocatedObject, piece: Piece) -> ReadOutcome:
     obj = located.object
     if not located.is_replaced and piece.end:
         obj = replace(obj, size=piece.end)
-    outcome = read_object(job, Work(obj, piece.start, is_complete=True))
+    outcome = read_object(job, Work(object=obj, start=piece.start, is_complete=True))
     if outcome.state in (GONE, WAITING):
         raise SourceError(f"{obj.uri}: {outcome.error or 'gone since it was listed'}")
     if any(stub.role in HALVES for stub in outcome.stubs):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from driftline.ingest.columns.canonical import Caster, hash_uri, split_by_segment, split_by_window
+from driftline.ingest.columns.canonical import Caster, split_by_segment, split_by_window
 from driftline.ingest.pairs.pairing import paired_rows
 from driftline.ingest.read.decode_object import decode_records
 from driftline.ingest.read.decoding import Decoding
@@ -19,6 +19,7 @@ from driftline.ingest.read.job import Job
 from driftline.ingest.read.plan import Work
 from driftline.ingest.read.profile_rows import EARLIEST_EVENT_TIME, watched_segments
 from driftline.kit.decoding.split_records import side_of
+from driftline.profiles.counting import name_hash
 from driftline.state.store import Store
 from driftline.types.errors import SourceError
 from driftline.types.model import LogObject
@@ -49,9 +50,9 @@ def read_window_rows(
             default_time=obj.modified,
             latest=job.latest,
             earliest=EARLIEST_EVENT_TIME,
-            object_hash=hash_uri(obj.uri),
+            object_hash=name_hash(obj.uri),
         )
-        for batch in decode_records(job, Work(obj, 0, True), decoding):
+        for batch in decode_records(job, Work(object=obj, start=0, is_complete=True), decoding):
             if side_of(batch) is not None:
                 has_halves = True
                 break
@@ -62,7 +63,7 @@ def read_window_rows(
         schema=job.schema,
         default_time=from_micros(key.start),
         latest=job.latest,
-        object_hash=hash_uri(key.model),
+        object_hash=name_hash(key.model),
         window=(key.start, key.start + job.length),
     )
     has_pairs = False

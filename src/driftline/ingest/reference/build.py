@@ -17,7 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from driftline.contracts.source import DiscoverContext
-from driftline.ingest.columns.canonical import Caster, hash_uri, split_by_segment, take_rows
+from driftline.ingest.columns.canonical import Caster, split_by_segment, take_rows
 from driftline.ingest.pairs.match_pairs import pair_batches
 from driftline.ingest.read.decode_object import decode_records, discover_objects
 from driftline.ingest.read.decoding import Decoding
@@ -26,7 +26,7 @@ from driftline.ingest.read.plan import Work
 from driftline.ingest.read.profile_rows import watched_segments
 from driftline.profiles.batch import Batch
 from driftline.profiles.categories import count_categories
-from driftline.profiles.counting import BoundedCounter
+from driftline.profiles.counting import BoundedCounter, name_hash
 from driftline.profiles.numeric import LARGEST
 from driftline.profiles.profile import Profile
 from driftline.profiles.spec import ProfileSpec, make_spec
@@ -51,7 +51,7 @@ class NewReference:
     """See `fingerprint`."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _GridData:
     """The values of the first reading: of all rows, or of a sample by the smallest hashes."""
 
@@ -151,7 +151,7 @@ def _batches(
                 schema=schema,
                 default_time=obj.modified,
                 latest=job.latest,
-                object_hash=hash_uri(obj.uri),
+                object_hash=name_hash(obj.uri),
                 with_hashes=True,
             )
         batch = caster.cast(records).batch
@@ -173,7 +173,7 @@ def _records(job: Job, objects: list[LogObject]) -> Iterator[tuple[LogObject, pa
             open_reference=job.source.open_reference,
         )
         try:
-            for batch in decode_records(job, Work(obj, 0, True), decoding):
+            for batch in decode_records(job, Work(object=obj, start=0, is_complete=True), decoding):
                 yield obj, batch
         except Unreadable:
             continue

@@ -64,6 +64,7 @@ class Unpacker:
 
     def __init__(
         self,
+        *,
         side: str,
         names: tuple[str, ...],
         path: str | None,

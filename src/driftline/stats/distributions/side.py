@@ -22,7 +22,7 @@ BINS = 10
 """Quantile bins of a reference."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Side:
     """The finite values of a column, in their own unit."""
 

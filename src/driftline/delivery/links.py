@@ -14,10 +14,11 @@ from urllib.parse import quote
 
 from driftline.alerting.digest import CAUSE
 from driftline.types.family import Family
-from driftline.types.notification import Event, Notification
+from driftline.types.notification import OPEN, Event, Notification
 
 GOOD_FOR = timedelta(days=7)
-OPEN, CHART = "open", "chart"
+CHART = "chart"
+"""The word in the address of a chart."""
 ACTS = {"acknowledge": "ack", "snooze": "snooze", "accept as normal": "accept"}
 """The label of a link and the word in its address."""
 LONGEST = 900
