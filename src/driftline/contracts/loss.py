@@ -37,9 +37,10 @@ class Loss(BaseModel):
     margins: tuple[float, ...] = Field(default=(0.03, 0.05, 0.1, 0.2), min_length=1, max_length=4)
     """Sizes of loss that are looked for, smallest first; the smallest is the least that matters."""
     obvious: float = Field(default=0.05, gt=0)
-    """The loss that is told at once, while the first windows are still compared with the reference.
+    """The loss that is reported at once, while few windows are known.
 
-    Two blocks in a row must prove it; one block is enough for the largest margin.
+    It is compared with the reference. Two blocks in a row must prove it; one block is enough for
+    the largest margin.
     """
     warning: float | None = Field(default=None, ge=0)
     """A loss of this size is a `warning`."""

@@ -11,10 +11,12 @@ error of b, and tau is the spread of the metric between good blocks. The ratio h
 most 1 while the drop is at most d0, also of the mean of a day that is not over. So the weighted
 mean of R over the margins reaches the threshold of A blocks at most once in A blocks on average.
 
-The usual difference b is 0 with the reference's own error, weighted with the mean of the first good
-blocks, as long as the two agree; where the first blocks are proven to differ, it is their mean.
-Evidence for a change that begins within the first blocks compares with those before it, so a loss
-that begins there does not hide in b. The first three blocks are compared with the reference alone:
+The usual difference b is 0 with the reference's own error, weighted with the mean of the first 14
+good blocks, as long as the two agree; where these blocks are proven to differ, it is their mean,
+or, where they are better than the reference, what they surely are. Evidence for a change that
+begins within the first blocks compares with those before it, so a loss that begins there does not
+hide in b; b is then the worse of reference and blocks. The first three blocks are compared with the
+reference alone:
 a drop that two blocks prove to be beyond `obvious`, or one to be beyond the largest margin, is a
 loss at once.
 
@@ -186,22 +188,27 @@ class LossState:
         pooled = (PRIOR_BLOCKS * prior + others * between) / (PRIOR_BLOCKS + others)
         return pooled * (1 + PRIOR_BLOCKS / (count + 1))
 
-    def anchor(self, reference_error: float) -> Anchor:
-        """The usual difference; `reference_error` is infinite without a reference."""
+    def anchor(self, reference_error: float, terms: LossTerms) -> Anchor:
+        """The usual difference; `reference_error` is infinite without a reference.
+
+        Until all first blocks are known, it is the worse of reference and first blocks.
+        """
         total, precision, count = self.first
         if not count:
             return Anchor(0.0, reference_error, is_proven=False)
-        mean, variance = total / precision, 1 / precision
+        mean, variance = total / precision, max(1 / precision, self.spread(terms) / count)
+        error = math.sqrt(variance)
         if math.isinf(reference_error):
-            return Anchor(mean, math.sqrt(variance), is_proven=False)
+            return Anchor(mean, error, is_proven=False)
+        if not self.has_first_blocks:
+            is_better = mean < 0
+            return Anchor(max(mean, 0.0), reference_error if is_better else error, is_proven=False)
         both = variance + reference_error**2
-        if mean < 0 and not self.has_first_blocks:
-            # Better than the reference: only all first blocks together make it usual.
-            return Anchor(0.0, reference_error, is_proven=False)
         if abs(mean) > AGREEMENT * math.sqrt(both):
-            return Anchor(mean, math.sqrt(variance), is_proven=True)
+            offset = mean if mean > 0 else min(0.0, mean + AGREEMENT * error)
+            return Anchor(offset, error, is_proven=True)
         share = reference_error**2 / both
-        return Anchor(mean * share, math.sqrt(variance * share), is_proven=False)
+        return Anchor(max(mean * share, mean - error), math.sqrt(variance * share), is_proven=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,7 +258,7 @@ def close_block(state: LossState, block: BlockSoFar, terms: LossTerms) -> LossSt
     begins = tuple(
         _add(begin, block.drop, variance, terms) for begin in _begins(state, block, terms)
     )
-    anchor = state.anchor(block.reference_error)
+    anchor = state.anchor(block.reference_error, terms)
     ratio = log_ratio(block.drop.drop, variance, anchor, terms)
     run = np.zeros_like(ratio) if state.run is None else state.run
     run_start = (
@@ -283,7 +290,7 @@ def _begins(state: LossState, block: BlockSoFar, terms: LossTerms) -> tuple[Begi
     if state.first[2] < FEWEST_BLOCKS or (state.begins and state.begins[-1].is_open):
         return state.begins
     totals = np.zeros((len(terms.sides), len(terms.margins)))
-    anchor = state.anchor(block.reference_error)
+    anchor = state.anchor(block.reference_error, terms)
     begin = Begin(
         start=block.drop.start, anchor=anchor, totals=totals, is_open=state.has_first_blocks
     )
@@ -336,16 +343,19 @@ def _raise_alarm(state: LossState, block: BlockSoFar, terms: LossTerms) -> LossS
 def _obvious_side(state: LossState, block: BlockSoFar, terms: LossTerms) -> float:
     """The side on which a loss is proven without evidence over windows; 0 where none is.
 
-    This block and the one before are beyond `obvious`, or this one is beyond the largest margin.
+    This block and the one before are beyond `obvious`, or this one is beyond the largest margin. A
+    part of a day must be beyond it by twice as many standard errors.
     """
-    if not block.is_over or state.has_first_blocks or math.isinf(block.reference_error):
+    if state.has_first_blocks or math.isinf(block.reference_error):
         return 0.0
+    errors = Z if block.is_over else 2 * Z
     for side in terms.sides[:, 0].tolist():
         now, *before = (
-            side * drop.drop - Z * math.sqrt(drop.variance + block.reference_error**2)
+            side * drop.drop - errors * math.sqrt(drop.variance + block.reference_error**2)
             for drop in (block.drop, *state.recent[-1:])
         )
-        if now > terms.margins[-1] or (before and min(now, before[0]) > terms.obvious):
+        is_obvious = block.is_over and bool(before) and min(now, before[0]) > terms.obvious
+        if now > terms.margins[-1] or is_obvious:
             return float(side)
     return 0.0
 

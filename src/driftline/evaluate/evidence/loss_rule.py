@@ -179,7 +179,7 @@ def apply_loss(
     def value(drop: float) -> float:
         return rule.value(_sign(rule) * drop, reference)
 
-    anchor = state.alarm_anchor or state.anchor(judged.block.reference_error)
+    anchor = state.alarm_anchor or state.anchor(judged.block.reference_error, terms)
     detail: dict[str, float] = {"usual": value(anchor.offset)}
     if anchor.is_proven:
         detail["offset"] = value(anchor.offset) - reference

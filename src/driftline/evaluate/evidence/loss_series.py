@@ -44,8 +44,8 @@ SPARE = 500
 LOSS_TRACE = np.dtype(
     [
         ("start", "<f8"),
-        # Drop, rows, standard errors of window and reference, and share of the budget.
-        ("drop", "<f8"),
+        # Difference to the reference, rows, standard errors of both, and share of the budget.
+        ("difference", "<f8"),
         ("rows", "<f8"),
         ("error", "<f8"),
         ("reference_error", "<f8"),
@@ -77,7 +77,8 @@ class LossWindow(NamedTuple):
     """The numbers of one window, on the scale of the rule."""
 
     start: int
-    drop: float
+    difference: float
+    """The drop against the reference."""
     rows: float
     error: float
     """Standard error of the metric."""
@@ -270,7 +271,7 @@ class LossSeries:
 
     def _adjusted(self, window: LossWindow, shape: Floats | None) -> Drop:
         usual = 0.0 if shape is None else float(shape[_hour(window.start)])
-        return Drop(window.start, window.drop - usual, window.error**2)
+        return Drop(window.start, window.difference - usual, window.error**2)
 
     def _shape_of_day(self, block: int) -> Floats | None:
         """How much each hour usually differs from its day, shape (24,).
