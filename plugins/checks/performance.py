@@ -107,7 +107,17 @@ def _drop_sentence(alert: AlertFact) -> str:
     now, before = alert.detail.get(metric), alert.detail.get(f"{metric}_was")
     if not isinstance(now, (int, float)) or not isinstance(before, (int, float)):
         return ""
-    return f"{_noun(metric)} {phrasing.number(now)} (was {phrasing.number(before)})"
+    return f"{_noun(metric)} {phrasing.number(before)} → {phrasing.number(now)}"
+
+
+def _past_drop_sentence(alert: AlertFact) -> str:
+    metric = alert.detail.get("metric")
+    if not isinstance(metric, str):
+        return ""
+    now, before = alert.detail.get(metric), alert.detail.get(f"{metric}_was")
+    if not isinstance(now, (int, float)) or not isinstance(before, (int, float)):
+        return ""
+    return f"{_noun(metric)} was {phrasing.number(now)} (usually {phrasing.number(before)})"
 
 
 def _loss_sentence(alert: AlertFact) -> str:
@@ -193,7 +203,7 @@ class Performance(Check):
     wordings: ClassVar = {
         **{metric: Wording(noun=noun) for metric, noun in NOUNS.items()},
         **{metric: _loss_wording(metric) for metric in METRICS if metric != "bias"},
-        "drop": Wording(sentence=_drop_sentence, hides_value=True),
+        "drop": Wording(sentence=_drop_sentence, past=_past_drop_sentence, hides_value=True),
     }
 
     metrics: tuple[Metric, ...] = ()
@@ -259,6 +269,8 @@ class Performance(Check):
         if metric not in LOSSES:
             value, low, high = -value, -high, -low
         detail = {"metric": metric, f"{metric}_was": ref.value, metric: cur.value}
+        if (shown := _require_interval(cur.interval)) is not None:
+            detail |= {"shown_low": shown[0], "shown_high": shown[1]}
         return Measurement(
             value + 0.0,
             name="drop",

@@ -53,6 +53,11 @@ def _outside_sentence(alert: AlertFact) -> str:
     return phrasing.share_of_rows(f"outside {low} to {high}", alert.value)
 
 
+def _past_outside_sentence(alert: AlertFact) -> str:
+    text = _outside_sentence(alert)
+    return text and f"it was {text}"
+
+
 class OutsideRange(Check):
     """Measures the share of values outside the limits of each numeric column.
 
@@ -86,8 +91,10 @@ class OutsideRange(Check):
     default_for: ClassVar = frozenset()
     default_place = 40
     wordings: ClassVar = {
-        "outside_rate": Wording(sentence=_outside_sentence),
-        "outside_excess": Wording(sentence=_outside_sentence, hides_value=True),
+        "outside_rate": Wording(sentence=_outside_sentence, past=_past_outside_sentence),
+        "outside_excess": Wording(
+            sentence=_outside_sentence, past=_past_outside_sentence, hides_value=True
+        ),
     }
 
     columns: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from datetime import timedelta
 from statistics import median
 from typing import ClassVar
 
-from driftline import Check, CheckContext, Measurement, Rule, hookimpl, stats
+from driftline import AlertFact, Check, CheckContext, Measurement, Rule, hookimpl, stats
 from driftline.kit.checks import PastValue, Range, Wording, phrasing
 
 Season = tuple[int, int]
@@ -28,6 +28,13 @@ def _rows_sentence(rows: str | float | None, expected: str | float | None) -> st
     if isinstance(expected, (int, float)) and expected:
         usual = f" ({phrasing.number(round(expected))} expected)"
     return f"{phrasing.number(rows) if rows else 'no'} rows{usual}"
+
+
+def _advice(alert: AlertFact) -> str:
+    """Say where more rows than usual come from; fewer rows have the advice of the family."""
+    if alert.was is not None and alert.value is not None and alert.value > alert.was:
+        return "Check for repeated or unusual requests, and for log files that were written twice."
+    return ""
 
 
 class Volume(Check):
@@ -64,12 +71,21 @@ class Volume(Check):
         ("family=service,measurement=rows|rows_ratio,side=below", "family=drift|quality"),
     )
     wordings: ClassVar = {
-        "rows": Wording(sentence=lambda alert: _rows_sentence(alert.value, alert.was)),
+        "rows": Wording(
+            sentence=lambda alert: _rows_sentence(alert.value, alert.was),
+            past=lambda alert: f"there were {_rows_sentence(alert.value, alert.was)}",
+            advice=_advice,
+        ),
         "rows_ratio": Wording(
             sentence=lambda alert: _rows_sentence(
                 alert.detail.get("rows"), alert.detail.get("rows_expected")
             ),
+            past=lambda alert: (
+                "there were "
+                + _rows_sentence(alert.detail.get("rows"), alert.detail.get("rows_expected"))
+            ),
             hides_value=True,
+            advice=_advice,
         ),
     }
 

@@ -62,7 +62,7 @@ class Range(BaseModel):
         return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
 
 
-Scale = Literal["plain", "log", "logit", "root", "cube_root"]
+Scale = Literal["plain", "log", "logit", "odds", "root", "cube_root"]
 
 
 class Unusual(BaseModel):
@@ -80,19 +80,24 @@ class Unusual(BaseModel):
     scale: Scale = "plain"
     """The scale on which the number spreads evenly.
 
-    `cube_root` for distances, `logit` for shares, `log` for sizes.
+    `cube_root` for distances, `logit` and `odds` for shares, `log` for sizes. With `odds` the sizes
+    of a change are relative: 0.2 is a change of the odds by 20%, such as 10% to 11.8%.
     """
     info: float | None = Field(default=None, ge=0)
     """A change of this size is an `info`; smaller ones do not count."""
     warning: float | None = Field(default=None, ge=0)
     """A change of this size is a `warning`."""
     critical: float | None = Field(default=None, ge=0)
-    """A change of this size is `critical`."""
+    """A change of this size is `critical`.
+
+    With the scale `odds` it is one only if the share also moved by `obvious`.
+    """
     obvious: float | None = Field(default=None, ge=0)
     """The distance that is a change if two windows in a row exceed it.
 
     It is the distance from the reference while the past is too short to show what is usual, then
-    that from what is usual. Windows shorter than a day are first compared as whole days.
+    that from what is usual. Windows shorter than a day are first compared as whole days. With the
+    scale `odds` it is in shares: 0.1 is 10 points.
     """
     neutral: float | None = 0.0
     """The value where window and reference agree.
@@ -100,11 +105,20 @@ class Unusual(BaseModel):
     Null: the value of the reference.
     """
     lasting: bool = False
-    """Whether a usual level farther than `obvious` from the reference is a change too."""
+    """Whether a usual level farther than `obvious` from the reference is a change too.
+
+    It has no effect with the scale `odds`.
+    """
+    additive: bool = True
+    """Whether the number of a day is the mean of the numbers of its windows.
+
+    Where it is not, windows shorter than a day are not compared with the reference.
+    """
     weight: float = Field(default=1.0, gt=0)
     """The share of the budget, relative to other measurements of its kind.
 
-    Twice the weight needs half the evidence.
+    Twice the weight needs half the evidence. The measurements of one column divide the share of the
+    column.
     """
     method: Literal["shiryaev_roberts", "cusum"] = "shiryaev_roberts"
     """How evidence adds up.
@@ -142,7 +156,7 @@ class Unusual(BaseModel):
         """Judge one window without a past.
 
         The verdict is `changed` if the measurement is surely beyond `obvious`, `ok` if it is surely
-        within `warning`, and `unsure` otherwise.
+        within `warning`, or half of `obvious` with the scale `odds`, and `unsure` otherwise.
         """
         assert measurement.value is not None
         neutral = measurement.was if self.neutral is None else self.neutral
@@ -161,6 +175,8 @@ class Unusual(BaseModel):
             bound = Bound(side, neutral + math.copysign(self.obvious, low))
             return Judgement.change(Severity.WARNING, bound)
         enough = self.tolerance if self.warning is None else self.warning
+        if self.scale == "odds":
+            enough = (self.obvious or 0.0) / 2
         if 0 < enough >= most or low == high == 0:
             return Judgement(verdict=Verdict.OK)
         within = self.obvious is None or most <= self.obvious or value <= self.obvious
@@ -379,13 +395,25 @@ def unusual(
     obvious: float | None = None,
     neutral: float | None = 0.0,
     lasting: bool = False,
+    additive: bool = True,
+    weight: float = 1.0,
 ) -> Rule:
     """Return a rule for checks to declare: `changed` when the series is unlike its own past.
 
     `info`, `warning` and `critical` are the sizes of a change that matter.
     """
     sizes = {"info": info, "warning": warning, "critical": critical, "obvious": obvious}
-    return Rule(unusual=Unusual(side=side, scale=scale, neutral=neutral, lasting=lasting, **sizes))
+    return Rule(
+        unusual=Unusual(
+            side=side,
+            scale=scale,
+            neutral=neutral,
+            lasting=lasting,
+            additive=additive,
+            weight=weight,
+            **sizes,
+        )
+    )
 
 
 def loss(

@@ -19,7 +19,9 @@ from driftline.types.notification import OPEN, Event, Notification
 GOOD_FOR = timedelta(days=7)
 CHART = "chart"
 """The word in the address of a chart."""
-ACTS = {"acknowledge": "ack", "snooze": "snooze", "accept as normal": "accept"}
+ACCEPT = "accept as normal"
+"""The label of the link that accepts a change."""
+ACTS = {"acknowledge": "ack", "snooze": "snooze", ACCEPT: "accept"}
 """The label of a link and the word in its address."""
 LONGEST = 900
 """Characters of a chart's address: more have no room in every card."""

@@ -31,6 +31,7 @@ from driftline.stats.basics.proportion import (
     two_proportion_z,
     wilson,
 )
+from driftline.stats.basics.sample import midranks
 from driftline.stats.distributions.anderson import anderson_darling
 from driftline.stats.distributions.binned import (
     hellinger,
@@ -90,6 +91,7 @@ from driftline.stats.distributions.ks import (
     ks_robust,
 )
 from driftline.stats.distributions.moments import mean_shift, spread_shift
+from driftline.stats.distributions.moved_values import MovedValues, moved_values
 from driftline.stats.distributions.other_tools import (
     aligned_divergence,
     by_value,
@@ -253,6 +255,7 @@ __all__ = [
     "Interval",
     "Law",
     "MeanSize",
+    "MovedValues",
     "Prediction",
     "Ranks",
     "Reconstruction",
@@ -389,7 +392,9 @@ __all__ = [
     "mean_shift",
     "mean_size",
     "median_squared_distance",
+    "midranks",
     "mmd2",
+    "moved_values",
     "nan_mean",
     "nan_variance",
     "ndcg",

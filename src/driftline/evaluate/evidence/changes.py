@@ -18,6 +18,7 @@ from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
 from driftline.evaluate.evidence.baseline import Baseline
 from driftline.evaluate.evidence.blocks import WHOLE_DAY, clear_evidence
 from driftline.evaluate.evidence.observation import Panel, StreamNumbers
+from driftline.evaluate.evidence.odds import share_of
 from driftline.evaluate.evidence.trail import Trail
 from driftline.types.arrays import Floats
 from driftline.types.times import DAY_MICROS
@@ -174,6 +175,7 @@ def day_sd(baseline: Baseline, policy: AlarmPolicy) -> Floats:
 def material_sides(
     traces: NDArray[np.void],
     panel: Panel,
+    numbers: StreamNumbers,
     recent: RecentWindows,
     policy: AlarmPolicy,
     baseline: Baseline,
@@ -182,9 +184,11 @@ def material_sides(
     """Where the lower bound of the effect reaches the tolerance, shape (2, J).
 
     The bound is the largest of those over the whole run, or the newest 24 hours where windows are
-    shorter than a day, and over each of `SPANS`.
+    shorter than a day, and over each of `SPANS`. A share that was always 0 has no spread in the
+    baseline: what chance makes of its rows counts then.
     """
-    sd = day_sd(baseline, policy)
+    least_sd = numbers.size_error / math.sqrt(policy.day_windows)
+    sd = np.maximum(day_sd(baseline, policy), np.where(panel.is_share, least_sd, 0.0))
     if policy.has_day_blocks:
         lower_bound = _both_sides(recent.effect) - RUN_BOUND * sd
     else:
@@ -266,8 +270,9 @@ def begin_obvious_changes(
         before = np.where(is_learning, day_before - numbers.neutral, before)
         error = np.where(is_learning, day_error, error)
         begin = np.where(is_learning, traces["start"] + policy.length - 2 * DAY_MICROS, begin)
-    is_proven = _both_sides(now) - Z * error > panel.obvious
-    is_repeated = _both_sides(before) > panel.obvious
+    usual = np.where(is_learning, numbers.neutral, traces["size"] - traces["effect"])
+    is_proven = _distances(usual, now, Z * error, panel) > panel.obvious
+    is_repeated = _distances(usual, before, 0.0, panel) > panel.obvious
     has_evidence = is_learning | (can_change & is_judged & is_far_out & ~returns)
     begins = is_proven & is_repeated & has_evidence & panel.sides
     for side, stream in zip(*np.nonzero(begins), strict=True):
@@ -277,6 +282,18 @@ def begin_obvious_changes(
         traces["run_windows"][stream, side] = 2.0
         traces["run_effects"][stream, side] = _both_sides(now + before)[side, stream]
         traces["run_evidence"][stream, side] = 2.0
+
+
+def _distances(usual: Floats, effect: Floats, margin: Floats | float, panel: Panel) -> Floats:
+    """How far a size is from the usual one at least, upwards and downwards, shape (2, J).
+
+    The distance of shares is taken between the shares themselves. `margin` is what chance may add
+    to the effect.
+    """
+    sizes = np.stack([usual + effect - margin, usual + effect + margin])
+    plain = np.stack([effect - margin, -effect - margin])
+    shares = np.stack([share_of(sizes[0]) - share_of(usual), share_of(usual) - share_of(sizes[1])])
+    return np.where(panel.is_share, shares, plain)
 
 
 def _both_sides(effects: Floats) -> Floats:

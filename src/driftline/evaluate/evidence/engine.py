@@ -127,7 +127,9 @@ def add_window(
     evidence = block_evidence(traces, baseline, policy, panel.cusum).mean(axis=0)
     returns = returning_sides(panel, numbers, recent, policy, baseline)
     if _reaches_threshold(weights * evidence, panel, policy).any():
-        material = material_sides(traces, panel, recent, policy, baseline, is_judged) & ~returns
+        material = (
+            material_sides(traces, panel, numbers, recent, policy, baseline, is_judged) & ~returns
+        )
         _raise_alarms(traces, weights, evidence * material, panel, policy)
     begin_obvious_changes(
         traces,

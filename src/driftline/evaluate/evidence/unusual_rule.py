@@ -18,12 +18,13 @@ from driftline.contracts.rule import Scale, Unusual
 from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
 from driftline.evaluate.evidence.loss_rule import LossJudge
 from driftline.evaluate.evidence.observation import Observation
+from driftline.evaluate.evidence.odds import log_odds, share_of
 from driftline.evaluate.evidence.outcome import DETECTION_WINDOWS, StreamOutcome, judge_window
 from driftline.evaluate.evidence.trail import Stream, Trail
 from driftline.types.family import Family
 from driftline.types.labels import labels_json
-from driftline.types.model import Judgement, Measurement, Schema, Verdict
-from driftline.types.phrasing import number, share
+from driftline.types.model import Judgement, Measurement, Schema, Severity, Verdict
+from driftline.types.phrasing import number, odds_text, share
 from driftline.types.records import JudgedMeasurement, WindowKey
 
 MIN_OK_P_VALUE = 0.02
@@ -108,9 +109,18 @@ def make_observation(
         rows=float(row.rows),
         size_error=_sampling_sd(rule, m) or 0.0,
         neutral=_neutral_size(rule, m),
-        obvious=math.inf if rule.obvious is None else _size(rule.scale, rule.obvious),
-        is_additive=rule.scale not in ("root", "cube_root"),
+        obvious=_obvious(rule),
+        is_additive=rule.additive and rule.scale not in ("root", "cube_root"),
+        is_share=rule.scale == "odds",
+        column=m.labels.get("column", ""),
     )
+
+
+def _obvious(rule: Unusual) -> float:
+    """The distance that is a change at once; on the scale of sizes, or in shares for odds."""
+    if rule.obvious is None:
+        return math.inf
+    return rule.obvious if rule.scale == "odds" else _size(rule.scale, rule.obvious)
 
 
 def _neutral_size(rule: Unusual, m: Measurement) -> float:
@@ -131,7 +141,7 @@ def _level(scale: Scale, m: Measurement, rows: int) -> float:
         return m.value
     if scale == "log":
         return math.log(m.value) if m.value > 0 else math.nan
-    if scale == "logit":
+    if scale in ("logit", "odds"):
         hits = m.value * rows
         if not -0.5 < hits < rows + 0.5:
             return math.nan
@@ -142,12 +152,15 @@ def _level(scale: Scale, m: Measurement, rows: int) -> float:
 
 
 def _size(scale: Scale, value: float) -> float:
-    """The value on the scale where changes are compared: the root of distances, the log of sizes.
+    """The value on the scale where changes are compared.
 
-    The root of a distance grows in proportion to the shift that makes it.
+    That is the root of distances, the log of sizes, and the log of the odds of shares. The root of
+    a distance grows in proportion to the shift that makes it.
     """
     if scale == "log":
         return math.log(value) if value > 0 else math.nan
+    if scale == "odds":
+        return float(log_odds(value))
     return math.sqrt(max(0.0, value)) if scale in ("root", "cube_root") else value
 
 
@@ -155,11 +168,15 @@ def _value(scale: Scale, size: float) -> float:
     """The value that has this size: the inverse of `_size`."""
     if scale == "log":
         return math.exp(min(size, 700.0))
+    if scale == "odds":
+        return float(share_of(size))
     return max(0.0, size) ** 2 if scale in ("root", "cube_root") else size
 
 
 def _tolerance(rule: Unusual) -> float:
     """The tolerance on the scale of sizes."""
+    if rule.scale == "odds":
+        return math.log1p(rule.tolerance)
     return math.sqrt(rule.tolerance) if rule.scale in ("root", "cube_root") else rule.tolerance
 
 
@@ -179,7 +196,7 @@ def _least_sd(rule: Unusual, m: Measurement, rows: int) -> float:
     It is what the number of rows alone makes, or a fiftieth of the tolerance.
     """
     assert m.value is not None
-    if rule.scale == "logit":
+    if rule.scale in ("logit", "odds"):
         hits = m.value * rows
         return 0.5 * math.sqrt(1 / (hits + 0.5) + 1 / (max(rows - hits, 0.0) + 0.5))
     least = _tolerance(rule) / 50
@@ -242,18 +259,17 @@ def _judge_change(row: JudgedMeasurement, rule: Unusual, outcome: StreamOutcome)
     origin = "in the reference" if outcome.missing_windows else "usually"
     reason = f"{origin} {_format(row, usual)}, now {_format(row, new)}"
     if outcome.odds:
-        odds = number(float(f"{outcome.odds:.2g}")) if outcome.odds < 1e9 else "a billion or more"
-        reason += f"; odds about 1:{odds} against chance; {_detectable_text(row, rule, outcome)}"
-    return Judgement(
-        verdict=Verdict.CHANGED,
-        severity=rule.severity(_change_amount(rule, outcome, new_size)),
-        reason=reason,
-    )
+        evidence = f"evidence {odds_text(outcome.odds)} for a change"
+        reason += f"; {evidence}; {_detectable_text(row, rule, outcome)}"
+    severity = rule.severity(_change_amount(rule, outcome, new_size))
+    if rule.scale == "odds" and abs(new - usual) < (rule.obvious or 0.0):
+        severity = min(severity, Severity.WARNING, key=lambda each: each.rank)
+    return Judgement(verdict=Verdict.CHANGED, severity=severity, reason=reason)
 
 
 def _detectable_text(row: JudgedMeasurement, rule: Unusual, outcome: StreamOutcome) -> str:
     value = _format(row, _value(rule.scale, _detectable_size(rule, outcome)))
-    return f"{value} would be seen in {DETECTION_WINDOWS} windows"
+    return f"{value} shows within {DETECTION_WINDOWS} windows"
 
 
 def _format(row: JudgedMeasurement, value: float) -> str:
@@ -267,8 +283,11 @@ def _format(row: JudgedMeasurement, value: float) -> str:
 def _change_amount(rule: Unusual, outcome: StreamOutcome, size: float) -> float:
     """The amount of a change to `size`, as the severities of the rule are given.
 
-    Distances are taken as they are, values on the log scale relative to the expected one.
+    Distances are taken as they are, values on the log scale relative to the expected one, odds
+    relative to the smaller of both.
     """
+    if rule.scale == "odds":
+        return math.expm1(abs(size - outcome.expected))
     value, expected = _value(rule.scale, size), _value(rule.scale, outcome.expected)
     if rule.scale in ("root", "cube_root"):
         return value
@@ -306,7 +325,7 @@ def lasting_size(rule: Unusual) -> float:
 
     On the scale of sizes; infinite for never.
     """
-    if not rule.lasting or rule.obvious is None:
+    if not rule.lasting or rule.obvious is None or rule.scale == "odds":
         return math.inf
     return _size(rule.scale, rule.obvious)
 
