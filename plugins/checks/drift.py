@@ -23,6 +23,7 @@ from driftline import (
 from driftline.kit.checks import Wording, phrasing
 from driftline.kit.checks.category_cells import OTHERS, Cells, count_cells
 from driftline.kit.checks.comparison import count_values, find_obstacle
+from driftline.kit.checks.identifiers import NO_IDENTIFIER, find_identifier
 
 Metric = Literal[
     "mean_shift",
@@ -145,6 +146,11 @@ class Drift(Check):
     is the reference's share in categories that the window lacks. Both are reduced by what chance
     explains.
 
+    A column whose values are new all the time, such as an order number or a date, and a numeric
+    column that only rises, are not compared. turnover is the share of rows with values that the
+    reference lacks, of columns with many values; rise is the mean of a window that lies above the
+    whole reference, in its standard deviations. Both are for information.
+
     | input | answer |
     | --- | --- |
     | no reference, or one without values in the column | no value, with the reason |
@@ -245,6 +251,10 @@ class Drift(Check):
                 if ctx.reference is None or not ctx.reference.rows
                 else find_obstacle(reference, current)
             )
+            identifier = NO_IDENTIFIER if reason else find_identifier(ctx, name)
+            if identifier.measurement is not None:
+                yield identifier.measurement
+            reason = reason or identifier.reason
             if reason:
                 metrics = (
                     categorical if isinstance(reference or current, CategoricalColumn) else numeric

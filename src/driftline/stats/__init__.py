@@ -117,6 +117,13 @@ from driftline.stats.distributions.psi_law import (
     psi_quantile,
 )
 from driftline.stats.distributions.repeats import Repeats, distinct, repeat_rate
+from driftline.stats.distributions.row_forecast import (
+    DayForecast,
+    WeekProfile,
+    forecast_day,
+    week_profile,
+    zero_filled,
+)
 from driftline.stats.distributions.shift import (
     Shift,
     cramer_von_mises_shift,
@@ -245,6 +252,7 @@ __all__ = [
     "Combined",
     "Components",
     "Confusion",
+    "DayForecast",
     "Decomposition",
     "Difference",
     "Discrepancy",
@@ -266,6 +274,7 @@ __all__ = [
     "Superiority",
     "TTest",
     "TableTest",
+    "WeekProfile",
     "accuracy",
     "aligned_divergence",
     "anderson_darling",
@@ -335,6 +344,7 @@ __all__ = [
     "fisher_combined",
     "fisher_exact",
     "fit_p_value",
+    "forecast_day",
     "fourier_shift",
     "g_test",
     "gone_shift",
@@ -454,8 +464,10 @@ __all__ = [
     "wasserstein",
     "wasserstein_margin",
     "wasserstein_shift",
+    "week_profile",
     "welch",
     "wilson",
     "with_leftover",
     "yates_chi_square",
+    "zero_filled",
 ]

@@ -304,7 +304,7 @@ def certainty(notification: Notification) -> str:
 
     Empty if neither is known.
     """
-    if notification.event in (Event.RESOLVED, Event.TEST) or not notification.alerts:
+    if notification.event in (Event.RESOLVED, Event.TEST, Event.REPORT) or not notification.alerts:
         return ""
     first = notification.alerts[0]
     odds = first.detail.get("odds")
