@@ -6,6 +6,7 @@ All text that comes from data is cleaned and cut here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from driftline.alerting.fact import MONITORING
@@ -21,6 +22,8 @@ from driftline.types.records import JudgedMeasurement
 
 UNSURE = MonitoringKind.UNSURE.value
 """The measurement, and the state in a message, of an alert about too little data."""
+REPORTED = "reported"
+"""The state of a difference that is no alert."""
 LONGEST = 200
 """Characters of a name in a message."""
 UNIT_LENGTH, DETAIL_NAME_LENGTH, MOST_DETAILS = 40, 60, 20
@@ -66,6 +69,25 @@ def describe_alert(
         rows=entry.judged.rows,
         decision=change.measurement.decision,
         **{name: _clean_field(getattr(entry.measurement, name)) for name in COPIED_FIELDS},
+    )
+
+
+def describe_difference(judged: JudgedMeasurement, since: datetime) -> AlertFact:
+    """A difference from the reference that is no alert, in words and numbers; for reports."""
+    measurement = judged.measurement
+    return AlertFact(
+        check=clean(judged.check, LONGEST),
+        measurement=clean(measurement.name, LONGEST),
+        labels={
+            clean(name, LONGEST): clean(value, LONGEST)
+            for name, value in measurement.labels.items()
+        },
+        state=REPORTED,
+        cause=judged.cause,
+        severity=Severity.INFO,
+        since=since,
+        rows=judged.rows,
+        **{name: _clean_field(getattr(measurement, name)) for name in COPIED_FIELDS},
     )
 
 

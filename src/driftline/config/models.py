@@ -308,6 +308,12 @@ class ModelConfig(SettingsGroup):
 
     Further ones share one digest.
     """
+    first_report: bool = True
+    """Whether a message of severity `info` reports what the first windows were like.
+
+    It comes once for each version of the model, after its first day or at the end of a backlog, at
+    most once a week. It opens no incident.
+    """
     notify: tuple[str, ...] | None = None
     """Sinks that get every incident of this model, beside the sinks of `routes`.
 

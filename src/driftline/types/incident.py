@@ -31,6 +31,7 @@ class Reason(StrEnum):
     RELEASED = "released"
     DIGEST = "digest"
     DIGEST_OVER = "digest_over"
+    FIRST_REPORT = "first_report"
 
     @property
     def text(self) -> str:
@@ -57,6 +58,7 @@ _REASON_TEXTS = {
     Reason.RELEASED: "no longer held back",
     Reason.DIGEST: "more pages than may be sent in a day",
     Reason.DIGEST_OVER: "all of them resolved",
+    Reason.FIRST_REPORT: "first report",
 }
 
 

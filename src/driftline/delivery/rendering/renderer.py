@@ -208,7 +208,7 @@ def _names(notification: Notification, next_step: str) -> dict[str, Any]:
     advice = {"decision": ", ".join(decisions)} if decisions else {}
     advice |= {word: facts[low[word]] for word in ADVICE if word in low}
     return {
-        "word": {Event.RESOLVED: "OK", Event.TEST: "TEST"}.get(
+        "word": {Event.RESOLVED: "OK", Event.TEST: "TEST", Event.REPORT: "REPORT"}.get(
             notification.event, notification.severity.value.upper()
         ),
         "headline": phrasing.clean(notification.title, LIMITS["title"]),

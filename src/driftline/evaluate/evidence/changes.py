@@ -111,8 +111,26 @@ class RecentWindows:
         """
         limit = panel.tolerance + self.size_error
         can_tell = panel.is_additive | (not self._policy.has_day_blocks)
-        home: NDArray[np.bool_] = can_tell & (np.abs(self.size - numbers.neutral) < limit)
+        home: NDArray[np.bool_] = can_tell & (
+            np.abs(panel.distance(self.size, numbers.neutral)) < limit
+        )
         return home
+
+    def is_in_range(
+        self, panel: Panel, numbers: StreamNumbers, baseline: Baseline
+    ) -> NDArray[np.bool_]:
+        """Whether the newest windows lie in the range of the reference's own weeks or months, (J,).
+
+        They do unless the lower bound of their distance from it reaches the tolerance. It is false
+        where the rows of the reference have no times.
+        """
+        blocks = 1 if self._policy.has_day_blocks else len(self.newest)
+        sd = np.nan_to_num(day_sd(baseline, self._policy)) / math.sqrt(blocks)
+        error = np.maximum(sd, np.nan_to_num(self.size_error))
+        distance = np.abs(panel.distance(self.size, numbers.neutral))
+        is_near = distance - RUN_BOUND * error < panel.tolerance
+        in_range: NDArray[np.bool_] = panel.has_range & is_near
+        return in_range
 
 
 def weighted_mean(rows: NDArray[np.void]) -> tuple[Floats, Floats, Floats]:
@@ -224,10 +242,10 @@ def returning_sides(
 
     What counts is this window, or the newest three hours where windows are shorter, without season.
     """
-    distance = baseline.size_mean - numbers.neutral
-    hours = recent.effects(policy.short_windows)
+    distance = panel.distance(baseline.size_mean, numbers.neutral)
+    hours = baseline.size_mean + _mean(recent.effects(policy.short_windows))
     error = numbers.size_error / np.sqrt(policy.short_windows)
-    is_home = np.abs(distance + _mean(hours)) < panel.tolerance + error
+    is_home = np.abs(panel.distance(hours, numbers.neutral)) < panel.tolerance + error
     returns = is_home & (np.abs(distance) > panel.tolerance)
     return np.stack([returns & (distance < 0), returns & (distance > 0)])
 
@@ -244,6 +262,7 @@ def begin_obvious_changes(
     p_values: Floats,
     returns: NDArray[np.bool_],
     is_judged: NDArray[np.bool_],
+    is_in_range: NDArray[np.bool_],
 ) -> None:
     """Mark streams as changed that two windows in a row show to be beyond `obvious`.
 
@@ -253,7 +272,7 @@ def begin_obvious_changes(
     are compared with the reference, over whole days where windows are shorter than a day.
     `returns`, shape (2, J), are the sides on which a stream returns to the reference.
     """
-    can_change = np.isfinite(panel.obvious) & np.isnan(traces["since"])
+    can_change = np.isfinite(panel.obvious) & np.isnan(traces["since"]) & ~is_in_range
     is_learning = can_change & ~is_judged & np.isfinite(numbers.neutral)
     is_learning &= np.isfinite(traces["level"])
     before, begin = previous["effect"], previous["start"]
@@ -266,8 +285,8 @@ def begin_obvious_changes(
         )
         is_whole = np.minimum(count, count_before) >= WHOLE_DAY * policy.day_windows
         is_learning &= is_whole
-        now = np.where(is_learning, day - numbers.neutral, now)
-        before = np.where(is_learning, day_before - numbers.neutral, before)
+        now = np.where(is_learning, panel.distance(day, numbers.neutral), now)
+        before = np.where(is_learning, panel.distance(day_before, numbers.neutral), before)
         error = np.where(is_learning, day_error, error)
         begin = np.where(is_learning, traces["start"] + policy.length - 2 * DAY_MICROS, begin)
     usual = np.where(is_learning, numbers.neutral, traces["size"] - traces["effect"])

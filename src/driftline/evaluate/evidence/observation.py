@@ -60,6 +60,10 @@ class Observation:
     """Standard error of the size that the number of rows makes."""
     neutral: float = math.nan
     """The size where window and reference agree; NaN where there is no reference."""
+    reference_low: float = math.nan
+    """The smallest size that the weeks or months of the reference have; NaN without times."""
+    reference_high: float = math.nan
+    """The largest such size."""
     obvious: float = math.inf
     """Distance from `neutral`, or from the usual size, that is a change if two windows have it."""
     is_additive: bool = True
@@ -122,6 +126,28 @@ class Panel:
     """Shape (J,)."""
     is_share: NDArray[np.bool_]
     """Shape (J,)."""
+    reference_low: Floats
+    """Shape (J,)."""
+    reference_high: Floats
+    """Shape (J,)."""
+
+    def distance(self, size: Floats, neutral: Floats) -> Floats:
+        """How far sizes lie from the reference, shape (J,); NaN without a reference.
+
+        Positive above it. It is 0 within the range that the weeks or months of the reference have
+        themselves; where its rows have no times, that is `neutral` alone.
+        """
+        low = np.where(np.isnan(self.reference_low), neutral, self.reference_low)
+        high = np.where(np.isnan(self.reference_high), neutral, self.reference_high)
+        nearest = np.clip(size, np.minimum(low, neutral), np.maximum(high, neutral))
+        distance: Floats = size - nearest
+        return distance
+
+    @property
+    def has_range(self) -> NDArray[np.bool_]:
+        """Whether the reference has a range of its own, shape (J,)."""
+        has_range: NDArray[np.bool_] = self.reference_low < self.reference_high
+        return has_range
 
     @classmethod
     def of(cls, observations: Sequence[Observation], budgets: Sequence[int] | None = None) -> Panel:
@@ -156,6 +182,8 @@ class Panel:
             obvious=np.array([observation.obvious for observation in observations]),
             is_additive=np.array([observation.is_additive for observation in observations]),
             is_share=np.array([observation.is_share for observation in observations]),
+            reference_low=np.array([observation.reference_low for observation in observations]),
+            reference_high=np.array([observation.reference_high for observation in observations]),
         )
 
 

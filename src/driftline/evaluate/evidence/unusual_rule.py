@@ -30,6 +30,8 @@ MIN_OK_P_VALUE = 0.02
 BOUND = 2.0
 """Standard errors within which a mean is taken to lie."""
 OK = Judgement(verdict=Verdict.OK)
+REFERENCE_LOW, REFERENCE_HIGH = "reference_low", "reference_high"
+"""Details of a measurement: the range that the weeks or months of the reference have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,8 @@ def make_observation(
         rows=float(row.rows),
         size_error=_sampling_sd(rule, m) or 0.0,
         neutral=_neutral_size(rule, m),
+        reference_low=_range_end(rule, m, REFERENCE_LOW),
+        reference_high=_range_end(rule, m, REFERENCE_HIGH),
         obvious=_obvious(rule),
         is_additive=rule.additive and rule.scale not in ("root", "cube_root"),
         is_share=rule.scale == "odds",
@@ -115,6 +119,12 @@ def _neutral_size(rule: Unusual, m: Measurement) -> float:
     if rule.obvious is None or neutral is None:
         return math.nan
     return _size(rule.scale, neutral)
+
+
+def _range_end(rule: Unusual, m: Measurement, name: str) -> float:
+    """An end of the range of the reference's own weeks or months, as a size; NaN without one."""
+    end = m.detail.get(name)
+    return _size(rule.scale, end) if isinstance(end, (int, float)) else math.nan
 
 
 def _level(scale: Scale, m: Measurement, rows: int) -> float:
@@ -192,6 +202,43 @@ def _least_sd(rule: Unusual, m: Measurement, rows: int) -> float:
     return least
 
 
+def smallest_obvious(row: JudgedMeasurement, windows: int) -> float | None:
+    """The smallest difference from the reference that so many windows prove beyond `obvious`.
+
+    The windows have as many rows as that of `row`. None where the rule has no such limit.
+    """
+    rule, m = row.past_rule, row.measurement
+    if rule is None or m.value is None or rule.obvious is None:
+        return None
+    neutral, error = _neutral_size(rule, m), _sampling_sd(rule, m)
+    if not math.isfinite(neutral) or error is None:
+        return None
+    value, sign = _value(rule.scale, neutral), -1 if rule.side == "below" else 1
+    if rule.scale == "odds":
+        limit = _size(rule.scale, min(max(value + sign * rule.obvious, 0.0), 1.0))
+    else:
+        limit = neutral + sign * _obvious(rule)
+    return abs(_value(rule.scale, limit + sign * Z * error / math.sqrt(windows)) - value)
+
+
+def difference_from_reference(row: JudgedMeasurement, observation: Observation) -> float:
+    """The difference from the reference as a share of one that is obvious; 0 where none is sure.
+
+    It is sure where the interval lies wholly beyond the tolerance.
+    """
+    rule, m = row.past_rule, row.measurement
+    if rule is None or m.value is None:
+        return 0.0
+    distance = observation.size - observation.neutral
+    is_watched = observation.above if distance > 0 else observation.below
+    is_sure = abs(distance) - Z * observation.size_error > observation.tolerance
+    if not (is_watched and is_sure):
+        return 0.0
+    if observation.is_share:
+        distance = m.value - _value(rule.scale, observation.neutral)
+    return abs(distance) / observation.obvious
+
+
 def apply_outcome(
     row: JudgedMeasurement,
     rule: Unusual,
@@ -232,7 +279,7 @@ def _judge(row: JudgedMeasurement, rule: Unusual, outcome: StreamOutcome) -> Jud
         return Judgement(verdict=Verdict.CHANGED, severity=rule.severity(abs(usual)), reason=reason)
     if outcome.missing_windows:
         return _judge_without_baseline(row, rule, outcome)
-    if _is_ok(rule, outcome):
+    if outcome.is_in_range or _is_ok(rule, outcome):
         return OK
     reason = f"{_missing_data(row, rule, outcome)}; {_detectable_text(row, rule, outcome)}"
     return Judgement(verdict=Verdict.UNSURE, reason=reason, is_within_bounds=True)
@@ -300,10 +347,9 @@ def _is_lasting(rule: Unusual, outcome: StreamOutcome) -> bool:
     """Whether the baseline itself lies far from the reference, and the newest windows, too."""
     if outcome.missing_windows or not math.isfinite(outcome.neutral):
         return False
-    distance = outcome.baseline_size - outcome.neutral
-    lower_bound = abs(distance) - BOUND * outcome.baseline_size_error
+    lower_bound = abs(outcome.baseline_distance) - BOUND * outcome.baseline_size_error
     limit = lasting_size(rule)
-    return lower_bound > limit and abs(distance + outcome.newest_effect) > limit / 2
+    return lower_bound > limit and abs(outcome.newest_distance) > limit / 2
 
 
 def lasting_size(rule: Unusual) -> float:
@@ -321,6 +367,8 @@ def _judge_without_baseline(
 ) -> Judgement:
     """What is surely within the tolerance of the reference is `ok`; nothing else is decided."""
     judgement = row.judgement
+    if REFERENCE_LOW in row.measurement.detail and judgement is not None:
+        judgement = _judge_by_range(row, rule, outcome, judgement)
     if judgement is not None and judgement.verdict is Verdict.CHANGED:
         return Judgement(verdict=Verdict.UNSURE, reason=_missing_repeat(outcome))
     if judgement is not None and judgement.verdict is Verdict.OK:
@@ -334,6 +382,26 @@ def _judge_without_baseline(
     else:
         reason = f"{windows} are needed to know what is usual"
     return Judgement(verdict=Verdict.UNSURE, reason=reason, is_within_bounds=row.is_within_bounds)
+
+
+def _judge_by_range(
+    row: JudgedMeasurement, rule: Unusual, outcome: StreamOutcome, judgement: Judgement
+) -> Judgement:
+    """The judgement of a window alone, by its distance from the range of the reference."""
+    value = row.measurement.value
+    assert value is not None
+    error = Z * (_sampling_sd(rule, row.measurement) or 0.0)
+    nearest = _size(rule.scale, value) - outcome.effect
+    least, most = max(abs(outcome.effect) - error, 0.0), abs(outcome.effect) + error
+    warning = _tolerance(rule.model_copy(update={"info": None}))
+    if outcome.effect == 0 or most <= warning:
+        return OK
+    if rule.scale == "odds":
+        end = nearest + math.copysign(least, outcome.effect)
+        least = abs(_value(rule.scale, end) - _value(rule.scale, nearest))
+    if least <= _obvious(rule):
+        return Judgement(verdict=Verdict.UNSURE, reason=judgement.reason, is_within_bounds=True)
+    return judgement
 
 
 def _missing_repeat(outcome: StreamOutcome) -> str:
