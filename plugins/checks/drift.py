@@ -123,6 +123,13 @@ def _share_sentence(alert: AlertFact) -> str:
     return f"{phrasing.share(alert.was)} → {phrasing.share(alert.value or 0.0)} of rows"
 
 
+def _past_share_sentence(alert: AlertFact) -> str:
+    if not phrasing.is_share(alert) or alert.was is None:
+        return ""
+    now, usual = phrasing.share(alert.value or 0.0), phrasing.share(alert.was)
+    return f"it was in {now} of rows (usually {usual})"
+
+
 class Drift(Check):
     """Measures distances between window and reference, column by column.
 
@@ -201,7 +208,7 @@ class Drift(Check):
         "tvd": Wording(noun="share of rows moved"),
         "cramer_von_mises": Wording(noun="Cramér-von Mises"),
         "linf": Wording(noun="largest share change"),
-        "category_share": Wording(sentence=_share_sentence),
+        "category_share": Wording(sentence=_share_sentence, past=_past_share_sentence),
         "new_categories": Wording(sentence=_new_categories_sentence, past=_past_new_categories),
         "vanished_categories": Wording(
             sentence=_vanished_categories_sentence, past=_past_vanished_categories

@@ -177,6 +177,7 @@ class Movement:
         size = ", ".join(part for part in (self.factor, self.deviations) if part)
         unit = " of rows" if self.is_share else ""
         name = self.name.removeprefix("the value ").removeprefix("the ")
+        name += ":" if self.is_share and not name.startswith("‘") else ""
         return f"{name} {self.before} → {self.after}{unit}" + (f" ({size})" if size else "")
 
     @property

@@ -39,7 +39,7 @@ class StreamOutcome:
     since: int | None = None
     """Estimated start of the change that is on, microseconds."""
     odds: float = 0.0
-    """Odds against chance when the change that is on was found: 1 to this."""
+    """Evidence for the change that is on, when it was found: this to 1."""
     effect: float = 0.0
     """Mean effect over the change that is on; without one, the effect of this window."""
     expected: float = 0.0
