@@ -225,12 +225,13 @@ class Closing:
         """Load what earlier windows were like; `length` is that of a window in microseconds."""
         policy = AlarmPolicy(length, self.settings.config.false_pages_per_year)
         trail, reference = policy.make_trail(), self.evaluation.reference
+        past = PastJudge(trail, policy, reference.schema)
         with self.store.read() as connection:
             rows = measurements.load_traces(
                 connection, self.settings.name, reference.reference_id, trail.capacity
             )
-            trail.restore((row.start, Stream(*row[1:6]), row.trace) for row in rows)
-        return PastJudge(trail, policy, reference.schema)
+            past.restore((row.start, Stream(*row[1:6]), row.trace) for row in rows)
+        return past
 
     def _judge(
         self,

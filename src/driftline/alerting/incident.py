@@ -1,11 +1,12 @@
 """One incident: the firing alerts of one model that have one cause, reported as one thing.
 
-A change is an opening, an alert that is new to the incident, more severity or lastingly less, the
-end, a return, or what a person did. Nothing is reported twice.
+A change is an opening, an alert that is new to the incident, more severity or lastingly less, twice
+the size, the end, a return, or what a person did. Nothing is reported twice.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -30,6 +31,7 @@ Span = tuple[datetime, datetime]
 HISTORY_EVENTS = {
     Reason.MORE_ALERTS: "worsened",
     Reason.MORE_SEVERE: "worsened",
+    Reason.DOUBLED: "worsened",
     Reason.LESS_SEVERE: "improved",
     Reason.DECIDED: "decided",
     Reason.RELEASED: "told",
@@ -189,6 +191,8 @@ def update_incident(
         change = make_change(
             steady, Event.UPDATED, Reason.MORE_SEVERE, members, occasion, severity=severity
         )
+    elif _has_doubled(firing, previous):
+        change = make_change(steady, Event.UPDATED, Reason.DOUBLED, members, occasion)
     elif improving_since is not None and end - improving_since >= calm_span:
         change = make_change(
             steady, Event.UPDATED, Reason.LESS_SEVERE, members, occasion, severity=severity
@@ -228,6 +232,17 @@ def resolve(
         hold_reason="",
     )
     return make_change(incident, Event.RESOLVED, reason, members, occasion)
+
+
+def _has_doubled(firing: Sequence[Alert], previous: Sequence[Alert]) -> bool:
+    """Whether a change that fired before has doubled once more since it was sent."""
+    before = {alert.key: _doublings(alert) for alert in previous if alert.is_firing}
+    return any(_doublings(alert) > before.get(alert.key, math.inf) for alert in firing)
+
+
+def _doublings(alert: Alert) -> int:
+    entry = alert.newest_change
+    return 0 if entry is None else entry.judgement.doublings
 
 
 def _decisions(alerts: Sequence[Alert]) -> set[Decision]:

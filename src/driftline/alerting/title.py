@@ -31,6 +31,7 @@ PREFIXES = {
     Reason.MORE_SEVERE: "worse: ",
     Reason.LESS_SEVERE: "less severe: ",
     Reason.CAME_BACK: "again: ",
+    Reason.DOUBLED: "twice as large: ",
     Reason.FLAPPING: "comes and goes: ",
     Reason.ACKNOWLEDGED: "acknowledged: ",
     Reason.SNOOZED: "snoozed: ",

@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from driftline.contracts.classic_rules import Chart, Cusum, Ewma, PValue, Shewhart, Sigma
+from driftline.contracts.loss import Loss, LossScale, Z
 from driftline.types.model import Bound, BoundSide, Judgement, Measurement, Severity, Verdict
 
 
@@ -186,11 +187,10 @@ class Unusual(BaseModel):
         )
 
 
-Z = 1.96
-"""Standard errors on each side of a 95% interval."""
 EarlierValues = Callable[[int], Sequence[float]]
 RULE_KINDS = (
     "unusual",
+    "loss",
     "above",
     "below",
     "outside",
@@ -203,7 +203,7 @@ RULE_KINDS = (
 
 
 class Rule(BaseModel):
-    """Judges a measurement in exactly one way: by a bound, its own past or a classic rule.
+    """Judges a measurement in exactly one way: by a bound, its past, its loss or a classic rule.
 
     If the measurement has an interval, the interval decides: wholly beyond the bound is `changed`,
     wholly within is `ok`, across it is `unsure`. Without an interval the value decides. An alert
@@ -214,6 +214,10 @@ class Rule(BaseModel):
 
     unusual: Unusual | None = None
     """`changed` when the measurement is unlike its own past; `{}` takes all settings of the check.
+    """
+    loss: Loss | None = None
+    """`changed` when a metric is lastingly worse than in the reference; `{}` takes all settings of
+    the check.
     """
     above: Bounds | None = None
     """`changed` when the measurement is above the bound."""
@@ -239,6 +243,13 @@ class Rule(BaseModel):
         if sum(getattr(self, name) is not None for name in RULE_KINDS) != 1:
             raise ValueError(f"give exactly one of {', '.join(RULE_KINDS)}")
         return self
+
+    @property
+    def past_kind(self) -> Literal["unusual", "loss"] | None:
+        """The kind of this rule, if it judges a window together with earlier ones."""
+        if self.unusual is not None:
+            return "unusual"
+        return None if self.loss is None else "loss"
 
     @property
     def chart(self) -> Chart | None:
@@ -267,6 +278,8 @@ class Rule(BaseModel):
             )
         if self.unusual is not None:
             return self.unusual.judge_without_past(measurement)
+        if self.loss is not None:
+            return self.loss.judge_without_past(measurement)
         if self.p_value is not None:
             return self.p_value.judge([measurement.p_value])[0]
         if self.chart is not None:
@@ -399,5 +412,30 @@ def unusual(
             additive=additive,
             weight=weight,
             **sizes,
+        )
+    )
+
+
+def loss(
+    *,
+    side: Literal["above", "below", "both"] = "below",
+    scale: LossScale = "plain",
+    margins: tuple[float, ...] = (0.03, 0.05, 0.1, 0.2),
+    obvious: float = 0.05,
+    warning: float | None = None,
+    critical: float | None = None,
+) -> Rule:
+    """Return a rule for checks to declare: `changed` when a metric is lastingly worse.
+
+    `side` says where worse values lie; `margins` are the sizes of loss that are looked for.
+    """
+    return Rule(
+        loss=Loss(
+            side=side,
+            scale=scale,
+            margins=margins,
+            obvious=obvious,
+            warning=warning,
+            critical=critical,
         )
     )

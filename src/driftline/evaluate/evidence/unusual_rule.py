@@ -10,11 +10,13 @@ Does not compute evidence: the evidence engine does.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
-from driftline.contracts.rule import Scale, Unusual, Z
+from driftline.contracts.loss import Z
+from driftline.contracts.rule import Scale, Unusual
 from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
+from driftline.evaluate.evidence.loss_rule import LossJudge
 from driftline.evaluate.evidence.observation import Observation
 from driftline.evaluate.evidence.odds import log_odds, share_of
 from driftline.evaluate.evidence.outcome import DETECTION_WINDOWS, StreamOutcome, judge_window
@@ -41,20 +43,32 @@ class PastJudge:
     trail: Trail
     policy: AlarmPolicy
     schema: Schema
+    losses: LossJudge = field(init=False)
+    """Judges the measurements with a rule `loss`."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "losses", LossJudge(self.policy, self.trail.capacity))
+
+    def restore(self, rows: Iterable[tuple[int, Stream, bytes]]) -> None:
+        """Add stored traces: start, stream and bytes, oldest first."""
+        all_rows = list(rows)
+        self.trail.restore(all_rows)
+        self.losses.restore((stream, trace) for _, stream, trace in all_rows)
 
     def judge(
         self, start: int, rows: Sequence[tuple[WindowKey, JudgedMeasurement]]
     ) -> list[JudgedMeasurement]:
         """Judge the measurements of all windows that begin at `start` (microseconds).
 
-        Returns the rows in their order; those without a rule `unusual` are returned unchanged.
+        Returns the rows in their order; those without a rule `unusual` or `loss` are returned
+        unchanged.
         """
         with_rule = [
             (place, key, row, row.past_rule)
             for place, (key, row) in enumerate(rows)
-            if row.past_rule is not None
+            if isinstance(row.past_rule, Unusual)
         ]
-        judged_rows = [row for _, row in rows]
+        judged_rows = self.losses.judge(start, rows)
         if not with_rule:
             return judged_rows
         observations = [
