@@ -16,7 +16,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -25,14 +25,28 @@ from driftline_plugins.checks.drift import Drift
 from driftline_plugins.checks.missing import Missing
 from numpy.typing import NDArray
 from scipy.stats import chi2
-from series_cells import REFERENCE_ROWS, Cell, WindowValues, random_pairs, simulate, single_cells
+from series_cells import (
+    CATEGORY_SHARE,
+    MISSING_RATE,
+    REFERENCE_ROWS,
+    Cell,
+    Floats,
+    WindowValues,
+    random_pairs,
+    simulate,
+    single_cells,
+)
 
 from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
 from driftline.evaluate.evidence.engine import add_window
 from driftline.evaluate.evidence.observation import Observation, Panel, StreamNumbers
+from driftline.evaluate.evidence.odds import log_odds
 from driftline.evaluate.evidence.trail import Stream
+from driftline.kit.checks import Unusual
 from driftline.types.family import Family
 
+Z = 1.96
+"""Standard errors on each side of a 95% interval."""
 MIN_ROWS = 100
 """Windows with fewer rows have no judged measurement of drift."""
 LEAST_EFFECT = 0.02
@@ -80,7 +94,9 @@ class CellResult:
 class ModelsJudge:
     """Judges the measurements of all models of a cell."""
 
-    NAMES = ("mean_shift", "psi", "missing_rate")
+    NAMES = ("mean_shift", "psi", "spread", "category_share", "missing_rate")
+    SHARES: Mapping[str, float] = {"category_share": CATEGORY_SHARE, "missing_rate": MISSING_RATE}
+    """The shares of the reference, by measurement."""
 
     def __init__(self, cell: Cell, models: int) -> None:
         self.policy = AlarmPolicy(cell.length)
@@ -91,24 +107,29 @@ class ModelsJudge:
             rule = rules[name].unusual
             assert rule is not None
             is_root = rule.scale in ("root", "cube_root")
+            neutral = float(log_odds(self.SHARES[name])) if name in self.SHARES else 0.0
             for model in range(models):
                 for column in range(cell.columns):
                     budgets.append(model)
                     observations.append(
                         Observation(
                             stream=Stream("", str(model), "check", name, f"c{column}"),
+                            column=f"c{column}",
                             level=0.0,
                             size=0.0,
-                            tolerance=np.sqrt(rule.tolerance) if is_root else rule.tolerance,
+                            tolerance=_tolerance(rule),
                             above=rule.side != "below",
                             below=rule.side != "above",
                             family=Family.QUALITY if name == "missing_rate" else Family.DRIFT,
-                            neutral=np.nan if rule.obvious is None else 0.0,
+                            weight=rule.weight,
+                            neutral=neutral if rule.obvious is not None else np.nan,
                             obvious=_root(rule.obvious, is_root),
-                            is_additive=not is_root,
+                            is_additive=rule.additive and not is_root,
+                            is_share=rule.scale == "odds",
                         )
                     )
         self.panel = Panel.of(observations, budgets)
+        self._neutral = np.array([observation.neutral for observation in observations])
         self._models, self._columns = models, cell.columns
 
     def judge(self, values: WindowValues) -> NDArray[np.bool_]:
@@ -117,29 +138,61 @@ class ModelsJudge:
         has_rows = rows >= MIN_ROWS
         mean_error = np.sqrt(chance)
         psi_error = np.sqrt(2 * 9) * chance + 2 * np.sqrt(values.psi * chance)
-        hits = values.missing
-        logit = np.log((hits + 0.5) / (rows - hits + 0.5))
-        logit_sd = 0.5 * np.sqrt(1 / (hits + 0.5) + 1 / (rows - hits + 0.5))
+        shares = [_share_numbers(hits, rows) for hits in (values.in_category, values.missing)]
         root = np.sqrt(values.psi)
         nothing = np.full_like(root, np.nan)
         none = np.zeros_like(root)
-        levels = [values.mean_shift, np.cbrt(values.raw_psi), logit]
-        sizes = [values.mean_shift, root, hits / rows]
-        least = [none + max(0.7 * mean_error, 0.002), none + 0.003, logit_sd]
-        errors = [none + mean_error, psi_error / np.maximum(2 * root, np.sqrt(psi_error)), none]
+        levels = [values.mean_shift, np.cbrt(values.raw_psi), values.spread]
+        sizes = [values.mean_shift, root, values.spread]
+        spread_error = mean_error / np.sqrt(2)
+        least = [
+            none + max(0.7 * mean_error, 0.002),
+            none + 0.003,
+            none + max(0.7 * spread_error, 0.0014),
+        ]
+        errors = [
+            none + mean_error,
+            psi_error / np.maximum(2 * root, np.sqrt(psi_error)),
+            none + spread_error,
+        ]
+        for kind, numbers_of_shares in zip(
+            (levels, sizes, least, errors), zip(*shares, strict=True), strict=True
+        ):
+            kind += numbers_of_shares
         if not has_rows:
-            levels[0], levels[1] = nothing, nothing
+            levels[:4] = [nothing] * 4
         numbers = StreamNumbers(
             level=_flat(levels),
             size=_flat(sizes),
             least_sd=_flat(least),
             rows=np.full(len(self.panel.streams), float(rows)),
             size_error=_flat(errors),
-            neutral=np.where(np.isfinite(self.panel.obvious), 0.0, np.nan),
+            neutral=self._neutral,
         )
         evidence = add_window(self._trail, values.start, self.panel, numbers, self.policy)
         changed = np.isfinite(evidence.traces["since"])
         return changed.reshape(len(self.NAMES), self._models, self._columns)
+
+
+def _tolerance(rule: Unusual) -> float:
+    """The tolerance on the scale of sizes."""
+    if rule.scale == "odds":
+        return float(np.log1p(rule.tolerance))
+    is_root = rule.scale in ("root", "cube_root")
+    return float(np.sqrt(rule.tolerance)) if is_root else rule.tolerance
+
+
+def _share_numbers(hits: Floats, rows: int) -> tuple[Floats, Floats, Floats, Floats]:
+    """Levels, sizes, least standard deviations of the level, and standard errors of the size."""
+    share, smoothed = hits / rows, (hits + 1.92) / (rows + 3.84)
+    margin = Z * np.sqrt(smoothed * (1 - smoothed) / (rows + 3.84))
+    error = (log_odds(smoothed + margin) - log_odds(smoothed - margin)) / (2 * Z)
+    return (
+        np.log((hits + 0.5) / (rows - hits + 0.5)),
+        log_odds(share),
+        0.5 * np.sqrt(1 / (hits + 0.5) + 1 / (rows - hits + 0.5)),
+        error,
+    )
 
 
 def _root(obvious: float | None, is_root: bool) -> float:

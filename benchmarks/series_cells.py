@@ -1,8 +1,8 @@
 """Cells of simulated models: how the measurements of a model move while nothing changes.
 
 A cell is a window length, a number of rows and columns, and regimes. The measurements are those
-that the default checks make of each column: the shift of the mean, PSI, the missing rate, and the
-share of one category. Simulated are the measurements, not rows: their laws are known.
+that the default checks make of each column: the shift of the mean, the spread, PSI, the missing
+rate, and the share of one category. Simulated are the measurements, not rows: their laws are known.
 
 Shapes: W windows, M models side by side, C columns.
 """
@@ -125,6 +125,8 @@ class WindowValues(NamedTuple):
     """Microseconds."""
     rows: int
     mean_shift: Floats
+    spread: Floats
+    """Logarithm of the ratio of standard deviations."""
     psi: Floats
     """Without the part that chance adds."""
     raw_psi: Floats
@@ -140,6 +142,8 @@ def simulate(cell: Cell, *, models: int, days: int, seed: int) -> Iterator[Windo
     shape = (models, cell.columns)
     noise = _Noise(rng, cell, shape)
     skew = rng.normal(0, cell.skew, shape) + noise.draw() / np.sqrt(REFERENCE_ROWS)
+    spread_rng = np.random.default_rng((seed, cell.length // HOUR, cell.rows, 1))
+    spread_skew = spread_rng.normal(size=shape) / np.sqrt(2 * REFERENCE_ROWS)
     phase = rng.uniform(0, 2 * np.pi, shape)
     lasting = np.zeros(shape)
     innovation = 0.05 * np.sqrt(1 - cell.memory**2)
@@ -172,6 +176,7 @@ def simulate(cell: Cell, *, models: int, days: int, seed: int) -> Iterator[Windo
             start=start,
             rows=rows,
             mean_shift=mean_shift,
+            spread=spread_skew + spread_rng.normal(size=shape) / np.sqrt(2 * rows),
             psi=np.maximum(raw_psi - (BINS - 1) * chance, 0.0),
             raw_psi=raw_psi,
             missing=rng.binomial(rows, MISSING_RATE, shape).astype(float),

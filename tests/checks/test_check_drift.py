@@ -272,7 +272,14 @@ def test_every_metric_is_there_when_asked_for_and_few_are_by_default():
     values, words = list(rng().normal(0, 1, 300)), ["a", "b", "c"] * 100
     assert tuple(compare(EVERY, values, values)) == NUMERIC
     assert tuple(compare(EVERY, words, words)) == CATEGORICAL
-    assert tuple(compare(DRIFT, values, values)) == ("mean_shift", "psi", "js", "ks", "wasserstein")
+    assert tuple(compare(DRIFT, values, values)) == (
+        "mean_shift",
+        "spread",
+        "psi",
+        "js",
+        "ks",
+        "wasserstein",
+    )
     assert set(CATEGORICAL) - set(compare(DRIFT, words, words)) == {"hellinger", "tvd", "g_test"}
 
 

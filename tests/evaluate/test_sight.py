@@ -113,7 +113,7 @@ def test_what_is_judged_by_its_past_is_blind_where_no_warning_would_be_seen(
     )
     assert (found.verdict, found.lacks_data) == ("unsure", blind)
     if not missing:
-        assert found.reason.endswith(f"{visible} sd would be seen in 7 windows")
+        assert found.reason.endswith(f"{visible} sd shows within 7 windows")
 
 
 @pytest.mark.parametrize(

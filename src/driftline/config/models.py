@@ -285,8 +285,8 @@ class ModelConfig(SettingsGroup):
     """The checks by names of your own.
 
     Default: schema, drift, missing, range, units, volume and freshness. Further, if they apply:
-    performance (with labels), labels (with labels that arrive later), uniqueness (with an id), text
-    and embedding (with such features).
+    correlation (with numeric features), performance (with labels), labels (with labels that arrive
+    later), uniqueness (with an id), text and embedding (with such features).
     """
     false_pages_per_year: float = Field(default=1.0, gt=0)
     """How many false alarms a year the rule `unusual` may raise for this model.
@@ -307,6 +307,12 @@ class ModelConfig(SettingsGroup):
     """The most critical incidents that get a message each within 24 hours.
 
     Further ones share one digest.
+    """
+    first_report: bool = True
+    """Whether a message of severity `info` reports what the first windows were like.
+
+    It comes once for each version of the model, after its first day or at the end of a backlog, at
+    most once a week. It opens no incident.
     """
     notify: tuple[str, ...] | None = None
     """Sinks that get every incident of this model, beside the sinks of `routes`.

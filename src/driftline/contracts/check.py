@@ -81,6 +81,11 @@ class CheckContext:
     history: History = no_history
     seed: int = 0
     """For checks that draw: the same for the same model, check and window."""
+    reference_spans: Sequence[Window] = ()
+    """The weeks or months of the reference, where its rows have times; else empty.
+
+    They are those of all rows; for a window of a segment there are none.
+    """
 
     def rng(self) -> np.random.Generator:
         """A generator seeded by `seed`."""

@@ -1,4 +1,4 @@
-"""Notifications: one message about one incident, the same for every sink.
+"""Notifications: one message about one incident, or one report, the same for every sink.
 
 The JSON Schema of their public form is published. How a message looks is each sink's business.
 """
@@ -29,6 +29,8 @@ class Event(StrEnum):
     REOPENED = "reopened"
     ACKNOWLEDGED = "acknowledged"
     SILENCED = "silenced"
+    REPORT = "report"
+    """No incident: what the first windows of a model version were like. Nothing follows it."""
     TEST = "test"
 
 
@@ -60,7 +62,10 @@ class AlertFact(PublicModel):
     cause: str = ""
     """Its family, see `Notification.cause`."""
     state: str
-    """`firing` or `resolved`; `unsure` while too little data to tell is what fires."""
+    """`firing` or `resolved`; `unsure` while too little data to tell is what fires.
+
+    In a report, `reported`: a difference that is no alert.
+    """
     severity: Severity
     """How much it matters."""
     value: float | None = None
@@ -91,7 +96,7 @@ class Notification(PublicModel):
     id: str
     """The same for every attempt, another for every message: a receiver's key against repeats."""
     incident: str
-    """The incident; the same from opening to resolution."""
+    """The incident, the same from opening to resolution; of a report, its own id."""
     revision: int
     """Counts the messages of the incident, from 1."""
     event: Event
@@ -101,7 +106,9 @@ class Notification(PublicModel):
     model_version: str = ""
     """The version of the model, when the incident is about one."""
     cause: str
-    """The family of the first alert on opening, or `digest`; alerts may be of other families, too.
+    """The family of the first alert on opening, `digest`, or `report`.
+
+    Alerts may be of other families, too.
 
     The families are `drift`, `quality`, `service`, `performance` and `monitoring`.
     """

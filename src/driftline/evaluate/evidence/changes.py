@@ -18,6 +18,7 @@ from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
 from driftline.evaluate.evidence.baseline import Baseline
 from driftline.evaluate.evidence.blocks import WHOLE_DAY, clear_evidence
 from driftline.evaluate.evidence.observation import Panel, StreamNumbers
+from driftline.evaluate.evidence.odds import share_of
 from driftline.evaluate.evidence.trail import Trail
 from driftline.types.arrays import Floats
 from driftline.types.times import DAY_MICROS
@@ -116,8 +117,26 @@ class RecentWindows:
         """
         limit = panel.tolerance + self.size_error
         can_tell = panel.is_additive | (not self._policy.has_day_blocks)
-        home: NDArray[np.bool_] = can_tell & (np.abs(self.size - numbers.neutral) < limit)
+        home: NDArray[np.bool_] = can_tell & (
+            np.abs(panel.distance(self.size, numbers.neutral)) < limit
+        )
         return home
+
+    def is_in_range(
+        self, panel: Panel, numbers: StreamNumbers, baseline: Baseline
+    ) -> NDArray[np.bool_]:
+        """Whether the newest windows lie in the range of the reference's own weeks or months, (J,).
+
+        They do unless the lower bound of their distance from it reaches the tolerance. It is false
+        where the rows of the reference have no times.
+        """
+        blocks = 1 if self._policy.has_day_blocks else len(self.newest)
+        sd = np.nan_to_num(day_sd(baseline, self._policy)) / math.sqrt(blocks)
+        error = np.maximum(sd, np.nan_to_num(self.size_error))
+        distance = np.abs(panel.distance(self.size, numbers.neutral))
+        is_near = distance - RUN_BOUND * error < panel.tolerance
+        in_range: NDArray[np.bool_] = panel.has_range & is_near
+        return in_range
 
 
 def weighted_mean(rows: NDArray[np.void]) -> tuple[Floats, Floats, Floats]:
@@ -180,6 +199,7 @@ def day_sd(baseline: Baseline, policy: AlarmPolicy) -> Floats:
 def material_sides(
     traces: NDArray[np.void],
     panel: Panel,
+    numbers: StreamNumbers,
     recent: RecentWindows,
     policy: AlarmPolicy,
     baseline: Baseline,
@@ -188,9 +208,11 @@ def material_sides(
     """Where the lower bound of the effect reaches the tolerance, shape (2, J).
 
     The bound is the largest of those over the whole run, or the newest 24 hours where windows are
-    shorter than a day, and over each of `SPANS`.
+    shorter than a day, and over each of `SPANS`. A share that was always 0 has no spread in the
+    baseline: what chance makes of its rows counts then.
     """
-    sd = day_sd(baseline, policy)
+    least_sd = numbers.size_error / math.sqrt(policy.day_windows)
+    sd = np.maximum(day_sd(baseline, policy), np.where(panel.is_share, least_sd, 0.0))
     if policy.has_day_blocks:
         lower_bound = _both_sides(recent.effect) - RUN_BOUND * sd
     else:
@@ -242,10 +264,10 @@ def returning_sides(
 
     What counts is this window, or the newest three hours where windows are shorter, without season.
     """
-    distance = baseline.size_mean - numbers.neutral
-    hours = recent.effects(policy.short_windows)
+    distance = panel.distance(baseline.size_mean, numbers.neutral)
+    hours = baseline.size_mean + _mean(recent.effects(policy.short_windows))
     error = numbers.size_error / np.sqrt(policy.short_windows)
-    is_home = np.abs(distance + _mean(hours)) < panel.tolerance + error
+    is_home = np.abs(panel.distance(hours, numbers.neutral)) < panel.tolerance + error
     returns = is_home & (np.abs(distance) > panel.tolerance)
     return np.stack([returns & (distance < 0), returns & (distance > 0)])
 
@@ -262,6 +284,7 @@ def begin_obvious_changes(
     p_values: Floats,
     returns: NDArray[np.bool_],
     is_judged: NDArray[np.bool_],
+    is_in_range: NDArray[np.bool_],
 ) -> None:
     """Mark streams as changed that two windows in a row show to be beyond `obvious`.
 
@@ -271,7 +294,7 @@ def begin_obvious_changes(
     are compared with the reference, over whole days where windows are shorter than a day.
     `returns`, shape (2, J), are the sides on which a stream returns to the reference.
     """
-    can_change = np.isfinite(panel.obvious) & np.isnan(traces["since"])
+    can_change = np.isfinite(panel.obvious) & np.isnan(traces["since"]) & ~is_in_range
     is_learning = can_change & ~is_judged & np.isfinite(numbers.neutral)
     is_learning &= np.isfinite(traces["level"])
     before, begin = previous["effect"], previous["start"]
@@ -284,12 +307,13 @@ def begin_obvious_changes(
         )
         is_whole = np.minimum(count, count_before) >= WHOLE_DAY * policy.day_windows
         is_learning &= is_whole
-        now = np.where(is_learning, day - numbers.neutral, now)
-        before = np.where(is_learning, day_before - numbers.neutral, before)
+        now = np.where(is_learning, panel.distance(day, numbers.neutral), now)
+        before = np.where(is_learning, panel.distance(day_before, numbers.neutral), before)
         error = np.where(is_learning, day_error, error)
         begin = np.where(is_learning, traces["start"] + policy.length - 2 * DAY_MICROS, begin)
-    is_proven = _both_sides(now) - Z * error > panel.obvious
-    is_repeated = _both_sides(before) > panel.obvious
+    usual = np.where(is_learning, numbers.neutral, traces["size"] - traces["effect"])
+    is_proven = _distances(usual, now, Z * error, panel) > panel.obvious
+    is_repeated = _distances(usual, before, 0.0, panel) > panel.obvious
     has_evidence = is_learning | (can_change & is_judged & is_far_out & ~returns)
     begins = is_proven & is_repeated & has_evidence & panel.sides
     for side, stream in zip(*np.nonzero(begins), strict=True):
@@ -299,6 +323,18 @@ def begin_obvious_changes(
         traces["run_windows"][stream, side] = 2.0
         traces["run_effects"][stream, side] = _both_sides(now + before)[side, stream]
         traces["run_evidence"][stream, side] = 2.0
+
+
+def _distances(usual: Floats, effect: Floats, margin: Floats | float, panel: Panel) -> Floats:
+    """How far a size is from the usual one at least, upwards and downwards, shape (2, J).
+
+    The distance of shares is taken between the shares themselves. `margin` is what chance may add
+    to the effect.
+    """
+    sizes = np.stack([usual + effect - margin, usual + effect + margin])
+    plain = np.stack([effect - margin, -effect - margin])
+    shares = np.stack([share_of(sizes[0]) - share_of(usual), share_of(usual) - share_of(sizes[1])])
+    return np.where(panel.is_share, shares, plain)
 
 
 def _both_sides(effects: Floats) -> Floats:

@@ -85,6 +85,12 @@ class WindowEvidence:
     """Effect of the newest windows together, shape (J,); see `RecentWindows.effect`."""
     neutral: Floats
     """Sizes where window and reference agree, shape (J,)."""
+    baseline_distance: Floats
+    """How far the mean size of the baseline lies from the reference, shape (J,)."""
+    newest_distance: Floats
+    """The same of the newest windows, shape (J,)."""
+    is_in_range: NDArray[np.bool_]
+    """Whether the newest windows lie in the range of the reference, see `RecentWindows`, (J,)."""
     p_values: Floats
     """Shape (2, J); 1 where a side is not watched."""
     weights: Floats
@@ -114,7 +120,9 @@ def add_window(
     is_judged = np.isfinite(level) & np.isfinite(size) & (baseline.windows >= policy.min_windows)
     # Without a baseline, the reference says what to expect.
     from_reference = ~is_judged & np.isfinite(numbers.neutral)
-    traces["effect"] = np.where(from_reference, size - numbers.neutral, comparison.effect)
+    traces["effect"] = np.where(
+        from_reference, panel.distance(size, numbers.neutral), comparison.effect
+    )
     traces["deviation"], traces["offset"] = comparison.deviation, comparison.offset
     is_watched = panel.sides & is_judged
     p_values = np.where(is_watched & ~np.isnan(comparison.p_values), comparison.p_values, 1.0)
@@ -124,11 +132,13 @@ def add_window(
     _extend_runs(traces, previous, e_values[0], is_watched, start=start, effect=traces["effect"])
     recent = RecentWindows(trail, start, columns, traces, policy)
     continue_changes(traces, previous, panel, numbers, recent, policy, baseline, is_judged)
+    is_in_range = recent.is_in_range(panel, numbers, baseline)
     weights = _weights(panel, is_judged, baseline)
     evidence = block_evidence(traces, baseline, policy, panel.cusum).mean(axis=0)
     returns = returning_sides(panel, numbers, recent, policy, baseline)
     if _reaches_threshold(weights * evidence, panel, policy).any():
-        material = material_sides(traces, panel, recent, policy, baseline, is_judged) & ~returns
+        material = material_sides(traces, panel, numbers, recent, policy, baseline, is_judged)
+        material &= ~returns & ~is_in_range
         _raise_alarms(traces, weights, evidence * material, panel, policy, recent)
     begin_obvious_changes(
         traces,
@@ -141,6 +151,7 @@ def add_window(
         p_values=p_values,
         returns=returns,
         is_judged=is_judged,
+        is_in_range=is_in_range,
     )
     trail.write(start, panel.streams, traces)
     return WindowEvidence(
@@ -150,6 +161,9 @@ def add_window(
         recent_effects=recent.effects(SPANS[-1]),
         newest_effect=recent.effect,
         neutral=numbers.neutral,
+        baseline_distance=panel.distance(baseline.size_mean, numbers.neutral),
+        newest_distance=panel.distance(baseline.size_mean + recent.effect, numbers.neutral),
+        is_in_range=is_in_range,
         p_values=p_values,
         weights=weights,
     )

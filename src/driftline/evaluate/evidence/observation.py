@@ -6,6 +6,7 @@ Does not judge.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -59,10 +60,18 @@ class Observation:
     """Standard error of the size that the number of rows makes."""
     neutral: float = math.nan
     """The size where window and reference agree; NaN where there is no reference."""
+    reference_low: float = math.nan
+    """The smallest size that the weeks or months of the reference have; NaN without times."""
+    reference_high: float = math.nan
+    """The largest such size."""
     obvious: float = math.inf
     """Distance from `neutral`, or from the usual size, that is a change if two windows have it."""
     is_additive: bool = True
     """Whether the size of a day is the mean over its windows, weighted by rows."""
+    is_share: bool = False
+    """Whether `size` is the `log_odds` of a share; `obvious` is a distance of shares then."""
+    column: str = ""
+    """The column that the stream is about; the streams of one column divide its weight."""
 
 
 class StreamNumbers(NamedTuple):
@@ -115,6 +124,30 @@ class Panel:
     """Shape (J,)."""
     is_additive: NDArray[np.bool_]
     """Shape (J,)."""
+    is_share: NDArray[np.bool_]
+    """Shape (J,)."""
+    reference_low: Floats
+    """Shape (J,)."""
+    reference_high: Floats
+    """Shape (J,)."""
+
+    def distance(self, size: Floats, neutral: Floats) -> Floats:
+        """How far sizes lie from the reference, shape (J,); NaN without a reference.
+
+        Positive above it. It is 0 within the range that the weeks or months of the reference have
+        themselves; where its rows have no times, that is `neutral` alone.
+        """
+        low = np.where(np.isnan(self.reference_low), neutral, self.reference_low)
+        high = np.where(np.isnan(self.reference_high), neutral, self.reference_high)
+        nearest = np.clip(size, np.minimum(low, neutral), np.maximum(high, neutral))
+        distance: Floats = size - nearest
+        return distance
+
+    @property
+    def has_range(self) -> NDArray[np.bool_]:
+        """Whether the reference has a range of its own, shape (J,)."""
+        has_range: NDArray[np.bool_] = self.reference_low < self.reference_high
+        return has_range
 
     @classmethod
     def of(cls, observations: Sequence[Observation], budgets: Sequence[int] | None = None) -> Panel:
@@ -141,11 +174,38 @@ class Panel:
             shares=np.array([SHARES.get(name, OTHER_SHARE / 2) for _, name in families]),
             budget_of_family=np.array([number for number, _ in families], np.int64),
             budget=numbers,
-            weight=np.array([observation.weight for observation in observations]),
+            weight=_weights(observations),
             cusum=np.array([observation.cusum for observation in observations]),
             shared_by_versions=tuple(
                 observation.shared_by_versions for observation in observations
             ),
             obvious=np.array([observation.obvious for observation in observations]),
             is_additive=np.array([observation.is_additive for observation in observations]),
+            is_share=np.array([observation.is_share for observation in observations]),
+            reference_low=np.array([observation.reference_low for observation in observations]),
+            reference_high=np.array([observation.reference_high for observation in observations]),
         )
+
+
+def _weights(observations: Sequence[Observation]) -> Floats:
+    """The weight of each stream within its family, shape (J,).
+
+    The weight of a column is divided among its measurements, and that of a measurement among its
+    streams: a column with many categories weighs as much as any other.
+    """
+    columns = [
+        (each.family, each.stream.version, each.stream.segment, each.column)
+        for each in observations
+    ]
+    measurements = [
+        (*column, each.stream.check, each.stream.name)
+        for column, each in zip(columns, observations, strict=True)
+    ]
+    stream_count = Counter(measurements)
+    measurement_count = Counter(measurement[:4] for measurement in stream_count)
+    return np.array(
+        [
+            each.weight / stream_count[measurement] / measurement_count[column]
+            for each, column, measurement in zip(observations, columns, measurements, strict=True)
+        ]
+    )

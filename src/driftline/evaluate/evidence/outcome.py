@@ -39,7 +39,7 @@ class StreamOutcome:
     since: int | None = None
     """Estimated start of the change that is on, microseconds."""
     odds: float = 0.0
-    """Odds against chance when the change that is on was found: 1 to this."""
+    """Evidence for the change that is on, when it was found: this to 1."""
     effect: float = 0.0
     """Mean effect over the change that is on; without one, the effect of this window."""
     expected: float = 0.0
@@ -56,6 +56,12 @@ class StreamOutcome:
     """The smallest lasting effect that would be found within 7 windows of this many rows."""
     neutral: float = math.nan
     """Size where window and reference agree; NaN where it is not compared with a reference."""
+    baseline_distance: float = math.nan
+    """How far the mean size of the baseline lies from the reference; NaN without a reference."""
+    newest_distance: float = math.nan
+    """The same of the newest windows, see `newest_effect`."""
+    is_in_range: bool = False
+    """Whether the newest windows lie in the range of the reference's own weeks or months."""
     newest_effect: float = 0.0
     """Median effect of the newest 3 windows; their mean over 24 hours where they are shorter."""
     has_day_blocks: bool = False
@@ -114,6 +120,9 @@ def stream_outcomes(
             panel.tolerance[at], _detectable_deviation(evidence.weights[:, at], policy) * block_sd
         ),
         "neutral": evidence.neutral[at],
+        "baseline_distance": evidence.baseline_distance[at],
+        "newest_distance": evidence.newest_distance[at],
+        "is_in_range": evidence.is_in_range[at],
         "newest_effect": evidence.newest_effect[at],
         "baseline_size": baseline.size_mean[at],
         "baseline_size_error": block_sd * inflation / np.sqrt(block_count),

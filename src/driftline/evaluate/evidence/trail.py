@@ -42,7 +42,7 @@ TRACE = np.dtype(
         # Windows judged since the total began.
         ("judged", "<f8"),
         # Of the change that is on: estimated start (NaN without one), side (0 upper, 1 lower), and
-        # odds against chance when it was found.
+        # odds of the change when it was found.
         ("since", "<f8"),
         ("side", "<f8"),
         ("odds", "<f8"),

@@ -14,7 +14,13 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from driftline.stats.basics.estimate import Estimate, Interval, log_interval, logit_interval
+from driftline.stats.basics.estimate import (
+    Z95,
+    Estimate,
+    Interval,
+    log_interval,
+    logit_interval,
+)
 from driftline.stats.basics.proportion import wilson
 from driftline.types.arrays import Floats
 
@@ -199,6 +205,24 @@ def log_loss(n: int, total: float, squares: float) -> Estimate:
     # Without any loss seen, the rule of three: a loss of at most that rate times one nat.
     interval: Interval | None = log_interval(estimate.value, estimate.se) or (0.0, 3 / n)
     return estimate._replace(interval=interval)
+
+
+def calibration_gap(n: int, positives: int, scores: float, brier_sum: float) -> Estimate:
+    """Mean label less mean score: above 0 when the scores are too low on average.
+
+    `positives` are the rows labelled 1, `scores` the sum of all scores, and `brier_sum` that of
+    (s - y)^2, over n rows. The standard error is sd(y - s)/sqrt(n), ddof 1.
+    """
+    if n < 1:
+        return Estimate(None, reason="no labelled rows with a score")
+    gap = (positives - scores) / n
+    if n == 1 or brier_sum > n:
+        reason = "one labelled row" if n == 1 else "the scores are no probabilities from 0 to 1"
+        return Estimate(None, None, None, n, reason)
+    # One more row that is wrong by 1 keeps a small sample without errors from looking certain.
+    variance = max(0.0, (brier_sum + 1) / n - gap**2) * n / (n - 1)
+    se = math.sqrt(variance / n)
+    return Estimate(gap, se, (max(-1.0, gap - Z95 * se), min(1.0, gap + Z95 * se)), n)
 
 
 def _mean(n: int, total: float, squares: float) -> Estimate:
