@@ -104,7 +104,7 @@ def test_a_decision_that_comes_later(desk):
     assert at.incident() == []
     [run] = at.incident(hour=1, decision="retrain")
     assert run.decision == "retrain"
-    assert at.told[0].reason == "a check says what to do"
+    assert at.told[0].reason.text == "a check says what to do"
     assert len(at.incident(hour=2, decision="retrain")) == 1
 
 

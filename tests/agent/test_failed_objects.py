@@ -26,7 +26,7 @@ class Guarded(Source):
     def discover(self, ctx):
         for path in sorted(Path(self.path).glob("*.jsonl")) * 2:
             size = path.stat().st_size
-            yield LogObject(f"g://{path.name}", str(size), size, datetime(2026, 5, 1, tzinfo=UTC), True)
+            yield LogObject(uri=f"g://{path.name}", version=str(size), size=size, modified=datetime(2026, 5, 1, tzinfo=UTC), grows=True)
     def open(self, obj, start=0):
         if "0001" in obj.uri and (Path(self.path) / "closed").exists():
             raise SourceError("access denied")

@@ -63,7 +63,7 @@ OTHER = """
 """
 FINE = {
     "check": "yield Measurement(1.0)",
-    "discover": 'yield LogObject("bad://1", "1", 3, datetime(2026, 5, 1, tzinfo=timezone.utc))',
+    "discover": 'yield LogObject(uri="bad://1", version="1", size=3, modified=datetime(2026, 5, 1, tzinfo=timezone.utc))',
     "open": 'return io.BytesIO(b"{}\\n")',
     "decode": "yield from ()",
     "send": "return None",

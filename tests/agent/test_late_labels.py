@@ -95,6 +95,7 @@ def opposite(row: dict) -> int:
     return int(row["s"] < 0.5)
 
 
+@pytest.mark.slow
 def test_labels_thirty_days_late_restate_and_tell(tmp_path):
     """A window settled weeks ago gets its performance, as a new revision; people hear that it was
     bad; the rest stays.
@@ -141,6 +142,7 @@ def test_what_labels_said_later_is_not_computed_again(tmp_path, monkeypatch, cap
     assert "rests on labels that came later" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_what_comes_after_the_time_to_live_is_too_late(tmp_path):
     """Beyond wait_for a prediction waits no longer: its label changes nothing, and both are
     counted.

@@ -32,7 +32,7 @@ def test_an_object_that_hangs_is_given_up_and_the_others_go_on(tmp_path):
     """A task that never ends is tried a number of times; then its model is judged without it."""
     station = Station(tmp_path, plugins=DIARY)
     slow = f"yield __import__('pyarrow').RecordBatch.from_pydict({{'x': [1.0]}}) if '1' in ctx.uri[-1] else {HANG}"
-    discover = "yield from (LogObject(f'bad://{n}', '1', 33 << 20, datetime(2026, 5, 1, tzinfo=timezone.utc)) for n in (0, 1))"
+    discover = "yield from (LogObject(uri=f'bad://{n}', version='1', size=33 << 20, modified=datetime(2026, 5, 1, tzinfo=timezone.utc)) for n in (0, 1))"
     (tmp_path / "plugs" / "bad.py").write_text(
         PLUGIN.format(**(FINE | {"decode": slow, "discover": discover}))
     )

@@ -380,6 +380,7 @@ def dying(monkeypatch, commits: int):
         yield
 
 
+@pytest.mark.slow
 def test_a_death_between_any_two_commits_changes_nothing(station, monkeypatch):
     """However far it came, the next start ends where an undisturbed run ends, byte for byte."""
     log(station.folder, "model_inputs", range(60))

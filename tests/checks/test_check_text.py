@@ -228,7 +228,7 @@ def test_the_contract():
     say.
     """
     assert Registry.load().get("check", "text") is Text
-    assert_plugin_contract(Text())
+    assert_plugin_contract(Text(), unmeasured=tuple(Text.default_rules))
     assert "| input | answer |" in Text.__doc__
     plain = window(plan=["a", "b"])
     assert list(CHECK.evaluate(context(plain, plain))) == []

@@ -116,6 +116,7 @@ def in_a_shell(folder, *args, expect=0):
     return done
 
 
+@pytest.mark.slow
 def test_from_the_files_of_a_monitor_to_the_constraint_of_an_alert(folder):
     """One command moves over; the next run gives a verdict for each constraint, and explain names
     the one that broke.

@@ -41,6 +41,7 @@ def world(tmp_path):
         )
 
 
+@pytest.mark.slow
 def test_kill_at_random_moments_changes_nothing(world: World):
     """However often the agent is killed, the state ends byte for byte as if it had not been, and
     everyone was told once.

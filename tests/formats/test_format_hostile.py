@@ -193,7 +193,10 @@ def test_bytes_that_are_no_log(name, story):
 
 
 @pytest.mark.system
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow if name == "csv" else ()) for name in FORMATS],
+)
 def test_records_with_a_strange_value_anywhere(name):
     """Each value of real records, at any depth, in turn replaced by each strange one."""
     for line in LINES:
@@ -307,6 +310,7 @@ for form in forms:
 
 
 @pytest.mark.system
+@pytest.mark.slow
 def test_a_line_of_500_mb_takes_no_memory():
     """After one of 20 MB has been read, one of 500 MB needs at most 200 MB more, whatever the
     format, and is told.

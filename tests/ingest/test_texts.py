@@ -75,6 +75,7 @@ def plainly(text):
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(TEXT, max_size=12))
+@pytest.mark.slow
 def test_each_text_is_what_python_says(values):
     """Lengths, words, shares and script of any text are those that a loop over its signs finds."""
     made = columns(values)

@@ -118,7 +118,7 @@ def run(folder: Path, log: dict[str, Any], reference: dict[str, Any]) -> dict[st
             }
             shares = [row | {"object_id": names[row["object_id"]]} for row in table("shares")]
             return {
-                "listed": tick.listed,
+                "listed": tick.object_count,
                 "summary": {key: value for key, value in summary.items() if key != "incidents"},
                 "incidents": [
                     (row["state"], row["severity"], row["title"], row["since"])
