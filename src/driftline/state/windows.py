@@ -21,7 +21,7 @@ from driftline.types.times import DAY_MICROS, from_micros
 
 ROWS, LABELS = 1, 2
 """Values of `dirty`: a window got rows, or labels for its rows, since it was judged."""
-MAX_EMPTY_WINDOWS = 10_000
+MAX_EMPTY_WINDOWS = 500
 """The most windows without rows that are added one after the other."""
 
 
