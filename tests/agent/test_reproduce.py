@@ -226,7 +226,11 @@ def test_other_formats_come_out_again(tmp_path, monkeypatch, kind):
         station.tick()
     told = found(station)
     assert told["same"]
-    assert {number["measurement"] for number in told["numbers"]} == {"psi", "mean_shift"}
+    assert {number["measurement"] for number in told["numbers"]} == {
+        "psi",
+        "mean_shift",
+        "outside_rate",
+    }
     assert any(number["now"]["low"] is not None for number in told["numbers"])
 
 
