@@ -133,9 +133,9 @@ def cloud_event(notification: Notification, source: str) -> dict[str, Any]:
 
 
 def _type(notification: Notification) -> str:
-    """`incident.opened` and so on, or `report`."""
+    """`incident.opened` and so on, or `model.report`: a subject and an event, joined by a dot."""
     event = notification.event
-    return event.value if event is Event.REPORT else f"incident.{event.value}"
+    return f"{'model' if event is Event.REPORT else 'incident'}.{event.value}"
 
 
 def _timestamp(notification: Notification) -> str:
