@@ -47,6 +47,7 @@ class RecentWindows:
     def __init__(
         self,
         trail: Trail,
+        *,
         start: int,
         columns: NDArray[np.int64],
         traces: NDArray[np.void],

@@ -130,7 +130,7 @@ def add_window(
     add_to_block(traces, e_values, is_watched, is_judged)
     traces["judged"] += is_judged / policy.planned_windows(policy.block_start(start))
     _extend_runs(traces, previous, e_values[0], is_watched, start=start, effect=traces["effect"])
-    recent = RecentWindows(trail, start, columns, traces, policy)
+    recent = RecentWindows(trail, start=start, columns=columns, traces=traces, policy=policy)
     continue_changes(traces, previous, panel, numbers, recent, policy, baseline, is_judged)
     is_in_range = recent.is_in_range(panel, numbers, baseline)
     weights = _weights(panel, is_judged, baseline)

@@ -144,7 +144,7 @@ class LossAlarm:
     side: float
     """1 where the drop is positive, else -1."""
     odds: float
-    """Odds against chance when it was found: 1 to this."""
+    """Evidence for the change when it was found: this number to 1."""
     size: float
     """Size when it was first sent, had doubled, or became more severe."""
     doublings: int = 0

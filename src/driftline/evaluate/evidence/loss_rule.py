@@ -273,6 +273,6 @@ def _judge_quiet(
     seen = detectable_loss(state, judged, anchor, terms) - anchor.offset
     reason = (
         f"too few labels to rule out a loss of {number(rule.margins[0])}; one of "
-        f"{number(float(f'{seen:.2g}'))} would be seen in {RECENT_BLOCKS} {unit}s"
+        f"{number(float(f'{seen:.2g}'))} shows within {RECENT_BLOCKS} {unit}s"
     )
     return Judgement(verdict=Verdict.UNSURE, reason=reason, is_within_bounds=True)
