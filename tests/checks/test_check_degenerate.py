@@ -199,7 +199,7 @@ def test_a_window_that_is_its_own_reference_changes_nothing(check):
     same = window(
         values,
         ["a", "b"] * 1_000,
-        binary_scores([0, 1] * 1_000, np.linspace(0.2, 0.8, 2_000)),
+        binary_scores([0, 1] * 5_000, np.linspace(0.2, 0.8, 10_000)),
         last=START + HOUR,
     )
     for m in check.evaluate(context(same, same, pasts([2_000] * 20, timedelta(days=1)))):
