@@ -60,7 +60,7 @@ def told_by_agent(station, model):
 
 def subject(title):
     """But for the numbers of a mean: a backtest keeps no details of what its past judges."""
-    return title if "mean" not in title else (title.split()[:3], title.partition(" since ")[2][:20])
+    return title if "mean" not in title else (title.split()[:2], title.partition(" since ")[2][:20])
 
 
 def told_by_backtest(found):
