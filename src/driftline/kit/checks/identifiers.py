@@ -10,6 +10,7 @@ if each window lies above the window before, and all above the reference.
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import NamedTuple
 
@@ -23,6 +24,8 @@ of one of these.
 """
 APART = 2.0
 """Standard deviations of a window between its mean and that of the window before, at least."""
+NARROW = 0.5
+"""The standard deviation of a counter's window, in units of the reference's: less than this."""
 PAST_WINDOWS = 50
 """Earlier windows that are looked at."""
 
@@ -103,12 +106,13 @@ def _find_rising(ctx: CheckContext, reference: NumericColumn, current: NumericCo
     measurement = _measure(current, "rise", rise, "sd")
     past = _past(ctx, measurement)
     if past:
-        steps = [after - before for before, after in zip(past, [*past[1:], rise], strict=True)]
-        rises = all(step > APART * width for step in steps[-3:]) and min(steps) > 0
+        steps = [after - before for before, after in itertools.pairwise([*past, rise])]
+        rises = min(steps) > 0 and min(steps[-3:]) > APART * width
     else:
         # The second window tells a counter from a jump: it lies above the first one, or beside it.
+        # Until then a narrow window not far above the reference is taken for a counter.
         span = reference.maximum - reference.minimum
-        rises = 0 < width < 1 and current.minimum - reference.maximum <= span
+        rises = 0 < width < NARROW and current.minimum - reference.maximum <= span
     if rises:
         return _left_out(measurement, "it only rises, as a row number or a time does")
     return Identifier(measurement, "")
