@@ -107,6 +107,8 @@ class ModelEvaluation:
             key = due.key
             if reference.trailing is None:
                 return reference.window(key.segment)
+            if not due.rows:
+                return None  # Loading it takes long, and a window without rows compares nothing.
             since = key.start - int(reference.trailing.total_seconds() * 1_000_000)
             profile = windows.load_trailing_profile(
                 connection,

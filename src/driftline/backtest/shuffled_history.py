@@ -1,7 +1,7 @@
 """Shuffled history: stored windows in an order in which nothing changes, and its false alarms.
 
-Windows of one hour and weekday change places. A single change is spread over the whole span, and
-trends and memory disappear, so an alarm in such a history is a false one.
+Days of one weekday change places. Trends and memory disappear, and windows of known incidents are
+left out, so an alarm in such a history is a false one.
 
 Does not replay bounds and p-values: they judge a window the same wherever it stands.
 """
@@ -18,6 +18,7 @@ from scipy import stats as law
 from driftline.alerting.fact import lane_of
 from driftline.backtest.measure_history import ENGINE_ROWS, MeasuredWindows, Series
 from driftline.backtest.parallel import ReportProgress
+from driftline.backtest.score import KnownIncident
 from driftline.evaluate.evidence.alarm_policy import YEAR, AlarmPolicy
 from driftline.evaluate.evidence.baseline import Baseline
 from driftline.evaluate.evidence.engine import STRONG_MEMORY, add_window, budget_shares
@@ -27,7 +28,7 @@ from driftline.evaluate.evidence.unusual_rule import make_observation
 from driftline.types.arrays import Floats
 from driftline.types.model import Schema
 from driftline.types.records import WindowKey
-from driftline.types.times import DAY_MICROS
+from driftline.types.times import DAY_MICROS, as_micros
 
 BASELINE_LIFETIME = 7 * DAY_MICROS
 """How long a baseline is used here: windows are alike, so it need not be newer."""
@@ -128,6 +129,18 @@ class SeriesMatrix:
             numbers[:, place, window_columns] = values
         starts = np.array([window.group[0].key.start for window in windows], np.int64)
         return cls(starts, tuple(columns), tuple(observations), numbers)
+
+    def without(self, incidents: Sequence[KnownIncident]) -> SeriesMatrix:
+        """The same windows, without numbers where a known incident shows."""
+        numbers = self.numbers.copy()
+        columns = [dict(series.labels).get("column", "") for series in self.series]
+        for incident in incidents:
+            begin, end = as_micros(incident.start), as_micros(incident.end)
+            is_within = (self.starts >= begin) & (self.starts < end)
+            shows = [not incident.columns or column in incident.columns for column in columns]
+            numbers[np.ix_(np.arange(len(numbers)), is_within, shows)] = np.nan
+        numbers[2][np.isnan(numbers[2])] = 0.0
+        return replace(self, numbers=numbers)
 
 
 def replay_shuffled(

@@ -76,7 +76,9 @@ class CheckContext:
 
     current: Window
     reference: Window | None
-    """None until there is one."""
+    """None until there is one, and for a window without rows whose reference is the windows before
+    it.
+    """
     schema: Schema
     history: History = no_history
     seed: int = 0

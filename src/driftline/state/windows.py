@@ -410,16 +410,18 @@ def load_trailing_profile(
         profile.merge(Profile.from_bytes(row.profile, spec, collectors))
     c = windows.c
     spans = connection.execute(
-        sa.select(c.start, c.version).where(
+        sa.select(c.start, c.version, c.profile, c.labelled).where(
             c.model == model, c.segment == segment, c.start >= since, c.end <= until, c.rows > 0
         )
     ).all()
     for row in spans:
-        profile.merge(
-            load_profile(
-                connection, WindowKey(model, row.start, row.version, segment), spec, collectors
-            )
-        )
+        if row.profile is None:
+            key = WindowKey(model, row.start, row.version, segment)
+            profile.merge(_load_counted_rows(connection, key, spec, collectors))
+        else:
+            _merge(profile, row.profile)
+        if row.labelled is not None:
+            _merge(profile, row.labelled)
     return profile
 
 
