@@ -137,8 +137,10 @@ class SeriesMatrix:
         for incident in incidents:
             begin, end = as_micros(incident.start), as_micros(incident.end)
             is_within = (self.starts >= begin) & (self.starts < end)
-            shows = [not incident.columns or column in incident.columns for column in columns]
-            numbers[np.ix_(np.arange(len(numbers)), is_within, shows)] = np.nan
+            shows = np.array(
+                [not incident.columns or column in incident.columns for column in columns], np.bool_
+            )
+            numbers[:, is_within[:, None] & shows] = np.nan
         numbers[2][np.isnan(numbers[2])] = 0.0
         return replace(self, numbers=numbers)
 
