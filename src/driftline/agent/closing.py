@@ -43,6 +43,9 @@ from driftline.state.store import Store
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 from driftline.types.times import as_micros, from_micros
 
+BATCH = 100
+"""Spans of time whose windows are listed at once."""
+
 
 @dataclass(slots=True, kw_only=True)
 class ClosingReport:
@@ -213,15 +216,18 @@ class Closing:
             total = windows.count_due(connection, model, limit)
         while True:
             with self.store.read() as connection:
-                groups = windows.load_due(connection, model, limit, 2)
-            if not groups or self.callbacks.stopping():
+                groups = windows.load_due(connection, model, limit, BATCH + 1)
+            if not groups:
                 return
-            group, is_last = groups[0], len(groups) == 1
-            past = past or self._load_past(group[0].end - group[0].key.start)
-            self._judge(group, past, now, report, with_report=is_backlog_end and is_last)
-            report.windows += 1
-            count = report.windows - before
-            self.callbacks.progress("judge", count, max(total, count), rows)
+            for place, group in enumerate(groups[:BATCH]):
+                if self.callbacks.stopping():
+                    return
+                is_last = place == len(groups) - 1
+                past = past or self._load_past(group[0].end - group[0].key.start)
+                self._judge(group, past, now, report, with_report=is_backlog_end and is_last)
+                report.windows += 1
+                count = report.windows - before
+                self.callbacks.progress("judge", count, max(total, count), rows)
 
     def _load_past(self, length: int) -> PastJudge:
         """Load what earlier windows were like; `length` is that of a window in microseconds."""

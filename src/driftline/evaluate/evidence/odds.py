@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -15,11 +17,10 @@ ADDED_SHARE = 0.005
 """Share that is added to both sides of the odds."""
 
 
-def log_odds(share: ArrayLike) -> Floats:
-    """The logarithm of (share + 0.005) / (1 - share + 0.005); of the shape of `share`."""
-    inside = np.clip(np.asarray(share, np.float64), 0.0, 1.0)
-    size: Floats = np.log((inside + ADDED_SHARE) / (1 - inside + ADDED_SHARE))
-    return size
+def log_odds(share: float) -> float:
+    """The logarithm of (share + 0.005) / (1 - share + 0.005)."""
+    inside = min(max(share, 0.0), 1.0)
+    return math.log((inside + ADDED_SHARE) / (1 - inside + ADDED_SHARE))
 
 
 def share_of(size: ArrayLike) -> Floats:
