@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from driftline.types.arrays import Floats
 from driftline.types.model import Kind, Schema, Task
@@ -22,6 +23,10 @@ LEVELS = 1500
 """Quantile levels of a grid: between two edges lies less than 1/1500 of the reference's rows."""
 KNOWN = 10_000
 """Categories of a column that are always counted by name."""
+TAIL = 64
+"""Values at either end of the reference that are all edges: rare large ones decide a distance."""
+WIDEST = 128
+"""Cells between two edges whose values are summed, the widest ones."""
 SAME = 1e-6
 """Relative difference at which a value still counts as a value of the grid.
 
@@ -46,6 +51,12 @@ class NumericSpec:
     def bounds(self) -> tuple[Floats, Floats]:
         """The smallest and the largest value that counts as each edge; both of shape (E,)."""
         return same_values(self.edges)
+
+    @cached_property
+    def widest(self) -> NDArray[np.int64]:
+        """The WIDEST cells between two edges, by the place of the lower edge, rising."""
+        order = np.argsort(-np.diff(self.edges), kind="stable")[:WIDEST]
+        return np.sort(order).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -188,7 +199,7 @@ def _without_narrow_copies(distinct: Floats) -> Floats:
 
 
 def grid(values: Floats) -> NumericSpec:
-    """A grid on the quantiles of `values`, shape (n,), any order, finite.
+    """A grid on the quantiles and the extremes of `values`, shape (n,), any order, finite.
 
     The edges are values that occur (inverse of the empirical distribution function), so a column
     with at most LEVELS distinct values is counted exactly. A value and the same one in 32 bits are
@@ -205,6 +216,8 @@ def grid(values: Floats) -> NumericSpec:
         places = (
             np.arange(LEVELS + 1, dtype=np.int64) * len(sorted_values) + LEVELS - 1
         ) // LEVELS - 1
+        ends = np.arange(TAIL, dtype=np.int64)
+        places = np.concatenate((places, ends, len(sorted_values) - 1 - ends))
         edges = _without_narrow_copies(
             np.unique(sorted_values[np.clip(places, 0, len(sorted_values) - 1)])
         )

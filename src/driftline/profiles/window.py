@@ -55,6 +55,10 @@ class NumericColumn:
     mean: float | None
     variance: float | None
     """With ddof 1; None below two values."""
+    centres: Floats | None = None
+    """Mean value of each cell between two edges, shape (E-1,); see `Side`."""
+    tails: tuple[float, float] | None = None
+    """Sums of the distances of the values beyond the first and the last edge; see `Side`."""
 
     kind = Kind.NUMERIC
 
@@ -83,6 +87,8 @@ class NumericColumn:
             maximum=self.maximum or 0.0,
             mean=self.mean or 0.0,
             variance=self.variance,
+            centres=self.centres,
+            tails=self.tails,
         )
 
     def edge_of(self, value: float) -> int | None:

@@ -35,6 +35,13 @@ class Side:
     mean: float = 0.0
     variance: float | None = None
     """With ddof 1; None below two values."""
+    centres: Floats | None = None
+    """Mean value of each cell between two edges, shape (E-1,).
+
+    NaN where it is not known or the cell is empty; None where none is known.
+    """
+    tails: tuple[float, float] | None = None
+    """Sums of the distances of the values beyond the first and the last edge; None if unknown."""
 
     @cached_property
     def cumulative(self) -> Counts:
@@ -55,6 +62,28 @@ class Side:
     def widths(self) -> Floats:
         """Of the cells between two edges; shape (E-1,)."""
         return np.diff(self.edges)
+
+    @cached_property
+    def spans(self) -> tuple[Floats, Floats]:
+        """Where the values of each open cell are spread evenly, from and to; both of shape (E+1,).
+
+        A cell reaches from edge to edge, or to the extreme value. Where its mean is known, the
+        values are spread around that, as far as they go to both sides; one value is there.
+        """
+        low = np.concatenate(([min(self.minimum, *self.edges[:1])], self.edges))
+        high = np.concatenate((self.edges, [max(self.maximum, *self.edges[-1:])]))
+        centres = np.full(len(low), np.nan)
+        if self.centres is not None:
+            centres[1:-1] = self.centres
+        if self.tails is not None and len(self.edges):
+            first, last = self.counts[0], self.counts[-1]
+            centres[0] = self.edges[0] - self.tails[0] / first if first else np.nan
+            centres[-1] = self.edges[-1] + self.tails[1] / last if last else np.nan
+        rows = self.counts[0::2]
+        reach = np.maximum(np.minimum(centres - low, high - centres), 0.0)
+        reach = reach * np.maximum(rows - 1, 0) / (rows + 1)
+        known = ~np.isnan(centres)
+        return np.where(known, centres - reach, low), np.where(known, centres + reach, high)
 
     @cached_property
     def cuts(self) -> Counts:
