@@ -120,6 +120,7 @@ class _Column:
                     if constant
                     else max(self.square.value - self.total.value * off, 0.0) / (n - 1)
                 )
+        centres, deviations = self.sums.moments(self.counts, spec)
         return NumericColumn(
             name=name,
             rows=self.rows,
@@ -133,8 +134,9 @@ class _Column:
             maximum=self.maximum,
             mean=mean,
             variance=variance,
-            centres=self.sums.centres(self.counts, spec),
-            tails=(self.sums.below.value, self.sums.above.value),
+            centres=centres,
+            deviations=deviations,
+            tails=self.sums.tails(),
         )
 
 

@@ -27,6 +27,12 @@ TAIL = 64
 """Values at either end of the reference that are all edges: rare large ones decide a distance."""
 WIDEST = 128
 """Cells between two edges whose values are summed, the widest ones."""
+GAPS = 16
+"""Wide gaps between values of the reference that get edges of their own."""
+WIDE = 8
+"""A gap is wide when it is so many times as wide as the median one, or there are few."""
+HALVINGS = 8
+"""Edges at either end of a gap, at a half of it, a quarter and so on."""
 SAME = 1e-6
 """Relative difference at which a value still counts as a value of the grid.
 
@@ -198,6 +204,22 @@ def _without_narrow_copies(distinct: Floats) -> Floats:
     return kept
 
 
+def _fill_gaps(edges: Floats) -> Floats:
+    """Add edges within wide gaps, close to both ends of each.
+
+    A window may have rows there: a value that was 0 is 10 now, and the next one is 1000.
+    """
+    gaps = np.diff(edges)
+    if not len(gaps):
+        return edges
+    wide = np.argsort(-gaps, kind="stable")[:GAPS]
+    if len(gaps) > GAPS:
+        wide = wide[gaps[wide] > WIDE * np.median(gaps)]
+    parts = gaps[wide, None] * 0.5 ** np.arange(1, HALVINGS + 1)
+    low, high = edges[wide, None] + parts, edges[wide + 1, None] - parts
+    return np.unique(np.concatenate((edges, low.ravel(), high.ravel())))
+
+
 def grid(values: Floats) -> NumericSpec:
     """A grid on the quantiles and the extremes of `values`, shape (n,), any order, finite.
 
@@ -221,7 +243,7 @@ def grid(values: Floats) -> NumericSpec:
         edges = _without_narrow_copies(
             np.unique(sorted_values[np.clip(places, 0, len(sorted_values) - 1)])
         )
-    return NumericSpec(edges + 0.0, float(sorted_values[len(sorted_values) // 2]))
+    return NumericSpec(_fill_gaps(edges + 0.0), float(sorted_values[len(sorted_values) // 2]))
 
 
 def make_spec(

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftline.profiles.spec import same_values
-from driftline.stats.distributions.side import Side
+from driftline.stats.distributions.side import Side, Tails
 from driftline.types.arrays import Floats
 from driftline.types.model import Kind
 
@@ -57,8 +57,10 @@ class NumericColumn:
     """With ddof 1; None below two values."""
     centres: Floats | None = None
     """Mean value of each cell between two edges, shape (E-1,); see `Side`."""
-    tails: tuple[float, float] | None = None
-    """Sums of the distances of the values beyond the first and the last edge; see `Side`."""
+    deviations: Floats | None = None
+    """Standard deviation of the values of each cell between two edges, shape (E-1,)."""
+    tails: Tails | None = None
+    """What lies beyond the first and the last edge."""
 
     kind = Kind.NUMERIC
 
@@ -88,6 +90,7 @@ class NumericColumn:
             mean=self.mean or 0.0,
             variance=self.variance,
             centres=self.centres,
+            deviations=self.deviations,
             tails=self.tails,
         )
 

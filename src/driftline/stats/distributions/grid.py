@@ -93,7 +93,8 @@ def grid_energy(ref: Side, cur: Side) -> float | None:
     """Energy distance as scipy defines it, in the root of the unit of the values.
 
     The root of 2 times the integral of (F - G) squared. Between the edges it is as exact as
-    `grid_wasserstein`. Beyond them, tails count as exponential with the known mean and extreme, or
+    `grid_wasserstein`. Beyond them, the extreme counts on its own, and the other rows of a tail as
+    gamma of their mean and variance. In a profile without these sums tails count as exponential, or
     as evenly spread where they are too short for that: within 3%, and within a third where most
     rows lie beyond both ends.
     """
@@ -102,9 +103,9 @@ def grid_energy(ref: Side, cur: Side) -> float | None:
     lines = segments(ref, cur)
     apart = lines.ref_start - lines.cur_start, lines.ref_end - lines.cur_end
     inner = float(lines.widths @ _mean_square_of_line(*apart))
-    return math.sqrt(
-        2 * (inner + sum(_beyond(*pair) for pair in zip(_ends(ref), _ends(cur), strict=True)))
-    )
+    sizes = zip(_sizes(ref), _sizes(cur), strict=True)
+    ends = zip(_ends(ref), _ends(cur), sizes, strict=True)
+    return math.sqrt(2 * (inner + sum(_beyond(*end) for end in ends)))
 
 
 def energy_margin(ref: Side, cur: Side) -> float | None:
@@ -181,7 +182,7 @@ def _tails(side: Side) -> tuple[float, float]:
     # says is shared out among them, which makes a tail exact when the other one is empty.
     edges, counts, rows = side.edges, side.counts, side.rows
     if side.tails is not None:
-        return side.tails[0] / rows, side.tails[1] / rows
+        return side.tails.below / rows, side.tails.above / rows
     if not counts[0] and not counts[-1]:
         return 0.0, 0.0
     ends = (int(counts[0]) / rows, int(counts[-1]) / rows)
@@ -216,14 +217,47 @@ def _ends(side: Side) -> tuple[End, End]:
     return below, above
 
 
-def _beyond(ref: End, cur: End) -> float:
-    # The integral of the squared difference of two tails: exact for exponential ones, and for one
-    # that is spread evenly.
-    (share, mean, far), (share_now, mean_now, far_now) = ref, cur
-    size, size_now = (
-        max(average / 2, (4 * average - most) / 3)
-        for average, most in ((mean, far), (mean_now, far_now))
-    )
+def _sizes(side: Side) -> tuple[float, float]:
+    # The integral of the squared share of a tail's rows above a distance, for both tails.
+    sizes = []
+    tails = side.tails
+    squares = (None, None) if tails is None else (tails.below_squares, tails.above_squares)
+    counts = int(side.counts[0]), int(side.counts[-1])
+    for (_, mean, far), rows, total in zip(_ends(side), counts, squares, strict=True):
+        sizes.append(
+            max(mean / 2, (4 * mean - far) / 3) if total is None else _size(rows, mean, far, total)
+        )
+    return sizes[0], sizes[1]
+
+
+def _size(rows: int, mean: float, far: float, squares: float) -> float:
+    # Exact for one and two rows. The largest one may be an outlier; the others count as gamma, of
+    # their mean and variance: exponential ones, and a normal group far away, are special cases.
+    if rows < 2:
+        return mean
+    rest = max((mean * rows - far) / (rows - 1), 0.0)
+    alone, both = 1 / rows, (rows - 1) / rows
+    size = alone**2 * far + 2 * alone * both * rest
+    variance = max((squares - far * far) / (rows - 1) - rest * rest, 0.0)
+    if not rest:
+        return size
+    gini = _gamma_gini(variance / rest / rest) * (1 - 1 / (rows - 1))
+    return size + both**2 * rest * (1 - gini)
+
+
+def _gamma_gini(squared_variation: float) -> float:
+    # Gini's coefficient of a gamma distribution (McDonald and Jensen 1979).
+    if squared_variation < 1e-9:
+        return math.sqrt(squared_variation / math.pi)
+    shape = 1 / squared_variation
+    return math.exp(math.lgamma(shape + 0.5) - math.lgamma(shape + 1)) / math.sqrt(math.pi)
+
+
+def _beyond(ref: End, cur: End, sizes: tuple[float, float]) -> float:
+    # The integral of the squared difference of two tails of these sizes: exact where one is empty,
+    # and for exponential ones.
+    (share, mean, _), (share_now, mean_now, _) = ref, cur
+    size, size_now = sizes
     total = share**2 * size + share_now**2 * size_now
     if mean > 0 and mean_now > 0:
         alike = 2 * math.sqrt(mean) * math.sqrt(mean_now) / (mean + mean_now)
