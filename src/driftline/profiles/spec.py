@@ -33,10 +33,10 @@ WIDE = 8
 """A gap is wide when it is so many times as wide as the median one, or there are few."""
 HALVINGS = 8
 """Edges at either end of a gap, at a half of it, a quarter and so on."""
-SAME = 1e-6
+SAME = 2e-7
 """Relative difference at which a value still counts as a value of the grid.
 
-A float of 32 bits is off by up to 6e-8.
+A float of 32 bits is off by up to 6e-8. More would move values of dense columns to other bins.
 """
 SHARE_OF_GAP = 1 / 32
 """The most of the way to the next edge that this difference may take."""
