@@ -105,7 +105,7 @@ def test_schema_roles(tmp_path):
     assert (made.timestamp.name, made.timestamp.path, made.id.path) == ("at", "meta.at", "event_id")
     assert (made.version, made.constant_version) == (None, "v7")
     assert made.features["plan"].path == "customer.plan"
-    assert (made.task, made.positive, made.threshold) == (Task.BINARY, "true", 0.3)
+    assert (made.task, made.positive, made.threshold) == (Task.BINARY, "1", 0.3)
     assert (made.prediction.kind, made.score.path, made.label.kind) == (
         Kind.CATEGORICAL,
         "out.p",
