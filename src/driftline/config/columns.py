@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from driftline.config.document import Quoted
-from driftline.kit.decoding.json_values import to_category
+from driftline.profiles.canonical_value import canonical_value
 from driftline.types.model import MAX_DIMENSION, Kind, Schema, Task
 from driftline.types.model import Field as Column
 
@@ -91,7 +91,7 @@ def _class_name(value: Any) -> Any:
     """Return the label of a class in the form that the values of the logs have."""
     if not isinstance(value, (str, bool, int, float)):
         return value
-    name = to_category(str(value))
+    name = canonical_value(value)
     if name is None:
         raise ValueError("name a class; leave `positive` out if the values show which it is")
     return name

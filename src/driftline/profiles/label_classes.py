@@ -1,6 +1,6 @@
 """Finds the two classes of a binary model in the values of its labels and predictions.
 
-Reads categories in their canonical form only, where `true` and `1.0` are `1`.
+Reads categories in their canonical form only; see `canonical_value`.
 """
 
 from __future__ import annotations
