@@ -42,7 +42,7 @@ def _past(alert: AlertFact) -> str:
     )
 
 
-class Classes(Check):
+class LabelClasses(Check):
     """Measures the share of labels and predictions that are no class of the model.
 
     unknown_class_rate is the share of a column's values that are no class, such as `pending`, or
@@ -64,7 +64,7 @@ class Classes(Check):
     | constant, one row, ties | counted like any other values |
     """
 
-    type = "classes"
+    type = "label_classes"
     cause = "quality"
     main = "unknown_class_rate"
     collectors: ClassVar = frozenset({"categories", "numeric", "scores"})
@@ -169,5 +169,5 @@ def _positive_rate(ctx: CheckContext, problem: str) -> Measurement:
 
 @hookimpl
 def register_checks() -> list[type[Check]]:
-    """The classes check."""
-    return [Classes]
+    """The label_classes check."""
+    return [LabelClasses]
