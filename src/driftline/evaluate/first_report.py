@@ -10,6 +10,8 @@ from dataclasses import replace
 from statistics import median
 
 from driftline.alerting.first_report import ReferenceComparison, Sight
+from driftline.contracts.loss import Loss
+from driftline.contracts.rule import Unusual
 from driftline.evaluate.evidence.unusual_rule import (
     difference_from_reference,
     make_observation,
@@ -70,6 +72,8 @@ def _difference(due: DueWindow, row: JudgedMeasurement, schema: Schema) -> float
         return 1.0 if row.verdict == Verdict.CHANGED else 0.0
     if row.measurement.value is None:
         return 0.0
+    if isinstance(row.past_rule, Loss):
+        return row.past_rule.difference_from_reference(row.measurement)
     return difference_from_reference(row, make_observation(due.key, row, row.past_rule, schema))
 
 
@@ -77,11 +81,12 @@ def find_sight(rows: Iterable[JudgedMeasurement], block_windows: int) -> list[Si
     """The smallest differences that windows like this one show, one entry for each measurement.
 
     `rows` are the judged measurements of one window; `block_windows` is the number of windows that
-    are compared with the reference together: those of a day where windows are shorter.
+    are compared with the reference together: those of a day where windows are shorter. Metrics of
+    performance are left out: what they show depends on the labels.
     """
     by_measurement: dict[tuple[str, str], list[JudgedMeasurement]] = {}
     for row in rows:
-        if row.past_rule is not None and row.past_rule.obvious is not None:
+        if isinstance(row.past_rule, Unusual) and row.past_rule.obvious is not None:
             key = row.check, row.measurement.name
             by_measurement.setdefault(key, []).append(row)
     sights = []
