@@ -24,8 +24,7 @@ from driftline import (
     hookimpl,
     stats,
 )
-from driftline.kit.checks import Wording, phrasing
-from driftline.kit.decoding import json_values
+from driftline.kit.checks import Wording, canonical_value, phrasing
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Detail = dict[str, str | float | int | None]
@@ -196,7 +195,7 @@ class Constraints(Check):
         if feature.domain is not None:
             threshold = self.domain_share if feature.domain_share is None else feature.domain_share
             domain = frozenset(
-                category for value in feature.domain if (category := json_values.to_category(value))
+                category for value in feature.domain if (category := canonical_value(value))
             )
             detail: Detail = {}
             if isinstance(column, CategoricalColumn) and show_names:

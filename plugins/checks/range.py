@@ -30,7 +30,7 @@ TIMES = 5
 
 
 class Limits(BaseModel):
-    """The range of a column; values equal to an end are inside."""
+    """The range of a column; values equal to an end are inside, also when rounded to 32 bits."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -229,10 +229,12 @@ def _below(column: NumericColumn, limit: float | None) -> tuple[int, int]:
     """Return the smallest and the largest possible number of rows below `limit`."""
     if limit is None or column.minimum is None or column.minimum >= limit:
         return 0, 0
+    edge = column.edge_of(limit)
+    if edge is not None:
+        certain = int(column.counts[: 2 * edge + 1].sum())
+        return certain, certain
     place = int(np.searchsorted(column.edges, limit))
     certain = int(column.counts[: 2 * place].sum())
-    if place < len(column.edges) and column.edges[place] == limit:
-        return certain + int(column.counts[2 * place]), certain + int(column.counts[2 * place])
     # The limit lies inside a cell. The smallest value is below it, so at least one row is.
     return max(certain, 1), certain + int(column.counts[2 * place])
 
@@ -241,10 +243,11 @@ def _above(column: NumericColumn, limit: float | None) -> tuple[int, int]:
     """Return the smallest and the largest possible number of rows above `limit`."""
     if limit is None or column.maximum is None or column.maximum <= limit:
         return 0, 0
-    place = int(np.searchsorted(column.edges, limit))
-    if place < len(column.edges) and column.edges[place] == limit:
-        certain = int(column.counts[2 * place + 2 :].sum())
+    edge = column.edge_of(limit)
+    if edge is not None:
+        certain = int(column.counts[2 * edge + 2 :].sum())
         return certain, certain
+    place = int(np.searchsorted(column.edges, limit))
     certain = int(column.counts[2 * place + 1 :].sum())
     return max(certain, 1), certain + int(column.counts[2 * place])
 

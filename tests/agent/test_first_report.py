@@ -34,6 +34,9 @@ MODEL = """
     first_report: true
 """
 OFF = MODEL.replace("first_report: true", "first_report: false")
+LABELLED = """id: id
+      prediction: {{{{column: made, kind: {kind}}}}}
+      label: {{{{column: label}}}}"""
 VERSIONED = MODEL.replace("      id: id\n", "      id: id\n      version: version\n")
 
 
@@ -86,6 +89,38 @@ def test_a_backlog_is_reported_once_at_its_end(tmp_path):
         "shop: 10 days read: 4,800 rows; none of 2 columns differs from the reference"
     )
     assert report["facts"]["read"].startswith("4,800 rows in 240 windows, 2026-05-01 00:00 to ")
+
+
+@pytest.mark.parametrize(
+    ("kind", "share", "metric"),
+    [("binary", 0.7, "accuracy"), ("binary", 0.9, ""), ("regression", 0.5, "mae")],
+    ids=["less accurate", "as accurate", "larger errors"],
+)
+def test_a_model_with_labels_is_reported(tmp_path, kind, share, metric):
+    """The metrics are compared with those of the reference, and none stops the judging."""
+    station = Station(tmp_path)
+    station.configure(MODEL.replace("id: id", LABELLED.format(kind=kind)))
+    rng = station.rng
+
+    def outcome(right: float) -> dict[str, object]:
+        if kind == "regression":
+            return {
+                "made": lambda row: row["amount"],
+                "label": lambda row: row["amount"] + rng.gauss(0, 3 / right),
+            }
+        return {
+            "made": lambda row: int(row["amount"] > 50),
+            "label": lambda row: int((row["amount"] > 50) == (rng.random() < right)),
+        }
+
+    day = timedelta(days=1)
+    station.write("reference.jsonl", START - day, day, 2000, **outcome(0.9))
+    with station.open():
+        run_hours(station, range(26), 60, **outcome(share))
+        [report] = reports(station)
+        assert [text for text in station.told() if text["cause"] == "monitoring"] == []
+    names = {alert["measurement"] for alert in report["alerts"]}
+    assert names.isdisjoint({"accuracy", "mae"}) if not metric else metric in names
 
 
 def test_a_short_log_that_ended_long_ago_is_reported(tmp_path):

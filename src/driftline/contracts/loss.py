@@ -91,48 +91,25 @@ class Loss(BaseModel):
         The verdict is `changed` if the metric is surely more than `obvious` worse than in the
         reference, `ok` if it is surely less than the smallest margin worse, and `unsure` otherwise.
         """
-        unsure = Judgement(
-            verdict=Verdict.UNSURE,
-            reason="one window does not decide; the next ones add to it",
-            is_within_bounds=True,
-        )
-        change = self._change(measurement)
-        if change is None or measurement.was is None:
-            return unsure
-        low, high = change
-        out = {"above": low, "below": -high, "both": max(low, -high)}[self.side]
-        most = {"above": high, "below": -low, "both": max(high, -low)}[self.side]
-        if out > self.obvious:
-            side = BoundSide.ABOVE if low > 0 else BoundSide.BELOW
-            bound = self.value(math.copysign(self.obvious, low), measurement.was)
-            return Judgement.change(self.severity(out), Bound(side, bound))
-        if most < self.margins[0] or low == high == 0:
-            return Judgement(verdict=Verdict.OK)
-        return unsure
-
-    def difference_from_reference(self, measurement: Measurement) -> float:
-        """The change from the reference as a share of one that is obvious; 0 where none is sure.
-
-        Better and worse values count alike. A change is sure where its interval excludes 0.
-        """
-        change = self._change(measurement)
-        if change is None or change[0] <= 0 <= change[1]:
-            return 0.0
-        return abs(sum(change) / 2) / self.obvious
-
-    def _change(self, measurement: Measurement) -> tuple[float, float] | None:
-        """The 95% interval of the change from the reference, on the scale; None without one."""
+        unsure = "one window does not decide; the next ones add to it"
         if measurement.value is None or measurement.was is None or measurement.interval is None:
-            return None
+            return Judgement(verdict=Verdict.UNSURE, reason=unsure, is_within_bounds=True)
         reference = measurement.was
         low, value, high = (
             self.size(end, reference)
             for end in (measurement.interval[0], measurement.value, measurement.interval[1])
         )
-        if not math.isfinite(value):
-            return None
         below, above = self._reference_room(measurement, reference)
-        return value - math.hypot(value - low, above), value + math.hypot(high - value, below)
+        low, high = value - math.hypot(value - low, above), value + math.hypot(high - value, below)
+        out = {"above": low, "below": -high, "both": max(low, -high)}[self.side]
+        most = {"above": high, "below": -low, "both": max(high, -low)}[self.side]
+        if out > self.obvious:
+            side = BoundSide.ABOVE if low > 0 else BoundSide.BELOW
+            bound = self.value(math.copysign(self.obvious, low), reference)
+            return Judgement.change(self.severity(out), Bound(side, bound))
+        if most < self.margins[0] or low == high == 0:
+            return Judgement(verdict=Verdict.OK)
+        return Judgement(verdict=Verdict.UNSURE, reason=unsure, is_within_bounds=True)
 
     def _reference_room(self, measurement: Measurement, reference: float) -> tuple[float, float]:
         """How far the reference's value may lie below and above, on the scale."""

@@ -11,7 +11,7 @@ from statistics import median
 
 from driftline.alerting.first_report import ReferenceComparison, Sight
 from driftline.contracts.loss import Loss
-from driftline.contracts.rule import Unusual
+from driftline.evaluate.evidence.loss_rule import loss_from_reference, smallest_obvious_loss
 from driftline.evaluate.evidence.unusual_rule import (
     difference_from_reference,
     make_observation,
@@ -73,7 +73,7 @@ def _difference(due: DueWindow, row: JudgedMeasurement, schema: Schema) -> float
     if row.measurement.value is None:
         return 0.0
     if isinstance(row.past_rule, Loss):
-        return row.past_rule.difference_from_reference(row.measurement)
+        return loss_from_reference(row)
     return difference_from_reference(row, make_observation(due.key, row, row.past_rule, schema))
 
 
@@ -81,21 +81,27 @@ def find_sight(rows: Iterable[JudgedMeasurement], block_windows: int) -> list[Si
     """The smallest differences that windows like this one show, one entry for each measurement.
 
     `rows` are the judged measurements of one window; `block_windows` is the number of windows that
-    are compared with the reference together: those of a day where windows are shorter. Metrics of
-    performance are left out: what they show depends on the labels.
+    are compared with the reference together: those of a day where windows are shorter.
     """
     by_measurement: dict[tuple[str, str], list[JudgedMeasurement]] = {}
     for row in rows:
-        if isinstance(row.past_rule, Unusual) and row.past_rule.obvious is not None:
+        if row.past_rule is not None and row.past_rule.obvious is not None:
             key = row.check, row.measurement.name
             by_measurement.setdefault(key, []).append(row)
     sights = []
     for group in by_measurement.values():
-        at_once = _median(smallest_obvious(row, block_windows) for row in group)
+        at_once = _median(_smallest_at_once(row, block_windows) for row in group)
         in_time = _median(_smallest_seen(row) for row in group)
         if at_once is not None or in_time is not None:
             sights.append(Sight(row=group[0], at_once=at_once, in_time=in_time))
     return sights
+
+
+def _smallest_at_once(row: JudgedMeasurement, windows: int) -> float | None:
+    """The smallest difference from the reference that so many windows prove."""
+    if isinstance(row.past_rule, Loss):
+        return smallest_obvious_loss(row, windows)
+    return smallest_obvious(row, windows)
 
 
 def _smallest_seen(row: JudgedMeasurement) -> float | None:

@@ -160,6 +160,41 @@ def _error(rule: Loss, interval: tuple[float, float], reference: float) -> float
     return (high - low) / (2 * Z)
 
 
+def loss_from_reference(row: JudgedMeasurement) -> float:
+    """The loss against the reference as a share of one that is obvious; 0 where none is sure.
+
+    It is sure where the interval, with that of the reference, lies wholly beyond the smallest
+    margin.
+    """
+    rule = row.past_rule
+    if not isinstance(rule, Loss) or row.measurement.was is None:
+        return 0.0
+    numbers = window_numbers(rule, row)
+    if numbers is None:
+        return 0.0
+    drop, _, error, reference_error = numbers
+    size = abs(drop) if rule.side == "both" else drop
+    is_sure = size - Z * math.hypot(error, reference_error) > rule.margins[0]
+    return size / rule.obvious if is_sure else 0.0
+
+
+def smallest_obvious_loss(row: JudgedMeasurement, windows: int) -> float | None:
+    """The smallest loss against the reference that so many windows prove beyond `obvious`.
+
+    The windows have as many rows as that of `row`; the loss is in the unit of the measurement. None
+    where the window is not compared with a reference.
+    """
+    rule, was = row.past_rule, row.measurement.was
+    if not isinstance(rule, Loss) or was is None:
+        return None
+    numbers = window_numbers(rule, row)
+    if numbers is None:
+        return None
+    _, _, error, reference_error = numbers
+    drop = rule.obvious + Z * math.hypot(error / math.sqrt(windows), reference_error)
+    return abs(rule.value(_sign(rule) * drop, was) - was)
+
+
 def apply_loss(
     row: JudgedMeasurement,
     rule: Loss,

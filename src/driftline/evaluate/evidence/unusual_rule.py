@@ -222,7 +222,7 @@ def smallest_obvious(row: JudgedMeasurement, windows: int) -> float | None:
     The windows have as many rows as that of `row`. None where the rule has no such limit.
     """
     rule, m = row.past_rule, row.measurement
-    if rule is None or m.value is None or rule.obvious is None:
+    if not isinstance(rule, Unusual) or m.value is None or rule.obvious is None:
         return None
     neutral, error = _neutral_size(rule, m), _sampling_sd(rule, m)
     if not math.isfinite(neutral) or error is None:
@@ -241,7 +241,7 @@ def difference_from_reference(row: JudgedMeasurement, observation: Observation) 
     It is sure where the interval lies wholly beyond the tolerance.
     """
     rule, m = row.past_rule, row.measurement
-    if rule is None or m.value is None:
+    if not isinstance(rule, Unusual) or m.value is None:
         return 0.0
     distance = observation.size - observation.neutral
     is_watched = observation.above if distance > 0 else observation.below

@@ -5,6 +5,7 @@ from driftline.contracts.classic_rules import Cusum, Ewma, PValue, Shewhart, Sig
 from driftline.contracts.imported_checks import ImportedChecks
 from driftline.contracts.rule import Bounds, Range, Unusual
 from driftline.contracts.wording import Wording
+from driftline.profiles.canonical_value import canonical_value
 from driftline.profiles.spec import ProfileSpec
 from driftline.profiles.window import Labels, Scores
 from driftline.types import phrasing
@@ -30,5 +31,6 @@ __all__ = [
     "Task",
     "Unusual",
     "Wording",
+    "canonical_value",
     "phrasing",
 ]
