@@ -68,10 +68,12 @@ METRICS: Mapping[Metric, Callable[[Scores], stats.Estimate]] = {
     "recall": lambda s: stats.recall(_binary(s)),
     "f1": lambda s: stats.f1(_binary(s)),
     "roc_auc": lambda s: stats.roc_auc(s.negatives, s.positives, EACH_CLASS),
-    "log_loss": lambda s: stats.log_loss(s.sums.n, s.sums.log_loss, s.sums.log_loss2),
-    "brier": lambda s: stats.brier(s.sums.n, s.sums.brier, s.sums.brier2),
+    "log_loss": lambda s: stats.log_loss(
+        s.sums.n, s.sums.log_loss, s.sums.log_loss2, s.sums.outside
+    ),
+    "brier": lambda s: stats.brier(s.sums.n, s.sums.brier, s.sums.brier2, s.sums.outside),
     "calibration_gap": lambda s: stats.calibration_gap(
-        s.sums.n, int(s.positives.sum()), s.sums.score, s.sums.brier
+        s.sums.n, int(s.positives.sum()), s.sums.score, s.sums.brier, s.sums.outside
     ),
     "macro_precision": lambda s: stats.macro(s.confusion, "precision"),
     "macro_recall": lambda s: stats.macro(s.confusion, "recall"),
@@ -188,6 +190,8 @@ class Performance(Check):
     | none in the reference either, or no two known classes | no metric, with the reason |
     | fewer than 10 positive or negative labels, or no scores | no roc_auc, with the reason |
     | one row | errors and calibration gap without interval |
+    | scores below 0 or above 1 | no log_loss, brier and calibration_gap, with the reason |
+    | a class that is only labelled or only predicted | 0 for it in the macro averages |
     | all labels the same | r2 without value, with the reason |
     | no reference, or one without labels | drop without value, with the reason |
     | the same numbers on both sides | drop 0, with the interval 0 to 0 |

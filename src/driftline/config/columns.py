@@ -8,19 +8,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from driftline.config.document import Quoted
 from driftline.profiles.canonical_value import canonical_value
 from driftline.types.model import MAX_DIMENSION, Kind, Schema, Task
 from driftline.types.model import Field as Column
+from driftline.types.settings import Settings
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class ColumnConfig(_Part):
+class ColumnConfig(Settings):
     """One column of a record."""
 
     path: str = Field(min_length=1)
@@ -43,7 +40,7 @@ ColumnRef = Annotated[
 """A column by its path, or its path and its name."""
 
 
-class FeatureConfig(_Part):
+class FeatureConfig(Settings):
     """One feature."""
 
     kind: Kind
@@ -97,7 +94,7 @@ def _class_name(value: Any) -> Any:
     return name
 
 
-class PredictionConfig(_Part):
+class PredictionConfig(Settings):
     """The prediction of the model."""
 
     kind: Task
@@ -139,14 +136,14 @@ def _positive(prediction: PredictionConfig | None) -> str:
     return prediction.positive or ""
 
 
-class LabelConfig(_Part):
+class LabelConfig(Settings):
     """The label, if the prediction logs hold it."""
 
     column: ColumnRef
     """The column of the true class or number. An empty value means not known yet."""
 
 
-class VersionConfig(_Part):
+class VersionConfig(Settings):
     """The version of the model: a column, or one version for all records."""
 
     column: ColumnRef | None = None
@@ -170,7 +167,7 @@ VersionRef = Annotated[
 ]
 
 
-class SchemaConfig(_Part):
+class SchemaConfig(Settings):
     """The columns of a model and their roles."""
 
     timestamp: ColumnRef | None = None
