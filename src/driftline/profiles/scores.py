@@ -211,6 +211,7 @@ class ScoreCollector(Collector):
         """The canonical bytes."""
         # A newer field is left out while it is 0, so that other profiles keep their bytes.
         outside = (self._outside,) if self._outside else ()
+        label_values = (self._label_values.state(),) if self._label_values.total else ()
         return pack(
             (
                 (self._rows, self._labelled, self._scored, *outside),
@@ -218,7 +219,7 @@ class ScoreCollector(Collector):
                 pack_counts(self._negatives),
                 pack_counts(self._positives),
                 [total.partials() for total in self._sums.values()],
-                self._label_values.state(),
+                *label_values,
             )
         )
 
