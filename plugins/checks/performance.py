@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import ClassVar, Literal
 
 from driftline import AlertFact, Check, CheckContext, Measurement, hookimpl, loss, stats
-from driftline.kit.checks import Decision, Scores, Task, Wording, phrasing
+from driftline.kit.checks import Decision, Scores, Task, Wording, label_use, phrasing
 
 Metric = Literal[
     "accuracy",
@@ -68,10 +68,12 @@ METRICS: Mapping[Metric, Callable[[Scores], stats.Estimate]] = {
     "recall": lambda s: stats.recall(_binary(s)),
     "f1": lambda s: stats.f1(_binary(s)),
     "roc_auc": lambda s: stats.roc_auc(s.negatives, s.positives, EACH_CLASS),
-    "log_loss": lambda s: stats.log_loss(s.sums.n, s.sums.log_loss, s.sums.log_loss2),
-    "brier": lambda s: stats.brier(s.sums.n, s.sums.brier, s.sums.brier2),
+    "log_loss": lambda s: stats.log_loss(
+        s.sums.n, s.sums.log_loss, s.sums.log_loss2, s.sums.outside
+    ),
+    "brier": lambda s: stats.brier(s.sums.n, s.sums.brier, s.sums.brier2, s.sums.outside),
     "calibration_gap": lambda s: stats.calibration_gap(
-        s.sums.n, int(s.positives.sum()), s.sums.score, s.sums.brier
+        s.sums.n, int(s.positives.sum()), s.sums.score, s.sums.brier, s.sums.outside
     ),
     "macro_precision": lambda s: stats.macro(s.confusion, "precision"),
     "macro_recall": lambda s: stats.macro(s.confusion, "recall"),
@@ -184,9 +186,12 @@ class Performance(Check):
     | --- | --- |
     | no labelled rows | no value, with the reason |
     | nothing predicted positive | no precision, with the reason |
-    | no positive label | no recall, with the reason |
+    | no positive label in the window | no recall, with the reason |
+    | none in the reference either, or no two known classes | no metric, with the reason |
     | fewer than 10 positive or negative labels, or no scores | no roc_auc, with the reason |
     | one row | errors and calibration gap without interval |
+    | scores below 0 or above 1 | no log_loss, brier and calibration_gap, with the reason |
+    | a class that is only labelled or only predicted | 0 for it in the macro averages |
     | all labels the same | r2 without value, with the reason |
     | no reference, or one without labels | drop without value, with the reason |
     | the same numbers on both sides | drop 0, with the interval 0 to 0 |
@@ -225,12 +230,18 @@ class Performance(Check):
         metrics = {Task.BINARY: BINARY, Task.MULTICLASS: MULTICLASS, Task.REGRESSION: REGRESSION}[
             task
         ]
+        problem = label_use.unusable_reason(ctx)
+        if problem:
+            scores = Scores(rows=scores.rows)
         for metric in self.metrics or metrics:
             cur, ref = METRICS[metric](scores), METRICS[metric](ref_scores)
             value, reason = _finite(cur.value), cur.reason
             if value is None:
                 yield Measurement(
-                    None, name=metric, rows=scores.labelled, reason=reason or "too large a number"
+                    None,
+                    name=metric,
+                    rows=scores.labelled,
+                    reason=problem or reason or "too large a number",
                 )
             else:
                 yield Measurement(
@@ -243,9 +254,9 @@ class Performance(Check):
                     was_interval=_require_interval(ref.interval),
                     decision=self.decision if metric in LOSS_RULES else None,
                 )
-        yield self._drop(task, scores, ref_scores)
+        yield self._drop(task, scores, ref_scores, problem)
 
-    def _drop(self, task: Task, scores: Scores, ref_scores: Scores) -> Measurement:
+    def _drop(self, task: Task, scores: Scores, ref_scores: Scores, problem: str) -> Measurement:
         has_scores = scores.sums.n > 0 or ref_scores.sums.n > 0
         usual: Metric = (
             "mae"
@@ -258,7 +269,7 @@ class Performance(Check):
         cur, ref = METRICS[metric](scores), METRICS[metric](ref_scores)
         value, interval = stats.growth(cur, ref) if metric in RELATIVE else stats.change(cur, ref)
         if value is None or interval is None:
-            reason = (
+            reason = problem or (
                 f"the reference has no {metric}: {ref.reason}" if ref.value is None else cur.reason
             )
             reason = reason or f"{metric} has no interval here or in the reference"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from driftline import (
     AlertFact,
@@ -22,17 +22,15 @@ from driftline import (
     stats,
     unusual,
 )
-from driftline.kit.checks import ColumnName, Wording, phrasing
+from driftline.kit.checks import ColumnName, Settings, Wording, phrasing
 from driftline.kit.checks.identifiers import NO_IDENTIFIER, find_identifier
 
 TIMES = 5
 """The factor on the rate that chance puts outside; only what exceeds the product counts."""
 
 
-class Limits(BaseModel):
-    """The range of a column; values equal to an end are inside."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+class Limits(Settings):
+    """The range of a column; values equal to an end are inside, also when rounded to 32 bits."""
 
     low: float | None = None
     """The smallest allowed value; no limit when absent."""
@@ -229,10 +227,12 @@ def _below(column: NumericColumn, limit: float | None) -> tuple[int, int]:
     """Return the smallest and the largest possible number of rows below `limit`."""
     if limit is None or column.minimum is None or column.minimum >= limit:
         return 0, 0
+    edge = column.edge_of(limit)
+    if edge is not None:
+        certain = int(column.counts[: 2 * edge + 1].sum())
+        return certain, certain
     place = int(np.searchsorted(column.edges, limit))
     certain = int(column.counts[: 2 * place].sum())
-    if place < len(column.edges) and column.edges[place] == limit:
-        return certain + int(column.counts[2 * place]), certain + int(column.counts[2 * place])
     # The limit lies inside a cell. The smallest value is below it, so at least one row is.
     return max(certain, 1), certain + int(column.counts[2 * place])
 
@@ -241,10 +241,11 @@ def _above(column: NumericColumn, limit: float | None) -> tuple[int, int]:
     """Return the smallest and the largest possible number of rows above `limit`."""
     if limit is None or column.maximum is None or column.maximum <= limit:
         return 0, 0
-    place = int(np.searchsorted(column.edges, limit))
-    if place < len(column.edges) and column.edges[place] == limit:
-        certain = int(column.counts[2 * place + 2 :].sum())
+    edge = column.edge_of(limit)
+    if edge is not None:
+        certain = int(column.counts[2 * edge + 2 :].sum())
         return certain, certain
+    place = int(np.searchsorted(column.edges, limit))
     certain = int(column.counts[2 * place + 1 :].sum())
     return max(certain, 1), certain + int(column.counts[2 * place])
 

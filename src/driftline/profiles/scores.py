@@ -15,7 +15,7 @@ from driftline.profiles.counting import BoundedCounter
 from driftline.profiles.exact import ExactSum
 from driftline.profiles.numeric import LARGEST, cells
 from driftline.profiles.packing import pack, pack_counts, unpack, unpack_counts
-from driftline.profiles.spec import NumericSpec, ProfileSpec
+from driftline.profiles.spec import KNOWN, CategorySpec, NumericSpec, ProfileSpec
 from driftline.profiles.window import RegressionSums, Scores, ScoreSums
 from driftline.types.arrays import Floats
 from driftline.types.model import Task
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 Mask = NDArray[np.bool_]
 CLIP = 1e-15
+ROUNDING = 1e-6
+"""How far a probability may lie outside of 0 to 1 by rounding, in 32 bits for example."""
 SCORE_SUMS = ("brier", "brier2", "log_loss", "log_loss2", "score")
 REGRESSION_SUMS = ("e", "abs_e", "e2", "e4", "abs_y", "y", "y2")
 BETWEEN = "\x1f"
@@ -40,11 +42,14 @@ class ScoreCollector(Collector):
     def __init__(self, spec: ProfileSpec) -> None:
         self._spec = spec
         score = spec.columns.get(spec.score or "")
-        self._edges: Floats = score.edges if isinstance(score, NumericSpec) else np.empty(0)
+        self._grid = score if isinstance(score, NumericSpec) else NumericSpec(np.empty(0))
+        self._edges = self._grid.edges
         label = spec.columns.get(spec.label or "")
         self._centre = label.centre if isinstance(label, NumericSpec) else 0.0
-        self._rows = self._labelled = self._scored = 0
-        self._confusion = BoundedCounter()
+        self._rows = self._labelled = self._scored = self._outside = 0
+        self._confusion, self._label_values = BoundedCounter(), BoundedCounter()
+        self._classes = _classes(spec)
+        self._known = None if self._classes is None else frozenset(self._classes)
         self._negatives = np.zeros(2 * len(self._edges) + 1, np.int64)
         self._positives = np.zeros(2 * len(self._edges) + 1, np.int64)
         names = REGRESSION_SUMS if spec.task is Task.REGRESSION else SCORE_SUMS
@@ -98,7 +103,8 @@ class ScoreCollector(Collector):
         self._rows += int(usable.sum())
         if label is None:
             return
-        complete = usable & _valid(label)
+        self._label_values.add(_value_counts(label, usable))
+        complete = usable & self._is_known(label)
         self._labelled += int(complete.sum())
         wide = max(len(prediction.dictionary), 1)
         pairs = _codes(label)[complete] * wide + _codes(prediction)[complete]
@@ -123,6 +129,7 @@ class ScoreCollector(Collector):
         self._rows += int((usable | has_score).sum())
         if label is None:
             return
+        self._label_values.add(_value_counts(label, usable | has_score))
         positive, has_label = self._is_positive(label)
         self._labelled += int((has_label & (usable | has_score)).sum())
         complete = has_label & usable
@@ -134,8 +141,9 @@ class ScoreCollector(Collector):
         complete = has_label & has_score
         s, y = s[complete], positive[complete]
         self._scored += len(s)
-        self._negatives += cells(np.sort(s[~y]), self._edges)
-        self._positives += cells(np.sort(s[y]), self._edges)
+        self._negatives += cells(np.sort(s[~y]), self._grid)
+        self._positives += cells(np.sort(s[y]), self._grid)
+        self._outside += int(np.count_nonzero((s < -ROUNDING) | (s > 1 + ROUNDING)))
         square = (s - y) ** 2
         probability = np.clip(s, CLIP, 1 - CLIP)
         loss = -np.log(np.where(y, probability, 1 - probability))
@@ -146,17 +154,26 @@ class ScoreCollector(Collector):
             self._sums[name].add(float(values.sum()))
 
     def _is_positive(self, array: pa.Array) -> tuple[Mask, Mask]:
+        """Whether each value is the positive class, and whether it is a known class at all."""
         names = np.array(
             [name == self._spec.positive for name in array.dictionary.to_pylist()] or [False]
         )
-        return names[_codes(array)], _valid(array)
+        return names[_codes(array)], self._is_known(array)
+
+    def _is_known(self, array: pa.Array) -> Mask:
+        if self._known is None:
+            return _valid(array)
+        names = np.array([name in self._known for name in array.dictionary.to_pylist()] or [False])
+        return names[_codes(array)] & _valid(array)
 
     def merge(self, other: Self) -> None:
         """Add the counts and exact sums of `other`."""
         self._rows += other._rows
         self._labelled += other._labelled
         self._scored += other._scored
+        self._outside += other._outside
         self._confusion.merge(other._confusion)
+        self._label_values.merge(other._label_values)
         self._negatives = self._negatives + other._negatives
         self._positives = self._positives + other._positives
         for name, total in self._sums.items():
@@ -172,13 +189,19 @@ class ScoreCollector(Collector):
         return Scores(
             rows=self._rows,
             labelled=self._labelled,
+            label_values=self._label_values.counts(),
+            classes=self._classes or (),
+            positive=self._spec.positive if self._spec.task is Task.BINARY else "",
+            class_reason=self._spec.class_reason,
             confusion={
                 (label, prediction): count for (label, prediction), count in sorted(pairs.items())
             },
             edges=self._edges,
             negatives=self._negatives,
             positives=self._positives,
-            sums=ScoreSums() if regression else ScoreSums(n=self._scored, **values),
+            sums=ScoreSums()
+            if regression
+            else ScoreSums(n=self._scored, outside=self._outside, **values),
             regression=RegressionSums(n=self._labelled, centre=self._centre, **values)
             if regression
             else RegressionSums(),
@@ -186,13 +209,17 @@ class ScoreCollector(Collector):
 
     def to_bytes(self) -> bytes:
         """The canonical bytes."""
+        # A newer field is left out while it is 0, so that other profiles keep their bytes.
+        outside = (self._outside,) if self._outside else ()
+        label_values = (self._label_values.state(),) if self._label_values.total else ()
         return pack(
             (
-                (self._rows, self._labelled, self._scored),
+                (self._rows, self._labelled, self._scored, *outside),
                 self._confusion.state(),
                 pack_counts(self._negatives),
                 pack_counts(self._positives),
                 [total.partials() for total in self._sums.values()],
+                *label_values,
             )
         )
 
@@ -200,9 +227,13 @@ class ScoreCollector(Collector):
     def from_bytes(cls, data: bytes, spec: ProfileSpec) -> Self:
         """The inverse of `to_bytes`."""
         collector = cls(spec)
-        numbers, confusion, negatives, positives, sums = unpack(data)
-        collector._rows, collector._labelled, collector._scored = numbers
+        # Profiles of earlier versions do not have the values of labels.
+        numbers, confusion, negatives, positives, sums, *label_values = unpack(data)
+        collector._rows, collector._labelled, collector._scored, *outside = numbers
+        collector._outside = outside[0] if outside else 0
         collector._confusion.restore(*confusion)
+        if label_values:
+            collector._label_values.restore(*label_values[0])
         collector._negatives, collector._positives = (
             unpack_counts(negatives),
             unpack_counts(positives),
@@ -211,6 +242,30 @@ class ScoreCollector(Collector):
             name: ExactSum(parts) for name, parts in zip(collector._sums, sums, strict=True)
         }
         return collector
+
+
+def _classes(spec: ProfileSpec) -> tuple[str, ...] | None:
+    """Return the labels that count; None where all count.
+
+    Of a model of several classes these are the labels and predictions of the reference.
+    """
+    if spec.task is Task.BINARY:
+        if spec.class_reason:
+            return ()
+        return (spec.positive, spec.negative) if spec.negative else None
+    label, prediction = (spec.columns.get(name or "") for name in (spec.label, spec.prediction))
+    if spec.task is not Task.MULTICLASS or not isinstance(label, CategorySpec) or not label.known:
+        return None
+    predictions = prediction.known if isinstance(prediction, CategorySpec) else ()
+    names = label.names.union(predictions)
+    return tuple(sorted(names)) if len(names) < KNOWN else None
+
+
+def _value_counts(label: pa.Array, usable: Mask) -> list[tuple[str, int]]:
+    """Return the rows by label among usable predictions."""
+    names = label.dictionary.to_pylist()
+    counts = np.bincount(_codes(label)[usable & _valid(label)], minlength=len(names))
+    return [(name, count) for name, count in zip(names, counts.tolist(), strict=True) if count]
 
 
 def _valid(array: Any) -> Mask:

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from driftline.profiles.label_classes import LabelClasses, find_classes
 from driftline.types.arrays import Floats
 from driftline.types.model import Kind, Schema, Task
 
@@ -22,6 +23,13 @@ LEVELS = 1500
 """Quantile levels of a grid: between two edges lies less than 1/1500 of the reference's rows."""
 KNOWN = 10_000
 """Categories of a column that are always counted by name."""
+SAME = 1e-6
+"""Relative difference at which a value still counts as a value of the grid.
+
+A float of 32 bits is off by up to 6e-8.
+"""
+SHARE_OF_GAP = 1 / 32
+"""The most of the way to the next edge that this difference may take."""
 ALWAYS_COLLECTED = ("numeric", "categories", "scores")
 """Names of the collectors that every profile has."""
 
@@ -34,6 +42,11 @@ class NumericSpec:
     """Shape (E,), strictly rising."""
     centre: float = 0.0
     """Subtracted before squaring, so that the variance does not lose digits."""
+
+    @cached_property
+    def bounds(self) -> tuple[Floats, Floats]:
+        """The smallest and the largest value that counts as each edge; both of shape (E,)."""
+        return same_values(self.edges)
 
 
 @dataclass(frozen=True)
@@ -69,6 +82,11 @@ class ProfileSpec:
     score: str | None = None
     label: str | None = None
     positive: str = "1"
+    """The positive class of a binary model; empty where it is not known."""
+    negative: str = ""
+    """The negative class; empty where it is every other value."""
+    class_reason: str = ""
+    """Why the positive class is not known."""
     threshold: float = 0.5
     collectors: tuple[str, ...] = ALWAYS_COLLECTED
     sample_rows: int = 500
@@ -98,8 +116,10 @@ class ProfileSpec:
             self.threshold,
         )
         # Empty newer fields are left out, so that older specs keep their digests.
-        extra: tuple[object, ...] = (self.joins,) if self.joins or self.options else ()
-        extra += (sorted(self.options.items()),) if self.options else ()
+        classes = (self.negative, self.class_reason)
+        extra: tuple[object, ...] = (self.joins, sorted(self.options.items()), classes)
+        if not any(classes):
+            extra = extra[: 2 if self.options else 1 if self.joins else 0]
         return msgspec.msgpack.encode(
             (1, columns, outputs, self.collectors, self.sample_rows, sorted(self.redact), *extra)
         )
@@ -113,6 +133,7 @@ class ProfileSpec:
         if version != 1:
             raise ValueError(f"profile spec of version {version}")
         task, prediction, score, label, positive, threshold = outputs
+        negative, class_reason = extra[2] if len(extra) > 2 else ("", "")
         return cls(
             columns={name: _column(*content) for name, *content in columns},
             task=Task(task) if task else None,
@@ -120,6 +141,8 @@ class ProfileSpec:
             score=score,
             label=label,
             positive=positive,
+            negative=negative,
+            class_reason=class_reason,
             threshold=threshold,
             collectors=tuple(collectors),
             sample_rows=sample_rows,
@@ -145,16 +168,47 @@ def _column(kind: str, content: Any, centre: float) -> ColumnSpec:
     return CategorySpec(tuple(content)) if kind == "categorical" else SampledSpec(content)
 
 
+def same_values(edges: Floats) -> tuple[Floats, Floats]:
+    """The smallest and the largest value that counts as each of `edges`, rising, shape (E,).
+
+    A heavy value may have been rounded to 32 bits on its way: then it is still the same value.
+    Where values lie close together, the difference is a small part of the gap between them.
+    """
+    reach = SAME * np.abs(edges)
+    if len(edges) > 1:
+        gaps = np.diff(edges) * SHARE_OF_GAP
+        reach[1:] = np.minimum(reach[1:], gaps)
+        reach[:-1] = np.minimum(reach[:-1], gaps)
+    return edges - reach, edges + reach
+
+
+def _without_narrow_copies(distinct: Floats) -> Floats:
+    """Leave out each value that is another one of `distinct`, rounded to 32 bits.
+
+    `distinct` rises, shape (n,). Both occur where some files of a reference are narrower than
+    others. Whole numbers are all kept.
+    """
+    with np.errstate(over="ignore"):
+        narrow = distinct.astype(np.float32).astype(np.float64)
+    same = narrow[1:] == narrow[:-1]
+    is_copy = np.zeros(len(distinct), bool)
+    is_copy[1:] |= same
+    is_copy[:-1] |= same
+    kept: Floats = distinct[~(is_copy & (distinct == narrow) & (distinct != np.floor(distinct)))]
+    return kept
+
+
 def grid(values: Floats) -> NumericSpec:
     """A grid on the quantiles of `values`, shape (n,), any order, finite.
 
     The edges are values that occur (inverse of the empirical distribution function), so a column
-    with at most LEVELS distinct values is counted exactly.
+    with at most LEVELS distinct values is counted exactly. A value and the same one in 32 bits are
+    one edge.
     """
     if not len(values):
         return NumericSpec(np.empty(0))
     sorted_values = np.sort(np.asarray(values, np.float64))
-    distinct = np.unique(sorted_values)
+    distinct = _without_narrow_copies(np.unique(sorted_values))
     if len(distinct) <= LEVELS:
         edges = distinct
     else:
@@ -162,7 +216,9 @@ def grid(values: Floats) -> NumericSpec:
         places = (
             np.arange(LEVELS + 1, dtype=np.int64) * len(sorted_values) + LEVELS - 1
         ) // LEVELS - 1
-        edges = np.unique(sorted_values[np.clip(places, 0, len(sorted_values) - 1)])
+        edges = _without_narrow_copies(
+            np.unique(sorted_values[np.clip(places, 0, len(sorted_values) - 1)])
+        )
     return NumericSpec(edges + 0.0, float(sorted_values[len(sorted_values) // 2]))
 
 
@@ -187,13 +243,16 @@ def make_spec(
             columns[name] = CategorySpec(_most_frequent(counts))
         else:
             columns[name] = SampledSpec(schema.features[name].dimension)
+    classes = classes_of(schema, categorical)
     return ProfileSpec(
         columns=columns,
         task=schema.task,
         prediction=schema.prediction.name if schema.prediction else None,
         score=schema.score.name if schema.score else None,
         label=schema.label.name if schema.label else None,
-        positive=schema.positive,
+        positive=classes.positive,
+        negative=classes.negative,
+        class_reason=classes.reason,
         threshold=schema.threshold,
         collectors=tuple(collectors),
         sample_rows=sample_rows,
@@ -201,6 +260,20 @@ def make_spec(
         joins=schema.joins.path if schema.joins else "",
         options=options or {},
     )
+
+
+def classes_of(schema: Schema, categorical: Mapping[str, Mapping[str, int]]) -> LabelClasses:
+    """Return the classes of a binary model from rows by category, by column.
+
+    For any other model the positive class is that of the schema.
+    """
+    if schema.task is not Task.BINARY:
+        return LabelClasses(schema.positive)
+    labels, predictions = (
+        categorical.get(part.name, {}) if part is not None else {}
+        for part in (schema.label, schema.prediction)
+    )
+    return find_classes(schema.positive, labels, predictions)
 
 
 def _most_frequent(counts: Mapping[str, int]) -> tuple[str, ...]:
