@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from driftline import (
     AlertFact,
@@ -22,17 +22,15 @@ from driftline import (
     stats,
     unusual,
 )
-from driftline.kit.checks import ColumnName, Wording, phrasing
+from driftline.kit.checks import ColumnName, Settings, Wording, phrasing
 from driftline.kit.checks.identifiers import NO_IDENTIFIER, find_identifier
 
 TIMES = 5
 """The factor on the rate that chance puts outside; only what exceeds the product counts."""
 
 
-class Limits(BaseModel):
+class Limits(Settings):
     """The range of a column; values equal to an end are inside, also when rounded to 32 bits."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     low: float | None = None
     """The smallest allowed value; no limit when absent."""

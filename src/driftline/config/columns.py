@@ -8,18 +8,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from driftline.config.document import Quoted
+from driftline.profiles.canonical_value import canonical_value
 from driftline.types.model import MAX_DIMENSION, Kind, Schema, Task
 from driftline.types.model import Field as Column
+from driftline.types.settings import Settings
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class ColumnConfig(_Part):
+class ColumnConfig(Settings):
     """One column of a record."""
 
     path: str = Field(min_length=1)
@@ -42,7 +40,7 @@ ColumnRef = Annotated[
 """A column by its path, or its path and its name."""
 
 
-class FeatureConfig(_Part):
+class FeatureConfig(Settings):
     """One feature."""
 
     kind: Kind
@@ -86,14 +84,17 @@ FeatureRef = Annotated[
 ]
 
 
-def _text(value: Any) -> Any:
-    """Return the label of a class as text, even if it looks like a number or a boolean."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value) if isinstance(value, (int, float)) else value
+def _class_name(value: Any) -> Any:
+    """Return the label of a class in the form that the values of the logs have."""
+    if not isinstance(value, (str, bool, int, float)):
+        return value
+    name = canonical_value(value)
+    if name is None:
+        raise ValueError("name a class; leave `positive` out if the values show which it is")
+    return name
 
 
-class PredictionConfig(_Part):
+class PredictionConfig(Settings):
     """The prediction of the model."""
 
     kind: Task
@@ -102,10 +103,16 @@ class PredictionConfig(_Part):
     """The column of the predicted class or number. Optional for a binary model with a score."""
     score: ColumnRef | None = None
     """The column of the probability of the positive class, 0 to 1. Binary models only."""
-    positive: Annotated[
-        str, BeforeValidator(_text, json_schema_input_type=str | int | float | bool)
-    ] = "1"
-    """The label of the positive class of a binary model."""
+    positive: (
+        Annotated[
+            str, BeforeValidator(_class_name, json_schema_input_type=str | int | float | bool)
+        ]
+        | None
+    ) = None
+    """The label of the positive class of a binary model. `1`, `1.0` and `true` are one label.
+
+    Default: recognised in pairs such as 1 and 0, true and false, yes and no, good and bad.
+    """
     threshold: float = Field(default=0.5, ge=0, le=1)
     """The lowest score that predicts the positive class. Used if `column` is absent."""
 
@@ -117,17 +124,26 @@ class PredictionConfig(_Part):
             )
         if self.column is None and self.score is None:
             raise ValueError("name the column of the prediction, or the score of a binary model")
+        if self.kind is not Task.BINARY and self.positive is not None:
+            raise ValueError("only a binary model has a positive class")
         return self
 
 
-class LabelConfig(_Part):
+def _positive(prediction: PredictionConfig | None) -> str:
+    """Return the positive class; empty where the values of a binary model are to show it."""
+    if prediction is None or prediction.kind is not Task.BINARY:
+        return "1"
+    return prediction.positive or ""
+
+
+class LabelConfig(Settings):
     """The label, if the prediction logs hold it."""
 
     column: ColumnRef
     """The column of the true class or number. An empty value means not known yet."""
 
 
-class VersionConfig(_Part):
+class VersionConfig(Settings):
     """The version of the model: a column, or one version for all records."""
 
     column: ColumnRef | None = None
@@ -151,7 +167,7 @@ VersionRef = Annotated[
 ]
 
 
-class SchemaConfig(_Part):
+class SchemaConfig(Settings):
     """The columns of a model and their roles."""
 
     timestamp: ColumnRef | None = None
@@ -190,7 +206,7 @@ class SchemaConfig(_Part):
             else None,
             label=self.label.column.column(kind) if self.label else None,
             task=prediction.kind if prediction else None,
-            positive=prediction.positive if prediction else "1",
+            positive=_positive(prediction),
             threshold=prediction.threshold if prediction else 0.5,
             segments=self.segments,
             redact=self.redact,

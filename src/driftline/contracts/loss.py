@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from driftline.types.model import Bound, BoundSide, Judgement, Measurement, Severity, Verdict
+from driftline.types.settings import Settings
 
 LossScale = Literal["plain", "relative", "log"]
 Z = 1.96
 """Standard errors on each side of a 95% interval."""
 
 
-class Loss(BaseModel):
+class Loss(Settings):
     """`changed` when a metric is proven to be lastingly worse than in the reference.
 
     The measurement needs a value, an interval and, to be compared from the first window on, the
@@ -23,8 +24,6 @@ class Loss(BaseModel):
     while nothing changes is the model's `false_pages_per_year`, over all its checks together. A
     loss ends only when recovery is proven. The check gives the settings that are absent here.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     side: Literal["above", "below", "both"] = "below"
     """Where worse values lie: `below` for accuracy, `above` for errors."""

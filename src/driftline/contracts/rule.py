@@ -10,17 +10,16 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from driftline.contracts.classic_rules import Chart, Cusum, Ewma, PValue, Shewhart, Sigma
 from driftline.contracts.loss import Loss, LossScale, Z
 from driftline.types.model import Bound, BoundSide, Judgement, Measurement, Severity, Verdict
+from driftline.types.settings import Settings
 
 
-class Bounds(BaseModel):
+class Bounds(Settings):
     """A bound for each severity; the most severe bound that is crossed counts."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     info: float | None = None
     """The bound for `info`."""
@@ -45,10 +44,8 @@ class Bounds(BaseModel):
         return [(severity, bound) for severity, bound in pairs if bound is not None]
 
 
-class Range(BaseModel):
+class Range(Settings):
     """The range that is fine; a value beyond either end is a change."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     low: float | None = None
     """The lowest value that is fine."""
@@ -65,15 +62,13 @@ class Range(BaseModel):
 Scale = Literal["plain", "log", "logit", "odds", "root", "cube_root"]
 
 
-class Unusual(BaseModel):
+class Unusual(Settings):
     """`changed` when the series of a measurement is unlike its own past.
 
     Evidence adds up over windows; no bound is needed. How often the rule is wrong while nothing
     changes is the model's `false_pages_per_year`, over all its checks and columns together. The
     check gives the settings that are absent here.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     side: Literal["above", "below", "both"] = "both"
     """Which changes count: to larger values, to smaller ones, or both."""
@@ -202,15 +197,13 @@ RULE_KINDS = (
 )
 
 
-class Rule(BaseModel):
+class Rule(Settings):
     """Judges a measurement in exactly one way: by a bound, its past, its loss or a classic rule.
 
     If the measurement has an interval, the interval decides: wholly beyond the bound is `changed`,
     wholly within is `ok`, across it is `unsure`. Without an interval the value decides. An alert
     opens only with proof; it ends when a value is within the bounds.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     unusual: Unusual | None = None
     """`changed` when the measurement is unlike its own past; `{}` takes all settings of the check.

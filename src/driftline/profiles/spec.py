@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from driftline.profiles.label_classes import LabelClasses, find_classes
 from driftline.types.arrays import Floats
 from driftline.types.model import Kind, Schema, Task
 
@@ -98,6 +99,11 @@ class ProfileSpec:
     score: str | None = None
     label: str | None = None
     positive: str = "1"
+    """The positive class of a binary model; empty where it is not known."""
+    negative: str = ""
+    """The negative class; empty where it is every other value."""
+    class_reason: str = ""
+    """Why the positive class is not known."""
     threshold: float = 0.5
     collectors: tuple[str, ...] = ALWAYS_COLLECTED
     sample_rows: int = 500
@@ -127,8 +133,10 @@ class ProfileSpec:
             self.threshold,
         )
         # Empty newer fields are left out, so that older specs keep their digests.
-        extra: tuple[object, ...] = (self.joins,) if self.joins or self.options else ()
-        extra += (sorted(self.options.items()),) if self.options else ()
+        classes = (self.negative, self.class_reason)
+        extra: tuple[object, ...] = (self.joins, sorted(self.options.items()), classes)
+        if not any(classes):
+            extra = extra[: 2 if self.options else 1 if self.joins else 0]
         return msgspec.msgpack.encode(
             (1, columns, outputs, self.collectors, self.sample_rows, sorted(self.redact), *extra)
         )
@@ -142,6 +150,7 @@ class ProfileSpec:
         if version != 1:
             raise ValueError(f"profile spec of version {version}")
         task, prediction, score, label, positive, threshold = outputs
+        negative, class_reason = extra[2] if len(extra) > 2 else ("", "")
         return cls(
             columns={name: _column(*content) for name, *content in columns},
             task=Task(task) if task else None,
@@ -149,6 +158,8 @@ class ProfileSpec:
             score=score,
             label=label,
             positive=positive,
+            negative=negative,
+            class_reason=class_reason,
             threshold=threshold,
             collectors=tuple(collectors),
             sample_rows=sample_rows,
@@ -267,13 +278,16 @@ def make_spec(
             columns[name] = CategorySpec(_most_frequent(counts))
         else:
             columns[name] = SampledSpec(schema.features[name].dimension)
+    classes = classes_of(schema, categorical)
     return ProfileSpec(
         columns=columns,
         task=schema.task,
         prediction=schema.prediction.name if schema.prediction else None,
         score=schema.score.name if schema.score else None,
         label=schema.label.name if schema.label else None,
-        positive=schema.positive,
+        positive=classes.positive,
+        negative=classes.negative,
+        class_reason=classes.reason,
         threshold=schema.threshold,
         collectors=tuple(collectors),
         sample_rows=sample_rows,
@@ -281,6 +295,20 @@ def make_spec(
         joins=schema.joins.path if schema.joins else "",
         options=options or {},
     )
+
+
+def classes_of(schema: Schema, categorical: Mapping[str, Mapping[str, int]]) -> LabelClasses:
+    """Return the classes of a binary model from rows by category, by column.
+
+    For any other model the positive class is that of the schema.
+    """
+    if schema.task is not Task.BINARY:
+        return LabelClasses(schema.positive)
+    labels, predictions = (
+        categorical.get(part.name, {}) if part is not None else {}
+        for part in (schema.label, schema.prediction)
+    )
+    return find_classes(schema.positive, labels, predictions)
 
 
 def _most_frequent(counts: Mapping[str, int]) -> tuple[str, ...]:

@@ -194,7 +194,15 @@ class Scores:
     rows: int = 0
     """Rows with a prediction or a score."""
     labelled: int = 0
-    """Rows with a label and a prediction or a score."""
+    """Rows with a label of a known class, and a prediction or a score."""
+    label_values: Mapping[str, int] = field(default_factory=dict)
+    """Rows by the value of the label, the most frequent first; empty for regression."""
+    classes: tuple[str, ...] = ()
+    """The labels that count; empty where all count."""
+    positive: str = ""
+    """The positive class of a binary model; empty where it is not known."""
+    class_reason: str = ""
+    """Why the positive class of a binary model is not known; then no label counts."""
     confusion: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """Rows by (label, predicted class). Binary: `1` is the positive class, `0` all others."""
     edges: Floats = field(default_factory=lambda: np.empty(0))

@@ -8,11 +8,12 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
 from driftline.types.incident import Reason, Upstream, UpstreamKind
 from driftline.types.model import Bound, Decision, Severity
+from driftline.types.settings import Settings
 
 WHY, IN_ALL = "why", "alerts in all"
 """The facts that repeat `Notification.reason_text` and `alert_count` in the public JSON."""
@@ -34,14 +35,12 @@ class Event(StrEnum):
     TEST = "test"
 
 
-class PublicModel(BaseModel):
+class PublicModel(Settings):
     """A part of a message with a public JSON form.
 
     Fields with `exclude` are for driftline itself: they are not in that form, and two objects are
     equal without them.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, type(self)):

@@ -10,6 +10,7 @@ from driftline.profiles.spec import ProfileSpec
 from driftline.profiles.window import Labels, Scores
 from driftline.types import phrasing
 from driftline.types.model import Decision, Judgement, Task
+from driftline.types.settings import Settings
 
 __all__ = [
     "Bounds",
@@ -26,6 +27,7 @@ __all__ = [
     "ProfileSpec",
     "Range",
     "Scores",
+    "Settings",
     "Shewhart",
     "Sigma",
     "Task",
