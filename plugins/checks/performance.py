@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import ClassVar, Literal
 
 from driftline import AlertFact, Check, CheckContext, Measurement, hookimpl, loss, stats
-from driftline.kit.checks import Decision, Scores, Task, Wording, phrasing
+from driftline.kit.checks import Decision, Scores, Task, Wording, label_use, phrasing
 
 Metric = Literal[
     "accuracy",
@@ -186,7 +186,8 @@ class Performance(Check):
     | --- | --- |
     | no labelled rows | no value, with the reason |
     | nothing predicted positive | no precision, with the reason |
-    | no positive label | no recall, with the reason |
+    | no positive label in the window | no recall, with the reason |
+    | none in the reference either, or no two known classes | no metric, with the reason |
     | fewer than 10 positive or negative labels, or no scores | no roc_auc, with the reason |
     | one row | errors and calibration gap without interval |
     | scores below 0 or above 1 | no log_loss, brier and calibration_gap, with the reason |
@@ -229,12 +230,18 @@ class Performance(Check):
         metrics = {Task.BINARY: BINARY, Task.MULTICLASS: MULTICLASS, Task.REGRESSION: REGRESSION}[
             task
         ]
+        problem = label_use.unusable_reason(ctx)
+        if problem:
+            scores = Scores(rows=scores.rows)
         for metric in self.metrics or metrics:
             cur, ref = METRICS[metric](scores), METRICS[metric](ref_scores)
             value, reason = _finite(cur.value), cur.reason
             if value is None:
                 yield Measurement(
-                    None, name=metric, rows=scores.labelled, reason=reason or "too large a number"
+                    None,
+                    name=metric,
+                    rows=scores.labelled,
+                    reason=problem or reason or "too large a number",
                 )
             else:
                 yield Measurement(
@@ -247,9 +254,9 @@ class Performance(Check):
                     was_interval=_require_interval(ref.interval),
                     decision=self.decision if metric in LOSS_RULES else None,
                 )
-        yield self._drop(task, scores, ref_scores)
+        yield self._drop(task, scores, ref_scores, problem)
 
-    def _drop(self, task: Task, scores: Scores, ref_scores: Scores) -> Measurement:
+    def _drop(self, task: Task, scores: Scores, ref_scores: Scores, problem: str) -> Measurement:
         has_scores = scores.sums.n > 0 or ref_scores.sums.n > 0
         usual: Metric = (
             "mae"
@@ -262,7 +269,7 @@ class Performance(Check):
         cur, ref = METRICS[metric](scores), METRICS[metric](ref_scores)
         value, interval = stats.growth(cur, ref) if metric in RELATIVE else stats.change(cur, ref)
         if value is None or interval is None:
-            reason = (
+            reason = problem or (
                 f"the reference has no {metric}: {ref.reason}" if ref.value is None else cur.reason
             )
             reason = reason or f"{metric} has no interval here or in the reference"

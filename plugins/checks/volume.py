@@ -41,6 +41,15 @@ STEADY_SPREAD, STEADY_WINDOWS = 0.1, 200
 """Relative variance for silence, and windows without any silence that show it."""
 
 
+def _rows_and_limit(alert: AlertFact) -> str:
+    """The rows; with the limit that they crossed where nothing else says how many are usual."""
+    rows, bound = _rows_sentence(alert.value, alert.was), alert.bound
+    is_plain = alert.value and alert.was is None and alert.state != "resolved"
+    if not is_plain or bound is None:
+        return rows
+    return f"{rows} ({bound.side} the limit of {phrasing.number(bound.value)})"
+
+
 def _rows_sentence(
     rows: str | float | None, expected: str | float | None, windows: str | float | None = None
 ) -> str:
@@ -154,7 +163,7 @@ class Volume(Check):
     )
     wordings: ClassVar = {
         "rows": Wording(
-            sentence=lambda alert: _rows_sentence(alert.value, alert.was),
+            sentence=_rows_and_limit,
             past=lambda alert: f"there were {_rows_sentence(alert.value, alert.was)}",
             advice=_advice,
         ),

@@ -251,3 +251,28 @@ def test_a_mail_shows_it(notification):
     """The text of the mail, from the same pieces that the HTML is made of."""
     message = Renderer()(notification)
     golden("first_report_mail.txt", f"{message.title}\n\n{message.body}\n")
+
+
+def test_the_report_compares_performance_with_the_reference(tmp_path):
+    """Accuracy is 6 points lower than in the reference: the report says so, and nothing fails."""
+    model = MODEL.replace(
+        "      features:",
+        "      prediction: {{column: p, kind: binary}}\n      label: {{column: y}}\n      features:",
+    )
+    station = Station(tmp_path, model)
+
+    def labels(right: float) -> dict[str, object]:
+        truth = lambda row: int(row["id"][-1]) % 2  # noqa: E731
+        return {
+            "y": truth,
+            "p": lambda row: truth(row) if station.rng.random() < right else 1 - truth(row),
+        }
+
+    reference_day = START - timedelta(days=1)
+    station.write("reference.jsonl", reference_day, timedelta(days=1), 3000, **labels(0.85))
+    with station.open():
+        run_hours(station, range(25), **labels(0.79))
+        [report] = reports(station)
+    measured = {alert["measurement"] for alert in report["alerts"]}
+    assert "accuracy" in measured
+    assert [message for message in station.told() if message["cause"] == "monitoring"] == []

@@ -33,6 +33,7 @@ from profile_builder import (
 from driftline import Window
 from driftline.kit.checks import Scores, Task
 from driftline.profiles.window import RegressionSums, ScoreSums
+from driftline.types.settings import field_descriptions
 
 pytestmark = pytest.mark.system
 
@@ -216,7 +217,7 @@ def test_a_check_says_what_it_is(check):
     assert check.type
     assert check.cause in {"drift", "quality", "service", "performance"}
     assert "| input | answer |" in type(check).__doc__
-    assert all(field.description for field in type(check).model_fields.values())
+    assert field_descriptions(type(check)).keys() == type(check).model_fields.keys()
     assert {"numeric", "categories", "scores"} >= check.collectors
 
 

@@ -70,10 +70,16 @@ def test_default_checks_come_from_what_is_installed(tmp_path):
     plain = ["schema", "drift", "missing", "range", "units", "volume", "freshness"]
     assert list(models["m"].checks) == plain
     related = ["schema", "drift", "correlation", *plain[2:]]
-    assert list(models["n"].checks) == [*related, "performance"]
+    assert list(models["n"].checks) == [*related, "performance", "label_classes"]
     assert models["o"].checks == {}
     assert list(models["q"].checks) == [*plain, "text", "embedding"]
-    assert list(models["p"].checks) == [*plain, "performance", "labels", "uniqueness"]
+    assert list(models["p"].checks) == [
+        *plain,
+        "performance",
+        "label_classes",
+        "labels",
+        "uniqueness",
+    ]
     assert models["p"].labels.max_disk == 1_500_000_000
     assert models["p"].labels.wait_for == timedelta(days=30)
 
@@ -105,7 +111,7 @@ def test_schema_roles(tmp_path):
     assert (made.timestamp.name, made.timestamp.path, made.id.path) == ("at", "meta.at", "event_id")
     assert (made.version, made.constant_version) == (None, "v7")
     assert made.features["plan"].path == "customer.plan"
-    assert (made.task, made.positive, made.threshold) == (Task.BINARY, "true", 0.3)
+    assert (made.task, made.positive, made.threshold) == (Task.BINARY, "1", 0.3)
     assert (made.prediction.kind, made.score.path, made.label.kind) == (
         Kind.CATEGORICAL,
         "out.p",

@@ -279,7 +279,12 @@ def make_change(
     pairs = [(describe_alert(alert, with_version=with_version), alert) for alert in members]
     pairs.sort(key=lambda pair: (rank_key(pair[0]), pair[1].key))
     facts = tuple(fact for fact, _ in pairs)
-    ends = [alert.phase.until for alert in members if alert.phase.until is not None]
+    # What is seen at one moment, such as a source that can't be read, ends when it is seen no more.
+    ends = [
+        alert.phase.until
+        for alert in members
+        if alert.phase.until is not None and alert.phase.until > incident.since
+    ]
     resolved_at = max(ends, default=occasion.window[1]) if event is Event.RESOLVED else None
     fired = [describe_alert(alert, with_version=with_version, as_fired=True) for alert in members]
     fired.sort(key=lambda fact: rank_key(fact.model_copy(update={"state": "firing"})))

@@ -115,16 +115,20 @@ def write_headline(story: Story, event: Event, reason: Reason, phrasebook: Phras
             alert.decision.value.replace("_", " ") for alert in alerts if alert.decision is not None
         )
         head += f"to do: {', '.join(decisions)}: "
-    return _open_headline(head, alerts, story, phrasebook)
+    return _open_headline(head, alerts, story, phrasebook, reason)
 
 
 def _open_headline(
-    head: str, alerts: Sequence[AlertFact], story: Story, phrasebook: Phrasebook
+    head: str, alerts: Sequence[AlertFact], story: Story, phrasebook: Phrasebook, reason: Reason
 ) -> str:
     """The headline of an incident that is open."""
     room = headline_length(story.model)
     since = min((alert.since for alert in alerts), default=story.since)
-    when = f" since {day_and_time(since)}"
+    # What is worse now was not as bad when it began.
+    is_graded = reason in (Reason.MORE_SEVERE, Reason.LESS_SEVERE, Reason.DOUBLED)
+    is_graded = reason in (Reason.MORE_SEVERE, Reason.LESS_SEVERE, Reason.DOUBLED)
+    begin = day_and_time(since)
+    when = f", began {begin}" if is_graded else f" since {begin}"
     groups = group_by_subject(alerts, NAME_LENGTH)
     if len(groups) == 1:
         [group] = groups

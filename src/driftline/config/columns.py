@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, model_validator
 
 from driftline.config.document import Quoted
+from driftline.profiles.canonical_value import canonical_value
 from driftline.types.model import MAX_DIMENSION, Kind, Schema, Task
 from driftline.types.model import Field as Column
 from driftline.types.settings import Settings
@@ -83,11 +84,14 @@ FeatureRef = Annotated[
 ]
 
 
-def _text(value: Any) -> Any:
-    """Return the label of a class as text, even if it looks like a number or a boolean."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value) if isinstance(value, (int, float)) else value
+def _class_name(value: Any) -> Any:
+    """Return the label of a class in the form that the values of the logs have."""
+    if not isinstance(value, (str, bool, int, float)):
+        return value
+    name = canonical_value(value)
+    if name is None:
+        raise ValueError("name a class; leave `positive` out if the values show which it is")
+    return name
 
 
 class PredictionConfig(Settings):
@@ -99,10 +103,16 @@ class PredictionConfig(Settings):
     """The column of the predicted class or number. Optional for a binary model with a score."""
     score: ColumnRef | None = None
     """The column of the probability of the positive class, 0 to 1. Binary models only."""
-    positive: Annotated[
-        str, BeforeValidator(_text, json_schema_input_type=str | int | float | bool)
-    ] = "1"
-    """The label of the positive class of a binary model."""
+    positive: (
+        Annotated[
+            str, BeforeValidator(_class_name, json_schema_input_type=str | int | float | bool)
+        ]
+        | None
+    ) = None
+    """The label of the positive class of a binary model. `1`, `1.0` and `true` are one label.
+
+    Default: recognised in pairs such as 1 and 0, true and false, yes and no, good and bad.
+    """
     threshold: float = Field(default=0.5, ge=0, le=1)
     """The lowest score that predicts the positive class. Used if `column` is absent."""
 
@@ -114,7 +124,16 @@ class PredictionConfig(Settings):
             )
         if self.column is None and self.score is None:
             raise ValueError("name the column of the prediction, or the score of a binary model")
+        if self.kind is not Task.BINARY and self.positive is not None:
+            raise ValueError("only a binary model has a positive class")
         return self
+
+
+def _positive(prediction: PredictionConfig | None) -> str:
+    """Return the positive class; empty where the values of a binary model are to show it."""
+    if prediction is None or prediction.kind is not Task.BINARY:
+        return "1"
+    return prediction.positive or ""
 
 
 class LabelConfig(Settings):
@@ -187,7 +206,7 @@ class SchemaConfig(Settings):
             else None,
             label=self.label.column.column(kind) if self.label else None,
             task=prediction.kind if prediction else None,
-            positive=prediction.positive if prediction else "1",
+            positive=_positive(prediction),
             threshold=prediction.threshold if prediction else 0.5,
             segments=self.segments,
             redact=self.redact,

@@ -278,8 +278,8 @@ class ModelConfig(Settings):
     """The checks by names of your own.
 
     Default: schema, drift, missing, range, units, volume and freshness. Further, if they apply:
-    correlation (with numeric features), performance (with labels), labels (with labels that arrive
-    later), uniqueness (with an id), text and embedding (with such features).
+    correlation (with numeric features), performance and label_classes (with labels), labels (with
+    labels that arrive later), uniqueness (with an id), text and embedding (with such features).
     """
     false_pages_per_year: float = Field(default=1.0, gt=0)
     """How many false alarms a year the rule `unusual` may raise for this model.

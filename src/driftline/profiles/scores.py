@@ -15,7 +15,7 @@ from driftline.profiles.counting import BoundedCounter
 from driftline.profiles.exact import ExactSum
 from driftline.profiles.numeric import LARGEST, cells
 from driftline.profiles.packing import pack, pack_counts, unpack, unpack_counts
-from driftline.profiles.spec import NumericSpec, ProfileSpec
+from driftline.profiles.spec import KNOWN, CategorySpec, NumericSpec, ProfileSpec
 from driftline.profiles.window import RegressionSums, Scores, ScoreSums
 from driftline.types.arrays import Floats
 from driftline.types.model import Task
@@ -47,7 +47,9 @@ class ScoreCollector(Collector):
         label = spec.columns.get(spec.label or "")
         self._centre = label.centre if isinstance(label, NumericSpec) else 0.0
         self._rows = self._labelled = self._scored = self._outside = 0
-        self._confusion = BoundedCounter()
+        self._confusion, self._label_values = BoundedCounter(), BoundedCounter()
+        self._classes = _classes(spec)
+        self._known = None if self._classes is None else frozenset(self._classes)
         self._negatives = np.zeros(2 * len(self._edges) + 1, np.int64)
         self._positives = np.zeros(2 * len(self._edges) + 1, np.int64)
         names = REGRESSION_SUMS if spec.task is Task.REGRESSION else SCORE_SUMS
@@ -101,7 +103,8 @@ class ScoreCollector(Collector):
         self._rows += int(usable.sum())
         if label is None:
             return
-        complete = usable & _valid(label)
+        self._label_values.add(_value_counts(label, usable))
+        complete = usable & self._is_known(label)
         self._labelled += int(complete.sum())
         wide = max(len(prediction.dictionary), 1)
         pairs = _codes(label)[complete] * wide + _codes(prediction)[complete]
@@ -126,6 +129,7 @@ class ScoreCollector(Collector):
         self._rows += int((usable | has_score).sum())
         if label is None:
             return
+        self._label_values.add(_value_counts(label, usable | has_score))
         positive, has_label = self._is_positive(label)
         self._labelled += int((has_label & (usable | has_score)).sum())
         complete = has_label & usable
@@ -150,10 +154,17 @@ class ScoreCollector(Collector):
             self._sums[name].add(float(values.sum()))
 
     def _is_positive(self, array: pa.Array) -> tuple[Mask, Mask]:
+        """Whether each value is the positive class, and whether it is a known class at all."""
         names = np.array(
             [name == self._spec.positive for name in array.dictionary.to_pylist()] or [False]
         )
-        return names[_codes(array)], _valid(array)
+        return names[_codes(array)], self._is_known(array)
+
+    def _is_known(self, array: pa.Array) -> Mask:
+        if self._known is None:
+            return _valid(array)
+        names = np.array([name in self._known for name in array.dictionary.to_pylist()] or [False])
+        return names[_codes(array)] & _valid(array)
 
     def merge(self, other: Self) -> None:
         """Add the counts and exact sums of `other`."""
@@ -162,6 +173,7 @@ class ScoreCollector(Collector):
         self._scored += other._scored
         self._outside += other._outside
         self._confusion.merge(other._confusion)
+        self._label_values.merge(other._label_values)
         self._negatives = self._negatives + other._negatives
         self._positives = self._positives + other._positives
         for name, total in self._sums.items():
@@ -177,6 +189,10 @@ class ScoreCollector(Collector):
         return Scores(
             rows=self._rows,
             labelled=self._labelled,
+            label_values=self._label_values.counts(),
+            classes=self._classes or (),
+            positive=self._spec.positive if self._spec.task is Task.BINARY else "",
+            class_reason=self._spec.class_reason,
             confusion={
                 (label, prediction): count for (label, prediction), count in sorted(pairs.items())
             },
@@ -195,6 +211,7 @@ class ScoreCollector(Collector):
         """The canonical bytes."""
         # A newer field is left out while it is 0, so that other profiles keep their bytes.
         outside = (self._outside,) if self._outside else ()
+        label_values = (self._label_values.state(),) if self._label_values.total else ()
         return pack(
             (
                 (self._rows, self._labelled, self._scored, *outside),
@@ -202,6 +219,7 @@ class ScoreCollector(Collector):
                 pack_counts(self._negatives),
                 pack_counts(self._positives),
                 [total.partials() for total in self._sums.values()],
+                *label_values,
             )
         )
 
@@ -209,10 +227,13 @@ class ScoreCollector(Collector):
     def from_bytes(cls, data: bytes, spec: ProfileSpec) -> Self:
         """The inverse of `to_bytes`."""
         collector = cls(spec)
-        numbers, confusion, negatives, positives, sums = unpack(data)
+        # Profiles of earlier versions do not have the values of labels.
+        numbers, confusion, negatives, positives, sums, *label_values = unpack(data)
         collector._rows, collector._labelled, collector._scored, *outside = numbers
         collector._outside = outside[0] if outside else 0
         collector._confusion.restore(*confusion)
+        if label_values:
+            collector._label_values.restore(*label_values[0])
         collector._negatives, collector._positives = (
             unpack_counts(negatives),
             unpack_counts(positives),
@@ -221,6 +242,30 @@ class ScoreCollector(Collector):
             name: ExactSum(parts) for name, parts in zip(collector._sums, sums, strict=True)
         }
         return collector
+
+
+def _classes(spec: ProfileSpec) -> tuple[str, ...] | None:
+    """Return the labels that count; None where all count.
+
+    Of a model of several classes these are the labels and predictions of the reference.
+    """
+    if spec.task is Task.BINARY:
+        if spec.class_reason:
+            return ()
+        return (spec.positive, spec.negative) if spec.negative else None
+    label, prediction = (spec.columns.get(name or "") for name in (spec.label, spec.prediction))
+    if spec.task is not Task.MULTICLASS or not isinstance(label, CategorySpec) or not label.known:
+        return None
+    predictions = prediction.known if isinstance(prediction, CategorySpec) else ()
+    names = label.names.union(predictions)
+    return tuple(sorted(names)) if len(names) < KNOWN else None
+
+
+def _value_counts(label: pa.Array, usable: Mask) -> list[tuple[str, int]]:
+    """Return the rows by label among usable predictions."""
+    names = label.dictionary.to_pylist()
+    counts = np.bincount(_codes(label)[usable & _valid(label)], minlength=len(names))
+    return [(name, count) for name, count in zip(names, counts.tolist(), strict=True) if count]
 
 
 def _valid(array: Any) -> Mask:

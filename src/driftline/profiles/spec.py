@@ -14,7 +14,9 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
+from driftline.profiles.label_classes import LabelClasses, find_classes
 from driftline.types.arrays import Floats
 from driftline.types.model import Kind, Schema, Task
 
@@ -22,10 +24,20 @@ LEVELS = 1500
 """Quantile levels of a grid: between two edges lies less than 1/1500 of the reference's rows."""
 KNOWN = 10_000
 """Categories of a column that are always counted by name."""
-SAME = 1e-6
+TAIL = 64
+"""Values at either end of the reference that are all edges: rare large ones decide a distance."""
+WIDEST = 128
+"""Cells between two edges whose values are summed, the widest ones."""
+GAPS = 16
+"""Wide gaps between values of the reference that get edges of their own."""
+WIDE = 8
+"""A gap is wide when it is so many times as wide as the median one, or there are few."""
+HALVINGS = 8
+"""Edges at either end of a gap, at a half of it, a quarter and so on."""
+SAME = 2e-7
 """Relative difference at which a value still counts as a value of the grid.
 
-A float of 32 bits is off by up to 6e-8.
+A float of 32 bits is off by up to 6e-8. More would move values of dense columns to other bins.
 """
 SHARE_OF_GAP = 1 / 32
 """The most of the way to the next edge that this difference may take."""
@@ -46,6 +58,12 @@ class NumericSpec:
     def bounds(self) -> tuple[Floats, Floats]:
         """The smallest and the largest value that counts as each edge; both of shape (E,)."""
         return same_values(self.edges)
+
+    @cached_property
+    def widest(self) -> NDArray[np.int64]:
+        """The WIDEST cells between two edges, by the place of the lower edge, rising."""
+        order = np.argsort(-np.diff(self.edges), kind="stable")[:WIDEST]
+        return np.sort(order).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -81,6 +99,11 @@ class ProfileSpec:
     score: str | None = None
     label: str | None = None
     positive: str = "1"
+    """The positive class of a binary model; empty where it is not known."""
+    negative: str = ""
+    """The negative class; empty where it is every other value."""
+    class_reason: str = ""
+    """Why the positive class is not known."""
     threshold: float = 0.5
     collectors: tuple[str, ...] = ALWAYS_COLLECTED
     sample_rows: int = 500
@@ -110,8 +133,10 @@ class ProfileSpec:
             self.threshold,
         )
         # Empty newer fields are left out, so that older specs keep their digests.
-        extra: tuple[object, ...] = (self.joins,) if self.joins or self.options else ()
-        extra += (sorted(self.options.items()),) if self.options else ()
+        classes = (self.negative, self.class_reason)
+        extra: tuple[object, ...] = (self.joins, sorted(self.options.items()), classes)
+        if not any(classes):
+            extra = extra[: 2 if self.options else 1 if self.joins else 0]
         return msgspec.msgpack.encode(
             (1, columns, outputs, self.collectors, self.sample_rows, sorted(self.redact), *extra)
         )
@@ -125,6 +150,7 @@ class ProfileSpec:
         if version != 1:
             raise ValueError(f"profile spec of version {version}")
         task, prediction, score, label, positive, threshold = outputs
+        negative, class_reason = extra[2] if len(extra) > 2 else ("", "")
         return cls(
             columns={name: _column(*content) for name, *content in columns},
             task=Task(task) if task else None,
@@ -132,6 +158,8 @@ class ProfileSpec:
             score=score,
             label=label,
             positive=positive,
+            negative=negative,
+            class_reason=class_reason,
             threshold=threshold,
             collectors=tuple(collectors),
             sample_rows=sample_rows,
@@ -187,8 +215,24 @@ def _without_narrow_copies(distinct: Floats) -> Floats:
     return kept
 
 
+def _fill_gaps(edges: Floats) -> Floats:
+    """Add edges within wide gaps, close to both ends of each.
+
+    A window may have rows there: a value that was 0 is 10 now, and the next one is 1000.
+    """
+    gaps = np.diff(edges)
+    if not len(gaps):
+        return edges
+    wide = np.argsort(-gaps, kind="stable")[:GAPS]
+    if len(gaps) > GAPS:
+        wide = wide[gaps[wide] > WIDE * np.median(gaps)]
+    parts = gaps[wide, None] * 0.5 ** np.arange(1, HALVINGS + 1)
+    low, high = edges[wide, None] + parts, edges[wide + 1, None] - parts
+    return np.unique(np.concatenate((edges, low.ravel(), high.ravel())))
+
+
 def grid(values: Floats) -> NumericSpec:
-    """A grid on the quantiles of `values`, shape (n,), any order, finite.
+    """A grid on the quantiles and the extremes of `values`, shape (n,), any order, finite.
 
     The edges are values that occur (inverse of the empirical distribution function), so a column
     with at most LEVELS distinct values is counted exactly. A value and the same one in 32 bits are
@@ -205,10 +249,12 @@ def grid(values: Floats) -> NumericSpec:
         places = (
             np.arange(LEVELS + 1, dtype=np.int64) * len(sorted_values) + LEVELS - 1
         ) // LEVELS - 1
+        ends = np.arange(TAIL, dtype=np.int64)
+        places = np.concatenate((places, ends, len(sorted_values) - 1 - ends))
         edges = _without_narrow_copies(
             np.unique(sorted_values[np.clip(places, 0, len(sorted_values) - 1)])
         )
-    return NumericSpec(edges + 0.0, float(sorted_values[len(sorted_values) // 2]))
+    return NumericSpec(_fill_gaps(edges + 0.0), float(sorted_values[len(sorted_values) // 2]))
 
 
 def make_spec(
@@ -232,13 +278,16 @@ def make_spec(
             columns[name] = CategorySpec(_most_frequent(counts))
         else:
             columns[name] = SampledSpec(schema.features[name].dimension)
+    classes = classes_of(schema, categorical)
     return ProfileSpec(
         columns=columns,
         task=schema.task,
         prediction=schema.prediction.name if schema.prediction else None,
         score=schema.score.name if schema.score else None,
         label=schema.label.name if schema.label else None,
-        positive=schema.positive,
+        positive=classes.positive,
+        negative=classes.negative,
+        class_reason=classes.reason,
         threshold=schema.threshold,
         collectors=tuple(collectors),
         sample_rows=sample_rows,
@@ -246,6 +295,20 @@ def make_spec(
         joins=schema.joins.path if schema.joins else "",
         options=options or {},
     )
+
+
+def classes_of(schema: Schema, categorical: Mapping[str, Mapping[str, int]]) -> LabelClasses:
+    """Return the classes of a binary model from rows by category, by column.
+
+    For any other model the positive class is that of the schema.
+    """
+    if schema.task is not Task.BINARY:
+        return LabelClasses(schema.positive)
+    labels, predictions = (
+        categorical.get(part.name, {}) if part is not None else {}
+        for part in (schema.label, schema.prediction)
+    )
+    return find_classes(schema.positive, labels, predictions)
 
 
 def _most_frequent(counts: Mapping[str, int]) -> tuple[str, ...]:

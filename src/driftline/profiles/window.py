@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftline.profiles.spec import same_values
-from driftline.stats.distributions.side import Side
+from driftline.stats.distributions.side import Side, Tails
 from driftline.types.arrays import Floats
 from driftline.types.model import Kind
 
@@ -55,6 +55,12 @@ class NumericColumn:
     mean: float | None
     variance: float | None
     """With ddof 1; None below two values."""
+    centres: Floats | None = None
+    """Mean value of each cell between two edges, shape (E-1,); see `Side`."""
+    deviations: Floats | None = None
+    """Standard deviation of the values of each cell between two edges, shape (E-1,)."""
+    tails: Tails | None = None
+    """What lies beyond the first and the last edge."""
 
     kind = Kind.NUMERIC
 
@@ -83,6 +89,9 @@ class NumericColumn:
             maximum=self.maximum or 0.0,
             mean=self.mean or 0.0,
             variance=self.variance,
+            centres=self.centres,
+            deviations=self.deviations,
+            tails=self.tails,
         )
 
     def edge_of(self, value: float) -> int | None:
@@ -185,7 +194,15 @@ class Scores:
     rows: int = 0
     """Rows with a prediction or a score."""
     labelled: int = 0
-    """Rows with a label and a prediction or a score."""
+    """Rows with a label of a known class, and a prediction or a score."""
+    label_values: Mapping[str, int] = field(default_factory=dict)
+    """Rows by the value of the label, the most frequent first; empty for regression."""
+    classes: tuple[str, ...] = ()
+    """The labels that count; empty where all count."""
+    positive: str = ""
+    """The positive class of a binary model; empty where it is not known."""
+    class_reason: str = ""
+    """Why the positive class of a binary model is not known; then no label counts."""
     confusion: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """Rows by (label, predicted class). Binary: `1` is the positive class, `0` all others."""
     edges: Floats = field(default_factory=lambda: np.empty(0))

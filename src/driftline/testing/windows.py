@@ -25,6 +25,7 @@ from driftline.profiles.spec import (
     NumericSpec,
     ProfileSpec,
     SampledSpec,
+    classes_of,
     grid,
 )
 from driftline.profiles.window import CategoricalColumn, NumericColumn, Window
@@ -211,13 +212,23 @@ def _spec(
             columns[name] = CategorySpec(
                 tuple(sorted(array.dictionary.to_pylist())) if array is not None else ()
             )
+    classes = classes_of(
+        schema,
+        {
+            name: dict.fromkeys(column.known, 1)
+            for name, column in columns.items()
+            if isinstance(column, CategorySpec)
+        },
+    )
     return ProfileSpec(
         columns=columns,
         task=schema.task,
         prediction=schema.prediction.name if schema.prediction else None,
         score=schema.score.name if schema.score else None,
         label=schema.label.name if schema.label else None,
-        positive=schema.positive,
+        positive=classes.positive,
+        negative=classes.negative,
+        class_reason=classes.reason,
         threshold=schema.threshold,
         collectors=tuple(
             dict.fromkeys(

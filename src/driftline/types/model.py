@@ -224,7 +224,10 @@ class Schema:
     """The id that labels refer to, if they come later and separately; else None."""
     task: Task | None = None
     positive: str = "1"
-    """The label of the positive class in a binary task, as text."""
+    """The label of the positive class in a binary task, as text.
+
+    Empty where the values of labels and predictions show it.
+    """
     threshold: float = 0.5
     """A score at or above it predicts the positive class.
 
