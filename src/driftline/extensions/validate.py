@@ -44,7 +44,11 @@ def validate_measurement(item: Any) -> Measurement:
         interval = (_number(subject, "interval", low), _number(subject, "interval", high))
         if interval[0] > interval[1]:
             raise ValueError(f"{subject}: the interval ends before it begins")
-    plain = {"rows": rows, "interval": interval, "decision": _decision(subject, item.decision)}
+    plain: dict[str, Any] = {
+        "rows": rows,
+        "interval": interval,
+        "decision": _decision(subject, item.decision),
+    }
     for part in ("value", "p_value", "was", "least", "most"):
         number = getattr(item, part)
         plain[part] = None if number is None else _number(subject, part, number)

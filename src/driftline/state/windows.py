@@ -391,7 +391,7 @@ def expire_rows(
     )
 
 
-def load_trailing_profile(
+def load_day_profiles(
     connection: Connection,
     model: str,
     segment: str,
@@ -400,7 +400,7 @@ def load_trailing_profile(
     spec: ProfileSpec,
     collectors: Collectors,
 ) -> Profile:
-    """Load the rows of all versions of a segment in [since, until), from days and windows."""
+    """Load the rows of all versions of a segment in [since, until) that were merged into days."""
     profile = Profile(spec, collectors)
     c = rollups.c
     days = sa.select(c.profile).where(
@@ -412,21 +412,46 @@ def load_trailing_profile(
     )
     for row in connection.execute(days):
         profile.merge(Profile.from_bytes(row.profile, spec, collectors))
+    return profile
+
+
+def load_window_profiles(
+    connection: Connection,
+    model: str,
+    segment: str,
+    *,
+    since: int,
+    ended_after: int,
+    until: int,
+    spec: ProfileSpec,
+    collectors: Collectors,
+) -> list[tuple[int, Profile]]:
+    """Load start and profile of each window with rows, of all versions of a segment.
+
+    They start in [since, until), end after `ended_after` and by `until`, and are oldest first. One
+    that was merged into a day has an empty profile.
+    """
     c = windows.c
     spans = connection.execute(
-        sa.select(c.start, c.version, c.profile, c.labelled).where(
-            c.model == model, c.segment == segment, c.start >= since, c.end <= until, c.rows > 0
+        sa.select(c.start, c.version, c.profile, c.labelled)
+        .where(
+            c.model == model,
+            c.segment == segment,
+            c.start >= since,
+            c.end > ended_after,
+            c.end <= until,
+            c.rows > 0,
         )
+        .order_by(c.start, c.version)
     ).all()
+    profiles = []
     for row in spans:
-        if row.profile is None:
-            key = WindowKey(model, row.start, row.version, segment)
-            profile.merge(_load_counted_rows(connection, key, spec, collectors))
-        else:
-            _merge(profile, row.profile)
+        key = WindowKey(model, row.start, row.version, segment)
+        profile = _merge_counted_rows(connection, key, row.profile, spec, collectors)
         if row.labelled is not None:
             _merge(profile, row.labelled)
-    return profile
+        profiles.append((int(row.start), profile))
+    return profiles
 
 
 def find_newest_event(

@@ -17,8 +17,15 @@ ADDED_SHARE = 0.005
 """Share that is added to both sides of the odds."""
 
 
-def log_odds(share: float) -> float:
-    """The logarithm of (share + 0.005) / (1 - share + 0.005)."""
+def log_odds(share: ArrayLike) -> Floats:
+    """The logarithm of (share + 0.005) / (1 - share + 0.005); of the shape of `share`."""
+    inside = np.clip(np.asarray(share, np.float64), 0.0, 1.0)
+    size: Floats = np.log((inside + ADDED_SHARE) / (1 - inside + ADDED_SHARE))
+    return size
+
+
+def log_odds_of(share: float) -> float:
+    """The `log_odds` of one share, without the cost of an array."""
     inside = min(max(share, 0.0), 1.0)
     return math.log((inside + ADDED_SHARE) / (1 - inside + ADDED_SHARE))
 

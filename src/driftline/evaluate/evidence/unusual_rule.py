@@ -18,7 +18,7 @@ from driftline.contracts.rule import Scale, Unusual
 from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
 from driftline.evaluate.evidence.loss_rule import LossJudge
 from driftline.evaluate.evidence.observation import Observation
-from driftline.evaluate.evidence.odds import log_odds, share_of
+from driftline.evaluate.evidence.odds import log_odds_of, share_of
 from driftline.evaluate.evidence.outcome import DETECTION_WINDOWS, StreamOutcome, judge_window
 from driftline.evaluate.evidence.trail import Stream, Trail
 from driftline.types.family import Family
@@ -170,7 +170,7 @@ def _size(scale: Scale, value: float) -> float:
     if scale == "log":
         return math.log(value) if value > 0 else math.nan
     if scale == "odds":
-        return log_odds(value)
+        return log_odds_of(value)
     return math.sqrt(max(0.0, value)) if scale in ("root", "cube_root") else value
 
 
