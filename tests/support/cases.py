@@ -11,7 +11,7 @@ from facts import flat_fact
 
 from driftline import Notification, Severity, Verdict
 from driftline.alerting import AlertingState, Fact, step
-from driftline.alerting.fact import MONITORING
+from driftline.types.family import Family
 from driftline.types.monitoring_kind import MonitoringKind
 
 START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -177,7 +177,7 @@ def lives() -> dict[str, Notification]:
     )
     lacking = "Day Mins: about 12,000 more rows a window are needed: 800 here; 0.4 sd would be seen in 7 windows (and 3 more numbers)"
     blind = {
-        "cause": MONITORING,
+        "cause": Family.MONITORING.value,
         "measurement": MonitoringKind.UNSURE.value,
         "severity": Severity.INFO,
         "version": "",

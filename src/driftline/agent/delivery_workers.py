@@ -16,7 +16,7 @@ from driftline.agent.diversion import divert_paused, divert_undelivered
 from driftline.agent.loop import Loop
 from driftline.agent.page_links import PageLinks
 from driftline.agent.services import Services
-from driftline.alerting.fact import MONITORING, Fact, monitoring_fact
+from driftline.alerting.fact import Fact, monitoring_fact
 from driftline.config import ActionConfig, Config
 from driftline.config.models import SinkConfig
 from driftline.contracts.context import StartContext
@@ -27,6 +27,7 @@ from driftline.extensions.hooks import announce
 from driftline.incidents.chart_cache import ChartCache
 from driftline.state import action_runs, outbox
 from driftline.types.errors import DriftlineError
+from driftline.types.family import Family
 from driftline.types.monitoring_kind import MonitoringKind
 from driftline.types.notification import Notification
 from driftline.types.phrasing import utc
@@ -215,7 +216,7 @@ class DeliveryWorkers:
             if key not in self._working:
                 self._report_sink(report, "")
                 self._working.add(key)
-        elif notification.cause != MONITORING and (
+        elif notification.cause != Family.MONITORING and (
             report.is_dead_letter or report.attempts == PATIENCE_ATTEMPTS
         ):
             self._working.discard(key)

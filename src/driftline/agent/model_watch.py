@@ -26,7 +26,6 @@ from driftline.agent.reference_state import ReferenceState, build_reference, loa
 from driftline.agent.retention import apply_retention
 from driftline.agent.services import Services
 from driftline.agent.tick import Tick
-from driftline.alerting.fact import MONITORING
 from driftline.contracts.check import CheckContext
 from driftline.evaluate.check_plan import CheckPlan
 from driftline.ingest.pairs.pairing import pair_halves
@@ -35,6 +34,7 @@ from driftline.profiles.spec import ProfileSpec
 from driftline.state import accounts, models, pair_rows, windows
 from driftline.types.alert import Alert
 from driftline.types.errors import DriftlineError, SourceError
+from driftline.types.family import Family
 from driftline.types.model import Measurement, Schema
 from driftline.types.monitoring_kind import MonitoringKind
 from driftline.types.times import DAY, as_micros
@@ -224,7 +224,7 @@ class ModelWatch:
 
         def is_obsolete(alert: Alert) -> bool:
             column = dict(alert.labels).get("column")
-            if alert.cause == MONITORING:
+            if alert.cause == Family.MONITORING:
                 return self._is_trouble_of_removed_part(alert)
             return alert.check not in checks or (column is not None and column not in columns)
 

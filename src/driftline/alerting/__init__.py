@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from driftline.alerting.fact import MONITORING, Fact
+from driftline.alerting.fact import Fact
 from driftline.alerting.incident import Change
 from driftline.alerting.lifespans import Lifespans
 from driftline.alerting.observe import IgnoreReason
@@ -12,7 +12,6 @@ from driftline.types.alert import Alert, AlertState
 from driftline.types.incident import Incident, Reason
 
 __all__ = [
-    "MONITORING",
     "Alert",
     "AlertState",
     "AlertingState",

@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from driftline.alerting.fact import MONITORING, hash_parts
+from driftline.alerting.fact import hash_parts
 from driftline.alerting.incident import Change
 from driftline.types.alert import AlertState
+from driftline.types.family import Family
 from driftline.types.incident import HoldKind
 from driftline.types.model import Severity
 from driftline.types.notification import AlertFact, Event
@@ -58,7 +59,7 @@ def _triggers(plan: ActionPlan, alert: AlertFact) -> bool:
     # names its cause.
     return (
         alert.state == AlertState.FIRING
-        and (alert.cause in plan.causes if plan.causes else alert.cause != MONITORING)
+        and (alert.cause in plan.causes if plan.causes else alert.cause != Family.MONITORING)
         and alert.severity.rank >= plan.severity.rank
         and (not plan.checks or alert.check in plan.checks)
         and (not plan.decision or alert.decision == plan.decision)

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from driftline.alerting.fact import MONITORING
 from driftline.extensions.phrasebook import Phrasebook
 from driftline.types.alert import Alert, AlertEntry, AlertState
 from driftline.types.family import Family
@@ -56,7 +55,7 @@ def describe_alert(alert: Alert, *, with_version: bool = False) -> AlertFact:
     if not alert.is_firing:
         state = AlertState.RESOLVED.value
     else:
-        is_unsure = alert.cause == MONITORING and alert.measurement == UNSURE
+        is_unsure = alert.cause == Family.MONITORING and alert.measurement == UNSURE
         state = UNSURE if is_unsure else AlertState.FIRING.value
     return AlertFact(
         check=clean(alert.check, LONGEST),

@@ -18,12 +18,8 @@ from driftline.types.monitoring_kind import MonitoringKind
 from driftline.types.phrasing import Scalar
 from driftline.types.records import JudgedMeasurement
 
-SERVICE = Family.SERVICE.value
-"""The family about traffic: no change of the model explains its alerts."""
 Labels = tuple[tuple[str, str], ...]
 """Names and values, sorted by name."""
-MONITORING = Family.MONITORING.value
-"""The cause of facts about the agent itself: a check that raises, a source that is down."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,8 +106,8 @@ def lane_of(cause: str, check: str, measurement: str) -> str:
     One lane holds all alerts about the model and its data, one those about its traffic. The agent's
     own trouble has a lane each for its feed, its checks, its sinks, and too little data.
     """
-    if cause != MONITORING:
-        return SERVICE if cause == SERVICE else ""
+    if cause != Family.MONITORING:
+        return Family.SERVICE.value if cause == Family.SERVICE else ""
     try:
         return MonitoringKind(measurement).lane
     except ValueError:
@@ -146,7 +142,7 @@ def monitoring_fact(
         measurement=Measurement(None, name=kind.value),
         judgement=judgement,
         rows=rows,
-        cause=MONITORING,
+        cause=Family.MONITORING.value,
     )
     return Fact(
         model=model,

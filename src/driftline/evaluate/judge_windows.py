@@ -14,12 +14,13 @@ from functools import lru_cache
 from hashlib import sha256
 from itertools import groupby
 
-from driftline.alerting.fact import SERVICE, Fact, key_of, monitoring_fact
+from driftline.alerting.fact import Fact, key_of, monitoring_fact
 from driftline.contracts.check import CheckContext, PastValue
 from driftline.evaluate.blindness import blindness_fact
 from driftline.evaluate.check_plan import CheckPlan, Collect, run_check
 from driftline.evaluate.evidence.unusual_rule import PastJudge
 from driftline.profiles.window import Window
+from driftline.types.family import Family
 from driftline.types.incident import Upstream, UpstreamKind
 from driftline.types.model import Schema, Verdict
 from driftline.types.monitoring_kind import MonitoringKind
@@ -168,7 +169,7 @@ def _with_upstream(
     new_versions: frozenset[str],
     schema_findings: frozenset[tuple[str, str]],
 ) -> Fact:
-    if fact.verdict is not Verdict.CHANGED or fact.cause == SERVICE:
+    if fact.verdict is not Verdict.CHANGED or fact.cause == Family.SERVICE:
         return fact
     if fact.version in new_versions:
         return replace(fact, upstream=Upstream(UpstreamKind.NEW_VERSION, fact.version))

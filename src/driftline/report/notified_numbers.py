@@ -14,9 +14,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from driftline.alerting.digest import CAUSE as DIGEST
-from driftline.alerting.fact import MONITORING
 from driftline.state.notification_json import parse_notification
 from driftline.state.tables import incident_events, incidents, measurements, windows
+from driftline.types.family import Family
 from driftline.types.labels import labels_json
 from driftline.types.notification import AlertFact, Notification
 from driftline.types.records import WindowKey
@@ -24,7 +24,7 @@ from driftline.types.times import as_micros, from_micros
 
 CAUSES_WITHOUT_NUMBERS = {
     DIGEST: "stands for other incidents: name one of them",
-    MONITORING: "is about the agent itself",
+    Family.MONITORING: "is about the agent itself",
 }
 
 

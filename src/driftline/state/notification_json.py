@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
+from pydantic import ValidationError
+
 from driftline.state.earlier_bounds import parse_earlier_bound
 from driftline.types.incident import Reason
 from driftline.types.notification import IN_ALL, WHY, Notification
@@ -57,7 +59,11 @@ def parse_notification(text: str) -> Notification:
 
     Raises pydantic's ValidationError where the text can't be read.
     """
-    notification = Notification.model_validate_json(_rename_earlier_reason(text))
+    try:
+        notification = Notification.model_validate_json(text)
+    except ValidationError:
+        # An earlier version stored the reason as a sentence.
+        notification = Notification.model_validate_json(_rename_earlier_reason(text))
     if "own_facts" in notification.model_fields_set:
         return notification
     total = notification.facts.get(IN_ALL, "")

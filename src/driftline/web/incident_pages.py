@@ -15,11 +15,11 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from driftline.alerting.digest import CAUSE
-from driftline.alerting.fact import MONITORING
 from driftline.delivery.links import CHART, possible_acts
 from driftline.incidents.incident_service import ActRefused, IncidentService
 from driftline.state.action_runs import State
 from driftline.types import phrasing
+from driftline.types.family import Family
 from driftline.types.notification import OPEN
 from driftline.web.access import Access, ask_password
 from driftline.web.pages import render_message, render_page
@@ -27,7 +27,7 @@ from driftline.web.status import StatusSource
 
 CHART_FOR = "private, max-age=300"
 """How long a browser may keep a chart: it changes with each message of the incident."""
-NO_WINDOW = (MONITORING, CAUSE)
+NO_WINDOW = (Family.MONITORING, CAUSE)
 """Families of incidents whose numbers come from no window."""
 AWAITING = State.AWAITING.value
 
