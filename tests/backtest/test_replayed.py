@@ -95,6 +95,7 @@ def test_the_alarms_are_those_of_the_agent_by_version_and_segment(station):
     assert {check for one in found for check in one.checks} == {"drift", "creeping", "volume"}
 
 
+@pytest.mark.slow
 def test_two_processes_give_what_one_gives(station, monkeypatch):
     """To the last bit, though the second has to ask for the windows before its own."""
     monkeypatch.setattr(measure_history, "MIN_GROUPS", DAYS // 2)
@@ -259,6 +260,7 @@ NOISY = """
 """
 
 
+@pytest.mark.slow
 def test_a_column_that_must_not_page_is_named_and_ends_with_1(tmp_path, capsys):
     """A mean that jumps on some days, the further the rarer; the proposal, taken over, holds the
     column.

@@ -203,7 +203,17 @@ def test_one_plugin(command):
     assert "Did you mean 'drift'?" in err
 
 
-@pytest.mark.parametrize("kind", ["check", "collector", "source", "format", "sink", "action"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "collector",
+        "sink",
+        *(
+            pytest.param(kind, marks=pytest.mark.slow)
+            for kind in ("check", "source", "format", "action")
+        ),
+    ],
+)
 def test_new_plugin_works_as_it_is(command, kind):
     """A new plugin's own test passes, a configuration can name it, and nothing is overwritten."""
     code, out, _ = command("new-plugin", kind, "my-own", "--dir", "new")

@@ -78,7 +78,15 @@ TWICE = ("slack", "teams", "google_chat", "discord")
 """Their services know no repeats and can't be looked at: what may have arrived is sent again."""
 
 
-@pytest.fixture(params=HTTP_SINKS)
+QUICK = ("slack_bot", "webhook")
+"""The sinks that the usual tests try: one that looks before it sends again, one that names a repeat."""
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in HTTP_SINKS
+    ]
+)
 def world(request):
     LATE.clear()
     made = World(request.param)
