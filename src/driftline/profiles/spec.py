@@ -22,10 +22,10 @@ LEVELS = 1500
 """Quantile levels of a grid: between two edges lies less than 1/1500 of the reference's rows."""
 KNOWN = 10_000
 """Categories of a column that are always counted by name."""
-SAME = 1e-6
+SAME = 2e-7
 """Relative difference at which a value still counts as a value of the grid.
 
-A float of 32 bits is off by up to 6e-8.
+A float of 32 bits is off by up to 6e-8. More would move values of dense columns to other bins.
 """
 SHARE_OF_GAP = 1 / 32
 """The most of the way to the next edge that this difference may take."""
