@@ -1,10 +1,13 @@
-"""False alarms in a year in which nothing happens, and days until a change is found: the default
-checks on simulated streams.
+"""False alarms of models in which nothing changes, on simulated series of measurements.
 
-    python benchmarks/false_alarms.py --seeds 20 --out benchmarks/results/false_alarms.jsonl
+    python benchmarks/false_alarms.py --out build/false_alarms.jsonl
+    python benchmarks/false_alarms.py --cells iid "wobble 0.1" --models 4 --days 90
+    python benchmarks/false_alarms.py --quick
 
-The windows are those of `streams.py`; `judged_days.py` judges them. An alarm is an incident of
-any severity that opens or comes back: whatever people would hear of.
+The cells stand in `series_cells.py`. Rules and evidence engine are the agent's own. All models of a
+cell are judged side by side, each with an alarm budget of its own. An alarm is a run of windows in
+which any stream of a model is changed: whatever people would be told. What the output file has is
+not run again.
 """
 
 from __future__ import annotations
@@ -13,150 +16,266 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from judged_days import DayJudge
-from streams import BASELINE, CHANGES, DAYS, REGIMES, SCHEMA, Stream
+import numpy as np
+from driftline_plugins.checks.drift import Drift
+from driftline_plugins.checks.missing import Missing
+from numpy.typing import NDArray
+from scipy.stats import chi2
+from series_cells import (
+    CATEGORY_SHARE,
+    MISSING_RATE,
+    REFERENCE_ROWS,
+    Cell,
+    Floats,
+    WindowValues,
+    random_pairs,
+    simulate,
+    single_cells,
+)
 
-from driftline.types.notification import Event
+from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
+from driftline.evaluate.evidence.engine import add_window
+from driftline.evaluate.evidence.observation import Observation, Panel, StreamNumbers
+from driftline.evaluate.evidence.odds import log_odds
+from driftline.evaluate.evidence.trail import Stream
+from driftline.kit.checks import Unusual
+from driftline.types.family import Family
 
-SIZES = (200, 1_000, 10_000, 1_000_000)
-
-
-@dataclass
-class Run:
-    """One simulated year."""
-
-    regime: str
-    rows: int
-    seed: int
-    change: str
-    alarms: list[str] = field(default_factory=list)
-    """Day, severity and title of each incident that opened."""
-    learning: int = 0
-    """Of these, those of the first 60 days."""
-    found: int | None = None
-    """Windows from the change until an alert about its column fires; None when none does, or there
-    is no change.
-    """
-
-
-def run(regime: str, rows: int, seed: int, change: str = "") -> Run:
-    """Every day of one stream, through the whole of judging and alerting; with a change, until a
-    month after it.
-    """
-    planned_change = CHANGES[change] if change else None
-    stream = Stream(regime, rows, seed, planned_change)
-    judge = DayJudge(SCHEMA, stream.reference)
-    result = Run(regime, rows, seed, change)
-    days = DAYS if planned_change is None else planned_change.day + 30
-    for day in range(days):
-        for incident_change in judge.judge(day, stream.window(day)):
-            if incident_change.event in (Event.OPENED, Event.REOPENED):
-                result.alarms.append(
-                    f"{day} {incident_change.incident.severity} "
-                    f"{incident_change.notification.title}"
-                )
-                result.learning += day < BASELINE
-            if planned_change is not None and result.found is None and day >= planned_change.day:
-                columns = {
-                    alert.labels.get("column")
-                    for alert in incident_change.notification.alerts
-                    if alert.state == "firing"
-                }
-                if planned_change.column in columns:
-                    result.found = day - planned_change.day + 1
-        if result.found is not None:
-            break
-    return result
+Z = 1.96
+"""Standard errors on each side of a 95% interval."""
+MIN_ROWS = 100
+"""Windows with fewer rows have no judged measurement of drift."""
+LEAST_EFFECT = 0.02
+QUICK_CELLS = ("iid", "wobble 0.1", "hour wave 0.3", "1 day", "1 week", "skew 0.15")
 
 
-def jobs(
-    sizes: list[int], regimes: list[str], changes: list[str], seeds: int
-) -> Iterator[tuple[str, int, int, str]]:
-    """Everything to run, seed by seed; "none" stands for the year in which nothing happens."""
-    for seed in range(seeds):
-        for change in changes:
-            for regime in regimes:
-                for rows in sizes:
-                    yield (
-                        regime,
-                        rows,
-                        seed if change == "none" else 1_000 + seed,
-                        "" if change == "none" else change,
+@dataclass(frozen=True, kw_only=True)
+class CellResult:
+    """The alarms of all models of one cell."""
+
+    cell: str
+    models: int
+    days: int
+    alarms: list[int]
+    """Number of alarms of each model."""
+    first_days: list[int]
+    """Day of each alarm since the first window."""
+    streams: dict[str, int]
+    """Number of alarms that began with a stream of each measurement."""
+    seconds: float
+
+    @property
+    def years(self) -> float:
+        """Simulated years of all models together."""
+        return self.models * self.days / 365.25
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The exact 95% interval of the alarms a model-year by Poisson's law (Garwood 1936)."""
+        count = sum(self.alarms)
+        low = chi2.ppf(0.025, 2 * count) / 2 if count else 0.0
+        return float(low / self.years), float(chi2.ppf(0.975, 2 * count + 2) / 2 / self.years)
+
+    @property
+    def line(self) -> str:
+        """The result for people."""
+        low, high = self.bounds
+        return (
+            f"{self.cell:45} {sum(self.alarms) / self.years:6.2f} alarms a model-year "
+            f"({low:.2f} to {high:.2f}; {self.models} models, {self.days} days; "
+            f"{self.seconds:.0f} s) {self.streams or ''}"
+        )
+
+
+class ModelsJudge:
+    """Judges the measurements of all models of a cell."""
+
+    NAMES = ("mean_shift", "psi", "spread", "category_share", "missing_rate")
+    SHARES: Mapping[str, float] = {"category_share": CATEGORY_SHARE, "missing_rate": MISSING_RATE}
+    """The shares of the reference, by measurement."""
+
+    def __init__(self, cell: Cell, models: int) -> None:
+        self.policy = AlarmPolicy(cell.length)
+        self._trail = self.policy.make_trail()
+        rules = {**Drift.default_rules, **Missing.default_rules}
+        observations, budgets = [], []
+        for name in self.NAMES:
+            rule = rules[name].unusual
+            assert rule is not None
+            is_root = rule.scale in ("root", "cube_root")
+            neutral = float(log_odds(self.SHARES[name])) if name in self.SHARES else 0.0
+            for model in range(models):
+                for column in range(cell.columns):
+                    budgets.append(model)
+                    observations.append(
+                        Observation(
+                            stream=Stream("", str(model), "check", name, f"c{column}"),
+                            column=f"c{column}",
+                            level=0.0,
+                            size=0.0,
+                            tolerance=_tolerance(rule),
+                            above=rule.side != "below",
+                            below=rule.side != "above",
+                            family=Family.QUALITY if name == "missing_rate" else Family.DRIFT,
+                            weight=rule.weight,
+                            neutral=neutral if rule.obvious is not None else np.nan,
+                            obvious=_root(rule.obvious, is_root),
+                            is_additive=rule.additive and not is_root,
+                            is_share=rule.scale == "odds",
+                        )
                     )
+        self.panel = Panel.of(observations, budgets)
+        self._neutral = np.array([observation.neutral for observation in observations])
+        self._models, self._columns = models, cell.columns
+
+    def judge(self, values: WindowValues) -> NDArray[np.bool_]:
+        """Which streams are changed, shape (measurements, M, C)."""
+        rows, chance = values.rows, 1 / values.rows + 1 / REFERENCE_ROWS
+        has_rows = rows >= MIN_ROWS
+        mean_error = np.sqrt(chance)
+        psi_error = np.sqrt(2 * 9) * chance + 2 * np.sqrt(values.psi * chance)
+        shares = [_share_numbers(hits, rows) for hits in (values.in_category, values.missing)]
+        root = np.sqrt(values.psi)
+        nothing = np.full_like(root, np.nan)
+        none = np.zeros_like(root)
+        levels = [values.mean_shift, np.cbrt(values.raw_psi), values.spread]
+        sizes = [values.mean_shift, root, values.spread]
+        spread_error = mean_error / np.sqrt(2)
+        least = [
+            none + max(0.7 * mean_error, 0.002),
+            none + 0.003,
+            none + max(0.7 * spread_error, 0.0014),
+        ]
+        errors = [
+            none + mean_error,
+            psi_error / np.maximum(2 * root, np.sqrt(psi_error)),
+            none + spread_error,
+        ]
+        for kind, numbers_of_shares in zip(
+            (levels, sizes, least, errors), zip(*shares, strict=True), strict=True
+        ):
+            kind += numbers_of_shares
+        if not has_rows:
+            levels[:4] = [nothing] * 4
+        numbers = StreamNumbers(
+            level=_flat(levels),
+            size=_flat(sizes),
+            least_sd=_flat(least),
+            rows=np.full(len(self.panel.streams), float(rows)),
+            size_error=_flat(errors),
+            neutral=self._neutral,
+        )
+        evidence = add_window(self._trail, values.start, self.panel, numbers, self.policy)
+        changed = np.isfinite(evidence.traces["since"])
+        return changed.reshape(len(self.NAMES), self._models, self._columns)
 
 
-def load_runs(path: Path) -> dict[tuple[str, int, int, str], Run]:
-    """What was run before."""
-    if not path.exists():
+def _tolerance(rule: Unusual) -> float:
+    """The tolerance on the scale of sizes."""
+    if rule.scale == "odds":
+        return float(np.log1p(rule.tolerance))
+    is_root = rule.scale in ("root", "cube_root")
+    return float(np.sqrt(rule.tolerance)) if is_root else rule.tolerance
+
+
+def _share_numbers(hits: Floats, rows: int) -> tuple[Floats, Floats, Floats, Floats]:
+    """Levels, sizes, least standard deviations of the level, and standard errors of the size."""
+    share, smoothed = hits / rows, (hits + 1.92) / (rows + 3.84)
+    margin = Z * np.sqrt(smoothed * (1 - smoothed) / (rows + 3.84))
+    error = (log_odds(smoothed + margin) - log_odds(smoothed - margin)) / (2 * Z)
+    return (
+        np.log((hits + 0.5) / (rows - hits + 0.5)),
+        log_odds(share),
+        0.5 * np.sqrt(1 / (hits + 0.5) + 1 / (rows - hits + 0.5)),
+        error,
+    )
+
+
+def _root(obvious: float | None, is_root: bool) -> float:
+    if obvious is None:
+        return np.inf
+    return float(np.sqrt(obvious)) if is_root else obvious
+
+
+def _flat(arrays: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    return np.concatenate([array.ravel() for array in arrays])
+
+
+def run_cell(cell: Cell, *, models: int, days: int, seed: int) -> CellResult:
+    """Simulate all models of a cell, and count the runs of windows with a change."""
+    began = time.monotonic()
+    judge = ModelsJudge(cell, models)
+    alarms, first_days, streams = np.zeros(models, int), [], dict.fromkeys(judge.NAMES, 0)
+    was_on = np.zeros(models, bool)
+    for number, values in enumerate(simulate(cell, models=models, days=days, seed=seed)):
+        changed = judge.judge(values)
+        is_on = changed.any(axis=(0, 2))
+        begins = is_on & ~was_on
+        was_on = is_on
+        alarms += begins
+        for model in np.flatnonzero(begins):
+            first_days.append(int(number * cell.length // (24 * 3_600_000_000)))
+            for place, name in enumerate(judge.NAMES):
+                streams[name] += bool(changed[place, model].any())
+    return CellResult(
+        cell=cell.name,
+        models=models,
+        days=days,
+        alarms=alarms.tolist(),
+        first_days=first_days,
+        streams={name: count for name, count in streams.items() if count},
+        seconds=round(time.monotonic() - began, 1),
+    )
+
+
+def load_results(path: Path | None) -> dict[str, CellResult]:
+    """What was run before, by cell."""
+    if path is None or not path.exists():
         return {}
-    runs = [Run(**json.loads(text)) for text in path.read_text().splitlines()]
-    return {(result.regime, result.rows, result.seed, result.change): result for result in runs}
+    results = [CellResult(**json.loads(text)) for text in path.read_text().splitlines()]
+    return {result.cell: result for result in results}
 
 
 def main() -> None:
-    """Run what the file doesn't have yet, and print one line for each regime, size and change."""
+    """Run what the file doesn't have yet, and print one line a cell."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--rows", type=int, nargs="*", default=list(SIZES))
-    parser.add_argument("--regimes", nargs="*", default=list(REGIMES))
-    parser.add_argument("--changes", nargs="*", default=["none", *CHANGES])
-    parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--verbose", action="store_true", help="every alarm")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        required=True,
-        help="JSON Lines, one a simulated year; what is there is not run again",
-    )
+    parser.add_argument("--models", type=int, default=20)
+    parser.add_argument("--days", type=int, default=366)
+    parser.add_argument("--pairs", type=int, default=30, help="random pairs of regimes")
+    parser.add_argument("--cells", nargs="*", help="names of cells; all when absent")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=Path, help="JSON Lines; what is there is not run again")
+    parser.add_argument("--quick", action="store_true", help="six cells, one model, 120 days")
     options = parser.parse_args()
-    began = time.monotonic()
-    runs = load_runs(options.out)
-    planned_runs = list(jobs(options.rows, options.regimes, options.changes, options.seeds))
-    work = [job for job in planned_runs if job not in runs]
-    options.out.parent.mkdir(exist_ok=True)
-    with ProcessPoolExecutor(options.processes) as pool, options.out.open("a") as out:
-        for place, result in enumerate(
-            pool.map(run, *zip(*work, strict=True), chunksize=1) if work else (), 1
-        ):
-            runs[(result.regime, result.rows, result.seed, result.change)] = result
-            out.write(json.dumps(asdict(result)) + "\n")
-            out.flush()
-            if place % 20 == 0:
-                left = (time.monotonic() - began) / place * (len(work) - place)
-                print(
-                    f"{place} of {len(work)}, {left / 60:.0f} min left", file=sys.stderr, flush=True
-                )
-    groups: dict[tuple[str, str, int], list[Run]] = {}
-    for job in planned_runs:
-        groups.setdefault((job[3], job[0], job[1]), []).append(runs[job])
-    for group in groups.values():
-        print(line(group))
-        for result in group if options.verbose else ():
-            print(*(f"    seed {result.seed}: {alarm}" for alarm in result.alarms), sep="\n")
-    print(f"{time.monotonic() - began:.0f} s")
-
-
-def line(group: list[Run]) -> str:
-    """The result of all seeds in words."""
-    first = group[0]
-    head = f"{first.regime:10} {first.rows:>9,} rows  {first.change or 'nothing':18}"
-    if not first.change:
-        counts = [len(result.alarms) for result in group]
-        mean = sum(counts) / len(counts)
-        spread = (sum((count - mean) ** 2 for count in counts) / max(len(counts) - 1, 1)) ** 0.5
-        error = spread / len(counts) ** 0.5
-        return f"{head} {mean:.2f} alarms a year (se {error:.2f}, most {max(counts)})"
-    days = sorted(result.found if result.found is not None else 999 for result in group)
-    within = sum(day <= 7 for day in days) / len(days)
-    median = days[len(days) // 2]
-    return f"{head} found within 7 days in {within:.0%}; median {median}, longest {days[-1]}"
+    cells = [*single_cells(), *random_pairs(options.pairs)]
+    models, days = options.models, options.days
+    if options.quick:
+        cells, models, days = [cell for cell in cells if cell.name in QUICK_CELLS], 1, 120
+    if options.cells:
+        unknown = set(options.cells) - {cell.name for cell in cells}
+        if unknown:
+            parser.error(f"unknown cells: {', '.join(sorted(unknown))}")
+        cells = [cell for cell in cells if cell.name in options.cells]
+    results = load_results(options.out)
+    for cell in cells:
+        if cell.name not in results:
+            count = min(models, 4) if cell.length < 3_600_000_000 else models
+            result = run_cell(cell, models=count, days=days, seed=options.seed)
+            results[cell.name] = result
+            if options.out is not None:
+                options.out.parent.mkdir(exist_ok=True, parents=True)
+                with options.out.open("a") as out:
+                    out.write(json.dumps(asdict(result)) + "\n")
+        print(results[cell.name].line, flush=True)
+    total = [results[cell.name] for cell in cells]
+    count, years = sum(sum(result.alarms) for result in total), sum(r.years for r in total)
+    print(f"all: {count} alarms in {years:.0f} model-years", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from driftline_plugins.checks.correlation import Correlation
 from driftline_plugins.checks.drift import Drift
 from driftline_plugins.checks.missing import Missing
 from driftline_plugins.checks.range import OutsideRange
@@ -17,7 +18,7 @@ from driftline import Schema, Window
 from driftline.alerting.incident import Change
 from driftline.alerting.step import AlertingState, step
 from driftline.evaluate.check_plan import CheckPlan
-from driftline.evaluate.evidence.engine import AlarmPolicy
+from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
 from driftline.evaluate.evidence.unusual_rule import PastJudge
 from driftline.evaluate.judge_windows import Inputs, judge_windows
 from driftline.types.records import DueWindow, WindowKey
@@ -28,7 +29,7 @@ JUDGED = tuple(Drift.default_rules)
 """The distances that only show how a column moved are left out: no rule of theirs can alarm."""
 PLANS = [
     CheckPlan(name=check.type, check=check)
-    for check in (Drift(metrics=JUDGED), Missing(), OutsideRange())
+    for check in (Drift(metrics=JUDGED), Correlation(), Missing(), OutsideRange())
 ]
 """The default checks that look at columns."""
 

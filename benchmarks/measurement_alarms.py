@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftline import Measurement, Rule, Schema, Verdict, unusual
-from driftline.evaluate.evidence.engine import AlarmPolicy
+from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
 from driftline.evaluate.evidence.unusual_rule import PastJudge
 from driftline.types.records import JudgedMeasurement, WindowKey
 from driftline.types.times import DAY_MICROS, HOUR_MICROS
@@ -169,13 +169,13 @@ class SeriesJudge:
 
 
 def changed_windows(
-    values: Floats, rows: Ints, *, length: int, obvious: float = 2.0
+    values: Floats, rows: Ints, *, length: int, obvious: float = 0.75
 ) -> NDArray[np.bool_]:
     """Where the product finds a change, shape (windows, columns).
 
     A window with fewer than MIN_ROWS rows repeats the one before.
     """
-    rule = unusual(info=0.1, warning=0.25, obvious=obvious, lasting=True)
+    rule = unusual(info=0.1, warning=0.25, critical=3.0, obvious=obvious, lasting=True)
     judge = SeriesJudge(length, rule)
     is_changed = np.zeros(values.shape, np.bool_)
     for window, window_rows in enumerate(rows.tolist()):

@@ -18,6 +18,7 @@ from scipy import special
 
 from driftline import CategoricalColumn, NumericColumn
 from driftline.profiles.numeric import cells
+from driftline.profiles.spec import NumericSpec
 
 Floats = NDArray[np.float64]
 Function = Callable[[Floats], Floats]
@@ -168,7 +169,7 @@ def frozen(column: NumericColumn, value: float) -> NumericColumn:
     """As many values, all the same."""
     if not column.count:
         return column
-    counts = cells(np.array([value]), column.edges) * column.count
+    counts = cells(np.array([value]), NumericSpec(column.edges)) * column.count
     variance = None if column.variance is None else 0.0
     return replace(
         column, counts=counts, minimum=value, maximum=value, mean=value, variance=variance

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from driftline import (
     AlertFact,
@@ -24,8 +24,7 @@ from driftline import (
     hookimpl,
     stats,
 )
-from driftline.kit.checks import Wording, phrasing
-from driftline.kit.decoding import json_values
+from driftline.kit.checks import Settings, Wording, canonical_value, phrasing
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Detail = dict[str, str | float | int | None]
@@ -38,11 +37,7 @@ FEWEST = 5
 OPEN = "some rows lie between edges of the grid, where they can't be told apart"
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class Drift(_Part):
+class Drift(Settings):
     """How far a column may move from the reference."""
 
     threshold: Annotated[float, Field(ge=0)] = 0.1
@@ -63,7 +58,7 @@ class Drift(_Part):
     """How categories are compared: by the largest change of a share, or by Pearson's chi-square."""
 
 
-class Feature(_Part):
+class Feature(Settings):
     """The constraints of one column; an absent one is not checked."""
 
     type: Literal["integral", "fractional", "string"] | None = None
@@ -196,7 +191,7 @@ class Constraints(Check):
         if feature.domain is not None:
             threshold = self.domain_share if feature.domain_share is None else feature.domain_share
             domain = frozenset(
-                category for value in feature.domain if (category := json_values.to_category(value))
+                category for value in feature.domain if (category := canonical_value(value))
             )
             detail: Detail = {}
             if isinstance(column, CategoricalColumn) and show_names:

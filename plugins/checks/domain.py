@@ -23,8 +23,7 @@ from driftline import (
     hookimpl,
     stats,
 )
-from driftline.kit.checks import ColumnName, expressions
-from driftline.kit.decoding import json_values
+from driftline.kit.checks import ColumnName, canonical_value, expressions
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -116,7 +115,7 @@ class Domain(Check):
                     continue
                 pattern = FORMS[form]
             values = (
-                frozenset(filter(None, map(json_values.to_category, self.allowed[name])))
+                frozenset(filter(None, map(canonical_value, self.allowed[name])))
                 if name in self.allowed
                 else None
             )

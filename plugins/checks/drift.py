@@ -6,7 +6,6 @@ Does not judge missing values: the `missing` check does. The bins are always tho
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import islice
 from typing import ClassVar, Literal
 
 from driftline import (
@@ -22,7 +21,9 @@ from driftline import (
     unusual,
 )
 from driftline.kit.checks import Wording, phrasing
+from driftline.kit.checks.category_cells import OTHERS, Cells, count_cells
 from driftline.kit.checks.comparison import count_values, find_obstacle
+from driftline.kit.checks.identifiers import NO_IDENTIFIER, find_identifier
 
 Metric = Literal[
     "mean_shift",
@@ -38,6 +39,7 @@ Metric = Literal[
     "linf",
     "chi_square",
     "g_test",
+    "category_share",
     "new_categories",
     "vanished_categories",
 ]
@@ -67,6 +69,7 @@ TESTS: Mapping[Metric, Callable[..., stats.TableTest | None]] = {
 }
 NUMERIC: tuple[Metric, ...] = ("mean_shift", "spread", *ON_BINS, *ON_GRID)
 CATEGORICAL: tuple[Metric, ...] = (
+    "category_share",
     *ON_BINS,
     "linf",
     *TESTS,
@@ -82,7 +85,7 @@ UNITS: Mapping[Metric, str] = {
     "new_categories": "share",
     "vanished_categories": "share",
 }
-CATEGORIES, RARE, ROWS_A_CELL = 50, 0.001, 5
+ROWS_A_CELL, TWO_CATEGORIES = 5, 2
 NO_UNIT = "the reference does not vary, so it has no unit for a shift"
 
 
@@ -102,6 +105,31 @@ def _vanished_categories_sentence(alert: AlertFact) -> str:
     return f"gone: values that {phrasing.share(alert.value)} of rows had{_categories(alert)}"
 
 
+def _past_new_categories(alert: AlertFact) -> str:
+    if not phrasing.is_share(alert) or alert.value is None:
+        return ""
+    return f"it had unseen values in {phrasing.share(alert.value)} of rows"
+
+
+def _past_vanished_categories(alert: AlertFact) -> str:
+    if not phrasing.is_share(alert) or alert.value is None:
+        return ""
+    return f"values that {phrasing.share(alert.value)} of rows had were gone"
+
+
+def _share_sentence(alert: AlertFact) -> str:
+    if not phrasing.is_share(alert) or alert.was is None:
+        return ""
+    return f"{phrasing.share(alert.was)} → {phrasing.share(alert.value or 0.0)} of rows"
+
+
+def _past_share_sentence(alert: AlertFact) -> str:
+    if not phrasing.is_share(alert) or alert.was is None:
+        return ""
+    now, usual = phrasing.share(alert.value or 0.0), phrasing.share(alert.was)
+    return f"it was in {now} of rows (usually {usual})"
+
+
 class Drift(Check):
     """Measures distances between window and reference, column by column.
 
@@ -118,9 +146,17 @@ class Drift(Check):
     For numeric columns psi, js, hellinger and tvd use 10 quantile bins of the reference; a value
     with a tenth of the rows has a bin of its own. For categorical columns these metrics, linf and
     the tests use the reference's top 50 categories of at least 0.1% each; all others count as one
-    category. chi_square, g_test and cramer_von_mises are the test statistics. new_categories is the
-    share of rows in categories that the reference lacks. vanished_categories is the reference's
-    share in categories that the window lacks. Both are reduced by what chance explains.
+    category. category_share is the share of rows of each of these, with Wilson's interval; of two
+    categories it is that of the rarer one only, and redacted categories are numbered by their
+    frequency in the reference. chi_square, g_test and cramer_von_mises are the test statistics.
+    new_categories is the share of rows in categories that the reference lacks. vanished_categories
+    is the reference's share in categories that the window lacks. Both are reduced by what chance
+    explains.
+
+    A column whose values are new all the time, such as an order number or a date, and a numeric
+    column that only rises, are not compared. turnover is the share of rows with values that the
+    reference lacks, of columns with many values; rise is the mean of a window that lies above the
+    whole reference, in its standard deviations. Both are for information.
 
     | input | answer |
     | --- | --- |
@@ -141,9 +177,21 @@ class Drift(Check):
     cause = "drift"
     main = "psi"
     default_rules: ClassVar = {
-        "mean_shift": unusual(info=0.1, warning=0.25, obvious=2.0, lasting=True),
+        "mean_shift": unusual(info=0.1, warning=0.25, critical=3.0, obvious=0.75, lasting=True),
         "psi": unusual(
-            side="above", scale="cube_root", info=0.02, warning=0.1, obvious=1.0, lasting=True
+            side="above",
+            scale="cube_root",
+            info=0.02,
+            warning=0.1,
+            critical=2.0,
+            obvious=0.25,
+            lasting=True,
+        ),
+        "spread": unusual(
+            info=0.07, warning=0.13, critical=1.0, obvious=0.4, additive=False, weight=0.5
+        ),
+        "category_share": unusual(
+            scale="odds", info=0.2, warning=0.4, critical=3.0, obvious=0.1, neutral=None
         ),
         "new_categories": above(warning=0.01),
     }
@@ -160,20 +208,25 @@ class Drift(Check):
         "tvd": Wording(noun="share of rows moved"),
         "cramer_von_mises": Wording(noun="Cramér-von Mises"),
         "linf": Wording(noun="largest share change"),
-        "new_categories": Wording(sentence=_new_categories_sentence),
-        "vanished_categories": Wording(sentence=_vanished_categories_sentence),
+        "category_share": Wording(sentence=_share_sentence, past=_past_share_sentence),
+        "new_categories": Wording(sentence=_new_categories_sentence, past=_past_new_categories),
+        "vanished_categories": Wording(
+            sentence=_vanished_categories_sentence, past=_past_vanished_categories
+        ),
     }
 
     columns: tuple[str, ...] = ()
     """The columns to compare; when empty, all except the label."""
     metrics: tuple[Metric, ...] = (
         "mean_shift",
+        "spread",
         "psi",
         "js",
         "ks",
         "wasserstein",
         "linf",
         "chi_square",
+        "category_share",
         "new_categories",
         "vanished_categories",
     )
@@ -205,6 +258,10 @@ class Drift(Check):
                 if ctx.reference is None or not ctx.reference.rows
                 else find_obstacle(reference, current)
             )
+            identifier = NO_IDENTIFIER if reason else find_identifier(ctx, name)
+            if identifier.measurement is not None:
+                yield identifier.measurement
+            reason = reason or identifier.reason
             if reason:
                 metrics = (
                     categorical if isinstance(reference or current, CategoricalColumn) else numeric
@@ -217,7 +274,11 @@ class Drift(Check):
             elif isinstance(reference, CategoricalColumn) and isinstance(
                 current, CategoricalColumn
             ):
-                results = _categorical(reference, current, categorical, show_names=show_names)
+                cells = count_cells(reference, current)
+                if "category_share" in categorical:
+                    yield from _shares(name, cells, show_names=show_names)
+                others = tuple(metric for metric in categorical if metric != "category_share")
+                results = _categorical(reference, current, cells, others, show_names=show_names)
             labels, rows = {"column": name}, count_values(current) if current else 0
             for metric, shift, detail, no_value_reason in results:
                 if shift.value is None:
@@ -244,6 +305,32 @@ class Drift(Check):
                     )
 
 
+def _range_name(low: float | None, high: float | None) -> str:
+    if low is None and high is None:
+        return "all values"
+    if low is None:
+        return f"values up to {phrasing.number(high)}"
+    if high is None:
+        return f"values above {phrasing.number(low)}"
+    ends = (phrasing.number(low), phrasing.number(high))
+    if ends[0] == ends[1]:
+        ends = (f"{low:.6g}", f"{high:.6g}")
+    return f"values from {ends[0]} to {ends[1]}"
+
+
+def _moved_detail(ref: stats.Side, cur: stats.Side) -> Detail:
+    """The values whose share changed most, in words, with the share before and now."""
+    moved = stats.moved_values(ref, cur)
+    if moved is None:
+        return {}
+    if moved.values:
+        *most, last = (phrasing.number(value) for value in moved.values)
+        name = f"the values {', '.join(most)} and {last}" if most else f"the value {last}"
+    else:
+        name = _range_name(moved.low, moved.high)
+    return {"moved": name, "share_was": moved.share_was, "share": moved.share}
+
+
 def _numeric(
     reference: NumericColumn, current: NumericColumn, metrics: Iterable[Metric], *, show_names: bool
 ) -> MetricResults:
@@ -251,6 +338,7 @@ def _numeric(
     means: Detail = {"mean_was": reference.mean, "mean": current.mean} if show_names else {}
     mean_shift, bins = stats.mean_shift(ref, cur), stats.group_counts(cur.counts, ref.cuts)
     detail: Detail = {**means, "shift_sd": mean_shift.value}
+    moved = _moved_detail(ref, cur) if show_names and ON_BINS.keys() & set(metrics) else {}
     for metric in metrics:
         if metric == "mean_shift":
             yield metric, mean_shift, detail, "" if reference.variance else NO_UNIT
@@ -264,7 +352,7 @@ def _numeric(
             )
         elif metric in ON_BINS:
             shift = ON_BINS[metric](ref.bins, bins)
-            yield metric, shift, {**detail, "raw": shift.raw, "cells": shift.cells}, ""
+            yield metric, shift, {**detail, **moved, "raw": shift.raw, "cells": shift.cells}, ""
         else:
             shift = ON_GRID[metric](ref, cur)
             yield metric, shift, {**detail, "raw": shift.raw}, ""
@@ -277,27 +365,19 @@ def _flat(column: NumericColumn) -> str:
 def _categorical(
     reference: CategoricalColumn,
     current: CategoricalColumn,
+    cells: Cells,
     metrics: Iterable[Metric],
     *,
     show_names: bool,
 ) -> MetricResults:
     n, m = reference.count, current.count
-    metrics_of_kind = [
-        name for name, count in islice(reference.counts.items(), CATEGORIES) if count >= RARE * n
-    ]
-    ref, cur = (
-        [side.counts.get(name, 0) for name in metrics_of_kind] for side in (reference, current)
-    )
-    ref, cur = [*ref, n - sum(ref)], [*cur, m - sum(cur)]
+    names, ref, cur = cells
+    needed_rows = ROWS_A_CELL * (len(names) - 1)
     largest = stats.linf_shift(ref, cur)
     detail: Detail = {"share_was": ref[largest.cells] / n, "share": cur[largest.cells] / m}
     if show_names:
-        detail["category"] = [*metrics_of_kind, "all others"][largest.cells][:80]
-    few = (
-        f"needs {ROWS_A_CELL * len(metrics_of_kind)} rows, {ROWS_A_CELL} for each category"
-        if m < ROWS_A_CELL * len(metrics_of_kind)
-        else ""
-    )
+        detail["category"] = names[largest.cells][:80]
+    few = f"needs {needed_rows} rows, {ROWS_A_CELL} for each category" if m < needed_rows else ""
     for metric in metrics:
         if metric in ON_BINS:
             shift = stats.Shift(None) if few else ON_BINS[metric](ref, cur)
@@ -325,6 +405,28 @@ def _categorical(
                 else ""
             )
             yield metric, stats.Shift(test.statistic, None, test.p_value), facts, rough
+
+
+def _shares(column: str, cells: Cells, *, show_names: bool) -> Iterator[Measurement]:
+    """The share of each cell; of one or two categories the most frequent one is left out.
+
+    Its share is what the others leave.
+    """
+    n, m = sum(cells.reference), sum(cells.current)
+    first = 1 if len(cells.names) <= TWO_CATEGORIES + 1 else 0
+    for place in range(first, len(cells.names)):
+        name, hits = cells.names[place], cells.current[place]
+        if not show_names and name != OTHERS:
+            name = f"#{place + 1}"
+        yield Measurement(
+            hits / m,
+            {"column": column, "category": name},
+            name="category_share",
+            rows=m,
+            interval=stats.wilson(hits, m),
+            was=cells.reference[place] / n,
+            unit="share",
+        )
 
 
 def _new_categories(

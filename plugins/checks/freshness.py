@@ -20,6 +20,12 @@ def _age_sentence(age: str | float | None) -> str:
     return f"newest record {phrasing.duration(age)} old"
 
 
+def _past_age_sentence(age: str | float | None) -> str:
+    if not isinstance(age, (int, float)):
+        return ""
+    return f"the newest record was {phrasing.duration(age)} old"
+
+
 class Freshness(Check):
     """Measures the age of the newest record at the end of the window.
 
@@ -46,9 +52,13 @@ class Freshness(Check):
         ("family=service,measurement=age_seconds|staleness", "family=drift|quality"),
     )
     wordings: ClassVar = {
-        "age_seconds": Wording(sentence=lambda alert: _age_sentence(alert.value)),
+        "age_seconds": Wording(
+            sentence=lambda alert: _age_sentence(alert.value),
+            past=lambda alert: _past_age_sentence(alert.value),
+        ),
         "staleness": Wording(
             sentence=lambda alert: _age_sentence(alert.detail.get("age_seconds")),
+            past=lambda alert: _past_age_sentence(alert.detail.get("age_seconds")),
             hides_value=True,
         ),
     }

@@ -28,6 +28,12 @@ It is the chance that as many rows of the reference would all be equal.
 """
 
 
+def _past(noun: str, rate: str | float | None) -> str:
+    """Return `it was missing in 36% of rows`; empty where the rate is not known."""
+    text = phrasing.share_of_rows(noun, rate)
+    return text and f"it was {text}"
+
+
 class Missing(Check):
     """Measures missing and invalid values of each column, and columns with one value only.
 
@@ -51,7 +57,9 @@ class Missing(Check):
     cause = "quality"
     main = "missing_rate"
     default_rules: ClassVar = {
-        "missing_rate": unusual(scale="logit", info=0.01, warning=0.05, critical=0.20),
+        "missing_rate": unusual(
+            scale="odds", info=0.2, warning=1.0, critical=3.0, obvious=0.1, neutral=None
+        ),
         "missing_increase": above(critical=0.20),
         "invalid_rate": above(warning=0.05, critical=0.20),
         "constant": above(warning=0.5),
@@ -61,18 +69,24 @@ class Missing(Check):
     default_place = 30
     wordings: ClassVar = {
         "missing_rate": Wording(
-            sentence=lambda alert: phrasing.share_of_rows("missing", alert.value, alert.was)
+            sentence=lambda alert: phrasing.share_of_rows("missing", alert.value, alert.was),
+            past=lambda alert: _past("missing", alert.value),
         ),
         "missing_increase": Wording(
             sentence=lambda alert: phrasing.share_of_rows(
                 "missing", alert.detail.get("missing"), alert.detail.get("missing_was")
             ),
+            past=lambda alert: _past("missing", alert.detail.get("missing")),
             hides_value=True,
         ),
         "invalid_rate": Wording(
-            sentence=lambda alert: phrasing.share_of_rows("wrong type", alert.value, alert.was)
+            sentence=lambda alert: phrasing.share_of_rows("wrong type", alert.value, alert.was),
+            past=lambda alert: _past("of the wrong type", alert.value),
         ),
-        "constant": Wording(sentence=lambda alert: "only one value" if alert.value == 1 else ""),
+        "constant": Wording(
+            sentence=lambda alert: "only one value" if alert.value == 1 else "",
+            past=lambda alert: "it had only one value",
+        ),
     }
 
     columns: tuple[str, ...] = ()

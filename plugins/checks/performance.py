@@ -1,4 +1,4 @@
-"""Measures how well the model predicts, and how much worse than in the reference.
+"""Measures how well the model predicts, and judges whether it lastingly predicts worse.
 
 Needs labels; rows without a label are left out. An undefined metric has no value and a reason.
 """
@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import ClassVar, Literal
 
-from driftline import AlertFact, Check, CheckContext, Measurement, above, hookimpl, stats
+from driftline import AlertFact, Check, CheckContext, Measurement, hookimpl, loss, stats
 from driftline.kit.checks import Decision, Scores, Task, Wording, phrasing
 
 Metric = Literal[
@@ -20,6 +20,7 @@ Metric = Literal[
     "roc_auc",
     "log_loss",
     "brier",
+    "calibration_gap",
     "macro_precision",
     "macro_recall",
     "macro_f1",
@@ -52,6 +53,7 @@ BINARY: tuple[Metric, ...] = (
     "roc_auc",
     "log_loss",
     "brier",
+    "calibration_gap",
 )
 MULTICLASS: tuple[Metric, ...] = ("accuracy", "macro_precision", "macro_recall", "macro_f1")
 REGRESSION: tuple[Metric, ...] = ("mae", "rmse", "r2", "bias")
@@ -66,8 +68,13 @@ METRICS: Mapping[Metric, Callable[[Scores], stats.Estimate]] = {
     "recall": lambda s: stats.recall(_binary(s)),
     "f1": lambda s: stats.f1(_binary(s)),
     "roc_auc": lambda s: stats.roc_auc(s.negatives, s.positives, EACH_CLASS),
-    "log_loss": lambda s: stats.log_loss(s.sums.n, s.sums.log_loss, s.sums.log_loss2),
-    "brier": lambda s: stats.brier(s.sums.n, s.sums.brier, s.sums.brier2),
+    "log_loss": lambda s: stats.log_loss(
+        s.sums.n, s.sums.log_loss, s.sums.log_loss2, s.sums.outside
+    ),
+    "brier": lambda s: stats.brier(s.sums.n, s.sums.brier, s.sums.brier2, s.sums.outside),
+    "calibration_gap": lambda s: stats.calibration_gap(
+        s.sums.n, int(s.positives.sum()), s.sums.score, s.sums.brier, s.sums.outside
+    ),
     "macro_precision": lambda s: stats.macro(s.confusion, "precision"),
     "macro_recall": lambda s: stats.macro(s.confusion, "recall"),
     "macro_f1": lambda s: stats.macro(s.confusion, "f1"),
@@ -90,6 +97,10 @@ NOUNS: Mapping[str, str] = {
 """The name that people use for a metric, where it differs."""
 
 
+def _noun(metric: str) -> str:
+    return NOUNS.get(metric) or phrasing.clean(metric.replace("_", " "), 60)
+
+
 def _drop_sentence(alert: AlertFact) -> str:
     """Return the metric itself, now and in the reference."""
     metric = alert.detail.get("metric")
@@ -98,18 +109,78 @@ def _drop_sentence(alert: AlertFact) -> str:
     now, before = alert.detail.get(metric), alert.detail.get(f"{metric}_was")
     if not isinstance(now, (int, float)) or not isinstance(before, (int, float)):
         return ""
-    noun = NOUNS.get(metric) or phrasing.clean(metric.replace("_", " "), 60)
-    return f"{noun} {phrasing.number(now)} (was {phrasing.number(before)})"
+    return f"{_noun(metric)} {phrasing.number(before)} → {phrasing.number(now)}"
+
+
+def _past_drop_sentence(alert: AlertFact) -> str:
+    metric = alert.detail.get("metric")
+    if not isinstance(metric, str):
+        return ""
+    now, before = alert.detail.get(metric), alert.detail.get(f"{metric}_was")
+    if not isinstance(now, (int, float)) or not isinstance(before, (int, float)):
+        return ""
+    return f"{_noun(metric)} was {phrasing.number(now)} (usually {phrasing.number(before)})"
+
+
+def _loss_sentence(alert: AlertFact) -> str:
+    """Return the usual metric and its mean since the loss began, with the interval of that."""
+    usual, now, low, high = (
+        alert.detail.get(name) for name in ("usual", "now", "now_low", "now_high")
+    )
+    if not isinstance(usual, (int, float)) or not isinstance(now, (int, float)):
+        return ""
+    text = f"{_noun(alert.measurement)} {_figure(usual)} → {_figure(now)}"
+    if not isinstance(low, (int, float)) or not isinstance(high, (int, float)):
+        return text
+    return f"{text} (95%: {_figure(low)} to {_figure(high)})"
+
+
+def _figure(value: float) -> str:
+    """Return the value with two decimals where it is a share that these show."""
+    return f"{value:.2f}" if 0.1 <= abs(value) < 1 else phrasing.number(float(f"{value:.2g}"))
+
+
+def _loss_wording(metric: str) -> Wording:
+    return Wording(noun=NOUNS.get(metric, ""), sentence=_loss_sentence, hides_value=True)
+
+
+LOSS_RULES = {
+    "accuracy": loss(warning=0.03, critical=0.05),
+    "recall": loss(warning=0.03, critical=0.05),
+    "roc_auc": loss(warning=0.03, critical=0.05),
+    "macro_recall": loss(warning=0.03, critical=0.05),
+    "brier": loss(
+        side="above",
+        scale="relative",
+        margins=(0.1, 0.2, 0.4),
+        obvious=0.2,
+        warning=0.1,
+        critical=0.3,
+    ),
+    "calibration_gap": loss(side="both", warning=0.03, critical=0.1),
+    "mae": loss(
+        side="above", scale="log", margins=(0.1, 0.2, 0.4), obvious=0.2, warning=0.1, critical=0.3
+    ),
+    "rmse": loss(
+        side="above", scale="log", margins=(0.1, 0.2, 0.4), obvious=0.2, warning=0.1, critical=0.3
+    ),
+}
+"""The rules of the metrics that are judged by default."""
 
 
 class Performance(Check):
-    """Measures the metrics of the model's task on labelled rows, and the drop since the reference.
+    """Measures the metrics of the model's task on labelled rows, and their loss.
 
-    drop says how much worse the headline metric is: above 0 the model is worse than in the
-    reference. For accuracy, AUC and similar metrics it is in the metric's own units (0.03 is three
-    points), for MAE and RMSE a share of the reference's value. Its interval combines the intervals
-    of both sides (MOVER; for MAE and RMSE on the log scale). The rows of precision are those
-    predicted positive, of recall those labelled positive, of F1 both.
+    By default accuracy, recall, ROC AUC, Brier score and calibration gap are judged for a binary
+    model, accuracy and macro recall for several classes, MAE and RMSE for regression: each is
+    compared with the reference, and `loss` adds up the evidence over windows. The calibration gap
+    is the mean label less the mean score: it moves when the scores stay and the labels change.
+
+    drop has no rule by default. It says how much worse the headline metric is: above 0 the model is
+    worse than in the reference. For accuracy, AUC and similar metrics it is in the metric's own
+    units (0.03 is three points), for MAE and RMSE a share of the reference's value. Its interval
+    combines the intervals of both sides (MOVER; for MAE and RMSE on the log scale). The rows of
+    precision are those predicted positive, of recall those labelled positive, of F1 both.
 
     | input | answer |
     | --- | --- |
@@ -117,7 +188,9 @@ class Performance(Check):
     | nothing predicted positive | no precision, with the reason |
     | no positive label | no recall, with the reason |
     | fewer than 10 positive or negative labels, or no scores | no roc_auc, with the reason |
-    | one row | errors without interval |
+    | one row | errors and calibration gap without interval |
+    | scores below 0 or above 1 | no log_loss, brier and calibration_gap, with the reason |
+    | a class that is only labelled or only predicted | 0 for it in the macro averages |
     | all labels the same | r2 without value, with the reason |
     | no reference, or one without labels | drop without value, with the reason |
     | the same numbers on both sides | drop 0, with the interval 0 to 0 |
@@ -127,25 +200,26 @@ class Performance(Check):
     cause = "performance"
     main = "drop"
     collectors: ClassVar = frozenset({"scores"})
-    default_rules: ClassVar = {"drop": above(warning=0.02, critical=0.05)}
+    default_rules: ClassVar = LOSS_RULES
     min_rows = 30
     default_for: ClassVar = frozenset({"label"})
     default_place = 80
     wordings: ClassVar = {
         **{metric: Wording(noun=noun) for metric, noun in NOUNS.items()},
-        "drop": Wording(sentence=_drop_sentence, hides_value=True),
+        **{metric: _loss_wording(metric) for metric in METRICS if metric != "bias"},
+        "drop": Wording(sentence=_drop_sentence, past=_past_drop_sentence, hides_value=True),
     }
 
     metrics: tuple[Metric, ...] = ()
     """The metrics to measure; when empty, all that the model's task has."""
     headline: Headline | None = None
-    """The metric that `drop` compares.
+    """The metric that `drop` compares. It plays no part in what is judged by default.
 
     When absent: roc_auc where there are scores, else accuracy; mae for regression.
     """
 
     decision: Decision | None = None
-    """What should happen when `drop` has changed, for actions that are bound to it."""
+    """What should happen when a judged metric has changed, for actions that are bound to it."""
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """Yield every metric, then the drop."""
@@ -170,6 +244,8 @@ class Performance(Check):
                     interval=_require_interval(cur.interval),
                     reason=reason,
                     was=_finite(ref.value),
+                    was_interval=_require_interval(ref.interval),
+                    decision=self.decision if metric in LOSS_RULES else None,
                 )
         yield self._drop(task, scores, ref_scores)
 
@@ -197,6 +273,8 @@ class Performance(Check):
         if metric not in LOSSES:
             value, low, high = -value, -high, -low
         detail = {"metric": metric, f"{metric}_was": ref.value, metric: cur.value}
+        if (shown := _require_interval(cur.interval)) is not None:
+            detail |= {"shown_low": shown[0], "shown_high": shown[1]}
         return Measurement(
             value + 0.0,
             name="drop",

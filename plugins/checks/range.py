@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from driftline import (
     AlertFact,
@@ -22,16 +22,15 @@ from driftline import (
     stats,
     unusual,
 )
-from driftline.kit.checks import ColumnName, Wording, phrasing
+from driftline.kit.checks import ColumnName, Settings, Wording, phrasing
+from driftline.kit.checks.identifiers import NO_IDENTIFIER, find_identifier
 
 TIMES = 5
 """The factor on the rate that chance puts outside; only what exceeds the product counts."""
 
 
-class Limits(BaseModel):
-    """The range of a column; values equal to an end are inside."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+class Limits(Settings):
+    """The range of a column; values equal to an end are inside, also when rounded to 32 bits."""
 
     low: float | None = None
     """The smallest allowed value; no limit when absent."""
@@ -53,6 +52,11 @@ def _outside_sentence(alert: AlertFact) -> str:
     return phrasing.share_of_rows(f"outside {low} to {high}", alert.value)
 
 
+def _past_outside_sentence(alert: AlertFact) -> str:
+    text = _outside_sentence(alert)
+    return text and f"it was {text}"
+
+
 class OutsideRange(Check):
     """Measures the share of values outside the limits of each numeric column.
 
@@ -61,6 +65,9 @@ class OutsideRange(Check):
     outside_rate less five times that share, at least 0, so its exact interval shows evidence.
     Nothing is subtracted for limits that you set. Infinite values are outside, unless the limits
     are the reference's and it has infinite values itself.
+
+    A column that only rises, such as a row number or a time, is not judged by the reference: rise,
+    in its standard deviations, is for information.
 
     The ends of the reference are edges of the grid, so counts outside it are exact. Limits that you
     set may lie between two edges. The rows between these edges are then unknown: the interval
@@ -79,15 +86,19 @@ class OutsideRange(Check):
     main = "outside_rate"
     collectors: ClassVar = frozenset({"numeric"})
     default_rules: ClassVar = {
-        "outside_rate": unusual(side="above", scale="logit", info=0.1, warning=0.2),
+        "outside_rate": unusual(
+            side="above", scale="odds", info=0.5, warning=1.0, obvious=0.1, neutral=None
+        ),
         "outside_excess": above(critical=0.5),
     }
     min_rows = 30
     default_for: ClassVar = frozenset()
     default_place = 40
     wordings: ClassVar = {
-        "outside_rate": Wording(sentence=_outside_sentence),
-        "outside_excess": Wording(sentence=_outside_sentence, hides_value=True),
+        "outside_rate": Wording(sentence=_outside_sentence, past=_past_outside_sentence),
+        "outside_excess": Wording(
+            sentence=_outside_sentence, past=_past_outside_sentence, hides_value=True
+        ),
     }
 
     columns: tuple[str, ...] = ()
@@ -99,7 +110,7 @@ class OutsideRange(Check):
     """
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """Yield two measurements for each column."""
+        """Yield two measurements for each column, and `rise` for one that only rises."""
         label = ctx.schema.label.name if ctx.schema.label else None
         numeric = [column.name for column in ctx.current.numeric() if column.name != label]
         for name in self.columns or dict.fromkeys([*numeric, *self.limits]):
@@ -114,7 +125,10 @@ class OutsideRange(Check):
             ):
                 limits = Limits(low=reference.minimum, high=reference.maximum)
                 allowed = TIMES * 2 / (reference.count + 1)
-            reason = "" if limits else "no reference yet"
+            identifier = NO_IDENTIFIER if name in self.limits else find_identifier(ctx, name)
+            if identifier.measurement is not None and identifier.measurement.name == "rise":
+                yield identifier.measurement
+            reason = identifier.reason if limits else "no reference yet"
             if not isinstance(column, NumericColumn):
                 reason = "not a numeric column" if column else "the window has no such column"
             elif not column.count + column.infinities:
@@ -145,6 +159,7 @@ class OutsideRange(Check):
                 allowed,
                 labels,
                 0 if infinities_are_normal else column.infinities,
+                was=None if name in self.limits else 0.0,
                 show_values=show_values,
             )
 
@@ -156,6 +171,7 @@ def _outside(
     labels: dict[str, str],
     infinite: int,
     *,
+    was: float | None,
     show_values: bool,
 ) -> Iterator[Measurement]:
     rows = column.count + column.infinities
@@ -190,6 +206,7 @@ def _outside(
         rows=rows,
         interval=(low, high),
         reason=reason,
+        was=was,
         unit="share",
         detail=detail,
     )
@@ -210,10 +227,12 @@ def _below(column: NumericColumn, limit: float | None) -> tuple[int, int]:
     """Return the smallest and the largest possible number of rows below `limit`."""
     if limit is None or column.minimum is None or column.minimum >= limit:
         return 0, 0
+    edge = column.edge_of(limit)
+    if edge is not None:
+        certain = int(column.counts[: 2 * edge + 1].sum())
+        return certain, certain
     place = int(np.searchsorted(column.edges, limit))
     certain = int(column.counts[: 2 * place].sum())
-    if place < len(column.edges) and column.edges[place] == limit:
-        return certain + int(column.counts[2 * place]), certain + int(column.counts[2 * place])
     # The limit lies inside a cell. The smallest value is below it, so at least one row is.
     return max(certain, 1), certain + int(column.counts[2 * place])
 
@@ -222,10 +241,11 @@ def _above(column: NumericColumn, limit: float | None) -> tuple[int, int]:
     """Return the smallest and the largest possible number of rows above `limit`."""
     if limit is None or column.maximum is None or column.maximum <= limit:
         return 0, 0
-    place = int(np.searchsorted(column.edges, limit))
-    if place < len(column.edges) and column.edges[place] == limit:
-        certain = int(column.counts[2 * place + 2 :].sum())
+    edge = column.edge_of(limit)
+    if edge is not None:
+        certain = int(column.counts[2 * edge + 2 :].sum())
         return certain, certain
+    place = int(np.searchsorted(column.edges, limit))
     certain = int(column.counts[2 * place + 1 :].sum())
     return max(certain, 1), certain + int(column.counts[2 * place])
 

@@ -44,6 +44,11 @@ def _type_sentence(alert: AlertFact) -> str:
     return f"{phrasing.clean(now, 30)} where {phrasing.clean(before, 30)} were"
 
 
+def _past_type_sentence(alert: AlertFact) -> str:
+    text = _type_sentence(alert)
+    return text and f"it had {text}"
+
+
 class SchemaChange(Check):
     """Finds columns that disappeared, appeared, or changed their type.
 
@@ -76,9 +81,15 @@ class SchemaChange(Check):
     default_place = 10
     schema_changes: ClassVar = frozenset({"missing_column", "type_changed", "new_column"})
     wordings: ClassVar = {
-        "missing_column": Wording(sentence=lambda alert: "no value at all" if alert.value else ""),
-        "type_changed": Wording(sentence=_type_sentence),
-        "new_column": Wording(sentence=lambda alert: "has values now" if alert.value else ""),
+        "missing_column": Wording(
+            sentence=lambda alert: "no value at all" if alert.value else "",
+            past=lambda alert: "it had no value at all",
+        ),
+        "type_changed": Wording(sentence=_type_sentence, past=_past_type_sentence),
+        "new_column": Wording(
+            sentence=lambda alert: "has values, it never had any before" if alert.value else "",
+            past=lambda alert: "it had values",
+        ),
     }
 
     columns: tuple[str, ...] = ()

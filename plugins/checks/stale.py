@@ -69,7 +69,9 @@ class Stale(Check):
     main = "stale"
     default_rules: ClassVar = {"stale": above(warning=0.5)}
     min_rows = 30
-    wordings: ClassVar = {"stale": Wording(sentence=_stale_sentence)}
+    wordings: ClassVar = {
+        "stale": Wording(sentence=_stale_sentence, past=lambda alert: "it stood still")
+    }
 
     columns: tuple[str, ...] = ()
     """The columns to check; when empty, all except the label."""

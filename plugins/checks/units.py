@@ -101,7 +101,12 @@ class Units(Check):
     min_rows = 100
     default_for: ClassVar = frozenset()
     default_place = 50
-    wordings: ClassVar = {"unit_change": Wording(sentence=_unit_sentence)}
+    wordings: ClassVar = {
+        "unit_change": Wording(
+            sentence=_unit_sentence,
+            past=lambda alert: _unit_sentence(alert).replace(" look ", " looked "),
+        )
+    }
 
     columns: tuple[str, ...] = ()
     """The columns to check; when empty, every numeric one except the label."""

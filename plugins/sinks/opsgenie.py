@@ -22,6 +22,8 @@ PRIORITIES: Mapping[Severity, Literal["P1", "P2", "P3", "P4", "P5"]] = {
     Severity.WARNING: "P3",
     Severity.INFO: "P5",
 }
+QUIET = (Event.TEST, Event.REPORT)
+"""Events that must not wake anybody: the alert has the lowest priority and is closed at once."""
 OPERATIONS = {
     Event.RESOLVED: "close",
     Event.ACKNOWLEDGED: "acknowledge",
@@ -65,7 +67,7 @@ class Opsgenie(Sink):
         if notification.event is Event.UPDATED:  # Opsgenie ignores fields of repeated creations
             for field in ("message", "description", "priority"):
                 self._request("PUT", alias, field, {field: alert[field]})
-        if notification.event is Event.TEST:  # a test must not wake anybody
+        if notification.event in QUIET:
             self._request("POST", alias, "close", {"source": "driftline"})
         return alias
 
@@ -86,7 +88,7 @@ class Opsgenie(Sink):
             "alias": alias,
             "description": message.body,
             "priority": "P5"
-            if notification.event is Event.TEST
+            if notification.event in QUIET
             else self.priorities.get(notification.severity, PRIORITIES[notification.severity]),
             "source": "driftline",
             "entity": phrasing.clean(notification.model, 200),

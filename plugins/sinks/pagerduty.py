@@ -29,7 +29,10 @@ REPLACED = "reference replaced"
 
 
 class PagerDuty(Sink):
-    """Opens, acknowledges and resolves an alert for each incident, and sends change events."""
+    """Opens, acknowledges and resolves an alert for each incident, and sends change events.
+
+    A first report is a change event, too.
+    """
 
     type: ClassVar[str] = "pagerduty"
     repeat: ClassVar[Literal["deduplicates", "looks", "repeats"]] = "deduplicates"
@@ -40,7 +43,7 @@ class PagerDuty(Sink):
     region: Literal["us", "eu"] = "us"
     """The region of the account."""
     changes: bool = True
-    """Whether a new version of the model and a replaced reference are sent as change events.
+    """Whether new versions of the model, replaced references and reports become change events.
 
     Change events page nobody.
     """
@@ -50,6 +53,8 @@ class PagerDuty(Sink):
     def send(self, notification: Notification) -> str | None:
         """Trigger, acknowledge or resolve the alert; return its key."""
         key = {"routing_key": self.routing_key.reveal()}
+        if notification.event is Event.REPORT:
+            return self._send_report(notification, key)
         event = {**key, **self._event(notification)}
         dedup_key = self._post("", event)
         if notification.event is Event.TEST:  # a test must not wake anybody
@@ -62,6 +67,20 @@ class PagerDuty(Sink):
     def permissions(self) -> tuple[str, ...]:
         """Return what the PagerDuty service needs."""
         return ("an Events API v2 integration",)
+
+    def _send_report(self, notification: Notification, key: Mapping[str, str]) -> str:
+        """Send a report as a change event: it is no alert that somebody has to resolve."""
+        if self.changes:
+            message = self.message(notification)
+            model = phrasing.clean(notification.model, 200) or "driftline"
+            payload = {
+                "summary": message.title,
+                "source": model,
+                "timestamp": notification.since.isoformat(),
+                "custom_details": _details(notification, message),
+            }
+            self._post("/change", {**key, "payload": payload, "links": _links(message)})
+        return notification.incident[:KEY]
 
     def _post(self, kind: str, body: Mapping[str, Any]) -> str:
         assert self.context.http is not None

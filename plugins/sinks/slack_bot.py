@@ -146,7 +146,7 @@ class SlackBot(Sink):
 
     def _mentions(self, notification: Notification) -> str:
         opens = notification.event in (Event.OPENED, Event.REOPENED)
-        worse = notification.reason is Reason.MORE_SEVERE
+        worse = notification.reason in (Reason.MORE_SEVERE, Reason.DOUBLED)
         names = self.mentions.get(notification.severity, ()) if opens or worse else ()
         return "".join(f"{_mention(name)} " for name in names)
 

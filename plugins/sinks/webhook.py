@@ -16,7 +16,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from driftline import Notification, Rejected, Secret, Sink, hookimpl
+from driftline import Event, Notification, Rejected, Secret, Sink, hookimpl
 from driftline.kit.delivery import compact
 from driftline.kit.delivery.alertmanager import alertmanager_body
 
@@ -112,7 +112,7 @@ def document(notification: Notification) -> dict[str, Any]:
     `driftline schema --notification` prints the JSON Schema of `data`.
     """
     return {
-        "type": f"incident.{notification.event.value}",
+        "type": _type(notification),
         "timestamp": _timestamp(notification),
         "data": notification.model_dump(mode="json"),
     }
@@ -124,12 +124,18 @@ def cloud_event(notification: Notification, source: str) -> dict[str, Any]:
         "specversion": "1.0",
         "id": notification.id,
         "source": source,
-        "type": f"driftline.incident.{notification.event.value}",
+        "type": f"driftline.{_type(notification)}",
         "subject": notification.incident,
         "time": _timestamp(notification),
         "datacontenttype": "application/json",
         "data": notification.model_dump(mode="json"),
     }
+
+
+def _type(notification: Notification) -> str:
+    """`incident.opened` and so on, or `model.report`: a subject and an event, joined by a dot."""
+    event = notification.event
+    return f"{'model' if event is Event.REPORT else 'incident'}.{event.value}"
 
 
 def _timestamp(notification: Notification) -> str:

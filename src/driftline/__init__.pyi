@@ -11,6 +11,7 @@ from .contracts.rule import (
     Rule as Rule,
     above as above,
     below as below,
+    loss as loss,
     unusual as unusual,
 )
 from .contracts.sink import Sink as Sink

@@ -25,15 +25,16 @@ def test_a_model_with_only_a_source_and_a_reference_is_watched(tmp_path):
     station.configure(
         "\n    source: {{type: local, options: {{path: {folder}/log}}}}\n    " + REFERENCE
     )
-    for hour in range(3):
+    hours = 50  # drift of this size takes two whole days to be a change
+    for hour in range(hours):
         station.hour(
             hour, amount=lambda row: row["amount"] + 50, note=lambda row: f"free text {row['id']}"
         )
-    due(station, 3)
+    due(station, hours)
     with station.open():
         report = station.tick()
         assert report.error == ""
-        assert report.closing.windows == 3
+        assert report.closing.windows == hours
         *_, told = station.told()
         assert [note["incident"] for note in station.told()] == [told["incident"]] * 2
         assert {(alert["cause"], alert["labels"]["column"]) for alert in told["alerts"]} == {

@@ -199,26 +199,38 @@ def test_a_file_that_grows_is_read_as_far_as_it_was_counted(tmp_path, monkeypatc
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_other_formats_come_out_again(tmp_path, monkeypatch, kind):
     """Whatever the format, an interval, the reference's number and the details are the same,
-    too.
+    too. Two days far from the reference are a change without a baseline.
     """
     import pyarrow.json
     from pyarrow import csv, parquet
 
-    checks = MODEL[: MODEL.index("    checks:")].replace("format: jsonl", f"format: {kind}")
-    station = Station(tmp_path, checks)
+    model = MODEL[: MODEL.index("    checks:")].replace("format: jsonl", f"format: {kind}")
+    station = Station(tmp_path, model.replace("length: 1h", "length: 1d"))
     monkeypatch.setattr(composition_root, "system_clock", station.clock)
-    for hour in range(6):
-        lines = station.hour(hour, amount=lambda row, by=HIGHER * (hour >= 4): row["amount"] + by)
+    day = timedelta(days=1)
+    for number in range(6):
+        by = HIGHER * (number >= 4)
+        lines = station.write(
+            f"log/{number}.jsonl",
+            START + number * day,
+            day,
+            400,
+            amount=lambda row, by=by: row["amount"] + by,
+        )
         table = pyarrow.json.read_json(lines)
         write = parquet.write_table if kind == "parquet" else csv.write_csv
         write(table, lines.with_suffix(f".{kind}"))
         lines.unlink()
-    station.clock.now = START + timedelta(hours=6, minutes=20)
+    station.clock.now = START + timedelta(days=6, minutes=20)
     with station.open():
         station.tick()
     told = found(station)
     assert told["same"]
-    assert {number["measurement"] for number in told["numbers"]} == {"psi", "mean_shift"}
+    assert {number["measurement"] for number in told["numbers"]} == {
+        "psi",
+        "mean_shift",
+        "outside_rate",
+    }
     assert any(number["now"]["low"] is not None for number in told["numbers"])
 
 

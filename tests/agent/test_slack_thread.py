@@ -31,9 +31,9 @@ def test_an_incident_is_one_message_across_restarts(tmp_path, monkeypatch):
                 for _ in range(4):
                     station.tick()
                     station.clock.now += timedelta(seconds=20)
-        drift = [one for one in server.accepted if "drift" in one["text"]]
+        drift = [one for one in server.accepted if "“amount”" in one["text"]]
         [message] = [one for one in drift if "thread_ts" not in one]
-        assert message["text"].startswith("OK shop: resolved")
+        assert message["text"].startswith("OK shop: “amount” is back to normal")
         assert [one["thread_ts"] for one in drift if one is not message][-1:] == [message["ts"]]
         [upload] = [
             upload for upload in server.uploads.values() if upload["thread"] == message["ts"]

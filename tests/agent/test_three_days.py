@@ -5,16 +5,21 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from station import START, Station
+from station import MODEL, START, Station
 
 pytestmark = [pytest.mark.postgres, pytest.mark.system]
+FEW_ROWS = MODEL.replace(
+    "volume: {{type: volume}}",
+    "volume: {{type: volume, rule: {{measurement: rows, below: {{warning: 200}}}}}}",
+)
+"""With a number of rows that is too few from the first day on."""
 
 
 def test_three_days_show_every_turn_of_an_incident_once(tmp_path):
     """Pending, firing, update, resolve, late data that revises a window, silence, a restart: each
     is told once.
     """
-    station = Station(tmp_path)
+    station = Station(tmp_path, FEW_ROWS)
     seen: dict[int, list[str]] = {}
 
     def hours(first: int, last: int) -> None:

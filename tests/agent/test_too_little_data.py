@@ -39,14 +39,14 @@ def test_a_check_that_can_tell_nothing_for_a_week_is_told_once(tmp_path):
     [told] = [note for note in station.told() if note["cause"] == "monitoring"]
     assert (told["event"], told["severity"]) == ("opened", "info")
     assert told["title"].startswith(
-        "shop: too little data for drift since 2026-05-01 00:00 UTC: amount: 60 more rows are needed: 40 of 100"
+        "shop: too little data to judge drift: amount: 60 more rows are needed: 40 of 100"
     )
     [alert] = told["alerts"]
     assert (alert["state"], alert["check"], alert["rows"]) == ("unsure", "drift", 40)
     days(station, range(16, 18), 300)
     ends = [note for note in station.told() if note["cause"] == "monitoring"][1:]
     assert [(note["event"], note["incident"]) for note in ends] == [("resolved", told["incident"])]
-    assert ends[0]["title"].startswith("shop: resolved: too little data for drift")
+    assert ends[0]["title"].startswith("shop: there is enough data again to judge drift")
 
 
 def test_too_little_data_ends_only_when_something_can_be_told(tmp_path):

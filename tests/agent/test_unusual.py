@@ -63,8 +63,8 @@ def test_a_small_shift_is_told_once_with_all_that_people_need(tmp_path):
         <= f"{START + timedelta(days=CHANGE + 2):%Y-%m-%d}"
     )
     assert alert["unit"] == "sd"
-    assert "odds about 1:" in alert["reason"]
-    assert "would be seen in 7 windows" in alert["reason"]
+    assert "evidence " in alert["reason"]
+    assert "shows within 7 windows" in alert["reason"]
     assert abs(alert["detail"]["usual"]) < 0.1
 
 

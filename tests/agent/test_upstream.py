@@ -26,4 +26,4 @@ def test_columns_that_move_after_a_new_version_are_one_incident(tmp_path):
         drift = [note for note in station.told() if note["cause"] == "drift"]
     assert [note["event"] for note in drift] == ["opened", "updated"]
     assert {note["facts"]["upstream"] for note in drift} == {"version v2 is new"}
-    assert drift[1]["title"].startswith("shop: now 2 columns drift since 2026-05-02 04:00 UTC")
+    assert drift[1]["title"].startswith("shop: also “plan”: the value ‘c’ went from")

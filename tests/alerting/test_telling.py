@@ -148,7 +148,9 @@ def test_a_snooze_ends_with_a_message():
     assert life.heard == ["opened", "silenced"]
     life.feed(hour=5)
     assert life.heard == ["opened", "silenced", "told"]
-    assert life.changes[-1].notification.title.startswith("churn: still: age drifts")
+    assert life.changes[-1].notification.title.startswith(
+        "churn: still: “age”: values changed: PSI 0.6"
+    )
 
 
 def test_a_silence_holds_what_it_matches_and_lets_go():
@@ -262,7 +264,7 @@ def test_pages_are_capped_and_the_rest_is_one_digest():
     assert [change.incident.cause for change in paged] == ["drift", "drift", "digest"]
     digest = life.changes[-1]
     assert digest.notification.title.startswith(
-        "churn: 7 more critical incidents beyond 2 pages in 24 hours: c2 drifts since"
+        "churn: 7 more critical incidents than the 2 sent in 24 hours: “c2”: values changed"
     )
     assert digest.notification.title == f"churn: {digest.incident.headline}"
     assert len(digest.incident.keys) == 7
@@ -307,7 +309,7 @@ def test_accepted_ends_for_good():
         "the new price list",
     )
     assert change.notification.title.startswith(
-        "churn: closed, accepted as the new normal: age drifted"
+        "churn: closed, accepted as the new normal: “age”: values changed"
     )
 
 

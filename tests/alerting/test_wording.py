@@ -51,7 +51,7 @@ def test_shares(value, text):
         (told(value=6.1, reason="above 0.25"), "PSI 6.1 (limit 0.25)"),
         (
             told(measurement="accuracy", value=0.71, was=0.84, reason="below 0.8"),
-            "accuracy 0.71 (was 0.84)",
+            "accuracy 0.84 → 0.71",
         ),
         (
             told(measurement="missing_rate", value=0.31, was=0.0, unit="share"),
@@ -75,7 +75,7 @@ def test_shares(value, text):
             "words where numbers were",
         ),
         (told(measurement="stale", value=3.0), "the same counts as in the 3 windows before"),
-        (told(measurement="new_column", value=1.0), "has values now"),
+        (told(measurement="new_column", value=1.0), "has values, it never had any before"),
         (
             told(measurement="unit_change", value=0.01, detail={"looks": "values look ÷100"}),
             "values look ÷100",
@@ -141,19 +141,19 @@ def test_every_number_has_words(value):
     [
         (
             {"value": 3.0, "unit": "sd", "detail": {"smallest_seen": 1.5}},
-            "1.5 or more would be seen",
+            "shows from 1.5 on",
         ),
         (
             {"value": -3.0, "unit": "sd", "detail": {"smallest_seen": -1.5}},
-            "-1.5 or less would be seen",
+            "shows from -1.5 down",
         ),
         (
             {"value": 0.3, "unit": "share", "detail": {"smallest_seen": 0.242}},
-            "24% or more would be seen",
+            "shows from 24% on",
         ),
         (
             {"measurement": "drop", "value": 0.5, "detail": {"smallest_seen": 0.062}},
-            "drop 0.062 would be seen",
+            "shows from drop 0.062 on",
         ),
         ({"value": 3.0, "state": "resolved", "detail": {"smallest_seen": 1.5}}, ""),
         ({"value": 3.0, "detail": {"smallest_seen": 1.5, "odds": 99.0}}, ""),

@@ -60,7 +60,7 @@ def told_by_agent(station, model):
 
 def subject(title):
     """But for the numbers of a mean: a backtest keeps no details of what its past judges."""
-    return title if "mean" not in title else (title.split()[:3], title.partition(" since ")[2][:20])
+    return title if "mean" not in title else (title.split()[:2], title.partition(" since ")[2][:20])
 
 
 def told_by_backtest(found):
@@ -187,6 +187,7 @@ def test_the_page_shows_days_alarms_and_what_was_known(command, tmp_path):
     first, after = (START + timedelta(days=day) for day in (SHIFTED[0], SHIFTED[-1] + 1))
     (tmp_path / "known.csv").write_text(
         f"start,end,columns,note\n{first:%Y-%m-%d},{after:%Y-%m-%d},amount,new tariff\n"
+        "2026-06-25,2026-07-08,fee,a form without it\n"
     )
     options = (
         "--incidents",
@@ -203,13 +204,13 @@ def test_the_page_shows_days_alarms_and_what_was_known(command, tmp_path):
     lines = out.splitlines()
     [june] = [place for place, line in enumerate(lines) if line.startswith("Jun 2026")]
     assert lines[june][9:39] == "·" * 13 + "■" * 10 + "·" + "■■" + "···" + "■"
-    assert lines[june + 1][9:39].rstrip() == " " * 11 + "^" * 10
+    assert lines[june + 1][9:39].rstrip() == " " * 11 + "^" * 10 + " " * 3 + "^" * 6
     assert "3 alarms, 16.11 a year" in out
     assert "known    2026-06-12 00:00  amount (new tariff): found after 3 d 15 min" in out
     table = {line.split("  ")[0].strip(): line.split() for line in lines}
-    assert table["this configuration"][2:8] == ["1", "of", "1", "3", "2", "3"]
-    assert table["never alarm"][2:] == ["0", "of", "1", "0", "0"]
-    assert table["always alarm"][2:] == ["1", "of", "1", "68", "57", "1", "d", "15", "min"]
+    assert table["this configuration"][2:8] == ["2", "of", "2", "3", "1", "4"]
+    assert table["never alarm"][2:] == ["0", "of", "2", "0", "0"]
+    assert table["always alarm"][2:] == ["2", "of", "2", "68", "44", "1", "d", "15", "min"]
     assert "Shuffled, so that nothing changes:" in out
     assert "false_pages_per_year  alarms" in out
     assert "amount drifts since" not in (tmp_path / "chart.svg").read_text()

@@ -20,7 +20,8 @@ from driftline.backtest.shuffled_history import (
     replay_shuffled,
 )
 from driftline.contracts.rule import Unusual
-from driftline.evaluate.evidence.engine import AlarmPolicy, Observation
+from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
+from driftline.evaluate.evidence.observation import Observation
 from driftline.evaluate.evidence.trail import Stream
 from driftline.types.times import DAY_MICROS, HOUR_MICROS
 
@@ -50,9 +51,9 @@ def history(levels, length=DAY_MICROS):
         for name in columns
     ]
     starts = FIRST + length * np.arange(len(levels))
-    return SeriesMatrix(
-        starts, tuple(series), tuple(told), np.stack([levels, levels, np.zeros_like(levels)])
-    )
+    none = np.zeros_like(levels)
+    numbers = np.stack([levels, levels, none, none + 100, none, none * np.nan])
+    return SeriesMatrix(starts, tuple(series), tuple(told), numbers)
 
 
 @pytest.mark.parametrize("length", [HOUR_MICROS, 6 * HOUR_MICROS, DAY_MICROS, 7 * DAY_MICROS])

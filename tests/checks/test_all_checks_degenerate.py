@@ -28,6 +28,7 @@ from driftline.profiles.rowhash import hash_strings
 from driftline.profiles.spec import make_spec
 from driftline.testing.windows import HOUR, START, context
 from driftline.types.model import DERIVED, Field, Kind, Schema, Task
+from driftline.types.settings import field_descriptions
 
 pytestmark = pytest.mark.system
 
@@ -384,4 +385,4 @@ def test_a_check_says_what_it_is(name):
     assert check.cause in {"drift", "quality", "service", "performance"}
     assert check.collectors <= COLLECTORS.keys()
     assert "| input | answer |" in type(check).__doc__
-    assert all(field.description for field in type(check).model_fields.values())
+    assert field_descriptions(type(check)).keys() == type(check).model_fields.keys()

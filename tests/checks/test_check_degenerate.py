@@ -33,6 +33,7 @@ from profile_builder import (
 from driftline import Window
 from driftline.kit.checks import Scores, Task
 from driftline.profiles.window import RegressionSums, ScoreSums
+from driftline.types.settings import field_descriptions
 
 pytestmark = pytest.mark.system
 
@@ -199,7 +200,7 @@ def test_a_window_that_is_its_own_reference_changes_nothing(check):
     same = window(
         values,
         ["a", "b"] * 1_000,
-        binary_scores([0, 1] * 1_000, np.linspace(0.2, 0.8, 2_000)),
+        binary_scores([0, 1] * 5_000, np.linspace(0.2, 0.8, 10_000)),
         last=START + HOUR,
     )
     for m in check.evaluate(context(same, same, pasts([2_000] * 20, timedelta(days=1)))):
@@ -216,7 +217,7 @@ def test_a_check_says_what_it_is(check):
     assert check.type
     assert check.cause in {"drift", "quality", "service", "performance"}
     assert "| input | answer |" in type(check).__doc__
-    assert all(field.description for field in type(check).model_fields.values())
+    assert field_descriptions(type(check)).keys() == type(check).model_fields.keys()
     assert {"numeric", "categories", "scores"} >= check.collectors
 
 

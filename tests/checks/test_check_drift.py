@@ -187,7 +187,7 @@ def test_a_category_that_moved_is_named_with_both_shares():
     assert found["linf"].value == pytest.approx(0.31)
     assert found["linf"].detail == {"share_was": 0.7, "share": 0.39, "category": "free"}
     assert found["linf"].interval[0] > 0.2
-    assert judged(DRIFT, found["psi"]) == "unsure"
+    assert judged(DRIFT, found["psi"]) == "changed"
     assert found["chi_square"].p_value < 1e-30
     p, q = [700, 300, 0], [390, 600, 10]
     assert found["psi"].detail["raw"] == pytest.approx(stats.psi(p, q))
@@ -272,7 +272,14 @@ def test_every_metric_is_there_when_asked_for_and_few_are_by_default():
     values, words = list(rng().normal(0, 1, 300)), ["a", "b", "c"] * 100
     assert tuple(compare(EVERY, values, values)) == NUMERIC
     assert tuple(compare(EVERY, words, words)) == CATEGORICAL
-    assert tuple(compare(DRIFT, values, values)) == ("mean_shift", "psi", "js", "ks", "wasserstein")
+    assert tuple(compare(DRIFT, values, values)) == (
+        "mean_shift",
+        "spread",
+        "psi",
+        "js",
+        "ks",
+        "wasserstein",
+    )
     assert set(CATEGORICAL) - set(compare(DRIFT, words, words)) == {"hellinger", "tvd", "g_test"}
 
 

@@ -6,10 +6,13 @@ import scipy.stats as ss
 from driftline_plugins.checks.performance import Performance
 from profile_builder import binary_scores, context, judged, regression_scores, severity, window_of
 
+from driftline import above
 from driftline.kit.checks import Decision, Scores, Task
 from driftline.profiles.window import RegressionSums
 
 CHECK = Performance()
+BOUNDS = above(warning=0.02, critical=0.05)
+"""A rule for `drop` that somebody configured."""
 
 
 def measured(now, was=None, check=CHECK, **schema):
@@ -88,8 +91,9 @@ def test_a_worse_model_drops():
     drop = found["drop"]
     assert drop.value == pytest.approx(found["roc_auc"].was - found["roc_auc"].value)
     assert drop.value > 0.1
-    assert severity(CHECK, drop) == "critical"
+    assert severity(CHECK, drop, BOUNDS) == "critical"
     assert drop.detail["metric"] == "roc_auc"
+    assert severity(CHECK, found["roc_auc"]) == "critical"
 
 
 def test_a_better_model_is_ok():
@@ -101,13 +105,14 @@ def test_a_better_model_is_ok():
     errors = measured(regression_scores(y, y * 0.95), regression_scores(y, y * 0.8))["drop"]
     for drop in (scores, errors):
         assert drop.value < 0
-        assert judged(CHECK, drop) == "ok"
+        assert judged(CHECK, drop, BOUNDS) == "ok"
 
 
 def test_few_labels_are_unsure():
     """On forty labelled rows a drop may be chance."""
     found = measured(binary_scores(*logits(6, 60, 1.5)), binary_scores(*logits(4, 4_000, 1.5)))
-    assert judged(CHECK, found["drop"]) == "unsure"
+    assert judged(CHECK, found["drop"], BOUNDS) == "unsure"
+    assert judged(CHECK, found["roc_auc"]) == "unsure"
 
 
 def test_the_drop_of_an_error_is_relative():
@@ -117,7 +122,7 @@ def test_the_drop_of_an_error_is_relative():
     drop = measured(regression_scores(y, y + 2 * noise), regression_scores(y, y + noise))["drop"]
     assert drop.value == pytest.approx(1)
     assert 0.5 < drop.interval[0] < 1 < drop.interval[1] < 1.5
-    assert severity(CHECK, drop) == "critical"
+    assert severity(CHECK, drop, BOUNDS) == "critical"
 
 
 def test_the_same_numbers_on_both_sides_are_ok():
@@ -125,7 +130,7 @@ def test_the_same_numbers_on_both_sides_are_ok():
     scores = binary_scores(*logits(7, 60, 1.0))
     drop = measured(scores, scores)["drop"]
     assert (drop.value, drop.interval) == (0, (0, 0))
-    assert judged(CHECK, drop) == "ok"
+    assert judged(CHECK, drop, BOUNDS) == "ok"
 
 
 def test_the_headline_can_be_chosen():
@@ -183,9 +188,22 @@ def test_scores_that_are_no_probabilities_have_no_brier_score():
 
 
 def test_it_says_what_is_to_be_done():
-    """With a decision in its settings the drop bears it, and no other number does."""
+    """With a decision in its settings the drop and the judged metrics bear it, and no others."""
     was, now = binary_scores(*logits(8, 2_000, 2.0)), binary_scores(*logits(9, 2_000, 0.5))
     found = measured(now, was, Performance(decision="retrain"))
-    assert {name: m.decision for name, m in found.items() if m.decision} == {
-        "drop": Decision.RETRAIN
-    }
+    judged_metrics = {"accuracy", "recall", "roc_auc", "brier", "calibration_gap"}
+    assert {name: m.decision for name, m in found.items() if m.decision} == dict.fromkeys(
+        {*judged_metrics, "drop"}, Decision.RETRAIN
+    )
+
+
+def test_labels_that_leave_the_scores_are_a_calibration_gap():
+    """The mean label less the mean score, with its interval, also where the scores stayed."""
+    y, s = logits(10, 3_000, 1.5)
+    found = measured(binary_scores(y, s))["calibration_gap"]
+    assert found.value == pytest.approx(np.mean(y - s))
+    spread = np.std(y - s, ddof=1) / np.sqrt(3_000)
+    assert found.interval == pytest.approx(
+        (found.value - 1.96 * spread, found.value + 1.96 * spread), abs=2e-4
+    )
+    assert CHECK.default_rules["calibration_gap"].loss.side == "both"

@@ -69,7 +69,8 @@ def test_default_checks_come_from_what_is_installed(tmp_path):
     models = load_config(path).models
     plain = ["schema", "drift", "missing", "range", "units", "volume", "freshness"]
     assert list(models["m"].checks) == plain
-    assert list(models["n"].checks) == [*plain, "performance"]
+    related = ["schema", "drift", "correlation", *plain[2:]]
+    assert list(models["n"].checks) == [*related, "performance"]
     assert models["o"].checks == {}
     assert list(models["q"].checks) == [*plain, "text", "embedding"]
     assert list(models["p"].checks) == [*plain, "performance", "labels", "uniqueness"]

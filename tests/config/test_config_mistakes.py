@@ -98,7 +98,7 @@ KINDS = {
     "literal secret": ('"${env:CHAT}"', "https://chat.example/HUNTER2", 17, 60, "sinks.team.options.url",
                        "a secret must not be written here; name it as ${env:NAME} or ${file:/path}"),
     "two rules in one": ("{above: {warning: 0.1}}", "{above: {warning: 0.1}, below: {info: 1}}", 14, 61,
-                         "models.churn.checks.nulls.rule", "give exactly one of unusual, above, below, outside, p_value, "
+                         "models.churn.checks.nulls.rule", "give exactly one of unusual, loss, above, below, outside, p_value, "
                          "shewhart, sigma, ewma, cusum"),
     "rule of no bound": ("{warning: 0.1}", "{wanring: 0.1}", 14, 70, "models.churn.checks.nulls.rule.above.wanring",
                          "unknown setting; did you mean 'warning'?"),

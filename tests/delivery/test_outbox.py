@@ -137,7 +137,7 @@ def test_dead_letters_are_listed_and_armed_again(store):
         1,
         NOW,
     )
-    assert letter.title.startswith("a: a1 drifts")
+    assert letter.title.startswith("a: “a1”: ")
     assert settle(store, outbox.rearm_dead_letter, claimed.id, NOW)
     assert take(store).id == claimed.id
     assert not settle(store, outbox.rearm_dead_letter, claimed.id, NOW)

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
 from driftline.evaluate.evidence.baseline import Baseline
-from driftline.evaluate.evidence.engine import AlarmPolicy, Observation
+from driftline.evaluate.evidence.observation import Observation
 from driftline.evaluate.evidence.outcome import judge_window
 from driftline.evaluate.evidence.trail import TRACE, Stream
 from driftline.types.times import DAY_MICROS
@@ -207,7 +208,9 @@ def test_a_window_that_is_judged_again_replaces_itself():
     judge_window(
         trail, 50 * DAY_MICROS, [Observation(stream=stream("s0"), level=0.25, size=0.25)], DAILY
     )
-    assert trail.levels_before(51 * DAY_MICROS, trail.columns_of([stream("s0")]))[0] == 0.25
+    assert (
+        trail.window_before(51 * DAY_MICROS, trail.columns_of([stream("s0")]))["level"][0] == 0.25
+    )
     assert (
         trail.newest_before(60 * DAY_MICROS, trail.columns_of([stream("s0")])).tobytes()
         == last.tobytes()
@@ -256,4 +259,4 @@ def test_hourly_windows_learn_for_two_weeks_and_daily_ones_for_four():
     assert DAILY.min_windows == 28
     assert AlarmPolicy(7 * DAY_MICROS).min_windows == 20
     assert DAILY.alarm_threshold == pytest.approx(365.25)
-    assert AlarmPolicy(DAY_MICROS // 24, 2.0).alarm_threshold == pytest.approx(8766 / 2)
+    assert AlarmPolicy(DAY_MICROS // 24, 2.0).alarm_threshold == pytest.approx(365.25 / 2)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from driftline import Measurement, Schema, unusual
-from driftline.evaluate.evidence.engine import AlarmPolicy
+from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
 from driftline.evaluate.evidence.unusual_rule import PastJudge
 from driftline.types.model import Judgement
 from driftline.types.records import JudgedMeasurement, WindowKey
@@ -77,8 +77,8 @@ def test_an_alarm_says_how_sure_since_when_and_what_would_have_been_seen():
     changed = [row for row in verdicts(5_000, 0.3, 2) if row.verdict == "changed"]
     assert changed
     last = changed[-1]
-    assert "odds about 1:" in last.reason
-    assert "would be seen in 7 windows" in last.reason
+    assert "evidence " in last.reason
+    assert "shows within 7 windows" in last.reason
     assert abs(last.since / DAY_MICROS - BEGIN) <= 3
     assert last.measurement.detail["usual"] == pytest.approx(0.0, abs=0.05)
     assert 0.1 <= last.measurement.detail["smallest_seen"] <= 0.3

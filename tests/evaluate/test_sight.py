@@ -110,11 +110,10 @@ def test_what_is_judged_by_its_past_is_blind_where_no_warning_would_be_seen(
         MEAN,
         StreamOutcome(windows=28, missing_windows=missing, sd=0.3, detectable_effect=visible),
         trace=b"",
-        previous_start=0,
     )
     assert (found.verdict, found.lacks_data) == ("unsure", blind)
     if not missing:
-        assert found.reason.endswith(f"{visible} sd would be seen in 7 windows")
+        assert found.reason.endswith(f"{visible} sd shows within 7 windows")
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ UNMEASURED = {
     "drift": ("cramer_von_mises", "g_test", "tvd"),
     "embedding": ("centroid_cosine", "cluster_psi", "mean_shift", "mmd", "prototype_distance_p95"),
     "other_tool": ("chi2", "jensen_shannon", "ks", "psi", "wasserstein"),
-    "performance": ("mae", "r2", "rmse"),
+    "performance": ("macro_f1", "macro_precision", "macro_recall", "mae", "r2", "rmse"),
     "text": ("repeated_texts", "unknown_words"),
 }
 """Measurements that need another model, or other options, than the contract has."""

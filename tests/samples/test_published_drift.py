@@ -140,26 +140,35 @@ def test_unseen_values_are_those_that_were_published(titanic):
     assert len(rows) == 4 * len(chunks) == 88
     for row in rows:
         chunk = chunks[row["period"], int(row["start_index"])]
-        m = found[row["period"], int(row["start_index"])]["new_categories", row["column"]]
-        unseen = (
-            0.0
-            if m.detail.get("raw") is None
-            else m.detail["raw"] * chunk.columns[row["column"]].count / chunk.rows
+        results = found[row["period"], int(row["start_index"])]
+        m, turnover = (
+            results.get((name, row["column"])) for name in ("new_categories", "turnover")
         )
+        shares = {m.detail.get("raw"), turnover.value if turnover else None} - {None}
+        assert len(shares) <= 1, "both measure the same rows"
+        share = max(shares, default=0.0)
+        unseen = share * chunk.columns[row["column"]].count / chunk.rows
         assert unseen == pytest.approx(float(row["value"]), rel=1e-5, abs=1e-12)
-        assert (m.detail.get("new", 0) > 0) == (row["alert"] == "True")
+        if m.value is not None:
+            assert (m.detail.get("new", 0) > 0) == (row["alert"] == "True")
+        assert (share > 0) == (row["alert"] == "True")
 
 
 def test_new_tickets_and_cabins_are_no_news_where_the_reference_is_full_of_single_ones(titanic):
-    """NannyML alerts on every chunk; here nothing is proven new beyond what a column of names used
-    once lets expect.
+    """NannyML alerts on every chunk; here a column whose values are new all the time is left out,
+    and of the others nothing is proven new beyond what names used once let expect.
     """
     reference, chunks = titanic
     whole = measure(Drift(), chunks["analysis", 0], reference, KINDS)
     for column in ("Ticket", "Cabin"):
         m = whole["new_categories", column]
-        assert m.detail["raw"] > 0
-        assert m.interval[0] == 0
+        assert whole["turnover", column].value > 0
+        if m.value is None:
+            assert whole["turnover", column].value >= 0.5
+            assert "new all the time" in m.reason
+        else:
+            assert m.detail["raw"] > 0
+            assert m.interval[0] == 0
 
 
 def test_the_statistics_that_sagemaker_made_are_those_of_the_profile():

@@ -343,11 +343,10 @@ def test_exit_code_0_when_nothing_fires(tmp_path):
 
 
 def test_exit_code_1_when_something_fires(tmp_path):
-    """New passengers have numbers beyond all known ones: an incident with all its parts, and 1."""
+    """New passengers have numbers beyond the limit: an incident with all its parts, and 1."""
+    limits = {"PassengerId": {"low": 1, "high": 891}}
     done = command(
-        titanic(
-            tmp_path, checks={"numbers": {"type": "range", "options": {"columns": ["PassengerId"]}}}
-        )
+        titanic(tmp_path, checks={"numbers": {"type": "range", "options": {"limits": limits}}})
     )
     assert done.returncode == 1, done.stderr
     [incident] = json.loads(done.stdout)["models"]["titanic"]["incidents"]

@@ -228,7 +228,7 @@ def test_discord_changes_its_message_and_says_a_line():
         assert len(server.accepted) == 1
         assert sink.send("updated") == sink.send("resolved") == first
     message, *lines = server.accepted
-    assert "resolved" in message["content"]
+    assert "back to normal" in message["content"]
     assert message["embeds"][0]["color"] == 0x12B76A
     assert ["embeds" in line for line in lines] == [False, False]
 

@@ -78,7 +78,7 @@ def test_every_template_name_is_on_the_page():
 
     told = notification()
     names = {
-        *renderer._names(told),
+        *renderer._names(told, "Check the job."),
         *renderer._functions(DIALECTS["plain"]),
         "subject",
         "figures",

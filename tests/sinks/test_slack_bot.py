@@ -75,7 +75,7 @@ def test_an_incident_is_one_message_and_a_thread():
         bot.send("resolved", revision=4)
     [message, *replies] = server.accepted
     assert first == f"{server.channel}:{message['ts']}"
-    assert message["text"].startswith("OK churn: resolved")
+    assert message["text"].startswith("OK churn: “Day Mins” is back to normal")
     assert message["attachments"][0]["color"] == "#12b76a"
     assert message["metadata"]["event_payload"] == {
         "incident_id": LIVES["opened"].incident,

@@ -1,6 +1,7 @@
 """The statistics against scipy.stats and against plain definitions, on random data."""
 
 import math
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -227,6 +228,28 @@ def test_auc_is_the_share_of_pairs_and_its_variance_delongs(seed, n, m):
     variance = np.var(wins.mean(axis=1), ddof=1) / m + np.var(wins.mean(axis=0), ddof=1) / n
     got = stats.roc_auc(np.bincount(neg, minlength=15), np.bincount(pos, minlength=15))
     assert (got.value, got.se) == pytest.approx((wins.mean(), math.sqrt(variance)))
+
+
+@pytest.mark.parametrize("metric", ["precision", "recall", "f1"])
+@pytest.mark.parametrize(
+    ("labels", "predictions"),
+    [("aabbb", "aabbc"), ("aabbc", "aabbb"), ("aabbb", "ddccc"), ("aaaaa", "aabcd")],
+    ids=["only predicted", "only labelled", "nothing in common", "three only predicted"],
+)
+def test_macro_averages_count_the_classes_that_scikit_learn_counts(labels, predictions, metric):
+    """Every class counts, also one that occurs on one side only: with 0 where it has no rows.
+
+    The definition is that of scikit-learn with `average="macro"` and `zero_division=0`.
+    """
+    rows = list(zip(labels, predictions, strict=True))
+    values = []
+    for name in sorted({*labels, *predictions}):
+        right = sum(pair == (name, name) for pair in rows)
+        sizes = {"precision": predictions.count(name), "recall": labels.count(name)}
+        sizes["f1"] = sum(sizes.values()) / 2
+        values.append(right / sizes[metric] if sizes[metric] else 0.0)
+    found = stats.macro(Counter(rows), metric)
+    assert found.value == pytest.approx(np.mean(values))
 
 
 def test_macro_standard_errors_match_resampling():

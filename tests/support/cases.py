@@ -120,7 +120,13 @@ def lives() -> dict[str, Notification]:
             fact(
                 0,
                 reason="above 0.05",
-                detail={"metric": "accuracy", "accuracy_was": 0.84, "accuracy": 0.71},
+                detail={
+                    "metric": "accuracy",
+                    "accuracy_was": 0.84,
+                    "accuracy": 0.71,
+                    "shown_low": 0.69,
+                    "shown_high": 0.73,
+                },
                 **drop,
             )
         ],
@@ -140,7 +146,7 @@ def lives() -> dict[str, Notification]:
     broken = {
         "cause": "monitoring",
         "check": "source",
-        "measurement": "source",
+        "measurement": MonitoringKind.READING.value,
         "value": None,
         "version": "",
         "rows": 0,
@@ -175,7 +181,7 @@ def lives() -> dict[str, Notification]:
             "facts": {"why": "first alert", "owner": "team <growth>"},
         }
     )
-    lacking = "Day Mins: about 12,000 more rows a window are needed: 800 here; 0.4 sd would be seen in 7 windows (and 3 more numbers)"
+    lacking = "Day Mins: about 12,000 more rows a window are needed: 800 here; 0.4 sd shows within 7 windows (and 3 more numbers)"
     blind = {
         "cause": Family.MONITORING.value,
         "measurement": MonitoringKind.UNSURE.value,

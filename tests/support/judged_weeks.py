@@ -19,6 +19,7 @@ MODELS = """
     schema: {{timestamp: t, id: id, features: {{amount: numeric, fee: numeric, plan: categorical}}}}
     reference: {{type: local, options: {{path: {folder}/reference.jsonl}}}}
     windows: {{length: 1d, lateness: 15m, notify_within: 365d}}
+    first_report: false
     checks:
       drift: {{type: drift}}
       missing: {{type: missing}}
@@ -30,6 +31,7 @@ MODELS = """
         features: {{amount: numeric, fee: numeric, plan: categorical}}}}
     reference: {{type: local, options: {{path: {folder}/reference.jsonl}}}}
     windows: {{length: 1d, lateness: 15m, notify_within: 365d}}
+    first_report: false
     checks:
       drift: {{type: drift}}
       creeping: {{type: drift, rule: {{measurement: mean_shift, ewma: {{}}}}}}

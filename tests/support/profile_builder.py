@@ -111,17 +111,17 @@ def compare(check, now, was, **schema):
     return {m.name: m for m in check.evaluate(context(current, reference, **schema))}
 
 
-def judged(check, measurement):
-    """The verdict of the check's own rule on a measurement."""
+def judged(check, measurement, rule=None):
+    """The verdict of a rule, or of the check's own one, on a measurement."""
     rows = measurement.rows if measurement.rows is not None else 10**6
-    return (
-        check.default_rules[measurement.name].judge(measurement, rows, check.min_rows).verdict.value
-    )
+    rule = rule or check.default_rules[measurement.name]
+    return rule.judge(measurement, rows, check.min_rows).verdict.value
 
 
-def severity(check, measurement):
+def severity(check, measurement, rule=None):
     rows = measurement.rows if measurement.rows is not None else 10**6
-    return check.default_rules[measurement.name].judge(measurement, rows, check.min_rows).severity
+    rule = rule or check.default_rules[measurement.name]
+    return rule.judge(measurement, rows, check.min_rows).severity
 
 
 def binary_scores(y, s, threshold=0.5, edges=None):

@@ -84,6 +84,9 @@ class Station:
         self.configure(model)
 
     def configure(self, model: str, agent: str = "") -> None:
+        """Write the configuration; a model without `first_report` has none."""
+        if "first_report:" not in model:
+            model = f"{model.rstrip()}\n    first_report: false\n"
         text = f"""
 version: 1
 agent: {{state: "{databases.of(self.folder)}", http: null, workers: 2{agent}}}

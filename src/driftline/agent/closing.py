@@ -8,19 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 
 import pyarrow as pa
 from sqlalchemy.engine import Connection
 
 from driftline.agent.callbacks import Callbacks
+from driftline.agent.first_reports import FirstReports
 from driftline.agent.model_alerts import ModelAlerts
 from driftline.agent.model_settings import ModelSettings
 from driftline.agent.reference_state import ReferenceState
 from driftline.alerting.incident import Change
 from driftline.contracts.check import PastValue
 from driftline.evaluate.check_plan import CheckPlan, Collect
-from driftline.evaluate.evidence.engine import AlarmPolicy
+from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
 from driftline.evaluate.evidence.trail import Stream
 from driftline.evaluate.evidence.unusual_rule import PastJudge
 from driftline.evaluate.judge_windows import (
@@ -29,7 +30,9 @@ from driftline.evaluate.judge_windows import (
     JudgedWindow,
     find_new_versions,
     judge_windows,
+    measure_spans,
 )
+from driftline.evaluate.reference_range import ReferenceRange, Series
 from driftline.ingest.read.job import Job
 from driftline.ingest.read.window_rows import read_window_rows
 from driftline.profiles.collector import Collector
@@ -104,6 +107,8 @@ class ModelEvaluation:
             key = due.key
             if reference.trailing is None:
                 return reference.window(key.segment)
+            if not due.rows:
+                return None  # Loading it takes long, and a window without rows compares nothing.
             since = key.start - int(reference.trailing.total_seconds() * 1_000_000)
             profile = windows.load_trailing_profile(
                 connection,
@@ -134,6 +139,8 @@ class ModelEvaluation:
             reference=load_reference_window,
             history=history or load_history,
             collect=self.collect,
+            reference_spans=reference.spans,
+            reference_ranges=self._reference_ranges,
             reference_name=reference.name,
             past_judge=past,
             label_collectors=frozenset(
@@ -142,6 +149,34 @@ class ModelEvaluation:
                 if collector.label is not Collector.label
             ),
         )
+
+    @cached_property
+    def _reference_ranges(self) -> Mapping[Series, ReferenceRange]:
+        """The range that the weeks or months of the reference have; computed once."""
+        reference = self.reference
+        if not reference.spans:
+            return {}
+        plans = [
+            plan
+            for plan in self.plans
+            if any(
+                rule.unusual is not None and rule.unusual.obvious is not None
+                for rule in plan.rules_by_measurement.values()
+            )
+        ]
+        whole = reference.window("")
+        assert whole is not None
+        inputs = Inputs(
+            schema=reference.schema,
+            plans=plans,
+            window=lambda due: whole,
+            reference=lambda due: whole,
+            history=lambda key, check, name, labels, limit: (),
+            collect=self.collect,
+            reference_spans=reference.spans,
+        )
+        due = DueWindow(key=WindowKey(self.model, 0, "", ""), end=0, rows=0, revision=0)
+        return measure_spans(due, inputs)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,9 +192,18 @@ class Closing:
     callbacks: Callbacks = field(default_factory=Callbacks)
 
     def close_due(
-        self, until: datetime, now: datetime, report: ClosingReport, rows: int = 0
+        self,
+        until: datetime,
+        now: datetime,
+        report: ClosingReport,
+        rows: int = 0,
+        *,
+        is_backlog_end: bool = False,
     ) -> None:
         """Judge every window that ended by `until` and add the result to `report`.
+
+        With `is_backlog_end` there are no older rows to read: the newest window may bring the first
+        report.
 
         Windows that are left when the agent stops are judged after the next start. `rows` is the
         number of rows read in this tick, for the progress.
@@ -169,11 +213,12 @@ class Closing:
             total = windows.count_due(connection, model, limit)
         while True:
             with self.store.read() as connection:
-                group = next(iter(windows.load_due(connection, model, limit)), None)
-            if group is None or self.callbacks.stopping():
+                groups = windows.load_due(connection, model, limit, 2)
+            if not groups or self.callbacks.stopping():
                 return
+            group, is_last = groups[0], len(groups) == 1
             past = past or self._load_past(group[0].end - group[0].key.start)
-            self._judge(group, past, now, report)
+            self._judge(group, past, now, report, with_report=is_backlog_end and is_last)
             report.windows += 1
             count = report.windows - before
             self.callbacks.progress("judge", count, max(total, count), rows)
@@ -182,15 +227,22 @@ class Closing:
         """Load what earlier windows were like; `length` is that of a window in microseconds."""
         policy = AlarmPolicy(length, self.settings.config.false_pages_per_year)
         trail, reference = policy.make_trail(), self.evaluation.reference
+        past = PastJudge(trail, policy, reference.schema)
         with self.store.read() as connection:
             rows = measurements.load_traces(
                 connection, self.settings.name, reference.reference_id, trail.capacity
             )
-            trail.restore((row.start, Stream(*row[1:6]), row.trace) for row in rows)
-        return PastJudge(trail, policy, reference.schema)
+            past.restore((row.start, Stream(*row[1:6]), row.trace) for row in rows)
+        return past
 
     def _judge(
-        self, group: Sequence[DueWindow], past: PastJudge, now: datetime, report: ClosingReport
+        self,
+        group: Sequence[DueWindow],
+        past: PastJudge,
+        now: datetime,
+        report: ClosingReport,
+        *,
+        with_report: bool,
     ) -> None:
         group = [self._silence_old(due, now) for due in group]
         reference_id = self.evaluation.reference.reference_id
@@ -201,7 +253,14 @@ class Closing:
             inputs = self.evaluation.inputs(connection, past, read_rows=self._read_rows)
             inputs = replace(inputs, new_versions=versions)
             verdicts, facts = judge_windows(group, inputs)
+            first_report = None
+            if with_report and self.settings.config.first_report:
+                first_report = self._first_reports.make(
+                    connection, verdicts, inputs, past.policy, now
+                )
         with self.alerts.lock:
+            if first_report is not None and self.alerts.is_held(first_report, now):
+                first_report = None
             prepared_step = self.alerts.prepare(facts, now)
             with self.store.write() as connection:
                 for verdict in verdicts:
@@ -219,12 +278,24 @@ class Closing:
                     )
                 windows.mark_judged(connection, group, reference_id, self.settings.config_digest)
                 self.alerts.write(connection, prepared_step, now)
+                if first_report is not None:
+                    self.alerts.send_report(connection, first_report, now)
         report.silenced_windows += all(due.quiet for due in group)
         _count_verdicts(verdicts, report)
         report.changes += prepared_step.step.changes
         for verdict in verdicts:
             self.callbacks.on_window(verdict.window)
         self.callbacks.on_changes(prepared_step.step.changes)
+
+    @property
+    def _first_reports(self) -> FirstReports:
+        evaluation = self.evaluation
+        return FirstReports(
+            model=self.settings.name,
+            reference=evaluation.reference,
+            collectors=evaluation.collectors,
+            phrasebook=self.alerts.settings.phrasebook,
+        )
 
     def _silence_old(self, due: DueWindow, now: datetime) -> DueWindow:
         """Mark a window that is very old when it is first judged: it causes no message, ever."""

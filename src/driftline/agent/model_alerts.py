@@ -21,7 +21,7 @@ from driftline.alerting.silencing import Silencing
 from driftline.alerting.step import retire, step
 from driftline.alerting.work import AlertingState, Step
 from driftline.extensions.phrasebook import Phrasebook
-from driftline.state import people
+from driftline.state import people, reports
 from driftline.state.incident_store import (
     enqueue,
     load_acts,
@@ -33,6 +33,7 @@ from driftline.state.incident_store import (
 from driftline.state.store import Store
 from driftline.types.alert import Alert
 from driftline.types.notification import Notification
+from driftline.types.times import as_micros
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +117,23 @@ class ModelAlerts:
             enqueue(connection, change, receivers, now, self.settings.links(notification, now))
         for id, outcome in prepared_step.outcomes.items():
             people.mark_act_applied(connection, id, outcome, now)
+
+    def is_held(self, change: Change, now: datetime) -> bool:
+        """Return whether a silence or a mute time holds a report back now."""
+        with self.store.read() as connection:
+            silencing = replace(self.settings.silencing, silences=load_silences(connection, now))
+        inhibiting = [""] * len(silencing.inhibitions)
+        hold = silencing.find_hold(change.incident, (), change.reason, now, inhibiting=inhibiting)
+        return hold is not None
+
+    def send_report(self, connection: Connection, change: Change, now: datetime) -> None:
+        """Store a report, and write its messages for the sinks of its routes to the outbox."""
+        change = self._enrich(change)
+        notification = change.notification
+        reports.add_report(
+            connection, self.model, notification.model_version, notification, as_micros(now)
+        )
+        enqueue(connection, change, self.settings.receivers(notification), now)
 
     def accept(self, connection: Connection, request: Act, now: datetime) -> list[Change]:
         """End an incident in the transaction in which its windows become the reference.

@@ -82,6 +82,7 @@ class ModelWatch:
             self._labels = LateLabels(settings=settings, labels=settings.labels, feed=feed)
         self._has_retired_alerts = False
         self._retry_time: datetime | None = None
+        self._evaluation: ModelEvaluation | None = None
 
     def tick(self, now: datetime, *, seal: bool = False) -> Tick:
         """Do all the work that is due at `now`.
@@ -120,7 +121,9 @@ class ModelWatch:
         self._reader.start(settings.config.source)
         reference = self._load_or_build_reference(now)
         report.warnings = reference.warnings
-        self.reference = reference = replace(reference, warnings=())  # reported once
+        if reference.warnings:
+            reference = replace(reference, warnings=())  # reported once
+        self.reference = reference
         self._retire_alerts(now, reference, report)
         reference = self._apply_acceptances(now, reference, report)
         job = self._make_job(now, reference.schema, reference.spec, reference.input_columns)
@@ -135,7 +138,8 @@ class ModelWatch:
         if stopping():
             return
         if self._has_read_all(report):
-            self._close(closing, now - settings.config.windows.lateness, now, report)
+            until = now - settings.config.windows.lateness
+            self._close(closing, until, now, report, is_backlog_end=True)
         apply_retention(
             self._services, settings, reference.spec, self._labels, now=now, report=report
         )
@@ -172,34 +176,56 @@ class ModelWatch:
                 or accounts.count_waiting_objects(connection, self.name) == 0
             )
 
-    def _close(self, closing: Closing, until: datetime, now: datetime, report: Tick) -> None:
+    def _close(
+        self,
+        closing: Closing,
+        until: datetime,
+        now: datetime,
+        report: Tick,
+        *,
+        is_backlog_end: bool = False,
+    ) -> None:
         """Judge the windows that ended by `until`, oldest first."""
         self._note_silence(until)
-        closing.close_due(until, now, report.closing, report.reading.rows)
+        closing.close_due(
+            until, now, report.closing, report.reading.rows, is_backlog_end=is_backlog_end
+        )
 
     def _make_closing(self, job: Job, reference: ReferenceState) -> Closing:
         return Closing(
             settings=self.settings,
             store=self._services.store,
-            evaluation=ModelEvaluation(
-                model=self.name,
-                reference=reference,
-                plans=self.settings.plans,
-                collectors=self._services.collectors,
-                collect=self._collect,
-            ),
+            evaluation=self._make_evaluation(reference),
             alerts=self.alerts,
             job=job,
             callbacks=self.callbacks,
         )
 
+    def _make_evaluation(self, reference: ReferenceState) -> ModelEvaluation:
+        """Return the same evaluation while the reference is the same: it remembers its ranges."""
+        if self._evaluation is None or self._evaluation.reference is not reference:
+            self._evaluation = ModelEvaluation(
+                model=self.name,
+                reference=reference,
+                plans=self.settings.plans,
+                collectors=self._services.collectors,
+                collect=self._collect,
+            )
+        return self._evaluation
+
     def _note_silence(self, until: datetime) -> None:
-        """Create the windows without rows that ended by `until`: no data is a finding, too."""
+        """Create the windows without rows that ended by `until`: no data is a finding, too.
+
+        They lie between windows with rows, also in a backlog, or after the agent's first start.
+        """
         length = self.settings.window_length
         with self._services.store.write() as connection:
             model = models.load_model(connection, self.name)
             assert model is not None
             since, end = model.watched_since, as_micros(until) // length * length
+            span = windows.find_unjudged_span(connection, self.name, end)
+            if span is not None:
+                windows.add_empty_windows(connection, self.name, *span, length)
             if model.judged_until is not None:
                 since = max(since, model.judged_until)
             if end > since:

@@ -51,6 +51,8 @@ class ReferenceState:
     """How long before a window its reference begins; None for a fixed reference."""
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     """By segment; empty for trailing references."""
+    span_profiles: tuple[Profile, ...] = ()
+    """Of its weeks or months, oldest first; empty where its rows have no times."""
     warnings: tuple[str, ...] = ()
     """Doubts about the inferred schema, only right after it was inferred."""
     input_columns: tuple[str, ...] = ()
@@ -59,6 +61,11 @@ class ReferenceState:
     def window(self, segment: str) -> Window | None:
         """Return the reference of a segment; None if it is trailing or lacks the segment."""
         return self._windows.get(segment)
+
+    @cached_property
+    def spans(self) -> tuple[Window, ...]:
+        """The weeks or months of the reference, oldest first; empty without times."""
+        return tuple(profile.window(version=self.name) for profile in self.span_profiles)
 
     @cached_property
     def _windows(self) -> Mapping[str, Window]:
@@ -87,6 +94,10 @@ def load_reference(
             segment: Profile.from_bytes(content, spec, collectors)
             for segment, content in profile_bytes.items()
         }
+    span_profiles: tuple[Profile, ...] = ()
+    if reference.spans is not None:
+        contents: list[bytes] = msgspec.msgpack.decode(reference.spans)
+        span_profiles = tuple(Profile.from_bytes(content, spec, collectors) for content in contents)
     origin = settings.origin
     if reference.acceptance:
         # An accepted reference stays until the configuration asks for another one.
@@ -101,6 +112,7 @@ def load_reference(
         name=_name(origin, reference.number, reference.rows),
         trailing=origin.trailing,
         profiles=profiles,
+        span_profiles=span_profiles,
         input_columns=tuple(msgspec.json.decode(model.columns_json)),
     )
 
@@ -158,8 +170,12 @@ def build_reference(
         limit=GRID_ROWS if origin.trailing is not None else None,
         options=settings.collector_options,
     )
-    frozen_profiles = None
+    frozen_profiles = frozen_spans = None
     if origin.trailing is None:
+        if reference.spans:
+            frozen_spans = msgspec.msgpack.encode(
+                [profile.to_bytes() for profile in reference.spans]
+            )
         profiles = {"": reference.profile, **reference.segments}
         frozen_profiles = msgspec.msgpack.encode(
             {segment: profile.to_bytes() for segment, profile in profiles.items()}
@@ -177,6 +193,7 @@ def build_reference(
             digest=reference.digest,
             rows=reference.profile.rows,
             profile=frozen_profiles,
+            spans=frozen_spans,
             acceptance="" if acceptance is None else _acceptance_json(origin, acceptance),
         )
         in_transaction(connection)

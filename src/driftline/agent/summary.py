@@ -18,6 +18,7 @@ from driftline.state import (
     models,
     outbox,
     pair_rows,
+    reports,
     waiting,
     windows,
 )
@@ -101,6 +102,23 @@ def _labels(connection: Any, name: str) -> Plain:
     }
 
 
+def _report(connection: Any, name: str) -> Plain:
+    """Return the newest first report as `report`; empty before there is one."""
+    newest = next(
+        (report for report in reports.load_reports(connection, name) if report.title), None
+    )
+    if newest is None:
+        return {}
+    return {
+        "report": {
+            "version": newest.version,
+            "at": from_micros(newest.at).isoformat(),
+            "title": newest.title,
+            "facts": newest.facts,
+        }
+    }
+
+
 def _model(connection: Any, name: str) -> Plain:
     totals = accounts.load_totals(connection, name)
     judged_windows, open_windows = windows.count_windows(connection, name)
@@ -141,8 +159,13 @@ def _model(connection: Any, name: str) -> Plain:
         "last_event": from_micros(state.last_event).isoformat()
         if state and state.last_event is not None
         else None,
+        **_report(connection, name),
         "reference": None
         if reference is None
-        else {"number": reference.number, "rows": reference.rows},
+        else {
+            "number": reference.number,
+            "rows": reference.rows,
+            **({} if reference.spans is None else {"has_times": True}),
+        },
         "trouble": totals.trouble,
     }

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from driftline.alerting.describe import LONGEST, headline_length, write_title
+from driftline.alerting.describe import LONGEST
 from driftline.alerting.fact import message_id
 from driftline.alerting.incident import Change, incident_id
+from driftline.alerting.title import headline_length, write_title
 from driftline.alerting.work import Work
 from driftline.types.incident import Incident, Reason
 from driftline.types.model import Severity
@@ -47,7 +48,7 @@ def add_to_digest(
     ]
     plural = "" if len(headlines) == 1 else "s"
     count = f"{len(headlines)} more critical incident{plural}"
-    headline = f"{count} beyond {max_pages} pages in 24 hours: {'; '.join(headlines)}"
+    headline = f"{count} than the {max_pages} sent in 24 hours: {'; '.join(headlines)}"
     facts = {
         f"incident {place}": clean(text, LONGEST)
         for place, text in enumerate(headlines[:MOST_LINES], 1)
@@ -57,7 +58,7 @@ def add_to_digest(
 
 def resolve_digest(digest: Incident, now: datetime) -> Change:
     """End the digest: every incident in it is over."""
-    headline = f"resolved: all {len(digest.keys)} critical incidents of the digest"
+    headline = f"all {len(digest.keys)} critical incidents of the list are over"
     digest = replace(digest, resolved_at=now)
     return _change(digest, Event.RESOLVED, Reason.DIGEST_OVER, headline, now, facts={})
 

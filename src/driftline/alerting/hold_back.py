@@ -21,7 +21,14 @@ from driftline.types.times import DAY
 ALWAYS = frozenset({Event.RESOLVED, Event.ACKNOWLEDGED, Event.SILENCED})
 """Events that are sent whatever holds the others: they wake nobody."""
 PAGING = frozenset(
-    {Reason.FIRST_ALERT, Reason.CAME_BACK, Reason.FLAPPING, Reason.MORE_SEVERE, Reason.RELEASED}
+    {
+        Reason.FIRST_ALERT,
+        Reason.CAME_BACK,
+        Reason.FLAPPING,
+        Reason.MORE_SEVERE,
+        Reason.DOUBLED,
+        Reason.RELEASED,
+    }
 )
 """Reasons of a message that wakes people when it is critical."""
 

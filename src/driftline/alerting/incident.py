@@ -1,30 +1,27 @@
 """One incident: the firing alerts of one model that have one cause, reported as one thing.
 
-A change is an opening, an alert that is new to the incident, more severity or lastingly less, the
-end, a return, or what a person did. Nothing is reported twice.
+A change is an opening, an alert that is new to the incident, more severity or lastingly less, twice
+the size, the end, a return, or what a person did. Nothing is reported twice.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from driftline.alerting.describe import (
-    LONGEST,
-    describe_alert,
-    rank_key,
-    write_headline,
-    write_title,
-)
+from driftline.alerting.describe import LONGEST, describe_alert, rank_key
 from driftline.alerting.fact import hash_parts, message_id
 from driftline.alerting.lifespans import FLAPS, Lifespans
 from driftline.alerting.observe import severest
+from driftline.alerting.title import Story, write_headline, write_title
 from driftline.extensions.phrasebook import Phrasebook, installed_phrasebook
 from driftline.types.alert import Alert
-from driftline.types.incident import Hold, Incident, Reason, Upstream
+from driftline.types.family import Family
+from driftline.types.incident import Hold, Incident, Reason, Upstream, UpstreamKind
 from driftline.types.model import Decision, Severity
-from driftline.types.notification import IN_ALL, WHY, Event, Notification
+from driftline.types.notification import IN_ALL, WHY, AlertFact, Event, Notification
 from driftline.types.phrasing import clean
 
 MOST_ALERTS = 50
@@ -34,6 +31,7 @@ Span = tuple[datetime, datetime]
 HISTORY_EVENTS = {
     Reason.MORE_ALERTS: "worsened",
     Reason.MORE_SEVERE: "worsened",
+    Reason.DOUBLED: "worsened",
     Reason.LESS_SEVERE: "improved",
     Reason.DECIDED: "decided",
     Reason.RELEASED: "told",
@@ -77,6 +75,8 @@ class Occasion:
     """The window that was judged; twice the time of an act."""
     rows: int = 0
     """Rows of the window."""
+    columns: frozenset[str] = frozenset()
+    """The columns that were measured in the window."""
     lifespans: Lifespans = field(default_factory=Lifespans)
     author: str = ""
     """Who did it; empty for what the agent found."""
@@ -191,6 +191,8 @@ def update_incident(
         change = make_change(
             steady, Event.UPDATED, Reason.MORE_SEVERE, members, occasion, severity=severity
         )
+    elif _has_doubled(firing, previous):
+        change = make_change(steady, Event.UPDATED, Reason.DOUBLED, members, occasion)
     elif improving_since is not None and end - improving_since >= calm_span:
         change = make_change(
             steady, Event.UPDATED, Reason.LESS_SEVERE, members, occasion, severity=severity
@@ -198,7 +200,9 @@ def update_incident(
     elif _decisions(firing) - _decisions(previous):
         change = make_change(incident, Event.UPDATED, Reason.DECIDED, members, occasion)
     elif additions and not incident.flapping:
-        change = make_change(incident, Event.UPDATED, Reason.MORE_ALERTS, members, occasion)
+        change = make_change(
+            incident, Event.UPDATED, Reason.MORE_ALERTS, members, occasion, additions=additions
+        )
     else:
         return incident, None
     return change.incident, change
@@ -230,6 +234,17 @@ def resolve(
     return make_change(incident, Event.RESOLVED, reason, members, occasion)
 
 
+def _has_doubled(firing: Sequence[Alert], previous: Sequence[Alert]) -> bool:
+    """Whether a change that fired before has doubled once more since it was sent."""
+    before = {alert.key: _doublings(alert) for alert in previous if alert.is_firing}
+    return any(_doublings(alert) > before.get(alert.key, math.inf) for alert in firing)
+
+
+def _doublings(alert: Alert) -> int:
+    entry = alert.newest_change
+    return 0 if entry is None else entry.judgement.doublings
+
+
 def _decisions(alerts: Sequence[Alert]) -> set[Decision]:
     """The decisions that the checks of firing alerts recommend."""
     entries = (alert.newest_change for alert in alerts if alert.is_firing)
@@ -245,10 +260,13 @@ def make_change(
     occasion: Occasion,
     *,
     severity: Severity | None = None,
+    additions: Sequence[Alert] = (),
 ) -> Change:
     """Make a change of an incident with its message; the revision of the incident is one higher.
 
-    `members` are all alerts of the incident. Without `severity` it stays as it is.
+    `members` are all alerts of the incident, `additions` those that are new to it. Without
+    `severity` it stays as it is. The title of the message says what is new, that of the incident
+    how it stands.
     """
     incident = replace(
         incident,
@@ -257,22 +275,34 @@ def make_change(
         keys=incident.keys | {alert.key for alert in members},
     )
     versions = sorted({alert.version for alert in members})
-    pairs = [(describe_alert(alert, with_version=len(versions) > 1), alert) for alert in members]
+    with_version = len(versions) > 1
+    pairs = [(describe_alert(alert, with_version=with_version), alert) for alert in members]
     pairs.sort(key=lambda pair: (rank_key(pair[0]), pair[1].key))
     facts = tuple(fact for fact, _ in pairs)
-    ends = [alert.phase.until for alert in members if alert.phase.until is not None]
+    # What is seen at one moment, such as a source that can't be read, ends when it is seen no more.
+    ends = [
+        alert.phase.until
+        for alert in members
+        if alert.phase.until is not None and alert.phase.until > incident.since
+    ]
     resolved_at = max(ends, default=occasion.window[1]) if event is Event.RESOLVED else None
-    headline = write_headline(
-        incident.model,
-        event,
-        reason,
-        facts,
+    fired = [describe_alert(alert, with_version=with_version, as_fired=True) for alert in members]
+    fired.sort(key=lambda fact: rank_key(fact.model_copy(update={"state": "firing"})))
+    new_keys = {alert.key for alert in additions}
+    story = Story(
+        model=incident.model,
+        alerts=facts,
+        as_fired=tuple(fired),
+        additions=tuple(fact for fact, alert in pairs if alert.key in new_keys),
+        columns=occasion.columns,
         since=incident.since,
         resolved_at=resolved_at,
-        phrasebook=occasion.phrasebook or installed_phrasebook(),
     )
-    title = write_title(incident.model, headline)
-    incident = replace(incident, title=title, headline=headline)
+    phrasebook = occasion.phrasebook or installed_phrasebook()
+    title = write_title(incident.model, write_headline(story, event, reason, phrasebook))
+    state_reason = reason if event is Event.RESOLVED else Reason.FIRST_ALERT
+    headline = write_headline(story, event, state_reason, phrasebook)
+    incident = replace(incident, title=write_title(incident.model, headline), headline=headline)
     entries = (alert.newest_change or alert.newest_entry for _, alert in pairs)
     references = (entry.reference for entry in entries if entry is not None and entry.reference)
     reason_text = _reason_text(reason, occasion)
@@ -294,7 +324,7 @@ def make_change(
         reference=clean(next(references, ""), LONGEST),
         alerts=facts[:MOST_ALERTS],
         resolved_at=resolved_at,
-        facts=message_facts | _upstream_facts(incident),
+        facts=message_facts | _upstream_facts(incident, facts),
         reason=reason,
         reason_text=reason_text,
         alert_count=alert_count,
@@ -323,9 +353,14 @@ def _reason_text(reason: Reason, occasion: Occasion) -> str:
     return sentence
 
 
-def _upstream_facts(incident: Incident) -> dict[str, str]:
-    """What changed before, as a fact of the message."""
-    if not incident.upstream:
-        return {}
-    sentences = sorted(upstream.text for upstream in incident.upstream)
-    return {"upstream": clean(", ".join(sentences), LONGEST)}
+def _upstream_facts(incident: Incident, alerts: Sequence[AlertFact]) -> dict[str, str]:
+    """What changed before, as a fact of the message, where its findings do not say it already."""
+    quality_columns = {
+        alert.labels.get("column") for alert in alerts if alert.cause == Family.QUALITY
+    }
+    sentences = sorted(
+        upstream.text
+        for upstream in incident.upstream
+        if upstream.kind is not UpstreamKind.SCHEMA or upstream.name not in quality_columns
+    )
+    return {"upstream": clean(", ".join(sentences), LONGEST)} if sentences else {}

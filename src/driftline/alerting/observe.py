@@ -18,7 +18,7 @@ from driftline.types.records import JudgedMeasurement
 HORIZON = 16
 """Windows that can still be revised."""
 NOT_REMEMBERED: Mapping[str, Any] = {
-    "rows": None, "p_value": None, "reason": "", "least": None, "most": None
+    "rows": None, "p_value": None, "reason": "", "least": None, "most": None, "was_interval": None
 }  # fmt: skip
 """What an alert does not remember of a measurement: the verdict was made of it."""
 

@@ -52,6 +52,7 @@ def step(
         occasion = Occasion(
             window=(group[0].start, max(fact.end for fact in group)),
             rows=max(fact.judged.rows for fact in group),
+            columns=frozenset(dict(fact.labels).get("column", "") for fact in group) - {""},
             lifespans=lifespans or Lifespans(),
             phrasebook=work.phrasebook,
         )

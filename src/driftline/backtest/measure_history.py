@@ -18,6 +18,7 @@ import numpy as np
 from driftline.agent.closing import ModelEvaluation
 from driftline.backtest.parallel import ReportProgress, run_parallel
 from driftline.contracts.check import PastValue
+from driftline.contracts.loss import Loss
 from driftline.contracts.rule import Unusual
 from driftline.evaluate.evidence.unusual_rule import make_observation
 from driftline.evaluate.judge_windows import measure_window
@@ -45,12 +46,15 @@ class Series(NamedTuple):
     unit: str
     cause: str
     rule: Unusual | None
-    """The rule that judges it by earlier windows; None where none does."""
+    """The rule `unusual` that judges it by earlier windows; None where none does."""
+    loss: Loss | None = None
+    """The rule `loss` that judges it by earlier windows; None where none does."""
 
 
-VALUE, WAS, LOW, HIGH, ROWS, RAW, LEVEL, SIZE, LEAST_SD = range(9)
+VALUE, WAS, LOW, HIGH, WAS_LOW, WAS_HIGH, ROWS, RAW = range(8)
+LEVEL, SIZE, LEAST_SD, SIZE_ERROR, NEUTRAL = range(8, 13)
 """Rows of `MeasuredWindows.numbers`."""
-ENGINE_ROWS = [LEVEL, SIZE, LEAST_SD]
+ENGINE_ROWS = [LEVEL, SIZE, LEAST_SD, ROWS, SIZE_ERROR, NEUTRAL]
 """The rows that the evidence engine takes, in its order."""
 
 
@@ -62,7 +66,10 @@ class MeasuredWindows:
     series: tuple[Series, ...]
     """Length J."""
     numbers: Floats
-    """Shape (9, J): value, reference's value, interval, rows, raw value, level, size, least sd."""
+    """Shape (13, J): value, reference's value, interval, interval of the reference, rows, raw
+    value, level, size, least sd, standard error of the size, and the size where window and
+    reference agree.
+    """
     judgements: Mapping[int, Judgement]
     """Judgements of the window by itself that are not `ok`, by index of the series."""
     details: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
@@ -76,8 +83,9 @@ class MeasuredWindows:
         Details of a measurement that is judged by earlier windows are not kept: they are too many.
         """
         series, numbers = self.series[index], self.numbers[:, index]
-        low, high, was, raw = (
-            _none_if_nan(float(numbers[number])) for number in (LOW, HIGH, WAS, RAW)
+        low, high, was_low, was_high, was, raw = (
+            _none_if_nan(float(numbers[number]))
+            for number in (LOW, HIGH, WAS_LOW, WAS_HIGH, WAS, RAW)
         )
         rows = int(numbers[ROWS])
         measurement = Measurement(
@@ -87,6 +95,7 @@ class MeasuredWindows:
             rows=rows,
             interval=None if low is None or high is None else (low, high),
             was=was,
+            was_interval=None if was_low is None or was_high is None else (was_low, was_high),
             unit=series.unit,
             detail=self.details.get(index, {} if raw is None else {"raw": raw}),
         )
@@ -97,7 +106,7 @@ class MeasuredWindows:
             judgement=judgement,
             rows=rows,
             cause=series.cause,
-            past_rule=series.rule,
+            past_rule=series.rule or series.loss,
         )
 
 
@@ -238,16 +247,16 @@ class _Packer:
         return MeasuredWindows(
             group=tuple(due for due, _ in windows),
             series=layout,
-            numbers=np.array(numbers, np.float64).reshape(-1, LEAST_SD + 1).T,
+            numbers=np.array(numbers, np.float64).reshape(-1, NEUTRAL + 1).T,
             judgements=judgements,
             details=details,
             check_errors=check_errors,
         )
 
     def _series_of(self, key: WindowKey, row: JudgedMeasurement) -> Series:
-        m, is_watched = row.measurement, row.past_rule is not None
+        m, rule = row.measurement, row.past_rule
         labels = labels_json(m.labels)
-        identity = (key.version, key.segment, row.check, m.name, labels, m.unit, is_watched)
+        identity = (key.version, key.segment, row.check, m.name, labels, m.unit, type(rule))
         if identity not in self._series:
             self._series[identity] = Series(
                 version=key.version,
@@ -257,18 +266,28 @@ class _Packer:
                 labels=tuple(sorted(m.labels.items())),
                 unit=m.unit,
                 cause=row.cause,
-                rule=row.past_rule,
+                rule=rule if isinstance(rule, Unusual) else None,
+                loss=rule if isinstance(rule, Loss) else None,
             )
         return self._series[identity]
 
     def _numbers(self, key: WindowKey, row: JudgedMeasurement) -> tuple[float, ...]:
         """One column of `MeasuredWindows.numbers`."""
         m = row.measurement
-        low, high = m.interval or (np.nan, np.nan)
+        interval = m.interval or (np.nan, np.nan)
+        was_interval = m.was_interval or (np.nan, np.nan)
         raw = m.detail.get("raw")
         raw_value = raw if isinstance(raw, (int, float)) else np.nan
-        numbers = (_nan_if_none(m.value), _nan_if_none(m.was), low, high, row.rows, raw_value)
-        if row.past_rule is None:
-            return (*numbers, np.nan, np.nan, np.nan)
+        both_values = _nan_if_none(m.value), _nan_if_none(m.was)
+        numbers = (*both_values, *interval, *was_interval, row.rows, raw_value)
+        if not isinstance(row.past_rule, Unusual):
+            return (*numbers, *[np.nan] * (NEUTRAL - RAW))
         observation = make_observation(key, row, row.past_rule, self._schema)
-        return (*numbers, observation.level, observation.size, observation.least_sd)
+        return (
+            *numbers,
+            observation.level,
+            observation.size,
+            observation.least_sd,
+            observation.size_error,
+            observation.neutral,
+        )

@@ -23,13 +23,10 @@ from driftline.alerting.lifespans import Lifespans
 from driftline.alerting.step import AlertingState, step
 from driftline.backtest.measure_history import ENGINE_ROWS, MeasuredWindows, Series
 from driftline.evaluate.check_plan import CheckPlan
-from driftline.evaluate.evidence.engine import (
-    AlarmPolicy,
-    Panel,
-    StreamNumbers,
-    WindowEvidence,
-    add_window,
-)
+from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
+from driftline.evaluate.evidence.engine import WindowEvidence, add_window
+from driftline.evaluate.evidence.loss_rule import LossJudge
+from driftline.evaluate.evidence.observation import Panel, StreamNumbers
 from driftline.evaluate.evidence.outcome import stream_outcomes
 from driftline.evaluate.evidence.unusual_rule import (
     BOUND,
@@ -44,7 +41,7 @@ from driftline.evaluate.judge_windows import (
     find_new_versions,
     schema_changes,
 )
-from driftline.types.model import Schema
+from driftline.types.model import Schema, Verdict
 from driftline.types.records import JudgedMeasurement, WindowKey
 from driftline.types.times import from_micros
 
@@ -84,6 +81,19 @@ class SeriesLayout:
         return np.array(
             [index for index, series in enumerate(self.series) if series.rule is not None], np.int64
         )
+
+    @cached_property
+    def loss_places(self) -> list[int]:
+        """Indices of the series that the rule `loss` judges, and of others in their families.
+
+        They share a part of the budget.
+        """
+        causes = {series.cause for series in self.series if series.loss is not None}
+        return [
+            index
+            for index, series in enumerate(self.series)
+            if series.loss is not None or (series.rule is not None and series.cause in causes)
+        ]
 
     @cached_property
     def panel(self) -> Panel:
@@ -142,6 +152,7 @@ class Replay:
     ) -> Iterator[ReplayedChange]:
         """Judge the windows in order, and yield every change of an incident."""
         trail = self.policy.make_trail()
+        losses = LossJudge(self.policy, trail.capacity)
         layouts: dict[int, SeriesLayout] = {}
         versions_between = _VersionIndex(windows)
         for count, window in enumerate(windows, 1):
@@ -153,7 +164,8 @@ class Replay:
             if len(layout.watched_places):
                 numbers = StreamNumbers(*window.numbers[ENGINE_ROWS][:, layout.watched_places])
                 evidence = add_window(trail, start, layout.panel, numbers, self.policy)
-            facts = list(self._facts(window, layout, evidence))
+            loss_rows = _judge_losses(losses, window, layout)
+            facts = list(self._facts(window, layout, evidence, loss_rows))
             if facts:
                 facts = add_upstream(
                     facts,
@@ -168,7 +180,11 @@ class Replay:
                 progress(count, len(windows))
 
     def _facts(
-        self, window: MeasuredWindows, layout: SeriesLayout, evidence: WindowEvidence | None
+        self,
+        window: MeasuredWindows,
+        layout: SeriesLayout,
+        evidence: WindowEvidence | None,
+        loss_rows: Mapping[int, JudgedMeasurement],
     ) -> Iterator[Fact]:
         """The facts that alerting needs: series that are not `ok`, or that have an alert."""
         alerts = self.state.alerts
@@ -180,9 +196,14 @@ class Replay:
         plain_places = {
             index
             for index in alerting | window.judgements.keys()
-            if layout.series[index].rule is None
+            if layout.series[index].rule is None and index not in loss_rows
         }
         rows = {index: window.row(index) for index in plain_places}
+        rows |= {
+            index: row
+            for index, row in loss_rows.items()
+            if index in alerting or row.verdict == Verdict.CHANGED
+        }
         if evidence is not None:
             rows |= self._watched_rows(window, layout, evidence, alerting)
         due_windows = {(due.key.version, due.key.segment): due for due in window.group}
@@ -209,16 +230,26 @@ class Replay:
         if not places:
             return {}
         rows = {}
-        previous_start = window.group[0].key.start - self.policy.length
         outcomes = stream_outcomes(evidence, layout.panel, self.policy, places)
         for place, outcome in zip(places, outcomes, strict=True):
             index = int(layout.watched_places[place])
             rule = layout.series[index].rule
             assert rule is not None
-            rows[index] = apply_outcome(
-                window.row(index), rule, outcome, trace=b"", previous_start=previous_start
-            )
+            rows[index] = apply_outcome(window.row(index), rule, outcome, trace=b"")
         return rows
+
+
+def _judge_losses(
+    losses: LossJudge, window: MeasuredWindows, layout: SeriesLayout
+) -> Mapping[int, JudgedMeasurement]:
+    """The series that the rule `loss` judges, with their verdicts."""
+    start, rows = window.group[0].key.start, []
+    for index in layout.loss_places:
+        series = layout.series[index]
+        key = WindowKey(layout.model, start, series.version, series.segment)
+        rows.append((key, window.row(index)))
+    judged_rows = zip(layout.loss_places, losses.judge(start, rows), strict=True)
+    return {index: row for index, row in judged_rows if layout.series[index].loss is not None}
 
 
 class _VersionIndex:
@@ -246,7 +277,7 @@ def _may_alarm(
     baseline = evidence.baseline
     is_learning = baseline.windows < policy.min_windows
     error = baseline.size_sd * baseline.inflation / np.sqrt(np.maximum(baseline.windows, 1))
-    lower_bound = np.abs(baseline.size_mean) - BOUND * error
+    lower_bound = np.abs(baseline.size_mean - np.nan_to_num(evidence.neutral)) - BOUND * error
     is_lasting = ~is_learning & (lower_bound > layout.lasting_sizes)
     stands_out = np.array(
         [index in window.judgements for index in layout.watched_places.tolist()], bool

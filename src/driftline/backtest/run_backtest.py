@@ -47,7 +47,7 @@ def run_backtest(
     judged_windows = [window for window in windows if window.group[0].key.start >= since]
     matrix = SeriesMatrix.of(
         judged_windows, history.evaluation.model, history.evaluation.reference.schema
-    )
+    ).without(known_incidents)
     seeds = range(shuffles if matrix.series else 0)
     batches = [seeds[first : first + BATCH] for first in range(0, len(seeds), BATCH)]
     total = len(windows) + len(judged_windows) * len(batches)

@@ -1,7 +1,7 @@
 """Shuffled history: stored windows in an order in which nothing changes, and its false alarms.
 
-Windows of one hour and weekday change places. A single change is spread over the whole span, and
-trends and memory disappear, so an alarm in such a history is a false one.
+Days of one weekday change places. Trends and memory disappear, and windows of known incidents are
+left out, so an alarm in such a history is a false one.
 
 Does not replay bounds and p-values: they judge a window the same wherever it stands.
 """
@@ -18,23 +18,17 @@ from scipy import stats as law
 from driftline.alerting.fact import lane_of
 from driftline.backtest.measure_history import ENGINE_ROWS, MeasuredWindows, Series
 from driftline.backtest.parallel import ReportProgress
-from driftline.evaluate.evidence.baseline import Baseline, Calendar
-from driftline.evaluate.evidence.engine import (
-    STRONG_MEMORY,
-    YEAR,
-    AlarmPolicy,
-    Observation,
-    Panel,
-    StreamNumbers,
-    add_window,
-    budget_shares,
-)
+from driftline.backtest.score import KnownIncident
+from driftline.evaluate.evidence.alarm_policy import YEAR, AlarmPolicy
+from driftline.evaluate.evidence.baseline import Baseline
+from driftline.evaluate.evidence.engine import STRONG_MEMORY, add_window, budget_shares
+from driftline.evaluate.evidence.observation import Observation, Panel, StreamNumbers
 from driftline.evaluate.evidence.trail import Stream
 from driftline.evaluate.evidence.unusual_rule import make_observation
 from driftline.types.arrays import Floats
 from driftline.types.model import Schema
 from driftline.types.records import WindowKey
-from driftline.types.times import DAY_MICROS
+from driftline.types.times import DAY_MICROS, as_micros
 
 BASELINE_LIFETIME = 7 * DAY_MICROS
 """How long a baseline is used here: windows are alike, so it need not be newer."""
@@ -99,7 +93,7 @@ class SeriesMatrix:
     observations: tuple[Observation, ...]
     """The first observation of each series, length J."""
     numbers: Floats
-    """Level, size and least sd, shape (3, K, J); NaN where there is none."""
+    """The numbers of `ENGINE_ROWS`, shape (6, K, J); NaN where there is none."""
 
     @classmethod
     def of(cls, windows: Sequence[MeasuredWindows], model: str, schema: Schema) -> SeriesMatrix:
@@ -129,12 +123,26 @@ class SeriesMatrix:
                 )
             indices, window_columns = layouts[id(window.series)]
             rows.append((window_columns, window.numbers[ENGINE_ROWS][:, indices]))
-        numbers = np.full((3, len(windows), len(observations)), np.nan)
+        numbers = np.full((len(ENGINE_ROWS), len(windows), len(observations)), np.nan)
         numbers[2] = 0.0
         for place, (window_columns, values) in enumerate(rows):
             numbers[:, place, window_columns] = values
         starts = np.array([window.group[0].key.start for window in windows], np.int64)
         return cls(starts, tuple(columns), tuple(observations), numbers)
+
+    def without(self, incidents: Sequence[KnownIncident]) -> SeriesMatrix:
+        """The same windows, without numbers where a known incident shows."""
+        numbers = self.numbers.copy()
+        columns = [dict(series.labels).get("column", "") for series in self.series]
+        for incident in incidents:
+            begin, end = as_micros(incident.start), as_micros(incident.end)
+            is_within = (self.starts >= begin) & (self.starts < end)
+            shows = np.array(
+                [not incident.columns or column in incident.columns for column in columns], np.bool_
+            )
+            numbers[:, is_within[:, None] & shows] = np.nan
+        numbers[2][np.isnan(numbers[2])] = 0.0
+        return replace(self, numbers=numbers)
 
 
 def replay_shuffled(
@@ -187,16 +195,23 @@ def _shuffle_order(
 ) -> NDArray[np.int64]:
     """The index of the window that takes each place, shape (K,).
 
-    Month ends do not count: they are too few to be exchanged among each other.
+    Whole days of one weekday change places where windows are shorter than a day, because the
+    windows of a day belong together; days with the same hours do. Longer windows change places
+    within their season. Month ends do not count: they are too few to be exchanged among each other.
     """
-    calendar = Calendar(length)
-    season = np.zeros(len(starts), np.int64)
-    for group, count in calendar.groups(starts):
-        season = season * count + group
+    days: dict[int, list[int]] = {}
+    for place, start in enumerate(starts.tolist()):
+        day = start // DAY_MICROS if length < DAY_MICROS else start // length
+        days.setdefault(day, []).append(place)
+    alike: dict[tuple[int, ...], list[list[int]]] = {}
+    for day, places in days.items():
+        weekday = day % 7 if length <= DAY_MICROS else 0
+        hours = (int(starts[place]) % DAY_MICROS for place in places if length < DAY_MICROS)
+        alike.setdefault((weekday, *hours), []).append(places)
     order = np.arange(len(starts))
-    for number in np.unique(season).tolist():
-        places = np.flatnonzero(season == number)
-        order[places] = rng.permutation(places)
+    for group in alike.values():
+        for target, source in enumerate(rng.permutation(len(group)).tolist()):
+            order[group[target]] = group[source]
     return order
 
 

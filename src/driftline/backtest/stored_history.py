@@ -19,7 +19,7 @@ from driftline.alerting.work import AlertingState
 from driftline.backtest.measure_history import MeasuredWindows, measure_history
 from driftline.backtest.replay import Replay, ReplayedChange
 from driftline.config import Config
-from driftline.evaluate.evidence.engine import AlarmPolicy
+from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
 from driftline.extensions.guard import Guard
 from driftline.extensions.phrasebook import Phrasebook
 from driftline.state import windows

@@ -184,6 +184,7 @@ def _finding(console: Console, finding: dict[str, Any], phrasebook: Phrasebook) 
         phrasebook.figure(fact),
         "" if movement is None else movement.text,
         interval(fact),
+        phrasebook.smallest_visible(fact),
         f"{finding['rows']:,} rows",
     ]
     if finding["p_value"] is not None:

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from driftline.cli.options import config_option, json_option
+
+if TYPE_CHECKING:
+    from driftline.config.models import ModelConfig
 
 
 @click.command()
@@ -39,11 +43,13 @@ def validate(config: Path, as_json: bool) -> int:
         click.echo(json.dumps({"valid": False, "problems": problems}, indent=2))
         return 2
     notes = [str(problem) for problem in settings.registry.problems]
+    times = {name: describe_times(model) for name, model in settings.models.items()}
     if as_json:
         document = {
             "valid": True,
             "problems": [],
             "notes": notes,
+            "reference_times": times,
             "models": list(settings.models),
             "sinks": list(settings.sinks),
         }
@@ -51,6 +57,8 @@ def validate(config: Path, as_json: bool) -> int:
         return 0
     for note in notes:
         click.echo(f"plugin not loaded: {note}", err=True)
+    for name, text in times.items():
+        click.echo(f"reference of {name}: {text}")
     checks = sum(len(model.checks or ()) for model in settings.models.values())
     counts = {"model": len(settings.models), "check": checks, "sink": len(settings.sinks)}
     summary = ", ".join(
@@ -58,3 +66,27 @@ def validate(config: Path, as_json: bool) -> int:
     )
     click.echo(f"{config}: fine: {summary}")
     return 0
+
+
+def describe_times(model: ModelConfig) -> str:
+    """Whether the reference of a model carries time, as far as its settings say, and what follows.
+
+    Whether the records of a file have times is known once the agent has read them.
+    """
+    from driftline.ingest.reference.spans import LEAST_LENGTH
+    from driftline.types.times import as_micros
+
+    reference = model.reference
+    if reference is None or reference.trailing is not None:
+        return "it moves along with time: no season is held against it"
+    if reference.window is not None:
+        begin, end = reference.window
+        if as_micros(end) - as_micros(begin) >= LEAST_LENGTH:
+            return "it carries time: what its weeks or months differ by is usual"
+        return "it carries no time, being shorter than 8 days: a season is a lasting change"
+    timestamp = None if model.schema_ is None else model.schema_.timestamp
+    column = "a timestamp" if timestamp is None else f"the column {timestamp.column().path}"
+    return (
+        f"it carries time if its records have {column}, at least 8 days apart: what its weeks or "
+        "months differ by is then usual, else a season is a lasting change"
+    )

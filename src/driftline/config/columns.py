@@ -8,18 +8,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from driftline.config.document import Quoted
 from driftline.types.model import MAX_DIMENSION, Kind, Schema, Task
 from driftline.types.model import Field as Column
+from driftline.types.settings import Settings
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class ColumnConfig(_Part):
+class ColumnConfig(Settings):
     """One column of a record."""
 
     path: str = Field(min_length=1)
@@ -42,7 +39,7 @@ ColumnRef = Annotated[
 """A column by its path, or its path and its name."""
 
 
-class FeatureConfig(_Part):
+class FeatureConfig(Settings):
     """One feature."""
 
     kind: Kind
@@ -93,7 +90,7 @@ def _text(value: Any) -> Any:
     return str(value) if isinstance(value, (int, float)) else value
 
 
-class PredictionConfig(_Part):
+class PredictionConfig(Settings):
     """The prediction of the model."""
 
     kind: Task
@@ -120,14 +117,14 @@ class PredictionConfig(_Part):
         return self
 
 
-class LabelConfig(_Part):
+class LabelConfig(Settings):
     """The label, if the prediction logs hold it."""
 
     column: ColumnRef
     """The column of the true class or number. An empty value means not known yet."""
 
 
-class VersionConfig(_Part):
+class VersionConfig(Settings):
     """The version of the model: a column, or one version for all records."""
 
     column: ColumnRef | None = None
@@ -151,7 +148,7 @@ VersionRef = Annotated[
 ]
 
 
-class SchemaConfig(_Part):
+class SchemaConfig(Settings):
     """The columns of a model and their roles."""
 
     timestamp: ColumnRef | None = None

@@ -35,7 +35,7 @@ class Loader(yaml.SafeLoader):
     """PyYAML's parser with the YAML 1.2 core schema: `NO`, `on` and `12:30` are text."""
 
     # The base class declares it without ClassVar.
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
 
 
 _TAG = "tag:yaml.org,2002:"

@@ -21,6 +21,7 @@ from pydantic_core import PydanticUndefined, to_jsonable_python
 from driftline.contracts.format import FormatRef
 from driftline.types.scalars import Bytes, format_scalar
 from driftline.types.secret import Secret
+from driftline.types.settings import field_descriptions
 
 _PLAIN = {
     str: "text",
@@ -64,17 +65,14 @@ def describe_fields(
     model: type[BaseModel], skip: frozenset[str] = frozenset()
 ) -> Iterator[FieldDoc]:
     """Yield the settings of a model in the order of declaration, required ones first."""
-    fields = [
-        (field.alias or name, field)
-        for name, field in model.model_fields.items()
-        if name not in skip
-    ]
+    texts = field_descriptions(model)
+    fields = [(name, field) for name, field in model.model_fields.items() if name not in skip]
     for name, field in sorted(fields, key=lambda pair: not pair[1].is_required()):
         yield FieldDoc(
-            name=name,
+            name=field.alias or name,
             type=type_of(field.annotation),
             default=default_of(field),
-            description=" ".join((field.description or "").split()),
+            description=" ".join(texts.get(name, "").split()),
             field=field,
         )
 

@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     InstanceOf,
     PrivateAttr,
@@ -37,18 +35,13 @@ from driftline.types.message import Piece
 from driftline.types.model import Decision, Severity
 from driftline.types.scalars import Bytes, Duration, Length, Size, Span
 from driftline.types.secret import Secret
+from driftline.types.settings import Settings
 
 INTERNAL = frozenset({"plugin", "raw", "origin"})
 """Fields that no file may set: they are built from the others."""
 
 
-class SettingsGroup(BaseModel):
-    """A group of settings."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class KeepConfig(SettingsGroup):
+class KeepConfig(Settings):
     """How long summaries are kept. Incidents, and the list of objects read, are kept for ever."""
 
     profiles_hourly: Length = timedelta(days=30)
@@ -59,7 +52,7 @@ class KeepConfig(SettingsGroup):
     """How long measurements and verdicts are kept."""
 
 
-class ExecutorConfig(SettingsGroup):
+class ExecutorConfig(Settings):
     """Where log objects are read and summarised."""
 
     type: str = "threads"
@@ -70,7 +63,7 @@ class ExecutorConfig(SettingsGroup):
     """The plugin itself; None for threads."""
 
 
-class OtlpConfig(SettingsGroup):
+class OtlpConfig(Settings):
     """Where metrics are pushed, for OpenTelemetry collectors that don't scrape."""
 
     endpoint: str = Field(pattern=r"^https?://")
@@ -81,7 +74,7 @@ class OtlpConfig(SettingsGroup):
     """The time between two pushes."""
 
 
-class AgentConfig(SettingsGroup):
+class AgentConfig(Settings):
     """The agent itself."""
 
     state: str = Field(default="sqlite:///driftline.db", repr=False)
@@ -137,7 +130,7 @@ class AgentConfig(SettingsGroup):
         return value
 
 
-class PluginsConfig(SettingsGroup):
+class PluginsConfig(Settings):
     """Plugins of your own."""
 
     paths: tuple[str, ...] = ()
@@ -147,7 +140,7 @@ class PluginsConfig(SettingsGroup):
     """
 
 
-class WindowsConfig(SettingsGroup):
+class WindowsConfig(Settings):
     """How event time is divided into windows."""
 
     length: Length = timedelta(hours=1)
@@ -172,7 +165,7 @@ class WindowsConfig(SettingsGroup):
     """
 
 
-class ReferenceConfig(SettingsGroup):
+class ReferenceConfig(Settings):
     """What windows are compared with.
 
     Give exactly one of `type` (with `options`), `window` and `trailing`.
@@ -199,7 +192,7 @@ class ReferenceConfig(SettingsGroup):
         return self
 
 
-class LabelsConfig(SettingsGroup):
+class LabelsConfig(Settings):
     """Labels that arrive later, from a source of their own.
 
     They are joined with the predictions by id.
@@ -240,7 +233,7 @@ class LabelsConfig(SettingsGroup):
     """The source itself."""
 
 
-class CheckConfig(SettingsGroup):
+class CheckConfig(Settings):
     """One check of a model, with the rules for its measurements."""
 
     type: str
@@ -265,7 +258,7 @@ class CheckConfig(SettingsGroup):
     """The check itself."""
 
 
-class ModelConfig(SettingsGroup):
+class ModelConfig(Settings):
     """One monitored model."""
 
     source: Annotated[InstanceOf[Source], WithJsonSchema({"type": "object"})]
@@ -285,8 +278,8 @@ class ModelConfig(SettingsGroup):
     """The checks by names of your own.
 
     Default: schema, drift, missing, range, units, volume and freshness. Further, if they apply:
-    performance (with labels), labels (with labels that arrive later), uniqueness (with an id), text
-    and embedding (with such features).
+    correlation (with numeric features), performance (with labels), labels (with labels that arrive
+    later), uniqueness (with an id), text and embedding (with such features).
     """
     false_pages_per_year: float = Field(default=1.0, gt=0)
     """How many false alarms a year the rule `unusual` may raise for this model.
@@ -308,6 +301,12 @@ class ModelConfig(SettingsGroup):
 
     Further ones share one digest.
     """
+    first_report: bool = True
+    """Whether a message of severity `info` reports what the first windows were like.
+
+    It comes once for each version of the model, after its first day or at the end of a backlog, at
+    most once a week. It opens no incident.
+    """
     notify: tuple[str, ...] | None = None
     """Sinks that get every incident of this model, beside the sinks of `routes`.
 
@@ -321,7 +320,7 @@ class ModelConfig(SettingsGroup):
     """The settings of this model as in the file, references unresolved."""
 
 
-class TemplateFile(SettingsGroup):
+class TemplateFile(Settings):
     """A template in a file of its own."""
 
     file: Path
@@ -332,7 +331,7 @@ class TemplateFile(SettingsGroup):
         return (base / self.file).read_text(encoding="utf-8")
 
 
-class SinkConfig(SettingsGroup):
+class SinkConfig(Settings):
     """One receiver of messages."""
 
     type: str
@@ -352,7 +351,7 @@ class SinkConfig(SettingsGroup):
     """The sink itself."""
 
 
-class WhenConfig(SettingsGroup):
+class WhenConfig(Settings):
     """When an action runs: when an alert fires that meets all of these conditions."""
 
     models: tuple[str, ...] = ()
@@ -367,7 +366,7 @@ class WhenConfig(SettingsGroup):
     """The decision that the check must recommend. Default: none is needed."""
 
 
-class ActionConfig(SettingsGroup):
+class ActionConfig(Settings):
     """One action, such as a retraining. It runs once for each incident that calls for it."""
 
     type: str
@@ -405,7 +404,7 @@ def _version(value: Any) -> Any:
     return value
 
 
-class Config(SettingsGroup):
+class Config(Settings):
     """The whole configuration of an agent."""
 
     version: Annotated[Literal[1], BeforeValidator(_version)]

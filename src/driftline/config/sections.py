@@ -10,11 +10,12 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from driftline.types.matchers import Matchers
 from driftline.types.model import Severity
 from driftline.types.scalars import Length
+from driftline.types.settings import Settings
 
 
 def _several(value: Any) -> Any:
@@ -31,13 +32,11 @@ Severities = Annotated[
 ]
 
 
-class MatchConfig(BaseModel):
+class MatchConfig(Settings):
     """The conditions of a route. An incident must meet all of them.
 
     Each takes one value or a list. In a text, `*` stands for any text.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     model: Patterns = ()
     """The name of the model."""
@@ -53,10 +52,8 @@ class MatchConfig(BaseModel):
     """The tags of the model, such as `team: growth`."""
 
 
-class RouteConfig(BaseModel):
+class RouteConfig(Settings):
     """One route. The routes within it are tried in order, and inherit its settings."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     match: MatchConfig = MatchConfig()
     """Which incidents take the route. Default: all that reach it."""
@@ -102,13 +99,11 @@ def _zone(value: str) -> str:
 Match = Annotated[str, AfterValidator(_matchers)]
 
 
-class MuteTimeConfig(BaseModel):
+class MuteTimeConfig(Settings):
     """A recurring time in which messages wait, such as the night.
 
     An incident that is over by the end of that time is not sent.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     cron: Annotated[str, AfterValidator(_cron)]
     """The begin in five fields: minute, hour, day, month, weekday."""
@@ -123,10 +118,8 @@ class MuteTimeConfig(BaseModel):
     """
 
 
-class InhibitConfig(BaseModel):
+class InhibitConfig(Settings):
     """Incidents of a model that wait while another incident of it is open."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     while_: Match = Field(alias="while")
     """The incident that makes others doubtful, such as `family=service,check=volume`."""

@@ -76,11 +76,18 @@ class CheckContext:
 
     current: Window
     reference: Window | None
-    """None until there is one."""
+    """None until there is one, and for a window without rows whose reference is the windows before
+    it.
+    """
     schema: Schema
     history: History = no_history
     seed: int = 0
     """For checks that draw: the same for the same model, check and window."""
+    reference_spans: Sequence[Window] = ()
+    """The weeks or months of the reference, where its rows have times; else empty.
+
+    They are those of all rows; for a window of a segment there are none.
+    """
 
     def rng(self) -> np.random.Generator:
         """A generator seeded by `seed`."""

@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from driftline.types.model import Bound, BoundSide, Judgement, Severity, Verdict
 from driftline.types.phrasing import number
+from driftline.types.settings import Settings
 
 if TYPE_CHECKING:
     from driftline.types.arrays import Floats
@@ -38,7 +39,7 @@ FAR = 1e9
 """Deviations are cut to so many standard deviations."""
 
 
-class PValue(BaseModel):
+class PValue(Settings):
     """`changed` when a p-value is too small for chance.
 
     The p-values of all columns of a check in one window are corrected together. P-values assume
@@ -46,8 +47,6 @@ class PValue(BaseModel):
     in a window, expect more false alarms than stated. `unusual` compares windows with windows
     instead.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     level: float = Field(default=0.01, gt=0, lt=1)
     """How often a window in which nothing changed has a false alarm in any of its columns."""
@@ -109,10 +108,8 @@ class PValue(BaseModel):
         return f"p {size}{among}, level {self.level:g}"
 
 
-class Chart(BaseModel, ABC):
+class Chart(Settings, ABC):
     """A control chart: a baseline that shows what is usual, and limits around it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     windows: int = Field(default=30, ge=3)
     """How many windows form the baseline: the first ones of the series.

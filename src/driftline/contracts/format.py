@@ -6,19 +6,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Protocol, Self
 
-from pydantic import BaseModel, ConfigDict
-
 from driftline.contracts.plugin import Plugin
 from driftline.types.model import Field
+from driftline.types.settings import Settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class FormatRef(BaseModel):
+class FormatRef(Settings):
     """A format and its settings, where its name alone is not enough."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     type: str
     """The format's name."""

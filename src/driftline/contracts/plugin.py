@@ -8,20 +8,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, PrivateAttr
+from pydantic import PrivateAttr
 
 from driftline.contracts.context import StartContext
+from driftline.types.settings import Settings
 
 PluginKind = Literal["source", "format", "check", "collector", "sink", "action", "executor"]
 
 
-class Plugin(BaseModel):
+class Plugin(Settings):
     """A frozen set of settings, each with a sentence under it, and the work done with them.
 
     `start` may fail; `stop` must not, is safe without `start` and safe twice.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     type: ClassVar[str]
     """The name by which a configuration asks for it."""

@@ -10,16 +10,16 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from driftline.contracts.classic_rules import Chart, Cusum, Ewma, PValue, Shewhart, Sigma
+from driftline.contracts.loss import Loss, LossScale, Z
 from driftline.types.model import Bound, BoundSide, Judgement, Measurement, Severity, Verdict
+from driftline.types.settings import Settings
 
 
-class Bounds(BaseModel):
+class Bounds(Settings):
     """A bound for each severity; the most severe bound that is crossed counts."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     info: float | None = None
     """The bound for `info`."""
@@ -44,10 +44,8 @@ class Bounds(BaseModel):
         return [(severity, bound) for severity, bound in pairs if bound is not None]
 
 
-class Range(BaseModel):
+class Range(Settings):
     """The range that is fine; a value beyond either end is a change."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     low: float | None = None
     """The lowest value that is fine."""
@@ -61,10 +59,10 @@ class Range(BaseModel):
         return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
 
 
-Scale = Literal["plain", "log", "logit", "root", "cube_root"]
+Scale = Literal["plain", "log", "logit", "odds", "root", "cube_root"]
 
 
-class Unusual(BaseModel):
+class Unusual(Settings):
     """`changed` when the series of a measurement is unlike its own past.
 
     Evidence adds up over windows; no bound is needed. How often the rule is wrong while nothing
@@ -72,37 +70,50 @@ class Unusual(BaseModel):
     check gives the settings that are absent here.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
     side: Literal["above", "below", "both"] = "both"
     """Which changes count: to larger values, to smaller ones, or both."""
     scale: Scale = "plain"
     """The scale on which the number spreads evenly.
 
-    `cube_root` for distances, `logit` for shares, `log` for sizes.
+    `cube_root` for distances, `logit` and `odds` for shares, `log` for sizes. With `odds` the sizes
+    of a change are relative: 0.2 is a change of the odds by 20%, such as 10% to 11.8%.
     """
     info: float | None = Field(default=None, ge=0)
     """A change of this size is an `info`; smaller ones do not count."""
     warning: float | None = Field(default=None, ge=0)
     """A change of this size is a `warning`."""
     critical: float | None = Field(default=None, ge=0)
-    """A change of this size is `critical`."""
-    obvious: float | None = Field(default=None, ge=0)
-    """The distance from `neutral` that is a change if two windows in a row exceed it.
+    """A change of this size is `critical`.
 
-    It counts only while the past is too short to show what is usual.
+    With the scale `odds` it is one only if the share also moved by `obvious`.
     """
-    neutral: float = 0.0
-    """The value where window and reference agree."""
-    lasting: bool = False
-    """Whether a usual level beyond `warning` is a change too.
+    obvious: float | None = Field(default=None, ge=0)
+    """The distance that is a change if two windows in a row exceed it.
 
-    For numbers that are 0 where window and reference agree.
+    It is the distance from the reference while the past is too short to show what is usual, then
+    that from what is usual. Windows shorter than a day are first compared as whole days. With the
+    scale `odds` it is in shares: 0.1 is 10 points.
+    """
+    neutral: float | None = 0.0
+    """The value where window and reference agree.
+
+    Null: the value of the reference.
+    """
+    lasting: bool = False
+    """Whether a usual level farther than `obvious` from the reference is a change too.
+
+    It has no effect with the scale `odds`.
+    """
+    additive: bool = True
+    """Whether the number of a day is the mean of the numbers of its windows.
+
+    Where it is not, windows shorter than a day are not compared with the reference.
     """
     weight: float = Field(default=1.0, gt=0)
     """The share of the budget, relative to other measurements of its kind.
 
-    Twice the weight needs half the evidence.
+    Twice the weight needs half the evidence. The measurements of one column divide the share of the
+    column.
     """
     method: Literal["shiryaev_roberts", "cusum"] = "shiryaev_roberts"
     """How evidence adds up.
@@ -140,22 +151,27 @@ class Unusual(BaseModel):
         """Judge one window without a past.
 
         The verdict is `changed` if the measurement is surely beyond `obvious`, `ok` if it is surely
-        within `warning`, and `unsure` otherwise.
+        within `warning`, or half of `obvious` with the scale `odds`, and `unsure` otherwise.
         """
         assert measurement.value is not None
-        value = measurement.value - self.neutral
+        neutral = measurement.was if self.neutral is None else self.neutral
+        if neutral is None:
+            return Judgement(verdict=Verdict.UNSURE, reason="no past yet to tell what is usual")
+        value = measurement.value - neutral
         low, high = (
             (value, value)
             if measurement.interval is None
-            else (end - self.neutral for end in measurement.interval)
+            else (end - neutral for end in measurement.interval)
         )
         out = {"above": low, "below": -high, "both": max(low, -high)}[self.side]
         most = {"above": high, "below": -low, "both": max(high, -low)}[self.side]
         if self.obvious is not None and out > self.obvious:
             side = BoundSide.ABOVE if low > 0 else BoundSide.BELOW
-            bound = Bound(side, self.neutral + math.copysign(self.obvious, low))
+            bound = Bound(side, neutral + math.copysign(self.obvious, low))
             return Judgement.change(Severity.WARNING, bound)
         enough = self.tolerance if self.warning is None else self.warning
+        if self.scale == "odds":
+            enough = (self.obvious or 0.0) / 2
         if 0 < enough >= most or low == high == 0:
             return Judgement(verdict=Verdict.OK)
         within = self.obvious is None or most <= self.obvious or value <= self.obvious
@@ -166,11 +182,10 @@ class Unusual(BaseModel):
         )
 
 
-Z = 1.96
-"""Standard errors on each side of a 95% interval."""
 EarlierValues = Callable[[int], Sequence[float]]
 RULE_KINDS = (
     "unusual",
+    "loss",
     "above",
     "below",
     "outside",
@@ -182,18 +197,20 @@ RULE_KINDS = (
 )
 
 
-class Rule(BaseModel):
-    """Judges a measurement in exactly one way: by a bound, its own past or a classic rule.
+class Rule(Settings):
+    """Judges a measurement in exactly one way: by a bound, its past, its loss or a classic rule.
 
     If the measurement has an interval, the interval decides: wholly beyond the bound is `changed`,
     wholly within is `ok`, across it is `unsure`. Without an interval the value decides. An alert
     opens only with proof; it ends when a value is within the bounds.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
     unusual: Unusual | None = None
     """`changed` when the measurement is unlike its own past; `{}` takes all settings of the check.
+    """
+    loss: Loss | None = None
+    """`changed` when a metric is lastingly worse than in the reference; `{}` takes all settings of
+    the check.
     """
     above: Bounds | None = None
     """`changed` when the measurement is above the bound."""
@@ -219,6 +236,13 @@ class Rule(BaseModel):
         if sum(getattr(self, name) is not None for name in RULE_KINDS) != 1:
             raise ValueError(f"give exactly one of {', '.join(RULE_KINDS)}")
         return self
+
+    @property
+    def past_kind(self) -> Literal["unusual", "loss"] | None:
+        """The kind of this rule, if it judges a window together with earlier ones."""
+        if self.unusual is not None:
+            return "unusual"
+        return None if self.loss is None else "loss"
 
     @property
     def chart(self) -> Chart | None:
@@ -247,6 +271,8 @@ class Rule(BaseModel):
             )
         if self.unusual is not None:
             return self.unusual.judge_without_past(measurement)
+        if self.loss is not None:
+            return self.loss.judge_without_past(measurement)
         if self.p_value is not None:
             return self.p_value.judge([measurement.p_value])[0]
         if self.chart is not None:
@@ -289,9 +315,10 @@ class Rule(BaseModel):
     def _bounds(self) -> tuple[list[float], list[float]]:
         """Return the upper bounds and the lower bounds; beyond each of them is a change."""
         if self.unusual is not None and self.unusual.obvious is not None:
-            side = self.unusual.side
-            high = self.unusual.neutral + self.unusual.obvious
-            low = self.unusual.neutral - self.unusual.obvious
+            side, neutral = self.unusual.side, self.unusual.neutral
+            if neutral is None:
+                return [], []
+            high, low = neutral + self.unusual.obvious, neutral - self.unusual.obvious
             return [high] if side != "below" else [], [low] if side != "above" else []
         if self.outside is not None:
             ends = [self.outside.high], [self.outside.low]
@@ -359,12 +386,49 @@ def unusual(
     warning: float | None = None,
     critical: float | None = None,
     obvious: float | None = None,
-    neutral: float = 0.0,
+    neutral: float | None = 0.0,
     lasting: bool = False,
+    additive: bool = True,
+    weight: float = 1.0,
 ) -> Rule:
     """Return a rule for checks to declare: `changed` when the series is unlike its own past.
 
     `info`, `warning` and `critical` are the sizes of a change that matter.
     """
     sizes = {"info": info, "warning": warning, "critical": critical, "obvious": obvious}
-    return Rule(unusual=Unusual(side=side, scale=scale, neutral=neutral, lasting=lasting, **sizes))
+    return Rule(
+        unusual=Unusual(
+            side=side,
+            scale=scale,
+            neutral=neutral,
+            lasting=lasting,
+            additive=additive,
+            weight=weight,
+            **sizes,
+        )
+    )
+
+
+def loss(
+    *,
+    side: Literal["above", "below", "both"] = "below",
+    scale: LossScale = "plain",
+    margins: tuple[float, ...] = (0.03, 0.05, 0.1, 0.2),
+    obvious: float = 0.05,
+    warning: float | None = None,
+    critical: float | None = None,
+) -> Rule:
+    """Return a rule for checks to declare: `changed` when a metric is lastingly worse.
+
+    `side` says where worse values lie; `margins` are the sizes of loss that are looked for.
+    """
+    return Rule(
+        loss=Loss(
+            side=side,
+            scale=scale,
+            margins=margins,
+            obvious=obvious,
+            warning=warning,
+            critical=critical,
+        )
+    )

@@ -19,8 +19,19 @@ class Wording:
 
     If it returns an empty text, or raises, the usual sentence stays.
     """
+    past: Callable[[AlertFact], str] | None = None
+    """Returns what was wrong, for the message at the end: `it was missing in 36% of rows`.
+
+    If it returns an empty text, or raises, the text is `noun was value`.
+    """
     hides_value: bool = False
     """Whether the sentence shows other numbers than the value.
 
-    The value's interval is then left out.
+    The value's interval is then left out. The interval of the number that is shown may stand in the
+    measurement's detail, as `shown_low` and `shown_high`.
+    """
+    advice: Callable[[AlertFact], str] | None = None
+    """Returns what to do first, as a short sentence: the second line of a message.
+
+    If it returns an empty text, or raises, the advice is that of the check's family.
     """

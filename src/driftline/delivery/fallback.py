@@ -25,11 +25,12 @@ def divert_messages(
 ) -> list[str]:
     """Write the messages that `sink` does not take for their fallback sinks; return their names.
 
-    The end of an incident is left out: alerting sends it to the sinks that had a message before.
+    The end of an incident is left out: alerting sends it to the sinks that had a message before. A
+    report can wait until the sink works again.
     """
     receivers: dict[str, None] = {}
     for message in messages:
-        if message.event in (Event.RESOLVED, Event.TEST):
+        if message.event in (Event.RESOLVED, Event.TEST, Event.REPORT):
             continue
         for plan in find_fallback(message):
             if plan.name == sink or message.severity.rank < plan.min_severity.rank:

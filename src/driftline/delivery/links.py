@@ -19,7 +19,9 @@ from driftline.types.notification import OPEN, Event, Notification
 GOOD_FOR = timedelta(days=7)
 CHART = "chart"
 """The word in the address of a chart."""
-ACTS = {"acknowledge": "ack", "snooze": "snooze", "accept as normal": "accept"}
+ACCEPT = "accept as normal"
+"""The label of the link that accepts a change."""
+ACTS = {"acknowledge": "ack", "snooze": "snooze", ACCEPT: "accept"}
 """The label of a link and the word in its address."""
 LONGEST = 900
 """Characters of a chart's address: more have no room in every card."""
@@ -30,9 +32,9 @@ def incident_links(
 ) -> dict[str, str]:
     """The links of a message by label: the page of its incident, then what can be done to it.
 
-    A test has no links.
+    A test and a report have no links: they belong to no incident.
     """
-    if notification.event is Event.TEST:
+    if notification.event in (Event.TEST, Event.REPORT):
         return {}
     base, until = f"{base_url.rstrip('/')}/i/{quote(notification.incident, safe='')}", expiry(now)
     is_over = notification.event is Event.RESOLVED
@@ -46,6 +48,8 @@ def incident_links(
 
 def chart_link(notification: Notification, base_url: str, secret: str, now: datetime) -> str | None:
     """The address of the chart of an incident; None unless it is https and short enough."""
+    if notification.event is Event.REPORT:
+        return None
     name = quote(notification.incident, safe="")
     query = sign_query(secret, notification.incident, CHART, expiry(now))
     url = f"{base_url.rstrip('/')}/i/{name}/chart.png?{query}"

@@ -11,9 +11,11 @@ from dataclasses import dataclass, replace
 from driftline.contracts.check import Check, CheckContext
 from driftline.contracts.classic_rules import PValue
 from driftline.contracts.rule import Range, Rule, above, below
+from driftline.profiles.window import Window
 from driftline.types.errors import DriftlineError
 from driftline.types.model import Judgement, Measurement, Severity, Verdict
 from driftline.types.records import JudgedMeasurement
+from driftline.types.times import DAY
 
 Collect = Callable[["CheckPlan", CheckContext], Sequence[Measurement]]
 """Runs a check with a time limit and validates its measurements. Raises DriftlineError."""
@@ -59,29 +61,35 @@ class CheckPlan:
     def rules_by_measurement(self) -> Mapping[str, Rule]:
         """The rules in force, by name of the measurement.
 
-        A configured `unusual` without a measurement judges all measurements that the check itself
-        judges by `unusual`.
+        A configured `unusual` or `loss` without a measurement judges all measurements that the
+        check itself judges by the same kind of rule.
         """
         defaults = self.check.default_rules
         if not self.rules:
             return defaults
         rules: dict[str, Rule] = {}
         for rule in self.rules:
-            if rule.unusual is None or rule.measurement is not None:
+            if rule.past_kind is None or rule.measurement is not None:
                 names = [rule.measurement or self.main_measurement]
             else:
                 names = [
-                    name for name, default in defaults.items() if default.unusual is not None
+                    name
+                    for name, default in defaults.items()
+                    if default.past_kind == rule.past_kind
                 ] or [self.main_measurement]
             rules |= {name: _with_defaults(rule, defaults.get(name)) for name in names}
         return rules
 
 
 def _with_defaults(rule: Rule, default: Rule | None) -> Rule:
-    """The rule; settings of `unusual` that it leaves out are taken from the check's own rule."""
-    if rule.unusual is None or default is None or default.unusual is None:
+    """The rule; what a rule by earlier windows leaves out is taken from the check's own rule."""
+    if default is None:
         return rule
-    return rule.model_copy(update={"unusual": default.unusual.override(rule.unusual)})
+    if rule.unusual is not None and default.unusual is not None:
+        return rule.model_copy(update={"unusual": default.unusual.override(rule.unusual)})
+    if rule.loss is not None and default.loss is not None:
+        return rule.model_copy(update={"loss": default.loss.override(rule.loss)})
+    return rule
 
 
 def collector_requests(plans: Sequence[CheckPlan]) -> Mapping[str, tuple[str, ...]]:
@@ -163,16 +171,22 @@ def _judge(
             detail = {**measurement.detail, "smallest_seen": smallest_seen}
             measurement = replace(measurement, detail=detail)
     has_enough_rows = rows >= min_rows
+    # Losses are judged by whole days, so an hour of few rows counts with its day.
+    counts = has_enough_rows or (rule.loss is not None and _is_shorter_than_a_day(ctx.current))
     return JudgedMeasurement(
         check=plan.name,
         measurement=measurement,
         judgement=judgement,
         rows=rows,
         cause=plan.check.cause,
-        past_rule=rule.unusual if measurement.value is not None and has_enough_rows else None,
+        past_rule=rule.unusual or rule.loss if measurement.value is not None and counts else None,
         lacks_data=judgement.verdict is Verdict.UNSURE
         and _lacks_rows(rule, measurement, has_enough_rows),
     )
+
+
+def _is_shorter_than_a_day(window: Window) -> bool:
+    return window.start is not None and window.end is not None and window.end - window.start < DAY
 
 
 def _lacks_rows(rule: Rule, measurement: Measurement, has_enough_rows: bool) -> bool:
@@ -180,7 +194,7 @@ def _lacks_rows(rule: Rule, measurement: Measurement, has_enough_rows: bool) -> 
 
     They do not where the rule waits for earlier windows, or where there is no value.
     """
-    needs_history = rule.unusual is not None or rule.chart is not None
+    needs_history = rule.past_kind is not None or rule.chart is not None
     return not has_enough_rows or (measurement.value is not None and not needs_history)
 
 

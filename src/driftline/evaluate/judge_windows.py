@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import sha256
 from itertools import groupby
@@ -19,6 +19,12 @@ from driftline.contracts.check import CheckContext, PastValue
 from driftline.evaluate.blindness import blindness_fact
 from driftline.evaluate.check_plan import CheckPlan, Collect, run_check
 from driftline.evaluate.evidence.unusual_rule import PastJudge
+from driftline.evaluate.reference_range import (
+    ReferenceRange,
+    Series,
+    add_ranges,
+    find_ranges,
+)
 from driftline.profiles.window import Window
 from driftline.types.family import Family
 from driftline.types.incident import Upstream, UpstreamKind
@@ -44,6 +50,10 @@ class Inputs:
     reference: ReferenceOf
     history: HistoryOf
     collect: Collect
+    reference_spans: Sequence[Window] = ()
+    """The weeks or months of the reference; empty where its rows have no times."""
+    reference_ranges: Mapping[Series, ReferenceRange] = field(default_factory=dict)
+    """The range that the weeks or months of the reference have; empty without times."""
     reference_name: str = ""
     """Name of the reference, for people."""
     past_judge: PastJudge | None = None
@@ -114,7 +124,25 @@ def measure_window(due: DueWindow, inputs: Inputs) -> JudgedWindow:
     rows: list[JudgedMeasurement] = []
     for plan in inputs.checks_of(due):
         rows += run_check(plan, _context(due, plan, window, reference, inputs), inputs.collect)
+    if due.key.segment == "":
+        rows = add_ranges(rows, inputs.reference_ranges)
     return JudgedWindow(due, window, rows)
+
+
+def measure_spans(due: DueWindow, inputs: Inputs) -> dict[Series, ReferenceRange]:
+    """Compare the weeks or months of the reference with the whole of it: the range of each series.
+
+    `due` is any window of the model.
+    """
+    due = replace(due, key=replace(due.key, segment=""))
+    inputs = replace(
+        inputs, history=lambda key, check, name, labels, limit: (), reference_ranges={}
+    )
+    return find_ranges(_measure_span(due, span, inputs) for span in inputs.reference_spans)
+
+
+def _measure_span(due: DueWindow, span: Window, inputs: Inputs) -> list[JudgedMeasurement]:
+    return measure_window(due, replace(inputs, window=lambda due: span)).judged
 
 
 def judge_by_past(
@@ -212,6 +240,7 @@ def _context(
         current=window,
         reference=reference,
         schema=inputs.schema,
+        reference_spans=inputs.reference_spans if key.segment == "" else (),
         history=history,
         seed=int.from_bytes(seed, "big"),
     )

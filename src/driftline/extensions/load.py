@@ -66,20 +66,25 @@ def load_built_in() -> PluginModule:
 
 def load_installed() -> Iterator[PluginModule | PluginProblem]:
     """Load every entry point of the group, one by one."""
+    # A distribution parses its whole metadata for its name, and again for its version.
+    names: dict[int, str] = {}
+    versions: dict[int, str] = {}
     points = importlib.metadata.entry_points(group=GROUP)
-    for point in sorted(
-        points, key=lambda point: (point.dist.name if point.dist else "", point.name)
-    ):
+    for point in points:
         dist = point.dist
-        name = dist.name if dist else ""
-        origin = f"{name} ({point.value})" if dist else point.value
+        if dist is not None and id(dist) not in names:
+            metadata = dist.metadata
+            names[id(dist)], versions[id(dist)] = metadata["Name"], metadata["Version"]
+    for point in sorted(points, key=lambda point: (names.get(id(point.dist), ""), point.name)):
+        name = names.get(id(point.dist), "")
+        origin = f"{name} ({point.value})" if name else point.value
         try:
             plugin = point.load()
         except Exception as error:
             message = f"could not be loaded: {describe_error(error)}"
             yield PluginProblem(origin=origin, message=message, distribution=name)
         else:
-            version = dist.version if dist else ""
+            version = versions.get(id(point.dist), "")
             yield PluginModule(module=plugin, origin=origin, version=version, distribution=name)
 
 

@@ -6,15 +6,17 @@ installed gets the default wording: its name, its number and the earlier number.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
 from driftline.contracts.check import Check
 from driftline.contracts.wording import Wording
+from driftline.extensions.advice import default_advice, upstream_advice
 from driftline.extensions.registry import Registry
-from driftline.types.notification import AlertFact
+from driftline.types.family import Family
+from driftline.types.notification import AlertFact, Notification
 from driftline.types.phrasing import (
     clean,
     find_movement,
@@ -23,6 +25,7 @@ from driftline.types.phrasing import (
     is_share,
     number,
     share,
+    shown_interval,
     subject,
 )
 
@@ -39,6 +42,8 @@ class Line:
     """The column; empty for the model as a whole."""
     parts: tuple[str, ...]
     """How the values moved, then each figure."""
+    statistics: tuple[str, ...] = ()
+    """What the rules say: what is usual, the evidence, what such data shows. Not in messages."""
     state: str
     """`firing` when any of its alerts is."""
     severity: str
@@ -81,39 +86,74 @@ class Phrasebook:
         return self.wording(alert).noun or clean(alert.measurement.replace("_", " "), 60)
 
     def figure(self, alert: AlertFact) -> str:
-        """Format the number of an alert with what it is compared with: `PSI 6.1 (limit 0.25)`."""
+        """Format the number of an alert with what it is compared with: `PSI 6.1 (limit 0.25)`.
+
+        A resolved alert has no limit, and is `back to normal` where its check says nothing of it.
+        """
         noun = self.noun(alert)
         if alert.value is None:
             # Without a number the text names the check, since several may fail at once.
             check = "" if subject(alert) or alert.check == alert.measurement else f"{alert.check}: "
             return clean(f"{check}{noun}: {alert.reason or 'no value'}", 240)
-        if sentence := self._sentence(alert):
+        wording = self.wording(alert)
+        if sentence := _call(wording.sentence, alert):
             return sentence
+        is_resolved = alert.state == "resolved"
+        if is_resolved and wording.sentence is not None:
+            return "back to normal"
         if is_share(alert):
-            text = f"{noun} {share(alert.value)}"
             if alert.was is None or not 0 <= alert.was <= 1:
-                return text
-            return f"{text} (was {share(alert.was)})"
-        unit = "" if not alert.unit else alert.unit
-        unit = unit if unit in ("", "%") else f" {clean(unit, 20)}"
-        text = f"{noun} {number(alert.value)}{unit}"
-        limit = None if alert.bound is None else alert.bound.value
+                return f"{noun} {share(alert.value)}"
+            return f"{noun} {share(alert.was)} → {share(alert.value)}"
+        now = f"{number(alert.value)}{_unit(alert)}"
         if alert.was is not None:
-            return f"{text} (was {number(alert.was)}{unit})"
-        return f"{text} (limit {number(limit)})" if limit is not None else text
+            return f"{noun} {number(alert.was)} → {now}"
+        limit = None if alert.bound is None or is_resolved else alert.bound.value
+        return f"{noun} {now} (limit {number(limit)})" if limit is not None else f"{noun} {now}"
 
-    def _sentence(self, alert: AlertFact) -> str:
-        sentence = self.wording(alert).sentence
-        if sentence is None:
-            return ""
-        try:
-            return clean(sentence(alert), 400)
-        except Exception:
-            # A message must go out whatever a plugin's sentence does.
-            return ""
+    def finding(self, group: Sequence[AlertFact]) -> str:
+        """Return what is wrong with one subject, for a title, without its name.
+
+        That is how its values moved where a check of drift knows it, else its first number.
+        """
+        first = group[0]
+        if first.cause != Family.DRIFT or first.value is None or self.wording(first).sentence:
+            return self.figure(first)
+        movement = next((move for move in map(find_movement, group) if move), None)
+        if movement is not None:
+            return movement.sentence
+        return f"{'values changed: ' if 'column' in first.labels else ''}{self.figure(first)}"
+
+    def past_finding(self, group: Sequence[AlertFact]) -> str:
+        """Return what was wrong with one subject, for the end: `it was missing in 36% of rows`.
+
+        `group` are its alerts as they were while they fired.
+        """
+        alert = group[0]
+        if past := _call(self.wording(alert).past, alert):
+            return past
+        movement = next((move for move in map(find_movement, group) if move), None)
+        if alert.cause == Family.DRIFT and movement is not None:
+            return movement.past_sentence
+        if alert.value is None:
+            return clean(alert.reason, 90)
+        now = share(alert.value) if is_share(alert) else f"{number(alert.value)}{_unit(alert)}"
+        return f"{self.noun(alert)} was {now}"
+
+    def interval(self, alert: AlertFact) -> str:
+        """Format the interval of the number that is shown: `95%: 0.72 to 0.76`; may be empty."""
+        return shown_interval(alert) if self.wording(alert).hides_value else interval(alert)
+
+    def advice(self, notification: Notification) -> str:
+        """Return what to do first, in one short sentence of plain text; empty at the end."""
+        firing = [alert for alert in notification.alerts if alert.state == "firing"]
+        if advice := upstream_advice(notification):
+            return advice
+        own = _call(self.wording(firing[0]).advice, firing[0]) if firing else ""
+        return own or default_advice(notification)
 
     def smallest_visible(self, alert: AlertFact) -> str:
-        """Format the smallest change that so many rows can show: `0.4 or more would be seen`.
+        """Format the smallest change that so many rows can show: `shows from 0.4 on`.
 
         Empty if the rule's reason says it, or if it is not known.
         """
@@ -128,12 +168,19 @@ class Phrasebook:
         short = float(f"{smallest:.2g}")
         size = share(short) if is_share(alert) and 0 <= short <= 1 else number(short)
         if self.wording(alert).hides_value:
-            return f"{self.noun(alert)} {size} would be seen"
-        return f"{size} or {'more' if alert.value >= smallest else 'less'} would be seen"
+            size = f"{alert.measurement.replace('_', ' ')} {size}"
+        return f"shows from {size} {'on' if alert.value >= smallest else 'down'}"
 
     def lines(self, alerts: Iterable[AlertFact]) -> list[Line]:
         """Return one line a subject: five measurements of a column read as one finding."""
         return [self._line(group) for group in group_by_subject(alerts)]
+
+    def _statistics(self, alert: AlertFact) -> list[str]:
+        """What the rule says of an alert that fires, beyond its figure."""
+        if alert.state == "resolved" or alert.value is None:
+            return []
+        reason = alert.reason if "odds" in alert.detail else ""
+        return [clean(text) for text in (reason, self.smallest_visible(alert)) if text]
 
     def _line(self, group: list[AlertFact]) -> Line:
         moves = dict.fromkeys(move for alert in group if (move := find_movement(alert)))
@@ -142,24 +189,36 @@ class Phrasebook:
             move.text: None for move in moves if not any(other.contains(move) for other in moves)
         }
         for alert in group:
-            extra = [
-                "" if self.wording(alert).hides_value else interval(alert),
-                self.smallest_visible(alert),
-            ]
-            bracket = "; ".join(part for part in extra if part)
-            parts[self.figure(alert) + (f" [{bracket}]" if bracket else "")] = None
-            if "odds" in alert.detail:
-                # The rule's reason says what is usual, how sure it is and what would be visible.
-                parts[clean(alert.reason)] = None
+            sure = "" if alert.state == "resolved" else self.interval(alert)
+            parts[self.figure(alert) + (f" [{sure}]" if sure else "")] = None
         worst = max(group, key=lambda alert: (alert.state == "firing", alert.severity.rank))
         return Line(
             subject=subject(group[0]),
             parts=tuple(parts),
+            statistics=tuple(
+                dict.fromkeys(text for alert in group for text in self._statistics(alert))
+            ),
             state=worst.state,
             severity=worst.severity.value,
             since=min(alert.since for alert in group),
             rows=max(alert.rows for alert in group),
         )
+
+
+def _call(text: Callable[[AlertFact], str] | None, alert: AlertFact) -> str:
+    """Return a text that a check declares; empty where it declares none or raises."""
+    if text is None:
+        return ""
+    try:
+        return clean(text(alert), 400)
+    except Exception:
+        # A message must go out whatever a plugin's sentence does.
+        return ""
+
+
+def _unit(alert: AlertFact) -> str:
+    unit = alert.unit or ""
+    return unit if unit in ("", "%") else f" {clean(unit, 20)}"
 
 
 @lru_cache(maxsize=1)

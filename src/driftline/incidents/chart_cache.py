@@ -37,7 +37,7 @@ class ChartCache:
 
     def chart(self, notification: Notification) -> bytes | None:
         """PNG of the first alerts of a message; None where nothing can be drawn. Thread-safe."""
-        if notification.event is Event.TEST:
+        if notification.event in (Event.TEST, Event.REPORT):
             return None
         key = notification.incident, notification.revision
         with self._lock:

@@ -25,15 +25,16 @@ if TYPE_CHECKING:
 LARGEST = 1e150
 
 
-def cells(sorted_values: Floats, edges: Floats) -> Counts:
+def cells(sorted_values: Floats, spec: NumericSpec) -> Counts:
     """Counts on the cells of a grid, int64, shape (2E+1,); see `NumericColumn`.
 
-    `sorted_values` has shape (n,), `edges` shape (E,); both float64, rising.
+    `sorted_values` has shape (n,), float64, rising.
     """
-    bounds = np.empty(2 * len(edges) + 2, np.int64)
+    low, high = spec.bounds
+    bounds = np.empty(2 * len(low) + 2, np.int64)
     bounds[0], bounds[-1] = 0, len(sorted_values)
-    bounds[1:-1:2] = np.searchsorted(sorted_values, edges, "left")
-    bounds[2:-1:2] = np.searchsorted(sorted_values, edges, "right")
+    bounds[1:-1:2] = np.searchsorted(sorted_values, low, "left")
+    bounds[2:-1:2] = np.searchsorted(sorted_values, high, "right")
     return np.diff(bounds)
 
 
@@ -72,7 +73,7 @@ class _Column:
         finite = sorted_values[low:high]
         if not len(finite):
             return
-        self.counts += cells(finite, spec.edges)
+        self.counts += cells(finite, spec)
         self.extremes(float(finite[0]), float(finite[-1]))
         off_centre = finite - spec.centre
         self.total.add(float(off_centre.sum()))

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 Mask = NDArray[np.bool_]
 CLIP = 1e-15
+ROUNDING = 1e-6
+"""How far a probability may lie outside of 0 to 1 by rounding, in 32 bits for example."""
 SCORE_SUMS = ("brier", "brier2", "log_loss", "log_loss2", "score")
 REGRESSION_SUMS = ("e", "abs_e", "e2", "e4", "abs_y", "y", "y2")
 BETWEEN = "\x1f"
@@ -40,10 +42,11 @@ class ScoreCollector(Collector):
     def __init__(self, spec: ProfileSpec) -> None:
         self._spec = spec
         score = spec.columns.get(spec.score or "")
-        self._edges: Floats = score.edges if isinstance(score, NumericSpec) else np.empty(0)
+        self._grid = score if isinstance(score, NumericSpec) else NumericSpec(np.empty(0))
+        self._edges = self._grid.edges
         label = spec.columns.get(spec.label or "")
         self._centre = label.centre if isinstance(label, NumericSpec) else 0.0
-        self._rows = self._labelled = self._scored = 0
+        self._rows = self._labelled = self._scored = self._outside = 0
         self._confusion = BoundedCounter()
         self._negatives = np.zeros(2 * len(self._edges) + 1, np.int64)
         self._positives = np.zeros(2 * len(self._edges) + 1, np.int64)
@@ -134,8 +137,9 @@ class ScoreCollector(Collector):
         complete = has_label & has_score
         s, y = s[complete], positive[complete]
         self._scored += len(s)
-        self._negatives += cells(np.sort(s[~y]), self._edges)
-        self._positives += cells(np.sort(s[y]), self._edges)
+        self._negatives += cells(np.sort(s[~y]), self._grid)
+        self._positives += cells(np.sort(s[y]), self._grid)
+        self._outside += int(np.count_nonzero((s < -ROUNDING) | (s > 1 + ROUNDING)))
         square = (s - y) ** 2
         probability = np.clip(s, CLIP, 1 - CLIP)
         loss = -np.log(np.where(y, probability, 1 - probability))
@@ -156,6 +160,7 @@ class ScoreCollector(Collector):
         self._rows += other._rows
         self._labelled += other._labelled
         self._scored += other._scored
+        self._outside += other._outside
         self._confusion.merge(other._confusion)
         self._negatives = self._negatives + other._negatives
         self._positives = self._positives + other._positives
@@ -178,7 +183,9 @@ class ScoreCollector(Collector):
             edges=self._edges,
             negatives=self._negatives,
             positives=self._positives,
-            sums=ScoreSums() if regression else ScoreSums(n=self._scored, **values),
+            sums=ScoreSums()
+            if regression
+            else ScoreSums(n=self._scored, outside=self._outside, **values),
             regression=RegressionSums(n=self._labelled, centre=self._centre, **values)
             if regression
             else RegressionSums(),
@@ -186,9 +193,11 @@ class ScoreCollector(Collector):
 
     def to_bytes(self) -> bytes:
         """The canonical bytes."""
+        # A newer field is left out while it is 0, so that other profiles keep their bytes.
+        outside = (self._outside,) if self._outside else ()
         return pack(
             (
-                (self._rows, self._labelled, self._scored),
+                (self._rows, self._labelled, self._scored, *outside),
                 self._confusion.state(),
                 pack_counts(self._negatives),
                 pack_counts(self._positives),
@@ -201,7 +210,8 @@ class ScoreCollector(Collector):
         """The inverse of `to_bytes`."""
         collector = cls(spec)
         numbers, confusion, negatives, positives, sums = unpack(data)
-        collector._rows, collector._labelled, collector._scored = numbers
+        collector._rows, collector._labelled, collector._scored, *outside = numbers
+        collector._outside = outside[0] if outside else 0
         collector._confusion.restore(*confusion)
         collector._negatives, collector._positives = (
             unpack_counts(negatives),

@@ -22,6 +22,13 @@ LEVELS = 1500
 """Quantile levels of a grid: between two edges lies less than 1/1500 of the reference's rows."""
 KNOWN = 10_000
 """Categories of a column that are always counted by name."""
+SAME = 2e-7
+"""Relative difference at which a value still counts as a value of the grid.
+
+A float of 32 bits is off by up to 6e-8. More would move values of dense columns to other bins.
+"""
+SHARE_OF_GAP = 1 / 32
+"""The most of the way to the next edge that this difference may take."""
 ALWAYS_COLLECTED = ("numeric", "categories", "scores")
 """Names of the collectors that every profile has."""
 
@@ -34,6 +41,11 @@ class NumericSpec:
     """Shape (E,), strictly rising."""
     centre: float = 0.0
     """Subtracted before squaring, so that the variance does not lose digits."""
+
+    @cached_property
+    def bounds(self) -> tuple[Floats, Floats]:
+        """The smallest and the largest value that counts as each edge; both of shape (E,)."""
+        return same_values(self.edges)
 
 
 @dataclass(frozen=True)
@@ -145,16 +157,47 @@ def _column(kind: str, content: Any, centre: float) -> ColumnSpec:
     return CategorySpec(tuple(content)) if kind == "categorical" else SampledSpec(content)
 
 
+def same_values(edges: Floats) -> tuple[Floats, Floats]:
+    """The smallest and the largest value that counts as each of `edges`, rising, shape (E,).
+
+    A heavy value may have been rounded to 32 bits on its way: then it is still the same value.
+    Where values lie close together, the difference is a small part of the gap between them.
+    """
+    reach = SAME * np.abs(edges)
+    if len(edges) > 1:
+        gaps = np.diff(edges) * SHARE_OF_GAP
+        reach[1:] = np.minimum(reach[1:], gaps)
+        reach[:-1] = np.minimum(reach[:-1], gaps)
+    return edges - reach, edges + reach
+
+
+def _without_narrow_copies(distinct: Floats) -> Floats:
+    """Leave out each value that is another one of `distinct`, rounded to 32 bits.
+
+    `distinct` rises, shape (n,). Both occur where some files of a reference are narrower than
+    others. Whole numbers are all kept.
+    """
+    with np.errstate(over="ignore"):
+        narrow = distinct.astype(np.float32).astype(np.float64)
+    same = narrow[1:] == narrow[:-1]
+    is_copy = np.zeros(len(distinct), bool)
+    is_copy[1:] |= same
+    is_copy[:-1] |= same
+    kept: Floats = distinct[~(is_copy & (distinct == narrow) & (distinct != np.floor(distinct)))]
+    return kept
+
+
 def grid(values: Floats) -> NumericSpec:
     """A grid on the quantiles of `values`, shape (n,), any order, finite.
 
     The edges are values that occur (inverse of the empirical distribution function), so a column
-    with at most LEVELS distinct values is counted exactly.
+    with at most LEVELS distinct values is counted exactly. A value and the same one in 32 bits are
+    one edge.
     """
     if not len(values):
         return NumericSpec(np.empty(0))
     sorted_values = np.sort(np.asarray(values, np.float64))
-    distinct = np.unique(sorted_values)
+    distinct = _without_narrow_copies(np.unique(sorted_values))
     if len(distinct) <= LEVELS:
         edges = distinct
     else:
@@ -162,7 +205,9 @@ def grid(values: Floats) -> NumericSpec:
         places = (
             np.arange(LEVELS + 1, dtype=np.int64) * len(sorted_values) + LEVELS - 1
         ) // LEVELS - 1
-        edges = np.unique(sorted_values[np.clip(places, 0, len(sorted_values) - 1)])
+        edges = _without_narrow_copies(
+            np.unique(sorted_values[np.clip(places, 0, len(sorted_values) - 1)])
+        )
     return NumericSpec(edges + 0.0, float(sorted_values[len(sorted_values) // 2]))
 
 

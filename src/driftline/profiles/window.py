@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from driftline.profiles.spec import same_values
 from driftline.stats.distributions.side import Side
 from driftline.types.arrays import Floats
 from driftline.types.model import Kind
@@ -30,8 +31,8 @@ class NumericColumn:
 
     With E edges there are 2E+1 cells: the open interval below the first edge, the first edge
     itself, the open interval up to the second edge, and so on to the open interval above the last.
-    An edge's own cell holds exactly the values equal to it, so a column with few distinct values is
-    known exactly.
+    An edge's own cell holds the values equal to it, up to rounding to 32 bits, so a column with few
+    distinct values is known exactly.
     """
 
     name: str
@@ -83,6 +84,12 @@ class NumericColumn:
             mean=self.mean or 0.0,
             variance=self.variance,
         )
+
+    def edge_of(self, value: float) -> int | None:
+        """The place of the edge that `value` counts as, up to rounding; None between two edges."""
+        low, high = same_values(self.edges)
+        place = int(np.searchsorted(high, value))
+        return place if place < len(low) and low[place] <= value else None
 
     def binned(self, edges: Floats) -> Counts:
         """Exact counts in (-inf, e1], (e1, e2], ..., (ek, inf); int64, shape (k+1,).
@@ -164,6 +171,8 @@ class ScoreSums:
     log_loss2: float = 0.0
     """Sum of the squared log losses."""
     score: float = 0.0
+    outside: int = 0
+    """Rows whose score is no probability: below 0 or above 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

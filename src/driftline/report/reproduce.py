@@ -51,7 +51,9 @@ ReportRows = Callable[[str, int, int, int], None]
 """Takes the stage, the objects that are read, all objects, and the rows so far."""
 RELATIVE_TOLERANCE = 1e-12
 """Relative difference up to which two numbers are the same, unless both are whole."""
-JUDGEMENT_DETAILS = frozenset({"usual", "smallest_seen", "odds"})
+JUDGEMENT_DETAILS = frozenset(
+    {"usual", "offset", "smallest_seen", "now", "now_low", "now_high", "odds"}
+)
 """Details of a measurement that its judgement adds, not the check."""
 LATE_LABELS = "rests on labels that came later; only the joined result is kept"
 NOT_CONFIGURED = "is not in the configuration any more"

@@ -192,7 +192,9 @@ def _dump_fields(value: object, skip: frozenset[str] = frozenset()) -> dict[str,
     return state
 
 
-NOT_IN_ENTRY = frozenset({"labels", "name", "rows", "p_value", "reason", "least", "most"})
+NOT_IN_ENTRY = frozenset(
+    {"labels", "name", "rows", "p_value", "reason", "least", "most", "was_interval"}
+)
 """Fields of a measurement that entries do not store: the alert or the judgement has them."""
 NOT_IN_WINDOW = frozenset({"judged"})
 NOT_IN_JUDGEMENT = frozenset({"bound", "is_within_bounds"})
@@ -238,6 +240,7 @@ def _load_entry(state: dict[str, Any], alert: dict[str, Any], labels: dict[str, 
                 severity=Severity(state["severity"]) if state.get("severity") else None,
                 reason=state.get("reason", ""),
                 bound=_load_bound(state),
+                doublings=state.get("doublings", 0),
             ),
             rows=state.get("rows", 0),
             cause=alert["cause"],

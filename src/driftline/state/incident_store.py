@@ -313,4 +313,4 @@ def _is_due(plan: SinkPlan | None, is_recipient: bool, change: Change) -> bool:
         return is_recipient and plan.updates
     if change.event in (Event.OPENED, Event.REOPENED) or not is_recipient:
         return severe
-    return plan.updates or change.reason is Reason.MORE_SEVERE
+    return plan.updates or change.reason in (Reason.MORE_SEVERE, Reason.DOUBLED)

@@ -56,6 +56,8 @@ class Reference:
     """Author and reason of an accepted change, as JSON; empty for other references."""
     profile: bytes | None
     """None for a trailing reference: its profile is computed for each window."""
+    spans: bytes | None
+    """Profiles of its weeks or months; None where its rows have no times."""
 
 
 _MODEL_COLUMNS = [models.c[name] for name in ModelRow.__dataclass_fields__]
@@ -154,6 +156,7 @@ def adopt_reference(
     digest: str,
     rows: int,
     profile: bytes | None,
+    spans: bytes | None = None,
     acceptance: str = "",
 ) -> None:
     """Make a new reference the current one of a model.
@@ -175,6 +178,7 @@ def adopt_reference(
             rows=rows,
             spec_digest=spec_digest,
             profile=profile,
+            spans=spans,
             accepted=acceptance,
         )
     )

@@ -339,6 +339,11 @@ references = Table(
         Column("spec_digest", NulSafeString, nullable=False),
         Column("profile", LargeBinary),
         Column(
+            "spans",
+            LargeBinary,
+            comment="profiles of its weeks or months; null where its rows have no times",
+        ),
+        Column(
             "accepted",
             NulSafeText,
             nullable=False,
@@ -617,4 +622,17 @@ action_runs = Table(
         "Runs of actions: each once for an incident. What became of an approved one "
         "stands in the outbox."
     ),
+)
+
+reports = Table(
+    "reports",
+    metadata,
+    *(
+        Column("model", NulSafeString, primary_key=True),
+        Column("version", NulSafeString, primary_key=True),
+        Column("at", BigInteger, nullable=False),
+        Column("title", NulSafeText, nullable=False),
+        Column("payload", NulSafeText, nullable=False, comment="the notification as JSON"),
+    ),
+    comment="The first report of each model version. Its messages stand in the outbox.",
 )

@@ -31,6 +31,7 @@ from driftline.stats.basics.proportion import (
     two_proportion_z,
     wilson,
 )
+from driftline.stats.basics.sample import midranks
 from driftline.stats.distributions.anderson import anderson_darling
 from driftline.stats.distributions.binned import (
     hellinger,
@@ -90,6 +91,7 @@ from driftline.stats.distributions.ks import (
     ks_robust,
 )
 from driftline.stats.distributions.moments import mean_shift, spread_shift
+from driftline.stats.distributions.moved_values import MovedValues, moved_values
 from driftline.stats.distributions.other_tools import (
     aligned_divergence,
     by_value,
@@ -115,6 +117,13 @@ from driftline.stats.distributions.psi_law import (
     psi_quantile,
 )
 from driftline.stats.distributions.repeats import Repeats, distinct, repeat_rate
+from driftline.stats.distributions.row_forecast import (
+    DayForecast,
+    WeekProfile,
+    forecast_day,
+    week_profile,
+    zero_filled,
+)
 from driftline.stats.distributions.shift import (
     Shift,
     cramer_von_mises_shift,
@@ -162,6 +171,7 @@ from driftline.stats.performance.classification import (
     accuracy,
     balanced_accuracy,
     brier,
+    calibration_gap,
     f1,
     hanley_mcneil_se,
     log_loss,
@@ -242,6 +252,7 @@ __all__ = [
     "Combined",
     "Components",
     "Confusion",
+    "DayForecast",
     "Decomposition",
     "Difference",
     "Discrepancy",
@@ -252,6 +263,7 @@ __all__ = [
     "Interval",
     "Law",
     "MeanSize",
+    "MovedValues",
     "Prediction",
     "Ranks",
     "Reconstruction",
@@ -262,6 +274,7 @@ __all__ = [
     "Superiority",
     "TTest",
     "TableTest",
+    "WeekProfile",
     "accuracy",
     "aligned_divergence",
     "anderson_darling",
@@ -281,6 +294,7 @@ __all__ = [
     "by",
     "by_value",
     "calibrate",
+    "calibration_gap",
     "cauchy_combined",
     "cdf_half",
     "centroid_distances",
@@ -330,6 +344,7 @@ __all__ = [
     "fisher_combined",
     "fisher_exact",
     "fit_p_value",
+    "forecast_day",
     "fourier_shift",
     "g_test",
     "gone_shift",
@@ -387,7 +402,9 @@ __all__ = [
     "mean_shift",
     "mean_size",
     "median_squared_distance",
+    "midranks",
     "mmd2",
+    "moved_values",
     "nan_mean",
     "nan_variance",
     "ndcg",
@@ -447,8 +464,10 @@ __all__ = [
     "wasserstein",
     "wasserstein_margin",
     "wasserstein_shift",
+    "week_profile",
     "welch",
     "wilson",
     "with_leftover",
     "yates_chi_square",
+    "zero_filled",
 ]

@@ -25,6 +25,7 @@ from driftline.testing.action_contract import assert_action
 from driftline.testing.check_contract import assert_check
 from driftline.testing.format_contract import assert_format
 from driftline.testing.sink_contract import assert_sink
+from driftline.types.settings import field_descriptions
 
 SDKS = (
     "boto3",
@@ -106,8 +107,9 @@ def _assert_name(type_: type[Plugin]) -> None:
 
 
 def _assert_settings(type_: type[Plugin], instance: Plugin) -> None:
-    for name, field in type_.model_fields.items():
-        assert field.description, (
+    texts = field_descriptions(type_)
+    for name in type_.model_fields:
+        assert texts.get(name), (
             f"{type_.type}.{name}: needs a sentence under it; users read it in the reference"
         )
     schema = type_.model_json_schema()

@@ -17,6 +17,7 @@ class Reason(StrEnum):
     MORE_ALERTS = "more_alerts"
     MORE_SEVERE = "more_severe"
     LESS_SEVERE = "less_severe"
+    DOUBLED = "doubled"
     CAME_BACK = "came_back"
     FLAPPING = "flapping"
     DECIDED = "decided"
@@ -31,6 +32,7 @@ class Reason(StrEnum):
     RELEASED = "released"
     DIGEST = "digest"
     DIGEST_OVER = "digest_over"
+    FIRST_REPORT = "first_report"
 
     @property
     def text(self) -> str:
@@ -43,6 +45,7 @@ _REASON_TEXTS = {
     Reason.MORE_ALERTS: "more alerts",
     Reason.MORE_SEVERE: "more severe",
     Reason.LESS_SEVERE: "less severe",
+    Reason.DOUBLED: "twice as large",
     Reason.CAME_BACK: "came back",
     Reason.FLAPPING: "comes and goes, held until it is calm",
     Reason.DECIDED: "a check says what to do",
@@ -57,6 +60,7 @@ _REASON_TEXTS = {
     Reason.RELEASED: "no longer held back",
     Reason.DIGEST: "more pages than may be sent in a day",
     Reason.DIGEST_OVER: "all of them resolved",
+    Reason.FIRST_REPORT: "first report",
 }
 
 

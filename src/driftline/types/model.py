@@ -313,6 +313,8 @@ class Measurement:
     """Why there is no value, or what a reader must know about it."""
     was: float | None = None
     """The same number of the reference, for people: `0.91 (was 0.84)`."""
+    was_interval: tuple[float, float] | None = None
+    """Where the reference's true value lies with 95% confidence; the rule `loss` needs it."""
     unit: str = ""
     """What a person reads after the number: `sd`, `%`, `rows`, `points`."""
     detail: Mapping[str, str | float | int | None] = field(default_factory=dict)
@@ -350,6 +352,8 @@ class Judgement:
 
     Such a verdict ends a change.
     """
+    doublings: int = 0
+    """Of `changed`: how often the change has doubled since it was first sent."""
 
     @classmethod
     def change(cls, severity: Severity, bound: Bound) -> Judgement:

@@ -1,4 +1,4 @@
-"""Notifications: one message about one incident, the same for every sink.
+"""Notifications: one message about one incident, or one report, the same for every sink.
 
 The JSON Schema of their public form is published. How a message looks is each sink's business.
 """
@@ -8,11 +8,12 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
 from driftline.types.incident import Reason, Upstream, UpstreamKind
 from driftline.types.model import Bound, Decision, Severity
+from driftline.types.settings import Settings
 
 WHY, IN_ALL = "why", "alerts in all"
 """The facts that repeat `Notification.reason_text` and `alert_count` in the public JSON."""
@@ -29,17 +30,17 @@ class Event(StrEnum):
     REOPENED = "reopened"
     ACKNOWLEDGED = "acknowledged"
     SILENCED = "silenced"
+    REPORT = "report"
+    """No incident: what the first windows of a model version were like. Nothing follows it."""
     TEST = "test"
 
 
-class PublicModel(BaseModel):
+class PublicModel(Settings):
     """A part of a message with a public JSON form.
 
     Fields with `exclude` are for driftline itself: they are not in that form, and two objects are
     equal without them.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, type(self)):
@@ -60,7 +61,10 @@ class AlertFact(PublicModel):
     cause: str = ""
     """Its family, see `Notification.cause`."""
     state: str
-    """`firing` or `resolved`; `unsure` while too little data to tell is what fires."""
+    """`firing` or `resolved`; `unsure` while too little data to tell is what fires.
+
+    In a report, `reported`: a difference that is no alert.
+    """
     severity: Severity
     """How much it matters."""
     value: float | None = None
@@ -91,7 +95,7 @@ class Notification(PublicModel):
     id: str
     """The same for every attempt, another for every message: a receiver's key against repeats."""
     incident: str
-    """The incident; the same from opening to resolution."""
+    """The incident, the same from opening to resolution; of a report, its own id."""
     revision: int
     """Counts the messages of the incident, from 1."""
     event: Event
@@ -101,7 +105,9 @@ class Notification(PublicModel):
     model_version: str = ""
     """The version of the model, when the incident is about one."""
     cause: str
-    """The family of the first alert on opening, or `digest`; alerts may be of other families, too.
+    """The family of the first alert on opening, `digest`, or `report`.
+
+    Alerts may be of other families, too.
 
     The families are `drift`, `quality`, `service`, `performance` and `monitoring`.
     """

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 
 from driftline.types.notification import AlertFact, Event, Notification
 
+OTHER_CATEGORIES = "all others"
+"""The category that stands for all that are not counted by name."""
 Scalar = str | float | int | None
 INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
@@ -59,6 +61,17 @@ def share(value: float) -> str:
 def utc(moment: datetime) -> str:
     """Format a time: `2026-11-23 09:00 UTC`."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def day_and_time(moment: datetime) -> str:
+    """Format a time for a title: `Mon 23 Nov 09:00 UTC`; the year stands in the message."""
+    at = moment.astimezone(UTC)
+    return f"{at:%a} {at.day} {at:%b %H:%M} UTC"
+
+
+def quoted(name: str) -> str:
+    """Mark the name of a column in plain text: `“plan”`; empty for an empty name."""
+    return f"“{name}”" if name else ""
 
 
 def span(start: datetime, end: datetime) -> str:
@@ -131,18 +144,24 @@ def old_and_new(detail: Mapping[str, Scalar], word: str) -> tuple[float, float] 
     return None
 
 
+LEAST_SHIFT = 0.25
+"""Standard deviations that a mean moves at least to be named before shares that moved."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Movement:
     """How the values of a column moved, in the data's own unit."""
 
     name: str
-    """`mean`, `median`, or the category in quotation marks."""
+    """`mean`, `median`, or the values whose share moved, such as `the value ‘premium’`."""
     before: str
     after: str
     factor: str = ""
     """How many times larger or smaller: `×60`; empty if it is near 1 or not defined."""
     deviations: str = ""
     """The shift in standard deviations of the reference; empty if it is not known."""
+    is_share: bool = False
+    """Whether `before` and `after` are shares of the rows."""
 
     def contains(self, other: Movement) -> bool:
         """Return whether this says all that `other` says, and more."""
@@ -156,27 +175,64 @@ class Movement:
     def text(self) -> str:
         """Plain text: `mean 180 → 10,790 (×60, +182 sd)`."""
         size = ", ".join(part for part in (self.factor, self.deviations) if part)
-        return f"{self.name} {self.before} → {self.after}" + (f" ({size})" if size else "")
+        unit = " of rows" if self.is_share else ""
+        name = self.name.removeprefix("the value ").removeprefix("the ")
+        name += ":" if self.is_share and not name.startswith("‘") else ""
+        return f"{name} {self.before} → {self.after}{unit}" + (f" ({size})" if size else "")
+
+    @property
+    def sentence(self) -> str:
+        """Plain text for a title: `the mean went from 180 to 10,790 (×60)`."""
+        if self.is_share:
+            return f"{self.name} went from {self.before} to {self.after} of rows"
+        size = f" ({self.factor})" if self.factor else ""
+        return f"the {self.name} went from {self.before} to {self.after}{size}"
+
+    @property
+    def past_sentence(self) -> str:
+        """Plain text for the end of a change: `the mean was 10,790 (usually 180)`."""
+        if self.is_share:
+            verb = "were" if "values" in self.name.split(" ‘")[0] else "was"
+            return f"{self.name} {verb} in {self.after} of rows (usually {self.before})"
+        return f"the {self.name} was {self.after} (usually {self.before})"
 
 
 def find_movement(alert: AlertFact) -> Movement | None:
-    """Return how the values moved; None where the alert's detail does not say it."""
+    """Return how the values moved; None where the alert's detail does not say it.
+
+    A mean that stayed is not named where the detail says which values moved.
+    """
+    moved_share = _find_moved_share(alert)
     for word in ("mean", "median"):
         change = old_and_new(alert.detail, word)
-        if change is not None:
-            return Movement(
-                name=word,
-                before=number(change[0]),
-                after=number(change[1]),
-                factor=times(*change),
-                deviations=deviations(alert.detail.get("shift_sd")),
-            )
-    category, shares = alert.detail.get("category"), old_and_new(alert.detail, "share")
-    if category is not None and shares is not None:
+        shift = alert.detail.get("shift_sd")
+        if change is None or (
+            moved_share is not None and isinstance(shift, (int, float)) and abs(shift) < LEAST_SHIFT
+        ):
+            continue
         return Movement(
-            name=f"‘{clean(category, 40)}’", before=share(shares[0]), after=share(shares[1])
+            name=word,
+            before=number(change[0]),
+            after=number(change[1]),
+            factor=times(*change),
+            deviations=deviations(shift),
         )
-    return None
+    return moved_share
+
+
+def _find_moved_share(alert: AlertFact) -> Movement | None:
+    """The values whose share of the rows moved most, as the check names them."""
+    shares = old_and_new(alert.detail, "share")
+    moved, category = alert.detail.get("moved"), alert.detail.get("category")
+    if shares is None or (moved is None and category is None):
+        return None
+    if moved is not None:
+        name = clean(moved, 80)
+    elif category == OTHER_CATEGORIES:
+        name = "the rarer values"
+    else:
+        name = f"the value ‘{clean(category, 40)}’"
+    return Movement(name=name, before=share(shares[0]), after=share(shares[1]), is_share=True)
 
 
 def times(before: float, after: float) -> str:
@@ -208,6 +264,17 @@ def interval(alert: AlertFact) -> str:
     return f"95%: {low} to {high}"
 
 
+def shown_interval(alert: AlertFact) -> str:
+    """Format the interval of the number that a sentence shows in place of the value.
+
+    It stands in the alert's detail as `shown_low` and `shown_high`; empty without them.
+    """
+    low, high = alert.detail.get("shown_low"), alert.detail.get("shown_high")
+    if not isinstance(low, (int, float)) or not isinstance(high, (int, float)):
+        return ""
+    return f"95%: {number(low)} to {number(high)}"
+
+
 def share_of_rows(noun: str, now: Scalar, previous: Scalar = None) -> str:
     """Format `missing in 31% of rows (was 0%)`; empty if `now` is no share from 0 to 1."""
     if not isinstance(now, (int, float)) or not 0 <= now <= 1:
@@ -234,18 +301,22 @@ def group_by_subject(alerts: Iterable[AlertFact], limit: int = 60) -> list[list[
 
 
 def certainty(notification: Notification) -> str:
-    """Return how sure the strongest alert is: its odds against chance, or `95% confidence`.
+    """Return how sure the strongest alert is: its evidence, or the interval of its number.
 
     Empty if neither is known.
     """
-    if notification.event in (Event.RESOLVED, Event.TEST) or not notification.alerts:
+    if notification.event in (Event.RESOLVED, Event.TEST, Event.REPORT) or not notification.alerts:
         return ""
     first = notification.alerts[0]
     odds = first.detail.get("odds")
     if isinstance(odds, (int, float)) and odds > 0:
-        against = number(float(f"{odds:.2g}")) if odds < 1e9 else "a billion or more"
-        return f"odds about 1:{against} against chance"
-    return "95% confidence" if first.interval is not None and first.state == "firing" else ""
+        return f"evidence {odds_text(odds)} for a change"
+    return interval(first) if first.state == "firing" else ""
+
+
+def odds_text(odds: float) -> str:
+    """Format the evidence for a change: `12,000:1`."""
+    return f"{number(float(f'{odds:.2g}'))}:1" if odds < 1e9 else "a billion to 1 or more"
 
 
 def families(notification: Notification) -> str:

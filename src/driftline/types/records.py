@@ -62,7 +62,7 @@ class JudgedMeasurement:
     cause: str = Family.DRIFT.value
     """The family of the check."""
     past_rule: Any = None
-    """The `Unusual` rule that judges it by the windows before, where one does."""
+    """The `Unusual` or `Loss` that judges it by the windows before, where one does."""
     since: int | None = None
     """Estimated start of the first window of a lasting change, in microseconds since the epoch."""
     trace: bytes | None = None

@@ -6,14 +6,14 @@ Every text that was not made here is data.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 from json import dumps
 from urllib.parse import quote
 
-from driftline.types.phrasing import clean, utc
+from driftline.types.phrasing import clean, quoted, utc
 
 
 class Safe(str):
@@ -33,6 +33,8 @@ class Dialect:
     """Each with {} for the text."""
     link: str
     """With {url} and {text}."""
+    name: str = "“{}”"
+    """The name of a column, with {} for the text."""
     time: str = "{plain}"
     """With {plain} and {seconds} since 1970."""
     newline: str = "\n"
@@ -60,6 +62,19 @@ class Dialect:
         """Put `text`, escaped unless it is safe, into a form of this markup."""
         inner = text if isinstance(text, Safe) else self.escape_text(str(text))
         return Safe(form.format(inner)) if inner.strip() else Safe(inner)
+
+    def mark_names(self, text: object, names: Iterable[str]) -> Safe:
+        """Escape a text, and mark the columns `names`, which it has in quotation marks."""
+        forms = "|".join(re.escape(quoted(name)) for name in sorted(names, key=len, reverse=True))
+        if not forms:
+            return self.escape_text(str(text))
+        parts = re.split(f"({forms})", str(text))
+        return Safe(
+            "".join(
+                self.apply_form(self.name, part[1:-1]) if place % 2 else self.escape_text(part)
+                for place, part in enumerate(parts)
+            )
+        )
 
     def moment(self, when: datetime) -> Safe:
         """A time for people, in the reader's own zone where the service can show it."""
@@ -115,10 +130,16 @@ DIALECTS: Mapping[str, Dialect] = {
         emphasis="_{}_",
         code="`{}`",
         link="<{url}|{text}>",
+        name="*`{}`*",
         time=SLACK_DATE,
     ),
     "markdown": Dialect(
-        char=_markdown, strong="**{}**", emphasis="*{}*", code="{}", link="[{text}]({url})"
+        char=_markdown,
+        strong="**{}**",
+        emphasis="*{}*",
+        code="{}",
+        link="[{text}]({url})",
+        name="**{}**",
     ),
     "html": Dialect(
         char=_html,
@@ -126,5 +147,6 @@ DIALECTS: Mapping[str, Dialect] = {
         emphasis="<i>{}</i>",
         code="<code>{}</code>",
         link='<a href="{url}">{text}</a>',
+        name="<b>{}</b>",
     ),
 }

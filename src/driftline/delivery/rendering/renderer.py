@@ -12,8 +12,10 @@ from importlib.resources import files
 from typing import Any
 
 from driftline.contracts.context import Logger
+from driftline.delivery.links import ACCEPT, possible_acts
 from driftline.delivery.rendering.markup import DIALECTS, Dialect, Safe
 from driftline.delivery.rendering.sandbox import Sandbox
+from driftline.extensions.advice import column_names
 from driftline.extensions.phrasebook import Line, Phrasebook, installed_phrasebook
 from driftline.types import phrasing
 from driftline.types.message import LIMITS, Markup, Message, Piece
@@ -96,7 +98,7 @@ class _MessageWriter:
         self._sandbox = Sandbox(dialect, _functions(dialect))
 
     def message(self, notification: Notification) -> Message:
-        names = _names(notification)
+        names = _names(notification, self._phrasebook.advice(notification))
 
         def more(count: int) -> str:
             left = phrasing.count_hidden(notification, count)
@@ -184,6 +186,8 @@ def _functions(dialect: Dialect) -> dict[str, Any]:
         "bold": lambda text: dialect.apply_form(dialect.strong, text),
         "italic": lambda text: dialect.apply_form(dialect.emphasis, text),
         "code": lambda text: dialect.apply_form(dialect.code, text),
+        "name": lambda text: dialect.apply_form(dialect.name, text),
+        "mark_names": dialect.mark_names,
         "link": lambda url, text="": dialect.make_link(url, text),
         "moment": dialect.moment,
         "number": phrasing.number,
@@ -192,8 +196,8 @@ def _functions(dialect: Dialect) -> dict[str, Any]:
     }
 
 
-def _names(notification: Notification) -> dict[str, Any]:
-    """The names that every template may use."""
+def _names(notification: Notification, next_step: str) -> dict[str, Any]:
+    """The names that every template may use; `next_step` is the advice of the phrasebook."""
     facts = phrasing.plugin_facts(notification)
     low = {name.lower(): name for name in facts}
     decisions = {
@@ -204,7 +208,7 @@ def _names(notification: Notification) -> dict[str, Any]:
     advice = {"decision": ", ".join(decisions)} if decisions else {}
     advice |= {word: facts[low[word]] for word in ADVICE if word in low}
     return {
-        "word": {Event.RESOLVED: "OK", Event.TEST: "TEST"}.get(
+        "word": {Event.RESOLVED: "OK", Event.TEST: "TEST", Event.REPORT: "REPORT"}.get(
             notification.event, notification.severity.value.upper()
         ),
         "headline": phrasing.clean(notification.title, LIMITS["title"]),
@@ -214,6 +218,11 @@ def _names(notification: Notification) -> dict[str, Any]:
         "version": phrasing.clean(notification.model_version, 60),
         "family": phrasing.families(notification),
         "why": phrasing.clean(notification.reason_text, 80),
+        "act": _act(notification),
+        "next_step": next_step,
+        "columns": tuple(column_names(notification.alerts)),
+        "can_accept": "accept" in possible_acts(notification).values(),
+        "accept_url": phrasing.links(notification).get(ACCEPT, ""),
         "since": notification.since,
         "resolved_at": notification.resolved_at,
         "lasted": phrasing.format_span_length(notification.since, notification.resolved_at)
@@ -227,6 +236,14 @@ def _names(notification: Notification) -> dict[str, Any]:
         "rests_on": phrasing.context(notification),
         "incident": phrasing.clean(notification.incident, 80),
     }
+
+
+def _act(notification: Notification) -> str:
+    """What people or the agent did to the incident, as a sentence; empty for what was found."""
+    if notification.event not in (Event.ACKNOWLEDGED, Event.SILENCED, Event.REOPENED):
+        return ""
+    why = phrasing.clean(notification.reason_text, 80)
+    return f"{why[:1].upper()}{why[1:]}." if why else ""
 
 
 def _finding(line: Line) -> dict[str, Any]:

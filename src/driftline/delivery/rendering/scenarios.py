@@ -44,8 +44,7 @@ def _alert(now: datetime, column: str = "amount", **changes: Any) -> AlertFact:
         "rows": 41_202,
         "detail": {"mean": 10_790.0, "mean_was": 180.0, "odds": 12_000.0},
         "reason": (
-            "usually 0, now 1.8 sd; odds about 1:12,000 against chance; "
-            "0.12 sd would be seen in 7 windows"
+            "usually 0, now 1.8 sd; evidence 12,000:1 for a change; 0.12 sd shows within 7 windows"
         ),
     }
     return AlertFact(**{**values, **changes})
@@ -65,7 +64,9 @@ def _make_notification(
         "severity": Severity.CRITICAL,
         "since": now - 3 * HOUR,
         "window": (now - 2 * HOUR, now - HOUR),
-        "title": f"{MODEL}: TEST, nothing is wrong: amount drifts: mean 180 → 10,790 (×59.9)",
+        "title": (
+            f"{MODEL}: TEST, nothing is wrong: “amount”: the mean went from 180 to 10,790 (×59.9)"
+        ),
         "rows": 41_202,
         "reference": "train.parquet, 2,666 rows",
         "alerts": alerts,
@@ -103,7 +104,7 @@ def _resolve(incident: str, now: datetime) -> list[Notification]:
         "reason": Reason.ALL_RESOLVED,
         "sent_before": True,
     }
-    over["title"] = f"{MODEL}: TEST, nothing was wrong: resolved: amount drifted (3 h)"
+    over["title"] = f"{MODEL}: TEST, nothing was wrong: “amount” is back to normal after 3 h"
     calm = _alert(now, state="resolved", value=0.01, interval=(-0.02, 0.04), detail={}, reason="")
     return [*_firing(incident, now), _make_notification(incident, now, calm, **over)]
 
@@ -121,8 +122,8 @@ def _storm(incident: str, now: datetime) -> list[Notification]:
         for place in range(50)
     ]
     title = (
-        f"{MODEL}: TEST, nothing is wrong: 200 columns drift: "
-        "feature_000 4 sd, feature_001 3.99 sd, 198 more"
+        f"{MODEL}: TEST, nothing is wrong: 200 columns changed: "
+        "“feature_000” 4 sd, “feature_001” 3.99 sd, 198 more"
     )
     return [
         _make_notification(
@@ -157,7 +158,7 @@ def _hostile(incident: str, now: datetime) -> list[Notification]:
 def _unsure(incident: str, now: datetime) -> list[Notification]:
     reason = (
         "amount: about 12,000 more rows a window are needed: 800 here; "
-        "0.4 sd would be seen in 7 windows"
+        "0.4 sd shows within 7 windows"
     )
     alert = _alert(
         now,
@@ -172,7 +173,7 @@ def _unsure(incident: str, now: datetime) -> list[Notification]:
         rows=800,
     )
     title = (
-        f"{MODEL}: TEST, nothing is wrong: too little data for drift: "
+        f"{MODEL}: TEST, nothing is wrong: too little data to judge drift: "
         "amount: about 12,000 more rows a window are needed"
     )
     values: dict[str, Any] = {
@@ -196,7 +197,7 @@ def _trouble(incident: str, now: datetime) -> list[Notification]:
         detail={},
         reason=reason,
     )
-    title = f"{MODEL}: TEST, nothing is wrong: source: {reason}"
+    title = f"{MODEL}: TEST, nothing is wrong: driftline can't read the log: {reason}"
     return [
         _make_notification(
             incident,

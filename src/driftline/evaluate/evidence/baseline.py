@@ -1,5 +1,9 @@
 """The baseline of a set of streams: what their good windows were like.
 
+The windows of a day share a shift. Where windows are shorter than a day, the day is therefore the
+unit: weekdays, month ends and memory are estimated from the means of whole days, and the number of
+windows that a p-value rests on is reduced by as much as the windows of a day resemble each other.
+
 Shapes: K windows, J streams. An array over both has windows along axis 0 and streams along axis 1;
 NaN stands where a window of a stream is missing or not in the baseline. Times are microseconds
 since the Unix epoch. The formulas are in docs/statistics.md, "Many tests, many windows"; the choice
@@ -10,6 +14,7 @@ Does not choose the windows: the trail leaves those of a change out.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -23,6 +28,8 @@ from driftline.types.arrays import Floats
 from driftline.types.times import DAY_MICROS, EPOCH, HOUR_MICROS
 
 Places = NDArray[np.int64]
+SEASON_DAYS = 28
+"""Days from which on weekdays and month ends of windows shorter than a day are told apart."""
 MAX_MEMORY = 0.9
 """Upper limit of the autocorrelation that is used."""
 MEMORY_QUANTILE = 1.64
@@ -67,6 +74,45 @@ def _is_last_of_month(day: int) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Days:
+    """The days that K windows lie in, in the order of time; D days."""
+
+    starts: Places
+    """Start of each day, shape (D,)."""
+    place: Places
+    """Index of the day of each window, shape (K,)."""
+
+    @classmethod
+    def of(cls, starts: Places) -> Days:
+        """The days of windows that begin at `starts`, shape (K,), in the order of time."""
+        days, place = np.unique(starts // DAY_MICROS * DAY_MICROS, return_inverse=True)
+        return cls(days, place.reshape(-1))
+
+    def means(self, values: Floats) -> Floats:
+        """The mean of each day over the windows with a value, shape (D, J); NaN without one."""
+        if not len(values):
+            return np.empty((0, values.shape[1]))
+        first = np.searchsorted(self.place, np.arange(len(self.starts)))
+        is_finite = np.isfinite(values)
+        total = np.add.reduceat(np.where(is_finite, values, 0.0), first, axis=0)
+        count = np.add.reduceat(is_finite.astype(np.float64), first, axis=0)
+        return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+    def spread(self, by_day: Floats) -> Floats:
+        """The value of its day for each window, shape (K, J)."""
+        values: Floats = by_day[self.place]
+        return values
+
+    @property
+    def has_previous(self) -> NDArray[np.bool_]:
+        """Whether the day before is there, shape (D,)."""
+        has_previous: NDArray[np.bool_] = (
+            np.diff(self.starts, prepend=self.starts[:1] - 2 * DAY_MICROS) == DAY_MICROS
+        )
+        return has_previous
+
+
+@dataclass(frozen=True, slots=True)
 class Season:
     """The calendar effects of J streams."""
 
@@ -79,8 +125,10 @@ class Season:
     def estimate(cls, values: Floats, starts: Places, calendar: Calendar) -> tuple[Season, Floats]:
         """The effects in `values`, shape (K, J), and the values without them.
 
-        Month ends come first, because they stand out most, then hours, then weekdays.
+        Month ends come first, because they stand out most, then weekdays.
         """
+        if calendar.length < DAY_MICROS:
+            return cls._of_days(values, starts, calendar)
         is_month_end = calendar.month_ends(starts)
         month_end = stats.mark_effect(values, is_month_end)
         remainder = values - np.where(is_month_end[:, None], month_end, 0.0)
@@ -89,6 +137,29 @@ class Season:
             effects.append(stats.season_effects(remainder, groups, count))
             remainder = remainder - effects[-1][groups]
         return cls(effects, month_end), remainder
+
+    @classmethod
+    def _of_days(cls, values: Floats, starts: Places, calendar: Calendar) -> tuple[Season, Floats]:
+        """The same for windows shorter than a day.
+
+        Hours are compared within their day. Weekdays and month ends are compared by means of days,
+        from four weeks on.
+        """
+        hours, days = starts // HOUR_MICROS % 24, Days.of(starts)
+        hour_effect = stats.season_effects(values, hours, 24)
+        for _ in range(2):
+            within = values - days.spread(days.means(values - hour_effect[hours]))
+            hour_effect = stats.season_effects(within, hours, 24)
+        remainder = values - hour_effect[hours]
+        weekday_effect = np.zeros((7, values.shape[1]))
+        month_end = np.zeros(values.shape[1])
+        if len(days.starts) >= SEASON_DAYS:
+            means, is_month_end = days.means(remainder), calendar.month_ends(days.starts)
+            month_end = stats.mark_effect(means, is_month_end)
+            means = means - np.where(is_month_end[:, None], month_end, 0.0)
+            weekday_effect = stats.season_effects(means, days.starts // DAY_MICROS % 7, 7)
+        season = cls([hour_effect, weekday_effect], month_end)
+        return season, values - season.at(starts, calendar)
 
     def at(self, starts: Places, calendar: Calendar) -> Floats:
         """The sum of the effects at each start, shape (len(starts), J)."""
@@ -108,6 +179,8 @@ class Comparison:
     """Level less the expected level, in standard deviations between windows, shape (J,)."""
     effect: Floats
     """Size less the expected size, shape (J,)."""
+    offset: Floats
+    """Level less the level that season and mean expect, shape (J,)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +208,16 @@ class Baseline:
     """Mean size, season removed."""
     size_sd: Floats
     """Standard deviation of sizes between windows, season removed."""
+    evidence_windows: Floats
+    """Number of independent windows that the baseline is worth."""
+    day_count: Floats
+    """Number of days of each stream; that of windows where these are not shorter."""
+    day_sd: Floats
+    """Standard deviation of means of days, season and memory removed, on the scale of the level."""
+    day_scores: stats.Ranks | None
+    """Externally studentised means of days; None where windows are not shorter than a day."""
+    day_size_sd: Floats
+    """Standard deviation of means of days on the scale of the size, season removed."""
     _correlations_cache: dict[int, Places] = field(default_factory=dict, compare=False, repr=False)
     """Results of `correlated_with`: a change asks for them again in each of its windows."""
 
@@ -150,54 +233,92 @@ class Baseline:
         mean = stats.nan_mean(deviations)
         deviations = deviations - mean
         windows = np.isfinite(levels).sum(axis=0).astype(np.float64)
-        has_previous = np.diff(starts, prepend=starts[:1] - 2 * length) == length
-        memory = _memory(deviations, has_previous, windows)
-        residuals = _remove_memory(deviations, has_previous, memory)
-        residuals = residuals - stats.nan_mean(residuals)
+        size_sd = np.sqrt(stats.nan_variance(size_deviations))
+        if length >= DAY_MICROS:
+            has_previous = np.diff(starts, prepend=starts[:1] - 2 * length) == length
+            memory = _memory(deviations, has_previous, windows)
+            residuals = _remove_memory(deviations, has_previous, memory)
+            residuals = residuals - stats.nan_mean(residuals)
+            sd = np.sqrt(stats.nan_variance(residuals))
+            evidence_windows, day_count, day_sd, day_size_sd = windows, windows, sd, size_sd
+            day_scores = None
+        else:
+            days = Days.of(starts)
+            day_means = days.means(deviations)
+            day_count = np.isfinite(day_means).sum(axis=0).astype(np.float64)
+            memory = _memory(day_means, days.has_previous, day_count)
+            day_residuals = _remove_memory(day_means, days.has_previous, memory)
+            day_residuals = day_residuals - stats.nan_mean(day_residuals)
+            day_sd = np.sqrt(stats.nan_variance(day_residuals))
+            day_scores = stats.Ranks(stats.studentise(day_residuals))
+            carried = np.where(
+                days.has_previous[:, None], memory * np.nan_to_num(_shift(day_means)), 0.0
+            )
+            residuals = deviations - days.spread(carried)
+            residuals = residuals - stats.nan_mean(residuals)
+            sd = np.sqrt(stats.nan_variance(residuals))
+            evidence_windows = _independent_windows(residuals, days)
+            day_size_sd = np.sqrt(stats.nan_variance(days.means(size_deviations)))
         return cls(
             calendar=calendar,
             windows=windows,
             season=season,
             mean=mean,
-            sd=np.sqrt(stats.nan_variance(residuals)),
+            sd=sd,
             memory=memory,
             residuals=residuals,
             scores=stats.Ranks(stats.studentise(residuals)),
             size_season=size_season,
             size_mean=stats.nan_mean(size_deviations),
-            size_sd=np.sqrt(stats.nan_variance(size_deviations)),
+            size_sd=size_sd,
+            evidence_windows=evidence_windows,
+            day_count=day_count,
+            day_sd=day_sd,
+            day_scores=day_scores,
+            day_size_sd=day_size_sd,
         )
 
     def compare(
-        self, start: int, level: Floats, size: Floats, previous_level: Floats, least_sd: Floats
+        self, start: int, level: Floats, size: Floats, previous_offset: Floats, least_sd: Floats
     ) -> Comparison:
         """Compare the window that begins at `start` with the baseline.
 
-        `level` and `size`, shape (J,), are its numbers; `previous_level`, shape (J,), are the
-        levels of the window right before it, NaN where there is none. `least_sd`, shape (J,), is
-        the standard deviation that the number of rows alone makes: a smaller one in the baseline
-        is chance.
+        `level` and `size`, shape (J,), are its numbers. `previous_offset`, shape (J,), is the
+        offset of the window right before it, or the mean offset of the day before it where windows
+        are shorter than a day; NaN where there is none. `least_sd`, shape (J,), is the standard
+        deviation that the number of rows alone makes: a smaller one in the baseline is chance.
         """
-        at = np.array([start, start - self.calendar.length], np.int64)
-        expected = self.season.at(at, self.calendar) + self.mean
-        deviation, previous = level - expected[0], previous_level - expected[1]
+        at = np.array([start], np.int64)
+        offset = level - self.season.at(at, self.calendar)[0] - self.mean
+        scale = 1.0 if self.day_scores is not None else _innovation_scale(self.memory)
         residual = np.where(
-            np.isfinite(previous),
-            deviation - self.memory * np.nan_to_num(previous),
-            deviation * _innovation_scale(self.memory),
+            np.isfinite(previous_offset),
+            offset - self.memory * np.nan_to_num(previous_offset),
+            offset * scale,
         )
         sd = np.maximum(self.sd, least_sd)
-        with np.errstate(all="ignore"):
-            t = np.nan_to_num(
-                residual / (sd * np.sqrt(1 + 1 / np.maximum(self.windows, 1))),
-                nan=0.0,
-                posinf=1e9,
-                neginf=-1e9,
-            )
+        t = _prediction_score(residual, sd, self.evidence_windows)
         t = np.where(np.isfinite(level), t, np.nan)
         p_values = np.stack(self.scores.tails(t, TAIL_INDEX))
-        effect = size - self.size_season.at(at[:1], self.calendar)[0] - self.size_mean
-        return Comparison(p_values, t, effect)
+        if self.day_scores is not None:
+            p_values = _rank_among(p_values, self.windows, self.evidence_windows)
+        effect = size - self.size_season.at(at, self.calendar)[0] - self.size_mean
+        return Comparison(p_values, t, effect, offset)
+
+    def day_p_values(self, offset: Floats, previous_offset: Floats) -> Floats:
+        """The p-values of the mean offset of a whole day, shape (2, J): upwards, downwards.
+
+        `previous_offset`, shape (J,), is that of the day before; NaN where there is none. 1 where
+        the baseline has no days to compare with.
+        """
+        if self.day_scores is None:
+            return np.ones((2, len(offset)))
+        residual = offset - self.memory * np.nan_to_num(previous_offset)
+        least_sd = self.sd / math.sqrt(DAY_MICROS / self.calendar.length)
+        sd = np.maximum(self.day_sd, 0.7 * least_sd)
+        t = _prediction_score(residual, sd, self.day_count)
+        p_values = np.stack(self.day_scores.tails(t, TAIL_INDEX))
+        return np.where(np.isfinite(offset) & ~np.isnan(p_values), p_values, 1.0)
 
     def correlated_with(self, stream: int) -> Places:
         """The streams whose residuals are strongly correlated with those of `stream`."""
@@ -226,6 +347,42 @@ class Baseline:
             (1 + rho) / (1 - rho) - 2 * rho * (1 - rho**n) / (n * (1 - rho) ** 2)
         )
         return widening
+
+
+def _prediction_score(residual: Floats, sd: Floats, windows: Floats) -> Floats:
+    """A residual in standard deviations of the prediction from so many windows, shape (J,)."""
+    with np.errstate(all="ignore"):
+        score = residual / (sd * np.sqrt(1 + 1 / np.maximum(windows, 1)))
+    return np.nan_to_num(score, nan=0.0, posinf=1e9, neginf=-1e9)
+
+
+def _rank_among(p_values: Floats, windows: Floats, evidence_windows: Floats) -> Floats:
+    """P-values of ranks among K windows that are worth fewer independent ones, shape (2, J).
+
+    A rank is kept as a share of the windows; the smallest p-value becomes 1/(n + 1) for n
+    independent windows.
+    """
+    rank = p_values * (windows + 1)
+    beyond = np.maximum(rank - 0.5, 0.0) * evidence_windows / np.maximum(windows, 1)
+    return np.minimum((beyond + np.minimum(rank, 0.5)) / (evidence_windows + 1), 1.0)
+
+
+def _independent_windows(residuals: Floats, days: Days) -> Floats:
+    """The number of windows less what the windows of a day have in common, shape (J,).
+
+    K / (1 + (n - 1) icc) with n windows a day and the intraclass correlation of a one-way analysis
+    of variance (Kish 1965, "Survey Sampling", 5.4).
+    """
+    means = days.means(residuals)
+    count = np.isfinite(residuals).sum(axis=0).astype(np.float64)
+    day_count = np.maximum(np.isfinite(means).sum(axis=0), 1)
+    per_day = np.maximum(count / day_count, 1)
+    within = stats.nan_variance(residuals - days.spread(np.nan_to_num(means)))
+    between = np.maximum(stats.nan_variance(means) - within / per_day, 0.0)
+    total = between + within
+    icc = np.where(total > 0, between / np.maximum(total, 1e-300), 0.0)
+    independent: Floats = count / (1 + (per_day - 1) * icc)
+    return independent
 
 
 def _memory(deviations: Floats, has_previous: NDArray[np.bool_], windows: Floats) -> Floats:

@@ -12,14 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.evaluate.evidence.engine import (
-    AlarmPolicy,
-    Observation,
-    Panel,
-    StreamNumbers,
-    WindowEvidence,
-    add_window,
-)
+from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
+from driftline.evaluate.evidence.changes import day_sd
+from driftline.evaluate.evidence.engine import WindowEvidence, add_window
+from driftline.evaluate.evidence.observation import Observation, Panel, StreamNumbers
 from driftline.evaluate.evidence.trail import Stream, Trail
 
 DETECTION_WINDOWS = 7
@@ -43,7 +39,7 @@ class StreamOutcome:
     since: int | None = None
     """Estimated start of the change that is on, microseconds."""
     odds: float = 0.0
-    """Odds against chance when the change that is on was found: 1 to this."""
+    """Evidence for the change that is on, when it was found: this to 1."""
     effect: float = 0.0
     """Mean effect over the change that is on; without one, the effect of this window."""
     expected: float = 0.0
@@ -58,8 +54,18 @@ class StreamOutcome:
     """Smallest p-value of this window alone, over the sides that are watched."""
     detectable_effect: float = math.inf
     """The smallest lasting effect that would be found within 7 windows of this many rows."""
-    previous_size: float = math.nan
-    """Size of the window before."""
+    neutral: float = math.nan
+    """Size where window and reference agree; NaN where it is not compared with a reference."""
+    baseline_distance: float = math.nan
+    """How far the mean size of the baseline lies from the reference; NaN without a reference."""
+    newest_distance: float = math.nan
+    """The same of the newest windows, see `newest_effect`."""
+    is_in_range: bool = False
+    """Whether the newest windows lie in the range of the reference's own weeks or months."""
+    newest_effect: float = 0.0
+    """Median effect of the newest 3 windows; their mean over 24 hours where they are shorter."""
+    has_day_blocks: bool = False
+    """Whether windows are shorter than a day."""
     baseline_size: float = 0.0
     """Mean size of the baseline."""
     baseline_size_error: float = math.inf
@@ -92,6 +98,12 @@ def stream_outcomes(
     recent_mean, recent_count = _finite_mean(evidence.recent_effects[:DETECTION_WINDOWS, at])
     baseline_count = np.maximum(windows, 1)
     is_on = np.isfinite(traces["since"])
+    block_sd = day_sd(baseline, policy)[at]
+    block_count = np.maximum(baseline.day_count[at], 1)
+    recent_error = size_sd * inflation * np.sqrt(1 / recent_count + 1 / baseline_count)
+    if policy.has_day_blocks:
+        # The windows of a day share a shift, which no number of them averages out.
+        recent_error = np.maximum(recent_error, block_sd * np.sqrt(1 + 1 / block_count))
     columns: dict[str, NDArray[np.generic]] = {
         "windows": windows.astype(np.int64),
         "missing_windows": np.maximum(policy.min_windows - windows, 0).astype(np.int64),
@@ -102,20 +114,25 @@ def stream_outcomes(
         "expected": traces["size"] - traces["effect"],
         "sd": size_sd,
         "recent_effect": recent_mean,
-        "recent_effect_error": size_sd * inflation * np.sqrt(1 / recent_count + 1 / baseline_count),
+        "recent_effect_error": recent_error,
         "p_value": evidence.p_values[:, at].min(axis=0),
         "detectable_effect": np.maximum(
-            panel.tolerance[at], _detectable_deviation(evidence.weights[:, at], policy) * size_sd
+            panel.tolerance[at], _detectable_deviation(evidence.weights[:, at], policy) * block_sd
         ),
-        "previous_size": evidence.previous[at]["size"],
+        "neutral": evidence.neutral[at],
+        "baseline_distance": evidence.baseline_distance[at],
+        "newest_distance": evidence.newest_distance[at],
+        "is_in_range": evidence.is_in_range[at],
+        "newest_effect": evidence.newest_effect[at],
         "baseline_size": baseline.size_mean[at],
-        "baseline_size_error": size_sd * inflation / np.sqrt(baseline_count),
+        "baseline_size_error": block_sd * inflation / np.sqrt(block_count),
     }
     numbers_present = np.isfinite(traces["level"]).tolist()
     rows = zip(*(column.tolist() for column in columns.values()), strict=True)
     outcomes = []
     for place, is_present, row in zip(at.tolist(), numbers_present, rows, strict=True):
         values = dict(zip(columns, row, strict=True))
+        values["has_day_blocks"] = policy.has_day_blocks
         if not is_present:
             outcomes.append(StreamOutcome(windows=values["windows"], missing_windows=0))
             continue

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from driftline.evaluate.evidence.baseline import Baseline
 from driftline.types.arrays import Floats
+from driftline.types.times import DAY_MICROS
 
 Columns = NDArray[np.int64]
 TRACE = np.dtype(
@@ -31,7 +32,7 @@ TRACE = np.dtype(
         ("effect", "<f8"),
         # Level less the expected level, in standard deviations between windows.
         ("deviation", "<f8"),
-        # Evidence so far: by calibrator, then upper and lower side.
+        # Evidence before the present block: by calibrator, then upper and lower side.
         ("total", "<f8", (2, 2)),
         # The run that each side is in: its evidence, windows, sum of effects, and start.
         ("run_evidence", "<f8", (2,)),
@@ -41,14 +42,30 @@ TRACE = np.dtype(
         # Windows judged since the total began.
         ("judged", "<f8"),
         # Of the change that is on: estimated start (NaN without one), side (0 upper, 1 lower), and
-        # odds against chance when it was found.
+        # odds of the change when it was found.
         ("since", "<f8"),
         ("side", "<f8"),
         ("odds", "<f8"),
+        # Start of the window.
+        ("start", "<f8"),
+        # Rows of the window, and the standard error of the size that they make.
+        ("rows", "<f8"),
+        ("size_error", "<f8"),
+        # Level less the expected level.
+        ("offset", "<f8"),
+        # Of the present block: sum of e-values (by calibrator, then side), their number, and the
+        # sum of offsets.
+        ("block_total", "<f8", (2, 2)),
+        ("block_windows", "<f8"),
+        ("block_offset", "<f8"),
+        # Mean offset of the block before; NaN without one.
+        ("previous_offset", "<f8"),
     ]
 )
-"""One stream in one window: 160 bytes of little-endian floats, the same on every machine."""
+"""One stream in one window: little-endian floats, the same on every machine."""
 NO_TRACE = np.full((), np.nan, TRACE)
+FIRST_TRACE = np.dtype(TRACE.descr[:13])
+"""The trace that versions before 0.2 wrote: the first fields only."""
 OUTLYING = 10.0
 """Standard deviations beyond which a window never enters the baseline."""
 SHORT_CHANGE = 3
@@ -109,15 +126,33 @@ class Trail:
     def restore(self, rows: Iterable[tuple[int, Stream, bytes]]) -> None:
         """Write stored traces: start, stream and bytes, oldest first.
 
-        Bytes of another length, which an older version wrote, are left out.
+        Bytes of a length that no version wrote are left out.
         """
         for start, group in groupby(rows, key=itemgetter(0)):
-            traces = [(stream, trace) for _, stream, trace in group if len(trace) == TRACE.itemsize]
+            traces = [
+                (stream, trace)
+                for _, stream, trace in group
+                if len(trace) in (TRACE.itemsize, FIRST_TRACE.itemsize)
+            ]
             self.write(
                 start,
                 [stream for stream, _ in traces],
-                np.frombuffer(b"".join(trace for _, trace in traces), TRACE),
+                np.array([self._parse(trace, start) for _, trace in traces], TRACE),
             )
+
+    def _parse(self, trace: bytes, start: int) -> NDArray[np.void]:
+        """The trace of stored bytes; one of an older version is a block that is over."""
+        if len(trace) == TRACE.itemsize:
+            newest: NDArray[np.void] = np.frombuffer(trace, TRACE)[0]
+            return newest
+        stored = np.frombuffer(trace, FIRST_TRACE)[0]
+        parsed = np.full((), np.nan, TRACE)
+        for name in FIRST_TRACE.names or ():
+            parsed[name] = stored[name]
+        parsed["start"], parsed["total"], parsed["block_windows"] = start, 0.0, 1.0
+        parsed["block_total"] = stored["total"] if self.length >= DAY_MICROS else 0.0
+        parsed["block_offset"] = 0.0
+        return parsed
 
     def columns_of(self, streams: Sequence[Stream]) -> Columns:
         """The column of each stream; a new stream gets a new column."""
@@ -145,13 +180,24 @@ class Trail:
             traces[place] = self._rows[rows[-1], column] if len(rows) else NO_TRACE
         return traces
 
-    def levels_before(self, start: int, columns: Columns) -> Floats:
-        """The levels of the window that ends at `start`; NaN where there are none."""
+    def window_before(self, start: int, columns: Columns) -> NDArray[np.void]:
+        """The traces of the window that ends at `start`; NaN where there is none."""
         row = bisect_left(self._starts, start - self.length)
         if row < len(self._starts) and self._starts[row] == start - self.length:
-            levels: Floats = self._rows["level"][row, columns].copy()
-            return levels
-        return np.full(len(columns), np.nan)
+            traces: NDArray[np.void] = self._rows[row, columns]
+            return traces
+        return np.full(len(columns), np.nan, TRACE)
+
+    def windows_before(self, start: int, columns: Columns, count: int) -> NDArray[np.void]:
+        """The traces of the newest `count` windows before `start`, newest first.
+
+        Shape (count, J); NaN where there is none.
+        """
+        end = bisect_left(self._starts, start)
+        traces = np.full((count, len(columns)), np.nan, TRACE)
+        rows = self._rows[max(0, end - count) : end, columns]
+        traces[: len(rows)] = rows[::-1]
+        return traces
 
     def effects_before(self, start: int, columns: Columns, count: int) -> Floats:
         """The effects of the `count` windows before `start`, newest first, shape (count, J).
@@ -164,6 +210,12 @@ class Trail:
         effects[: len(rows)] = rows[::-1]
         return effects
 
+    def windows_since(self, since: int, start: int, columns: Columns) -> NDArray[np.void]:
+        """The traces of the windows in [since, start), oldest first, shape (windows, J)."""
+        first, end = bisect_left(self._starts, since), bisect_left(self._starts, start)
+        traces: NDArray[np.void] = self._rows[first:end, columns]
+        return traces
+
     def baseline(
         self,
         start: int,
@@ -174,25 +226,25 @@ class Trail:
     ) -> Baseline:
         """The baseline for the window at `start`: good windows that are older than the lag.
 
-        A baseline serves for `refresh_interval` microseconds; with 0, for one window. A stream with
-        fewer than `min_windows` windows takes those of another model version, where it is shared.
+        While these are fewer than `min_windows`, the next ones after them take part as well: a new
+        stream is judged as soon as it has so many windows. A baseline serves for `refresh_interval`
+        microseconds; with 0, for one window. A stream with fewer than `min_windows` windows takes
+        those of another model version, where it is shared.
         """
         cut = start // refresh_interval * refresh_interval if refresh_interval else start
         key = (cut, tuple(streams), self._revisions)
         if self._baseline_cache is not None and self._baseline_cache[0] == key:
             return self._baseline_cache[1]
-        end = bisect_left(self._starts, cut - self.lag * self.length)
-        begin = max(0, end - self.baseline_windows - SUBSTITUTES)
-        if not np.isfinite(self._rows["since"][begin:end]).any():
-            begin = max(begin, end - self.baseline_windows)
+        lag_start = bisect_left(self._starts, cut - self.lag * self.length)
+        begin = max(0, lag_start - self.baseline_windows - SUBSTITUTES)
+        if not np.isfinite(self._rows["since"][begin:lag_start]).any():
+            begin = max(begin, lag_start - self.baseline_windows)
         columns = self.columns_of(streams)
-        rows = self._rows[begin:end]
-        starts = np.array(self._starts[begin:end], np.int64)
-        # A change that was found within the lag may have begun before it.
-        until_cut = self._rows[begin : bisect_left(self._starts, cut)]
-        starts_until_cut = np.array(self._starts[begin : begin + len(until_cut)], np.int64)
-        good = np.isfinite(rows["level"])
-        good &= ~_quarantined_windows(until_cut, starts_until_cut)[: len(rows)]
+        rows = self._rows[begin : bisect_left(self._starts, cut)]
+        starts = np.array(self._starts[begin : begin + len(rows)], np.int64)
+        good = np.isfinite(rows["level"]) & ~_quarantined_windows(rows, starts)
+        is_new = np.arange(len(rows)) >= lag_start - begin
+        good &= ~is_new[:, None] | (np.cumsum(good, axis=0) <= min_windows)
         good &= np.cumsum(good[::-1], axis=0)[::-1] <= self.baseline_windows
         columns = self._baseline_columns(
             streams, shared_by_versions, columns, good.sum(axis=0), min_windows

@@ -10,17 +10,21 @@ Does not compute evidence: the evidence engine does.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
-from driftline.contracts.rule import Scale, Unusual, Z
-from driftline.evaluate.evidence.engine import AlarmPolicy, Observation
+from driftline.contracts.loss import Z
+from driftline.contracts.rule import Scale, Unusual
+from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
+from driftline.evaluate.evidence.loss_rule import LossJudge
+from driftline.evaluate.evidence.observation import Observation
+from driftline.evaluate.evidence.odds import log_odds, share_of
 from driftline.evaluate.evidence.outcome import DETECTION_WINDOWS, StreamOutcome, judge_window
 from driftline.evaluate.evidence.trail import Stream, Trail
 from driftline.types.family import Family
 from driftline.types.labels import labels_json
-from driftline.types.model import Judgement, Measurement, Schema, Verdict
-from driftline.types.phrasing import number, share
+from driftline.types.model import Judgement, Measurement, Schema, Severity, Verdict
+from driftline.types.phrasing import number, odds_text, share
 from driftline.types.records import JudgedMeasurement, WindowKey
 
 MIN_OK_P_VALUE = 0.02
@@ -28,6 +32,8 @@ MIN_OK_P_VALUE = 0.02
 BOUND = 2.0
 """Standard errors within which a mean is taken to lie."""
 OK = Judgement(verdict=Verdict.OK)
+REFERENCE_LOW, REFERENCE_HIGH = "reference_low", "reference_high"
+"""Details of a measurement: the range that the weeks or months of the reference have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,31 +43,40 @@ class PastJudge:
     trail: Trail
     policy: AlarmPolicy
     schema: Schema
+    losses: LossJudge = field(init=False)
+    """Judges the measurements with a rule `loss`."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "losses", LossJudge(self.policy, self.trail.capacity))
+
+    def restore(self, rows: Iterable[tuple[int, Stream, bytes]]) -> None:
+        """Add stored traces: start, stream and bytes, oldest first."""
+        all_rows = list(rows)
+        self.trail.restore(all_rows)
+        self.losses.restore((stream, trace) for _, stream, trace in all_rows)
 
     def judge(
         self, start: int, rows: Sequence[tuple[WindowKey, JudgedMeasurement]]
     ) -> list[JudgedMeasurement]:
         """Judge the measurements of all windows that begin at `start` (microseconds).
 
-        Returns the rows in their order; those without a rule `unusual` are returned unchanged.
+        Returns the rows in their order; those without a rule `unusual` or `loss` are returned
+        unchanged.
         """
         with_rule = [
             (place, key, row, row.past_rule)
             for place, (key, row) in enumerate(rows)
-            if row.past_rule is not None
+            if isinstance(row.past_rule, Unusual)
         ]
-        judged_rows = [row for _, row in rows]
+        judged_rows = self.losses.judge(start, rows)
         if not with_rule:
             return judged_rows
         observations = [
             make_observation(key, row, rule, self.schema) for _, key, row, rule in with_rule
         ]
         outcomes, traces = judge_window(self.trail, start, observations, self.policy)
-        previous_start = start - self.policy.length
         for (place, _, row, rule), outcome, trace in zip(with_rule, outcomes, traces, strict=True):
-            judged_rows[place] = apply_outcome(
-                row, rule, outcome, trace=trace.tobytes(), previous_start=previous_start
-            )
+            judged_rows[place] = apply_outcome(row, rule, outcome, trace=trace.tobytes())
         return judged_rows
 
 
@@ -93,7 +108,37 @@ def make_observation(
         weight=rule.weight,
         cusum=rule.method == "cusum",
         shared_by_versions=is_of_feature and row.cause in (Family.DRIFT, Family.QUALITY),
+        rows=float(row.rows),
+        size_error=_sampling_sd(rule, m) or 0.0,
+        neutral=_neutral_size(rule, m),
+        reference_low=_range_end(rule, m, REFERENCE_LOW),
+        reference_high=_range_end(rule, m, REFERENCE_HIGH),
+        obvious=_obvious(rule),
+        is_additive=rule.additive and rule.scale not in ("root", "cube_root"),
+        is_share=rule.scale == "odds",
+        column=m.labels.get("column", ""),
     )
+
+
+def _obvious(rule: Unusual) -> float:
+    """The distance that is a change at once; on the scale of sizes, or in shares for odds."""
+    if rule.obvious is None:
+        return math.inf
+    return rule.obvious if rule.scale == "odds" else _size(rule.scale, rule.obvious)
+
+
+def _neutral_size(rule: Unusual, m: Measurement) -> float:
+    """The size where window and reference agree; NaN where the rule does not compare with it."""
+    neutral = m.was if rule.neutral is None else rule.neutral
+    if rule.obvious is None or neutral is None:
+        return math.nan
+    return _size(rule.scale, neutral)
+
+
+def _range_end(rule: Unusual, m: Measurement, name: str) -> float:
+    """An end of the range of the reference's own weeks or months, as a size; NaN without one."""
+    end = m.detail.get(name)
+    return _size(rule.scale, end) if isinstance(end, (int, float)) else math.nan
 
 
 def _level(scale: Scale, m: Measurement, rows: int) -> float:
@@ -106,7 +151,7 @@ def _level(scale: Scale, m: Measurement, rows: int) -> float:
         return m.value
     if scale == "log":
         return math.log(m.value) if m.value > 0 else math.nan
-    if scale == "logit":
+    if scale in ("logit", "odds"):
         hits = m.value * rows
         if not -0.5 < hits < rows + 0.5:
             return math.nan
@@ -117,12 +162,15 @@ def _level(scale: Scale, m: Measurement, rows: int) -> float:
 
 
 def _size(scale: Scale, value: float) -> float:
-    """The value on the scale where changes are compared: the root of distances, the log of sizes.
+    """The value on the scale where changes are compared.
 
-    The root of a distance grows in proportion to the shift that makes it.
+    That is the root of distances, the log of sizes, and the log of the odds of shares. The root of
+    a distance grows in proportion to the shift that makes it.
     """
     if scale == "log":
         return math.log(value) if value > 0 else math.nan
+    if scale == "odds":
+        return float(log_odds(value))
     return math.sqrt(max(0.0, value)) if scale in ("root", "cube_root") else value
 
 
@@ -130,11 +178,15 @@ def _value(scale: Scale, size: float) -> float:
     """The value that has this size: the inverse of `_size`."""
     if scale == "log":
         return math.exp(min(size, 700.0))
+    if scale == "odds":
+        return float(share_of(size))
     return max(0.0, size) ** 2 if scale in ("root", "cube_root") else size
 
 
 def _tolerance(rule: Unusual) -> float:
     """The tolerance on the scale of sizes."""
+    if rule.scale == "odds":
+        return math.log1p(rule.tolerance)
     return math.sqrt(rule.tolerance) if rule.scale in ("root", "cube_root") else rule.tolerance
 
 
@@ -154,7 +206,7 @@ def _least_sd(rule: Unusual, m: Measurement, rows: int) -> float:
     It is what the number of rows alone makes, or a fiftieth of the tolerance.
     """
     assert m.value is not None
-    if rule.scale == "logit":
+    if rule.scale in ("logit", "odds"):
         hits = m.value * rows
         return 0.5 * math.sqrt(1 / (hits + 0.5) + 1 / (max(rows - hits, 0.0) + 0.5))
     least = _tolerance(rule) / 50
@@ -164,34 +216,65 @@ def _least_sd(rule: Unusual, m: Measurement, rows: int) -> float:
     return least
 
 
+def smallest_obvious(row: JudgedMeasurement, windows: int) -> float | None:
+    """The smallest difference from the reference that so many windows prove beyond `obvious`.
+
+    The windows have as many rows as that of `row`. None where the rule has no such limit.
+    """
+    rule, m = row.past_rule, row.measurement
+    if not isinstance(rule, Unusual) or m.value is None or rule.obvious is None:
+        return None
+    neutral, error = _neutral_size(rule, m), _sampling_sd(rule, m)
+    if not math.isfinite(neutral) or error is None:
+        return None
+    value, sign = _value(rule.scale, neutral), -1 if rule.side == "below" else 1
+    if rule.scale == "odds":
+        limit = _size(rule.scale, min(max(value + sign * rule.obvious, 0.0), 1.0))
+    else:
+        limit = neutral + sign * _obvious(rule)
+    return abs(_value(rule.scale, limit + sign * Z * error / math.sqrt(windows)) - value)
+
+
+def difference_from_reference(row: JudgedMeasurement, observation: Observation) -> float:
+    """The difference from the reference as a share of one that is obvious; 0 where none is sure.
+
+    It is sure where the interval lies wholly beyond the tolerance.
+    """
+    rule, m = row.past_rule, row.measurement
+    if not isinstance(rule, Unusual) or m.value is None:
+        return 0.0
+    distance = observation.size - observation.neutral
+    is_watched = observation.above if distance > 0 else observation.below
+    is_sure = abs(distance) - Z * observation.size_error > observation.tolerance
+    if not (is_watched and is_sure):
+        return 0.0
+    if observation.is_share:
+        distance = m.value - _value(rule.scale, observation.neutral)
+    return abs(distance) / observation.obvious
+
+
 def apply_outcome(
     row: JudgedMeasurement,
     rule: Unusual,
     outcome: StreamOutcome,
     *,
     trace: bytes,
-    previous_start: int,
 ) -> JudgedMeasurement:
-    """The row with the verdict that follows from the outcome.
-
-    `previous_start` is the start of the window before, in microseconds: without a baseline, a
-    change is found in the second of two windows and began in the first.
-    """
+    """The row with the verdict that follows from the outcome."""
     judgement = _judge(row, rule, outcome)
-    is_obvious = outcome.missing_windows and judgement.verdict is Verdict.CHANGED
     m = row.measurement
     if not outcome.missing_windows:
         detail = {
             "usual": _value(rule.scale, outcome.expected),
             "smallest_seen": _value(rule.scale, _detectable_size(rule, outcome)),
         }
-        odds = {"odds": outcome.odds} if outcome.is_changed else {}
+        odds = {"odds": outcome.odds} if outcome.odds else {}
         m = replace(m, detail={**m.detail, **detail, **odds})
     return replace(
         row,
         measurement=m,
         judgement=judgement,
-        since=previous_start if is_obvious else outcome.since,
+        since=outcome.since,
         trace=trace,
         lacks_data=_lacks_data(rule, outcome, judgement),
         correlated_series=outcome.correlated_streams,
@@ -210,7 +293,7 @@ def _judge(row: JudgedMeasurement, rule: Unusual, outcome: StreamOutcome) -> Jud
         return Judgement(verdict=Verdict.CHANGED, severity=rule.severity(abs(usual)), reason=reason)
     if outcome.missing_windows:
         return _judge_without_baseline(row, rule, outcome)
-    if _is_ok(rule, outcome):
+    if outcome.is_in_range or _is_ok(rule, outcome):
         return OK
     reason = f"{_missing_data(row, rule, outcome)}; {_detectable_text(row, rule, outcome)}"
     return Judgement(verdict=Verdict.UNSURE, reason=reason, is_within_bounds=True)
@@ -220,19 +303,20 @@ def _judge_change(row: JudgedMeasurement, rule: Unusual, outcome: StreamOutcome)
     """The reason names the usual and the new value, the odds, and what would have been found."""
     new_size = outcome.expected + outcome.effect
     new, usual = _value(rule.scale, new_size), _value(rule.scale, outcome.expected)
-    odds = number(float(f"{outcome.odds:.2g}")) if outcome.odds < 1e9 else "a billion or more"
-    evidence = f"odds about 1:{odds} against chance; {_detectable_text(row, rule, outcome)}"
-    reason = f"usually {_format(row, usual)}, now {_format(row, new)}; {evidence}"
-    return Judgement(
-        verdict=Verdict.CHANGED,
-        severity=rule.severity(_change_amount(rule, outcome, new_size)),
-        reason=reason,
-    )
+    origin = "in the reference" if outcome.missing_windows else "usually"
+    reason = f"{origin} {_format(row, usual)}, now {_format(row, new)}"
+    if outcome.odds:
+        evidence = f"evidence {odds_text(outcome.odds)} for a change"
+        reason += f"; {evidence}; {_detectable_text(row, rule, outcome)}"
+    severity = rule.severity(_change_amount(rule, outcome, new_size))
+    if rule.scale == "odds" and abs(new - usual) < (rule.obvious or 0.0):
+        severity = min(severity, Severity.WARNING, key=lambda each: each.rank)
+    return Judgement(verdict=Verdict.CHANGED, severity=severity, reason=reason)
 
 
 def _detectable_text(row: JudgedMeasurement, rule: Unusual, outcome: StreamOutcome) -> str:
     value = _format(row, _value(rule.scale, _detectable_size(rule, outcome)))
-    return f"{value} would be seen in {DETECTION_WINDOWS} windows"
+    return f"{value} shows within {DETECTION_WINDOWS} windows"
 
 
 def _format(row: JudgedMeasurement, value: float) -> str:
@@ -246,8 +330,11 @@ def _format(row: JudgedMeasurement, value: float) -> str:
 def _change_amount(rule: Unusual, outcome: StreamOutcome, size: float) -> float:
     """The amount of a change to `size`, as the severities of the rule are given.
 
-    Distances are taken as they are, values on the log scale relative to the expected one.
+    Distances are taken as they are, values on the log scale relative to the expected one, odds
+    relative to the smaller of both.
     """
+    if rule.scale == "odds":
+        return math.expm1(abs(size - outcome.expected))
     value, expected = _value(rule.scale, size), _value(rule.scale, outcome.expected)
     if rule.scale in ("root", "cube_root"):
         return value
@@ -271,42 +358,71 @@ def _detectable_size(rule: Unusual, outcome: StreamOutcome) -> float:
 
 
 def _is_lasting(rule: Unusual, outcome: StreamOutcome) -> bool:
-    """Whether the baseline itself lies far from the reference."""
-    if outcome.missing_windows:
+    """Whether the baseline itself lies far from the reference, and the newest windows, too."""
+    if outcome.missing_windows or not math.isfinite(outcome.neutral):
         return False
-    lower_bound = abs(outcome.baseline_size) - BOUND * outcome.baseline_size_error
-    return lower_bound > lasting_size(rule)
+    lower_bound = abs(outcome.baseline_distance) - BOUND * outcome.baseline_size_error
+    limit = lasting_size(rule)
+    return lower_bound > limit and abs(outcome.newest_distance) > limit / 2
 
 
 def lasting_size(rule: Unusual) -> float:
-    """The mean size of a baseline from which it is a change by itself; infinite for never."""
-    if not rule.lasting or rule.warning is None:
+    """The distance of a baseline from the reference that is a change by itself.
+
+    On the scale of sizes; infinite for never.
+    """
+    if not rule.lasting or rule.obvious is None or rule.scale == "odds":
         return math.inf
-    return math.sqrt(rule.warning) if rule.scale in ("root", "cube_root") else rule.warning
+    return _size(rule.scale, rule.obvious)
 
 
 def _judge_without_baseline(
     row: JudgedMeasurement, rule: Unusual, outcome: StreamOutcome
 ) -> Judgement:
-    """Only what is obvious in two windows in a row is changed; only what is too small is `ok`."""
-    missing_rows = outcome.missing_windows * row.rows
-    reason = (
-        f"learning what is usual: {outcome.missing_windows} more windows, "
-        f"about {missing_rows:,} rows, are needed"
-    )
-    if row.judgement is not None and row.judgement.verdict is Verdict.CHANGED:
-        assert rule.obvious is not None
-        has_previous = math.isfinite(outcome.previous_size)
-        previous = _value(rule.scale, outcome.previous_size) if has_previous else rule.neutral
-        if abs(previous - rule.neutral) > rule.obvious:
-            return row.judgement
-        return Judgement(
-            verdict=Verdict.UNSURE,
-            reason=f"far out; a change if the next window is, too ({reason})",
-        )
-    if row.verdict == Verdict.OK:
+    """What is surely within the tolerance of the reference is `ok`; nothing else is decided."""
+    judgement = row.judgement
+    if REFERENCE_LOW in row.measurement.detail and judgement is not None:
+        judgement = _judge_by_range(row, rule, outcome, judgement)
+    if judgement is not None and judgement.verdict is Verdict.CHANGED:
+        return Judgement(verdict=Verdict.UNSURE, reason=_missing_repeat(outcome))
+    if judgement is not None and judgement.verdict is Verdict.OK:
         return OK
+    windows = f"{outcome.missing_windows:,} more windows"
+    if math.isfinite(outcome.neutral) and rule.obvious is not None:
+        reason = (
+            f"less than {_format(row, rule.obvious)} from the reference; "
+            f"{windows} are needed to judge smaller differences"
+        )
+    else:
+        reason = f"{windows} are needed to know what is usual"
     return Judgement(verdict=Verdict.UNSURE, reason=reason, is_within_bounds=row.is_within_bounds)
+
+
+def _judge_by_range(
+    row: JudgedMeasurement, rule: Unusual, outcome: StreamOutcome, judgement: Judgement
+) -> Judgement:
+    """The judgement of a window alone, by its distance from the range of the reference."""
+    value = row.measurement.value
+    assert value is not None
+    error = Z * (_sampling_sd(rule, row.measurement) or 0.0)
+    nearest = _size(rule.scale, value) - outcome.effect
+    least, most = max(abs(outcome.effect) - error, 0.0), abs(outcome.effect) + error
+    warning = _tolerance(rule.model_copy(update={"info": None}))
+    if outcome.effect == 0 or most <= warning:
+        return OK
+    if rule.scale == "odds":
+        end = nearest + math.copysign(least, outcome.effect)
+        least = abs(_value(rule.scale, end) - _value(rule.scale, nearest))
+    if least <= _obvious(rule):
+        return Judgement(verdict=Verdict.UNSURE, reason=judgement.reason, is_within_bounds=True)
+    return judgement
+
+
+def _missing_repeat(outcome: StreamOutcome) -> str:
+    """What a window that is far from the reference lacks to be a change."""
+    if outcome.has_day_blocks:
+        return "far from the reference; a change if two whole days are, too"
+    return "far from the reference; a change if the next window is, too"
 
 
 def _is_ok(rule: Unusual, outcome: StreamOutcome) -> bool:

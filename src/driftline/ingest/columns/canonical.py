@@ -18,11 +18,22 @@ from numpy.typing import NDArray
 from driftline.ingest.columns.derived import derive
 from driftline.ingest.columns.timestamps import to_micros
 from driftline.ingest.columns.vectors import stack_columns
-from driftline.kit.decoding.json_values import FALSE_AS, MAX_CATEGORY, TRUE_AS, to_category
 from driftline.profiles.batch import Batch
+from driftline.profiles.canonical_value import (
+    BOOLEANS,
+    FALSE,
+    LONGEST,
+    NUMBER,
+    TRUE,
+    canonical_text,
+    canonical_value,
+)
 from driftline.profiles.rowhash import hash_positions, hash_strings
 from driftline.types.model import DERIVED, Field, Kind, Schema
 from driftline.types.times import as_micros
+
+OTHER_FORMS = rf"^(?:{'|'.join(BOOLEANS)}|{NUMBER}|)$"
+"""Texts whose canonical form may be another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +168,7 @@ def hash_ids(array: pa.Array) -> NDArray[np.uint64]:
     """
     if pa.types.is_nested(array.type):
         return np.zeros(len(array), np.uint64)
-    if pa.types.is_floating(array.type):
+    if pa.types.is_floating(array.type) or pa.types.is_decimal(array.type):
         array = _canonical_names(array)
     text = _as_strings(array)
     has_id = pc.greater(pc.binary_length(text), 0).fill_null(False).to_numpy(zero_copy_only=False)
@@ -280,7 +291,7 @@ def _number(text: str) -> float | None:
 
 
 def to_categorical(array: pa.Array) -> tuple[pa.DictionaryArray, NDArray[np.bool_] | None]:
-    """Cast to dictionary-encoded text; `1`, `1.0` and true are one category.
+    """Cast to dictionary-encoded text; a value has the same name in every form.
 
     Lists and objects become null and are marked in the mask, shape (n,).
     """
@@ -301,39 +312,32 @@ def to_categorical(array: pa.Array) -> tuple[pa.DictionaryArray, NDArray[np.bool
 
 
 def _as_scalars(array: pa.Array) -> pa.Array:
-    if pa.types.is_null(array.type):
-        return array.cast(pa.string())
-    if pa.types.is_float32(array.type) or pa.types.is_float16(array.type):
-        return array.cast(pa.float64())
-    return array
+    return array.cast(pa.string()) if pa.types.is_null(array.type) else array
 
 
 def _canonical_names(names: pa.Array) -> pa.Array:
     kind = names.type
     if pa.types.is_boolean(kind):
-        return pc.if_else(names, TRUE_AS, FALSE_AS)
-    if pa.types.is_floating(kind):
-        return pa.array([_float_name(value) for value in names.to_pylist()], pa.string())
+        return pc.if_else(names, TRUE, FALSE)
+    if pa.types.is_float32(kind) or pa.types.is_float64(kind):
+        return pa.array([canonical_value(name) for name in names.to_pylist()], pa.string())
+    if pa.types.is_float16(kind):
+        return pa.array(list(map(_half_name, names.to_pylist())), pa.string())
     text = names if pa.types.is_string(kind) else names.cast(pa.string())
-    short = pc.less_equal(pc.utf8_length(text), MAX_CATEGORY)
+    short = pc.less_equal(pc.utf8_length(text), LONGEST)
     plain = pc.all(pc.or_kleene(short, text.is_null())).as_py() is not False
-    if (
-        plain
-        and pc.any(
-            pc.match_substring_regex(text, r"^(true|false|True|False|[+-]?[0-9]+\.0*|)$")
-        ).as_py()
-        is not True
-    ):
+    if plain and pc.any(pc.match_substring_regex(text, OTHER_FORMS)).as_py() is not True:
         return text
     return pa.array(
-        [None if name is None else to_category(name) for name in text.to_pylist()], pa.string()
+        [None if name is None else canonical_text(name) for name in text.to_pylist()], pa.string()
     )
 
 
-def _float_name(value: float | None) -> str | None:
-    if value is None or value != value:
-        return None
-    return str(int(value)) if value == int(value) and abs(value) < 2**53 else repr(value)
+def _half_name(value: float | None) -> str | None:
+    """Return the name of a float of 16 bits, with the shortest digits of that width."""
+    if value is None or value != value or abs(value) == np.inf or value == int(value):
+        return canonical_value(value)
+    return canonical_text(str(np.float16(value)))
 
 
 def _mask_of_rows(wrong: NDArray[np.bool_], indices: pa.Array) -> NDArray[np.bool_]:

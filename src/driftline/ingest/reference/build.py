@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 
 from driftline.contracts.source import DiscoverContext
 from driftline.ingest.columns.canonical import Caster, split_by_segment, take_rows
+from driftline.ingest.columns.timestamps import to_micros
 from driftline.ingest.pairs.match_pairs import pair_batches
 from driftline.ingest.read.decode_object import decode_records, discover_objects
 from driftline.ingest.read.decoding import Decoding
 from driftline.ingest.read.job import Job
 from driftline.ingest.read.plan import Work
 from driftline.ingest.read.profile_rows import watched_segments
+from driftline.ingest.reference.spans import SpanProfiles, TimeRange
 from driftline.profiles.batch import Batch
 from driftline.profiles.categories import count_categories
 from driftline.profiles.counting import BoundedCounter, name_hash
@@ -37,6 +39,16 @@ GRID_ROWS = 131_072
 """Rows that a grid is made from; of more rows, a uniform sample of this size."""
 
 
+@dataclass(frozen=True, slots=True)
+class TimedBatch:
+    """Rows of the reference with their times."""
+
+    object: LogObject
+    batch: Batch
+    times: NDArray[np.int64] | None
+    """Microseconds, 0 where a row has none; None where the records have no time. Shape (rows,)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewReference:
     """A new reference."""
@@ -45,6 +57,8 @@ class NewReference:
     profile: Profile
     segments: dict[str, Profile]
     """The profile of each segment, by its name."""
+    spans: tuple[Profile, ...]
+    """The profiles of its weeks or months, oldest first; empty where its rows have no times."""
     origin: str
     """JSON: the objects with their versions and rows."""
     digest: str
@@ -59,8 +73,9 @@ class _GridData:
     hashes: list[NDArray[np.uint64]] = field(default_factory=list)
     categories: dict[str, BoundedCounter] = field(default_factory=dict)
     rows: int = 0
-    batches: list[Batch] | None = field(default_factory=list)
+    batches: list[TimedBatch] | None = field(default_factory=list)
     """All batches, while they are few enough to be counted without reading again; else None."""
+    times: TimeRange = field(default_factory=TimeRange)
 
 
 def fingerprint(objects: Iterable[LogObject]) -> str:
@@ -92,9 +107,10 @@ def make_reference(
     """
     rows_by_uri: dict[str, int] = {}
     data = _GridData()
-    for obj, batch in _batches(job, objects, span, limit):
-        rows_by_uri[obj.uri] = rows_by_uri.get(obj.uri, 0) + batch.rows
-        _add_batch(data, batch, job)
+    for timed in _batches(job, objects, span, limit):
+        uri = timed.object.uri
+        rows_by_uri[uri] = rows_by_uri.get(uri, 0) + timed.batch.rows
+        _add_batch(data, timed, job)
         if limit is not None and data.rows >= limit:
             break
     if not data.rows:
@@ -112,14 +128,13 @@ def make_reference(
     )
     profile = Profile(spec, job.collectors)
     segments: dict[str, Profile] = {}
+    spans = SpanProfiles(spec, job.collectors, data.times)
     segment_names = watched_segments(spec, job.schema)
-    batches: Iterator[Batch] = (
-        iter(data.batches)
-        if data.batches is not None
-        else (batch for _, batch in _batches(job, objects, span, limit))
-    )
-    for batch in batches:
+    batches = data.batches if data.batches is not None else _batches(job, objects, span, limit)
+    for timed in batches:
+        batch = timed.batch
         profile.update(batch)
+        spans.update(batch, timed.times)
         for segment, rows in split_by_segment(batch, job.schema.segments, segment_names):
             segments.setdefault(segment, Profile(spec, job.collectors)).update(rows)
         if limit is not None and profile.rows >= limit:
@@ -133,6 +148,7 @@ def make_reference(
         spec=spec,
         profile=profile,
         segments=segments,
+        spans=spans.profiles(),
         origin=json.dumps(origin[:1000]),
         digest=fingerprint(objects),
     )
@@ -140,7 +156,7 @@ def make_reference(
 
 def _batches(
     job: Job, objects: list[LogObject], span: tuple[int, int] | None, limit: int | None
-) -> Iterator[tuple[LogObject, Batch]]:
+) -> Iterator[TimedBatch]:
     # A training file need not have times: without a span all its rows count.
     schema = job.schema if span is not None else replace(job.schema, timestamp=None)
     casters: dict[str, Caster] = {}
@@ -154,13 +170,17 @@ def _batches(
                 object_hash=name_hash(obj.uri),
                 with_hashes=True,
             )
-        batch = caster.cast(records).batch
+        batch, times = caster.cast(records).batch, None
         if span is not None:
             batch = take_rows(
                 batch, np.flatnonzero((batch.events >= span[0]) & (batch.events < span[1]))
             )
+            times = batch.events
+        elif job.schema.timestamp is not None and job.schema.timestamp.name in records.schema.names:
+            micros, is_usable = to_micros(records.column(job.schema.timestamp.name))
+            times = np.where(is_usable & (micros > 0) & (micros <= job.latest), micros, 0)
         if batch.rows:
-            yield obj, batch
+            yield TimedBatch(obj, batch, times)
 
 
 def _records(job: Job, objects: list[LogObject]) -> Iterator[tuple[LogObject, pa.RecordBatch]]:
@@ -183,10 +203,12 @@ def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return values[np.abs(values) <= LARGEST]
 
 
-def _add_batch(data: _GridData, batch: Batch, job: Job) -> None:
+def _add_batch(data: _GridData, timed: TimedBatch, job: Job) -> None:
+    batch = timed.batch
     data.rows += batch.rows
+    data.times.add(timed.times)
     if data.batches is not None:
-        data.batches.append(batch)
+        data.batches.append(timed)
         if data.rows > GRID_ROWS:
             data.batches = None
     assert batch.hashes is not None

@@ -5,10 +5,12 @@ from driftline.contracts.classic_rules import Cusum, Ewma, PValue, Shewhart, Sig
 from driftline.contracts.imported_checks import ImportedChecks
 from driftline.contracts.rule import Bounds, Range, Unusual
 from driftline.contracts.wording import Wording
+from driftline.profiles.canonical_value import canonical_value
 from driftline.profiles.spec import ProfileSpec
 from driftline.profiles.window import Labels, Scores
 from driftline.types import phrasing
 from driftline.types.model import Decision, Judgement, Task
+from driftline.types.settings import Settings
 
 __all__ = [
     "Bounds",
@@ -25,10 +27,12 @@ __all__ = [
     "ProfileSpec",
     "Range",
     "Scores",
+    "Settings",
     "Shewhart",
     "Sigma",
     "Task",
     "Unusual",
     "Wording",
+    "canonical_value",
     "phrasing",
 ]

@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 # quote is never closed.
 csv.field_size_limit(16 << 20)
 Path = tuple[str | int, ...]
-MAX_CATEGORY = 200
-"""Characters of a category; a longer one is cut and gets a hash of the whole text."""
-TRUE_AS, FALSE_AS = "1", "0"
 _STEP = re.compile(r"\[(\d+)\]|\.?([^.\[]+)")
 
 
@@ -100,24 +97,6 @@ def text_array(values: Sequence[str | None]) -> pa.Array:
         return pa.array(
             [None if value is None else to_text(value) for value in values], pa.string()
         )
-
-
-def to_category(value: str) -> str | None:
-    """Return the category of a text: `1`, `1.0` and `true` are one; None for empty text."""
-    from driftline.profiles.counting import name_hash
-
-    if not value:
-        return None
-    if value in ("true", "True"):
-        return TRUE_AS
-    if value in ("false", "False"):
-        return FALSE_AS
-    head, point, zeros = value.partition(".")
-    if point and not zeros.strip("0") and head.lstrip("+-").isdecimal():
-        return head
-    return (
-        value if len(value) <= MAX_CATEGORY else f"{value[:MAX_CATEGORY]}…#{name_hash(value):016x}"
-    )
 
 
 def value_array(values: Sequence[Any], kind: Kind | None = None) -> pa.Array:

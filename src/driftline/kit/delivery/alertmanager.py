@@ -15,6 +15,8 @@ from driftline.types.notification import AlertFact, Event, Notification
 
 ZERO = "0001-01-01T00:00:00Z"
 """Alertmanager's end time of an alert that still fires."""
+OVER = (Event.RESOLVED, Event.REPORT)
+"""Events after which nothing fires."""
 
 
 def alertmanager_body(
@@ -29,13 +31,17 @@ def alertmanager_body(
     alerts = [_alert(notification, alert, group, describe) for alert in notification.alerts]
     alerts = alerts or [_alert(notification, None, group, describe)]
     page = next(iter(phrasing.links(notification).values()), "")
-    reasons = {Event.RESOLVED: "all alerts resolved", Event.OPENED: "first notification"}
+    reasons = {
+        Event.RESOLVED: "all alerts resolved",
+        Event.OPENED: "first notification",
+        Event.REPORT: "report",
+    }
     line_count = len(phrasing.group_by_subject(notification.alerts))
     return {
         "version": "4",
         "groupKey": f'{{}}:{{incident="{notification.incident}"}}',
         "truncatedAlerts": max(0, phrasing.count_hidden(notification, line_count)),
-        "status": "resolved" if notification.event is Event.RESOLVED else "firing",
+        "status": "resolved" if notification.event in OVER else "firing",
         "receiver": receiver,
         "groupLabels": group,
         "commonLabels": _common([alert["labels"] for alert in alerts]),
@@ -52,7 +58,7 @@ def _alert(
     group: Mapping[str, str],
     describe: Callable[[AlertFact], str],
 ) -> dict[str, Any]:
-    is_resolved = notification.event is Event.RESOLVED or (alert and alert.state == "resolved")
+    is_resolved = notification.event in OVER or (alert and alert.state == "resolved")
     names = (
         {"alertname": alert.measurement, "check": alert.check, **alert.labels}
         if alert

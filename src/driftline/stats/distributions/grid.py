@@ -147,19 +147,20 @@ def kurtosis(side: Side) -> float | None:
     if not side.rows or not side.variance or not len(side.edges):
         return None
     sd, rows = math.sqrt(side.variance), side.rows
-    z = (side.edges - side.mean) / sd
-    widths = np.diff(z)
-    middles = z[:-1] + widths / 2
-    within = middles**4 + middles**2 * widths**2 / 2 + widths**4 / 80
-    total = float(side.counts[1::2] @ z**4 + side.counts[2:-1:2] @ within) / rows
-    for (mass, reach, far), edge, sign in zip(_ends(side), (z[0], z[-1]), (-1, 1), strict=True):
-        # Of all tails with this mean and extreme, the one with rows at both ends has the largest
-        # fourth moment.
-        if mass > 0 and far > 0:
-            total += mass * (
-                (1 - reach / far) * float(edge) ** 4
-                + reach / far * (float(edge) + sign * far / sd) ** 4
-            )
+    # Edges far beyond what varies overflow; the total is then no number.
+    with np.errstate(over="ignore", invalid="ignore"):
+        z = (side.edges - side.mean) / sd
+        widths = np.diff(z)
+        middles = z[:-1] + widths / 2
+        within = middles**4 + middles**2 * widths**2 / 2 + widths**4 / 80
+        total = float(side.counts[1::2] @ z**4 + side.counts[2:-1:2] @ within) / rows
+        ends = zip(_ends(side), (z[0], z[-1]), (-1, 1), strict=True)
+        for (mass, reach, far), edge, sign in ends:
+            # Of all tails with this mean and extreme, the one with rows at both ends has the
+            # largest fourth moment.
+            if mass > 0 and far > 0:
+                beyond = edge + sign * far / sd
+                total += float(mass * ((1 - reach / far) * edge**4 + reach / far * beyond**4))
     return total if math.isfinite(total) else None
 
 

@@ -14,7 +14,13 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from driftline.stats.basics.estimate import Estimate, Interval, log_interval, logit_interval
+from driftline.stats.basics.estimate import (
+    Z95,
+    Estimate,
+    Interval,
+    log_interval,
+    logit_interval,
+)
 from driftline.stats.basics.proportion import wilson
 from driftline.types.arrays import Floats
 
@@ -96,10 +102,11 @@ def mcc(c: Confusion) -> float | None:
 
 
 def macro(confusion: Mapping[tuple[str, str], int], metric: Average) -> Estimate:
-    """Unweighted mean over the classes that have the metric.
+    """Unweighted mean over all classes that are labelled or predicted, as in scikit-learn.
 
-    A class that is never predicted has precision 0 when it has labels. The standard error is that
-    of the delta method on the multinomial counts of {(label, predicted): rows}.
+    The metric of a class is 0 where its denominator is: the precision of a class that is never
+    predicted, the recall of one that is never labelled. The standard error is that of the delta
+    method on the multinomial counts of {(label, predicted): rows}.
     """
     classes = sorted({name for pair in confusion for name in pair})
     n = sum(confusion.values())
@@ -112,9 +119,7 @@ def macro(confusion: Mapping[tuple[str, str], int], metric: Average) -> Estimate
     table = table / n
     labels, predictions, right = table.sum(axis=1), table.sum(axis=0), np.diag(table)
     weights = {"precision": predictions, "recall": labels, "f1": (labels + predictions) / 2}[metric]
-    # A class absent on the metric's own side counts as 0 for precision and recall only if it occurs
-    # as label.
-    present = labels > 0 if metric != "f1" else labels + predictions > 0
+    present = labels + predictions > 0
     safe = np.where(weights > 0, weights, 1.0)
     values = np.where(weights > 0, right / safe, 0.0)
     class_count = int(present.sum())
@@ -175,30 +180,61 @@ def separation(negatives: ArrayLike, positives: ArrayLike) -> float | None:
     return float(np.max(np.abs(np.cumsum(n) / n.sum() - np.cumsum(p) / p.sum())))
 
 
-def brier(n: int, total: float, squares: float) -> Estimate:
+def brier(n: int, total: float, squares: float, outside: int = 0) -> Estimate:
     """Brier score: mean of (s - y)^2, from its sum and the sum of its squares over n rows.
 
-    Above 1 the scores are no probabilities.
+    It has no value where `outside` of the scores are below 0 or above 1; neither has a mean above
+    1, which such scores give.
     """
     estimate = _mean(n, total, squares)
     if estimate.value is None or estimate.se is None:
         return estimate
-    if estimate.value > 1:
-        return Estimate(None, reason="the scores are no probabilities from 0 to 1")
+    if outside or estimate.value > 1:
+        return Estimate(None, reason=_no_probabilities(n, outside))
     return estimate._replace(interval=_logit_bounds(estimate.value, estimate.se, n))
 
 
-def log_loss(n: int, total: float, squares: float) -> Estimate:
+def log_loss(n: int, total: float, squares: float, outside: int = 0) -> Estimate:
     """Log loss: mean of -ln(probability of the label), in nats.
 
-    The caller has clipped the scores to [1e-15, 1 - 1e-15].
+    The caller has clipped the scores to [1e-15, 1 - 1e-15]. It has no value where `outside` of the
+    scores are below 0 or above 1, and were moved further than that.
     """
+    if n and outside:
+        return Estimate(None, reason=_no_probabilities(n, outside))
     estimate = _mean(n, total, squares)
     if estimate.value is None or estimate.se is None:
         return estimate
     # Without any loss seen, the rule of three: a loss of at most that rate times one nat.
     interval: Interval | None = log_interval(estimate.value, estimate.se) or (0.0, 3 / n)
     return estimate._replace(interval=interval)
+
+
+def calibration_gap(
+    n: int, positives: int, scores: float, brier_sum: float, outside: int = 0
+) -> Estimate:
+    """Mean label less mean score: above 0 when the scores are too low on average.
+
+    `positives` are the rows labelled 1, `scores` the sum of all scores, and `brier_sum` that of
+    (s - y)^2, over n rows. The standard error is sd(y - s)/sqrt(n), ddof 1. It has no value where
+    `outside` of the scores are below 0 or above 1.
+    """
+    if n < 1:
+        return Estimate(None, reason="no labelled rows with a score")
+    gap = (positives - scores) / n
+    if outside or brier_sum > n:
+        return Estimate(None, None, None, n, _no_probabilities(n, outside))
+    if n == 1:
+        return Estimate(None, None, None, n, "one labelled row")
+    # One more row that is wrong by 1 keeps a small sample without errors from looking certain.
+    variance = max(0.0, (brier_sum + 1) / n - gap**2) * n / (n - 1)
+    se = math.sqrt(variance / n)
+    return Estimate(gap, se, (max(-1.0, gap - Z95 * se), min(1.0, gap + Z95 * se)), n)
+
+
+def _no_probabilities(n: int, outside: int) -> str:
+    text = "the scores are no probabilities from 0 to 1"
+    return f"{text}: {outside} of {n} lie outside" if 0 < outside < n else text
 
 
 def _mean(n: int, total: float, squares: float) -> Estimate:

@@ -1,6 +1,6 @@
-"""The tables of benchmarks/README.md from what `false_alarms.py` wrote.
+"""The tables of benchmarks/README.md from what `row_alarms.py` wrote.
 
-python benchmarks/false_alarms_table.py benchmarks/results/false_alarms.jsonl
+python benchmarks/row_alarms_table.py benchmarks/results/row_alarms.jsonl
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from false_alarms import SIZES, Run, load_runs
+from row_alarms import SIZES, Run, load_runs
 from streams import CHANGES, REGIMES
 
 NEVER = 999

@@ -1,0 +1,79 @@
+"""The range that the weeks or months of a reference have themselves, for each measurement.
+
+A season of the reference is usual: a window inside its range is as the reference is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from driftline.evaluate.evidence.unusual_rule import REFERENCE_HIGH, REFERENCE_LOW
+from driftline.types.labels import labels_json
+from driftline.types.records import JudgedMeasurement
+
+Z = 1.96
+"""Standard errors on each side of a 95% interval."""
+Series = tuple[str, str, str]
+"""Check, measurement, and labels as JSON with sorted keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceRange:
+    """The smallest and the largest value over the spans of a reference, less what chance adds."""
+
+    low: float
+    high: float
+
+
+def series_of(row: JudgedMeasurement) -> Series:
+    """The series of a measurement, whatever its version and segment."""
+    return row.check, row.measurement.name, labels_json(row.measurement.labels)
+
+
+def find_ranges(
+    spans: Iterable[Sequence[JudgedMeasurement]],
+) -> dict[Series, ReferenceRange]:
+    """The range of each series that is compared with the reference.
+
+    `spans` holds the measurements of each span of the reference, compared with the whole of it.
+    """
+    values: dict[Series, list[tuple[float, float]]] = {}
+    for rows in spans:
+        for row in rows:
+            rule, m = row.past_rule, row.measurement
+            if rule is None or rule.obvious is None or m.value is None:
+                continue
+            low, high = m.interval or (m.value, m.value)
+            values.setdefault(series_of(row), []).append((m.value, (high - low) / (2 * Z)))
+    return {series: _range(pairs) for series, pairs in values.items() if len(pairs) > 1}
+
+
+def _range(pairs: Sequence[tuple[float, float]]) -> ReferenceRange:
+    """The range of the values once each is drawn to their mean by as much as it owes to chance.
+
+    The James-Stein estimate: the variance between spans is that of the values less the mean of
+    their squared standard errors (Efron and Morris 1975, "Data Analysis Using Stein's Estimator").
+    """
+    value, error = np.array(pairs, np.float64).T
+    mean = value.mean()
+    between = max(0.0, float(value.var(ddof=1)) - float((error**2).mean()))
+    share = between / (between + error**2) if between > 0 else np.zeros(len(value))
+    drawn = mean + share * (value - mean)
+    return ReferenceRange(float(drawn.min()), float(drawn.max()))
+
+
+def add_ranges(
+    rows: Iterable[JudgedMeasurement], ranges: Mapping[Series, ReferenceRange]
+) -> list[JudgedMeasurement]:
+    """The rows; those of a series with a range have its ends among their details."""
+    return [_with_range(row, ranges.get(series_of(row))) for row in rows] if ranges else list(rows)
+
+
+def _with_range(row: JudgedMeasurement, found: ReferenceRange | None) -> JudgedMeasurement:
+    if found is None or row.measurement.value is None:
+        return row
+    detail = {**row.measurement.detail, REFERENCE_LOW: found.low, REFERENCE_HIGH: found.high}
+    return replace(row, measurement=replace(row.measurement, detail=detail))

@@ -1,0 +1,90 @@
+"""Windows without rows in the middle of an old log exist and are judged."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from station import START, Station
+
+pytestmark = [pytest.mark.postgres, pytest.mark.system]
+MODEL = """
+    source: {{type: local, options: {{path: {folder}/log, format: jsonl}}}}
+    schema:
+      timestamp: t
+      id: id
+      features: {{amount: numeric, plan: categorical}}
+    reference: {{type: local, options: {{path: {folder}/reference.jsonl}}}}
+    windows: {{length: LENGTH, lateness: 0s, notify_within: null, reopen_for: 60d}}
+    checks:
+      volume: {{type: volume}}
+      freshness: {{type: freshness}}
+"""
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+
+
+def backlog(folder, length: timedelta, text: str, count: int, lost: range) -> Station:
+    """A log of `count` windows, read a year later in one go; the windows of `lost` have no rows."""
+    station = Station(folder, MODEL.replace("LENGTH", text))
+    for number in range(count):
+        if number not in lost:
+            station.write(f"log/{number:04d}.jsonl", START + number * length, length, 60)
+    station.clock.now = START + timedelta(days=365)
+    return station
+
+
+def ratios(station: Station, lost: range, length: timedelta) -> list[tuple]:
+    starts = [round((START + number * length).timestamp() * 1e6) for number in lost]
+    return station.sql(
+        "select value, verdict from measurements where name = 'rows_ratio' "
+        f"and start in ({', '.join(map(str, starts))}) order by start"
+    )
+
+
+@pytest.mark.parametrize(
+    ("length", "text", "count", "lost"),
+    [(DAY, "1d", 30, range(20, 23)), (DAY, "1d", 18, range(10, 11)), (6 * HOUR, "6h", 64, range(60, 62))],
+    ids=["three days", "one day in the second week", "half a day of 6-hour windows"],
+)  # fmt: skip
+def test_an_outage_in_a_backlog_is_told(tmp_path, length, text, count, lost):
+    """Each window between the first and the last row exists once; silence is told, and ends."""
+    station = backlog(tmp_path, length, text, count, lost)
+    with station.open():
+        station.tick()
+        starts = station.sql("select start from windows where segment = '' order by start")
+        assert [start for (start,) in starts] == [
+            round((START + number * length).timestamp() * 1e6) for number in range(count)
+        ]
+        assert ratios(station, lost, length) == [(0.0, "changed")] * len(lost)
+        told = [note for note in station.told() if note["cause"] == "service"]
+        assert (told[0]["event"], told[-1]["event"]) == ("opened", "resolved")
+        assert "no rows (60 expected)" in told[0]["title"]
+
+
+def test_late_rows_judge_an_empty_window_again(tmp_path):
+    """Rows that come later for a day without any make it an ordinary day."""
+    lost = range(20, 23)
+    station = backlog(tmp_path, DAY, "1d", 30, lost)
+    with station.open():
+        station.clock.now = START + timedelta(days=31)
+        station.tick()
+        assert ratios(station, lost, DAY) == [(0.0, "changed")] * 3
+        station.write("log/0021.jsonl", START + 21 * DAY, DAY, 60)
+        station.tick()
+        assert ratios(station, lost, DAY)[1] == (pytest.approx(1.0), "ok")
+        versions = station.sql(
+            f"select revision from windows where start = {round((START + 21 * DAY).timestamp() * 1e6)}"
+        )
+        assert versions == [(2,)]
+
+
+def test_a_log_that_is_filled_up_backwards_has_no_holes(tmp_path):
+    """Older rows that come after newer ones make the windows between them exist."""
+    station = backlog(tmp_path, DAY, "1d", 30, range(20))
+    with station.open():
+        station.tick()
+        station.write("log/0005.jsonl", START + 5 * DAY, DAY, 60)
+        station.tick()
+        counted = station.sql("select count(*), min(revision) from windows where segment = ''")
+        assert counted == [(25, 1)]
+        assert [note for note in station.told() if note["cause"] == "service"] == []

@@ -1,0 +1,142 @@
+"""Columns whose values never come back: they are recognised, and nobody is told."""
+
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from driftline_plugins.checks.drift import Drift
+from driftline_plugins.checks.range import OutsideRange
+
+from driftline import Field, Kind, Schema
+from driftline.evaluate.check_plan import CheckPlan
+from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
+from driftline.evaluate.evidence.unusual_rule import PastJudge
+from driftline.evaluate.judge_windows import Inputs, judge_windows
+from driftline.kit.checks import PastValue
+from driftline.testing.windows import START, window_of
+from driftline.types.model import Verdict
+from driftline.types.records import DueWindow, WindowKey
+from driftline.types.times import DAY_MICROS, as_micros, from_micros
+
+ROWS = 1_000
+CHECKS = (Drift(), OutsideRange())
+
+
+def changes(values_of_day, reference_values, days):
+    """The days on which a measurement of drift or range is changed, and all measurement names."""
+    kind = Kind.CATEGORICAL if isinstance(reference_values[0], str) else Kind.NUMERIC
+    schema = Schema(features={"x": Field("x", "x", kind)})
+    reference = window_of({"x": reference_values}, schema=schema)
+    policy = AlarmPolicy(DAY_MICROS)
+    past, stored = PastJudge(policy.make_trail(), policy, schema), {}
+    changed_days, names = [], set()
+
+    def history(key, check, name, labels, limit):
+        return stored.get((check, name, tuple(labels.items())), [])[-limit:]
+
+    for day in range(days):
+        start = as_micros(START + timedelta(days=day)) // DAY_MICROS * DAY_MICROS
+        window = window_of({"x": values_of_day(day)}, reference, schema=schema)
+        due = DueWindow(
+            key=WindowKey("m", start, "", ""),
+            end=start + DAY_MICROS,
+            rows=window.rows,
+            revision=0,
+        )
+        inputs = Inputs(
+            schema=schema,
+            plans=[CheckPlan(name=check.type, check=check) for check in CHECKS],
+            window=lambda _, now=window: now,
+            reference=lambda _: reference,
+            history=history,
+            collect=lambda plan, ctx: list(plan.check.evaluate(ctx)),
+            past_judge=past,
+        )
+        [judged], _ = judge_windows([due], inputs)
+        for row in judged.judged:
+            m = row.measurement
+            names.add(m.name)
+            if m.value is not None:
+                key = (row.check, m.name, tuple(m.labels.items()))
+                earlier = PastValue(from_micros(start), m.value, ROWS, row.verdict)
+                stored.setdefault(key, []).append(earlier)
+            if row.verdict == Verdict.CHANGED:
+                changed_days.append((day, m.name))
+    return changed_days, names
+
+
+def sessions(day, rows=ROWS, rows_each=20):
+    return [f"s{day:03d}-{n // rows_each:04d}" for n in range(rows)]
+
+
+ROTATING = {
+    "order ids": (
+        lambda day: [f"order-{10_000 + day * ROWS + n}" for n in range(ROWS)],
+        [f"order-{n}" for n in range(3_000)],
+    ),
+    "session ids of 20 rows": (
+        lambda day: sessions(day + 10),
+        [value for day in range(10) for value in sessions(day)],
+    ),
+    "dates": (
+        lambda day: [f"2026-04-{day + 1:02d}"] * ROWS,
+        [f"2026-03-{day + 1:02d}" for day in range(28) for _ in range(100)],
+    ),
+    "row numbers": (
+        lambda day: [float(10_000 + day * ROWS + n) for n in range(ROWS)],
+        [float(n) for n in range(10_000)],
+    ),
+    "times as numbers": (
+        lambda day: (1.77e9 + (day + np.random.default_rng(day).random(ROWS)) * 86_400).tolist(),
+        (1.77e9 - np.random.default_rng(99).random(5_000) * 30 * 86_400).tolist(),
+    ),
+    "day numbers": (
+        lambda day: [float(day)] * ROWS,
+        [float(-1 - n % 60) for n in range(6_000)],
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", ROTATING)
+def test_an_identifier_is_told_to_nobody(kind):
+    """Ten days in which every value is new; the column is a feature of the model."""
+    values_of_day, reference_values = ROTATING[kind]
+    changed, names = changes(values_of_day, reference_values, 10)
+    judged_alone = {name for day, name in changed if day == 0}
+    assert [name for day, name in changed if day > 0] == []
+    assert judged_alone <= ({"outside_excess"} if kind == "day numbers" else set())
+    assert names & {"turnover", "rise"}
+
+
+def test_a_jump_above_the_reference_is_still_told():
+    """All values 8 sd higher from the first day on, or from the 40th: a jump is no counter."""
+    rng = np.random.default_rng(1)
+    reference = rng.normal(0, 1, 5_000).tolist()
+    changed, _ = changes(lambda day: rng.normal(8, 0.5, ROWS).tolist(), reference, 4)
+    assert {name for day, name in changed if day == 1} >= {"outside_excess"}
+    assert {name for day, name in changed if day == 2} >= {"mean_shift", "psi"}
+
+
+def test_another_spelling_of_many_values_is_still_told():
+    """300 towns are written in capitals from the fourth day on: they did not change before."""
+    rng = np.random.default_rng(2)
+    towns = [f"town {n}" for n in range(300)]
+    reference = rng.choice(towns, 6_000).tolist()
+
+    def values_of_day(day):
+        names = rng.choice(towns, ROWS).tolist()
+        return [name.upper() for name in names] if day >= 3 else names
+
+    changed, _ = changes(values_of_day, reference, 6)
+    assert {day for day, name in changed if name == "new_categories"} == {3, 4, 5}
+
+
+def test_another_spelling_of_few_values_is_told_from_the_first_day():
+    """Four plans in lower case are no identifier: they have no digits and are few."""
+    rng = np.random.default_rng(3)
+    changed, _ = changes(
+        lambda day: rng.choice(["gold", "free"], ROWS).tolist(),
+        rng.choice(["GOLD", "FREE"], 5_000).tolist(),
+        2,
+    )
+    assert (0, "new_categories") in changed
