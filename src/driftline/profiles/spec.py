@@ -28,10 +28,10 @@ TAIL = 64
 """Values at either end of the reference that are all edges: rare large ones decide a distance."""
 WIDEST = 128
 """Cells between two edges whose values are summed, the widest ones."""
-GAPS = 16
-"""Wide gaps between values of the reference that get edges of their own."""
+GAPS, FEW_GAPS = 4, 16
+"""The widest gaps that get edges of their own; where there are few gaps, each does."""
 WIDE = 8
-"""A gap is wide when it is so many times as wide as the median one, or there are few."""
+"""A gap is wide when it is so many times as wide as the median one."""
 HALVINGS = 8
 """Edges at either end of a gap, at a half of it, a quarter and so on."""
 SAME = 2e-7
@@ -223,8 +223,9 @@ def _fill_gaps(edges: Floats) -> Floats:
     gaps = np.diff(edges)
     if not len(gaps):
         return edges
-    wide = np.argsort(-gaps, kind="stable")[:GAPS]
-    if len(gaps) > GAPS:
+    wide = np.argsort(-gaps, kind="stable")
+    if len(gaps) > FEW_GAPS:
+        wide = wide[:GAPS]
         wide = wide[gaps[wide] > WIDE * np.median(gaps)]
     parts = gaps[wide, None] * 0.5 ** np.arange(1, HALVINGS + 1)
     low, high = edges[wide, None] + parts, edges[wide + 1, None] - parts
