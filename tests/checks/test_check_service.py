@@ -1,6 +1,6 @@
 """The volume and freshness checks: is the service alive, and as busy as it should be."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -8,7 +8,8 @@ from driftline_plugins.checks.freshness import Freshness
 from driftline_plugins.checks.volume import Volume
 from profile_builder import HOUR, START, context, judged, pasts, severity
 
-from driftline import Window
+from driftline import CheckContext, Schema, Window
+from driftline.kit.checks import PastValue
 
 VOLUME, FRESHNESS = Volume(), Freshness()
 
@@ -146,6 +147,67 @@ def test_fresh_data_is_ok_and_old_data_is_critical():
     assert (
         severity(FRESHNESS, age(START + HOUR / 2, Freshness(limit=600))["staleness"]) == "critical"
     )
+
+
+def quiet_weekends(rate, night, weekend, weekend_night, seed, days=56):
+    """Rows of each hour from a Monday on: 8 to 20 h and the rest, weekdays and weekends."""
+    hours = np.arange(days * 24)
+    is_day = (hours % 24 >= 8) & (hours % 24 < 20)
+    means = np.where(
+        hours // 24 % 7 >= 5,
+        np.where(is_day, weekend, weekend_night),
+        np.where(is_day, rate, night),
+    )
+    return np.random.default_rng(seed).poisson(means)
+
+
+def stale_hours(counts, first, per_day=24):
+    """Numbers of the windows from `first` on whose data is stale, with records in mid-window."""
+    monday, length = datetime(2026, 8, 31, tzinfo=UTC), DAY / per_day
+    past, last_seen, stale = [], None, []
+    for number, rows in enumerate(counts):
+        start = monday + number * length
+        last_seen = start + length / 2 if rows else last_seen
+        window = Window(rows=int(rows), start=start, end=start + length, last_seen=last_seen)
+        if number >= first:
+            ctx = CheckContext(
+                current=window,
+                reference=None,
+                schema=Schema(),
+                history=lambda name, labels=None, limit=100: past[-limit:],
+            )
+            found = {m.name: m for m in FRESHNESS.evaluate(ctx)}
+            if judged(FRESHNESS, found["staleness"]) == "changed":
+                stale.append(number)
+        seconds = 0.0 if last_seen is None else (start + length - last_seen).total_seconds()
+        past.append(PastValue(start, value=seconds, rows=int(rows), verdict=""))
+    return stale
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [(120, 4, 3, 0.5), (60, 0, 0, 0), (400, 12, 250, 0.2)],
+    ids=["quiet weekends", "business hours only", "quiet nights of weekends"],
+)
+def test_silence_at_usual_hours_is_not_stale(shape):
+    """After four weekends only an outage on a weekday is told, as soon as without quiet hours."""
+    counts = quiet_weekends(*shape, seed=7)
+    outage = 51 * 24 + 10
+    counts[outage : outage + 4] = 0
+    assert stale_hours(counts, 28 * 24) == [outage + 1, outage + 2, outage + 3]
+
+
+def test_days_without_rows_at_each_weekend_are_not_stale():
+    """Daily windows: closed at weekends; a week without rows is told on its Tuesday."""
+    counts = np.array([100, 100, 100, 100, 100, 0, 0] * 8 + [0, 0])
+    assert stale_hours(counts, 28, per_day=1) == [57]
+
+
+def test_one_earlier_outage_does_not_make_silence_usual():
+    """Three hours without rows a week ago; the same hours are silent again."""
+    counts = np.full(40 * 24, 50)
+    counts[30 * 24 + 9 : 30 * 24 + 12] = counts[37 * 24 + 9 : 37 * 24 + 12] = 0
+    assert stale_hours(counts, 36 * 24) == [37 * 24 + 10, 37 * 24 + 11]
 
 
 def test_a_model_that_never_had_data_says_so():

@@ -177,3 +177,21 @@ def test_without_a_timestamp_rows_count_at_the_objects_last_change():
     )
     found = caster.cast(pa.RecordBatch.from_pydict({"x": [1.0, 2.0]}))
     assert set(found.batch.events.tolist()) == {MICROS}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array(["1.1", "1.10", "2.0", "2"]),
+        pa.array(["1.1", "1.10", "2.0", "2"]).dictionary_encode(),
+    ],
+    ids=["text", "dictionary"],
+)
+def test_versions_are_no_decimals(values):
+    """1.10 comes after 1.9, it is not 1.1."""
+    caster = Caster(
+        schema=SCHEMA, default_time=datetime(2026, 1, 1, tzinfo=UTC), latest=2**62, object_hash=0
+    )
+    times = pa.array(["2026-01-01T00:00:00Z"] * 4)
+    cast = caster.cast(pa.RecordBatch.from_arrays([times, values], ["t", "v"]))
+    assert cast.versions.to_pylist() == ["1.1", "1.10", "2", "2"]

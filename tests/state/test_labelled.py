@@ -13,6 +13,7 @@ from driftline.profiles.built_in import BUILT_IN
 from driftline.profiles.profile import Profile
 from driftline.profiles.spec import make_spec
 from driftline.state import accounts, ledger, models, waiting, windows
+from driftline.state.trailing import TrailingProfiles
 from driftline.state.waiting import LABEL, PREDICTION
 from driftline.types.model import Field, Kind, LogObject, Schema, Task
 from driftline.types.records import DueWindow, ReadOutcome, Share, Stub, WindowKey
@@ -107,7 +108,9 @@ def test_labels_are_counted_once_whatever_becomes_of_the_window(connection):
     windows.mark_judged(connection, [DueWindow(key=KEY, end=HOUR, rows=4, revision=2)], None, "")
     assert windows.roll_up(connection, "m", HOUR, SPEC, BUILT_IN) == 1
     assert counted(
-        windows.load_trailing_profile(connection, "m", "", 0, 24 * HOUR, SPEC, BUILT_IN)
+        TrailingProfiles(model="m", span=24 * HOUR, spec=SPEC, collectors=BUILT_IN).load(
+            connection, "", 24 * HOUR
+        )
     ) == (4, 4, 4)
 
 

@@ -40,8 +40,12 @@ from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.window import Window
 from driftline.state import measurements, windows
 from driftline.state.store import Store
+from driftline.state.trailing import TrailingProfiles
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 from driftline.types.times import as_micros, from_micros
+
+BATCH = 100
+"""Spans of time whose windows are listed at once."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -77,13 +81,16 @@ class ModelEvaluation:
         read_rows: Callable[[WindowKey], Iterator[pa.RecordBatch]] | None = None,
         history: HistoryOf | None = None,
         profiles: Callable[[WindowKey], Profile] | None = None,
+        trailing: TrailingProfiles | None = None,
     ) -> Inputs:
         """Return the inputs of judging, from what is stored.
 
         `read_rows` reads the rows of a window from its objects again; `history` and `profiles`
-        replace what is stored. Does not write to `connection`.
+        replace what is stored. `trailing` has the rows before earlier windows of the same run.
+        Does not write to `connection`.
         """
         spec, collectors, reference = self.reference.spec, self.collectors, self.reference
+        trailing_profiles = trailing or self.trailing_profiles()
 
         def load_window(due: DueWindow) -> Window:
             key = due.key
@@ -109,20 +116,14 @@ class ModelEvaluation:
                 return reference.window(key.segment)
             if not due.rows:
                 return None  # Loading it takes long, and a window without rows compares nothing.
-            since = key.start - int(reference.trailing.total_seconds() * 1_000_000)
-            profile = windows.load_trailing_profile(
-                connection,
-                self.model,
-                key.segment,
-                since=since,
-                until=key.start,
-                spec=spec,
-                collectors=collectors,
-            )
+            assert trailing_profiles is not None
+            profile = trailing_profiles.load(connection, key.segment, key.start)
             if not profile.rows:
                 return None
             return profile.window(
-                start=from_micros(since), end=from_micros(key.start), version=reference.name
+                start=from_micros(key.start) - reference.trailing,
+                end=from_micros(key.start),
+                version=reference.name,
             )
 
         def load_history(
@@ -148,6 +149,18 @@ class ModelEvaluation:
                 for name, collector in collectors.items()
                 if collector.label is not Collector.label
             ),
+        )
+
+    def trailing_profiles(self) -> TrailingProfiles | None:
+        """What finds the trailing reference of each window; None for a fixed reference."""
+        reference = self.reference
+        if reference.trailing is None:
+            return None
+        return TrailingProfiles(
+            model=self.model,
+            span=int(reference.trailing.total_seconds() * 1_000_000),
+            spec=reference.spec,
+            collectors=self.collectors,
         )
 
     @cached_property
@@ -209,19 +222,31 @@ class Closing:
         number of rows read in this tick, for the progress.
         """
         model, limit, before, past = self.settings.name, as_micros(until), report.windows, None
+        # Nothing is read while windows are judged, so the rows before a window do not change.
+        trailing = self.evaluation.trailing_profiles()
         with self.store.read() as connection:
             total = windows.count_due(connection, model, limit)
         while True:
             with self.store.read() as connection:
-                groups = windows.load_due(connection, model, limit, 2)
-            if not groups or self.callbacks.stopping():
+                groups = windows.load_due(connection, model, limit, BATCH + 1)
+            if not groups:
                 return
-            group, is_last = groups[0], len(groups) == 1
-            past = past or self._load_past(group[0].end - group[0].key.start)
-            self._judge(group, past, now, report, with_report=is_backlog_end and is_last)
-            report.windows += 1
-            count = report.windows - before
-            self.callbacks.progress("judge", count, max(total, count), rows)
+            for place, group in enumerate(groups[:BATCH]):
+                if self.callbacks.stopping():
+                    return
+                is_last = place == len(groups) - 1
+                past = past or self._load_past(group[0].end - group[0].key.start)
+                self._judge(
+                    group,
+                    past,
+                    now,
+                    report,
+                    trailing=trailing,
+                    with_report=is_backlog_end and is_last,
+                )
+                report.windows += 1
+                count = report.windows - before
+                self.callbacks.progress("judge", count, max(total, count), rows)
 
     def _load_past(self, length: int) -> PastJudge:
         """Load what earlier windows were like; `length` is that of a window in microseconds."""
@@ -242,6 +267,7 @@ class Closing:
         now: datetime,
         report: ClosingReport,
         *,
+        trailing: TrailingProfiles | None,
         with_report: bool,
     ) -> None:
         group = [self._silence_old(due, now) for due in group]
@@ -250,7 +276,9 @@ class Closing:
             versions = find_new_versions(
                 group, partial(windows.list_versions, connection, self.settings.name)
             )
-            inputs = self.evaluation.inputs(connection, past, read_rows=self._read_rows)
+            inputs = self.evaluation.inputs(
+                connection, past, read_rows=self._read_rows, trailing=trailing
+            )
             inputs = replace(inputs, new_versions=versions)
             verdicts, facts = judge_windows(group, inputs)
             first_report = None

@@ -44,21 +44,34 @@ def validate_measurement(item: Any) -> Measurement:
         interval = (_number(subject, "interval", low), _number(subject, "interval", high))
         if interval[0] > interval[1]:
             raise ValueError(f"{subject}: the interval ends before it begins")
-    p_value = None if item.p_value is None else _number(subject, "p_value", item.p_value)
-    if p_value is not None and not 0 <= p_value <= 1:
+    plain: dict[str, Any] = {
+        "rows": rows,
+        "interval": interval,
+        "decision": _decision(subject, item.decision),
+    }
+    for part in ("value", "p_value", "was", "least", "most"):
+        number = getattr(item, part)
+        plain[part] = None if number is None else _number(subject, part, number)
+    if plain["p_value"] is not None and not 0 <= plain["p_value"] <= 1:
         raise ValueError(f"{subject}: p_value lies outside 0 to 1")
-    return replace(
-        item,
-        value=None if item.value is None else _number(subject, "value", item.value),
-        rows=rows,
-        interval=interval,
-        p_value=p_value,
-        was=None if item.was is None else _number(subject, "was", item.was),
-        least=None if item.least is None else _number(subject, "least", item.least),
-        most=None if item.most is None else _number(subject, "most", item.most),
-        detail={str(key): _fact(subject, key, fact) for key, fact in item.detail.items()},
-        decision=_decision(subject, item.decision),
-    )
+    plain["detail"] = {str(key): _fact(subject, key, fact) for key, fact in item.detail.items()}
+    # Most measurements are plain already, and a copy takes longer than all of this.
+    if all(_is_same(getattr(item, part), value) for part, value in plain.items()):
+        return item
+    return replace(item, **plain)
+
+
+def _is_same(value: Any, plain: Any) -> bool:
+    """Whether a value has the types of the plain one, too."""
+    if type(value) is not type(plain):
+        return False
+    if isinstance(plain, tuple):
+        return all(map(_is_same, value, plain))
+    if isinstance(plain, dict):
+        return all(map(_is_same, value, plain)) and all(
+            map(_is_same, value.values(), plain.values())
+        )
+    return bool(value == plain)
 
 
 def _decision(subject: str, decision: Any) -> Decision | None:
@@ -69,7 +82,7 @@ def _decision(subject: str, decision: Any) -> Decision | None:
 
 
 def _number(subject: str, part: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, Real):
+    if type(value) is not float and (isinstance(value, bool) or not isinstance(value, Real)):
         raise ValueError(f"{subject}: {part} is {type(value).__name__}, not a number")
     number = float(value)
     if not math.isfinite(number):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from driftline.profiles.canonical_value import canonical_text
 from driftline.profiles.collector import Collector
 from driftline.profiles.counting import BoundedCounter
 from driftline.profiles.packing import pack, unpack
@@ -33,6 +34,17 @@ def count_categories(array: pa.DictionaryArray) -> Iterable[tuple[str, int]]:
         else array.dictionary.to_pylist()
     )
     return zip(names, counts[codes].tolist(), strict=True)
+
+
+def _canonical(counts: dict[str, int]) -> dict[str, int]:
+    """Counts by the canonical form of the names, which older profiles were stored without."""
+    if not any("." in name for name in counts):
+        return counts
+    merged: dict[str, int] = {}
+    for name, rows in counts.items():
+        text = (canonical_text(name) if "." in name else name) or name
+        merged[text] = merged.get(text, 0) + rows
+    return merged
 
 
 class _Column:
@@ -113,5 +125,6 @@ class CategoryCollector(Collector):
             collector._columns.values(), unpack(data), strict=True
         ):
             c.rows, c.nulls, c.invalid = rows, nulls, invalid
-            c.counter.restore(*state)
+            counts, total, limit = state
+            c.counter.restore(_canonical(counts), total, limit)
         return collector

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from driftline.profiles.cell_sums import CellSums
 from driftline.profiles.collector import Collector
 from driftline.profiles.exact import ExactSum
 from driftline.profiles.packing import pack, pack_counts, unpack, unpack_counts
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 LARGEST = 1e150
 
 
-def cells(sorted_values: Floats, spec: NumericSpec) -> Counts:
-    """Counts on the cells of a grid, int64, shape (2E+1,); see `NumericColumn`.
+def cell_bounds(sorted_values: Floats, spec: NumericSpec) -> Counts:
+    """Where each cell of a grid begins, and where the last one ends; int64, shape (2E+2,).
 
     `sorted_values` has shape (n,), float64, rising.
     """
@@ -35,7 +36,15 @@ def cells(sorted_values: Floats, spec: NumericSpec) -> Counts:
     bounds[0], bounds[-1] = 0, len(sorted_values)
     bounds[1:-1:2] = np.searchsorted(sorted_values, low, "left")
     bounds[2:-1:2] = np.searchsorted(sorted_values, high, "right")
-    return np.diff(bounds)
+    return bounds
+
+
+def cells(sorted_values: Floats, spec: NumericSpec) -> Counts:
+    """Counts on the cells of a grid, int64, shape (2E+1,); see `NumericColumn`.
+
+    `sorted_values` has shape (n,), float64, rising.
+    """
+    return np.diff(cell_bounds(sorted_values, spec))
 
 
 class _Column:
@@ -49,12 +58,14 @@ class _Column:
         "nulls",
         "rows",
         "square",
+        "sums",
         "total",
     )
 
-    def __init__(self, edges: int) -> None:
+    def __init__(self, spec: NumericSpec) -> None:
         self.rows = self.nulls = self.nans = self.infinities = self.invalid = 0
-        self.counts: Counts = np.zeros(2 * edges + 1, np.int64)
+        self.counts: Counts = np.zeros(2 * len(spec.edges) + 1, np.int64)
+        self.sums = CellSums(spec)
         self.minimum: float | None = None
         self.maximum: float | None = None
         self.total = ExactSum()
@@ -73,7 +84,9 @@ class _Column:
         finite = sorted_values[low:high]
         if not len(finite):
             return
-        self.counts += cells(finite, spec)
+        bounds = cell_bounds(finite, spec)
+        self.counts += np.diff(bounds)
+        self.sums.add(finite, bounds, spec)
         self.extremes(float(finite[0]), float(finite[-1]))
         off_centre = finite - spec.centre
         self.total.add(float(off_centre.sum()))
@@ -89,6 +102,7 @@ class _Column:
         for name in ("rows", "nulls", "nans", "infinities", "invalid"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.counts = self.counts + other.counts
+        self.sums.merge(other.sums)
         self.extremes(other.minimum, other.maximum)
         self.total.merge(other.total)
         self.square.merge(other.square)
@@ -106,6 +120,7 @@ class _Column:
                     if constant
                     else max(self.square.value - self.total.value * off, 0.0) / (n - 1)
                 )
+        centres, deviations = self.sums.moments(self.counts, spec)
         return NumericColumn(
             name=name,
             rows=self.rows,
@@ -119,6 +134,9 @@ class _Column:
             maximum=self.maximum,
             mean=mean,
             variance=variance,
+            centres=centres,
+            deviations=deviations,
+            tails=self.sums.tails(),
         )
 
 
@@ -129,7 +147,7 @@ class NumericCollector(Collector):
 
     def __init__(self, specs: Mapping[str, NumericSpec]) -> None:
         self._specs = specs
-        self._columns = {name: _Column(len(spec.edges)) for name, spec in specs.items()}
+        self._columns = {name: _Column(spec) for name, spec in specs.items()}
 
     @classmethod
     def zero(cls, spec: ProfileSpec) -> Self:
@@ -176,6 +194,7 @@ class NumericCollector(Collector):
                     c.maximum,
                     c.total.partials(),
                     c.square.partials(),
+                    *c.sums.state(),
                 )
                 for c in self._columns.values()
             ]
@@ -185,10 +204,13 @@ class NumericCollector(Collector):
     def from_bytes(cls, data: bytes, spec: ProfileSpec) -> Self:
         """The inverse of `to_bytes`."""
         collector = cls.zero(spec)
-        for c, (numbers, counts, low, high, total, square) in zip(
-            collector._columns.values(), unpack(data), strict=True
-        ):
+        for (name, c), content in zip(collector._columns.items(), unpack(data), strict=True):
+            numbers, counts, low, high, total, square, *sums = content
             c.rows, c.nulls, c.nans, c.infinities, c.invalid = numbers
             c.counts, c.minimum, c.maximum = unpack_counts(counts), low, high
             c.total, c.square = ExactSum(total), ExactSum(square)
+            if sums:
+                c.sums.restore(*sums)
+            else:
+                c.sums.assume_even(c.counts, collector._specs[name], c.minimum, c.maximum)
         return collector

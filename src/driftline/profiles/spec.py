@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from driftline.profiles.label_classes import LabelClasses, find_classes
 from driftline.types.arrays import Floats
@@ -23,10 +24,20 @@ LEVELS = 1500
 """Quantile levels of a grid: between two edges lies less than 1/1500 of the reference's rows."""
 KNOWN = 10_000
 """Categories of a column that are always counted by name."""
-SAME = 1e-6
+TAIL = 64
+"""Values at either end of the reference that are all edges: rare large ones decide a distance."""
+WIDEST = 128
+"""Cells between two edges whose values are summed, the widest ones."""
+GAPS, FEW_GAPS = 4, 16
+"""The widest gaps that get edges of their own; where there are few gaps, each does."""
+WIDE = 8
+"""A gap is wide when it is so many times as wide as the median one."""
+HALVINGS = 8
+"""Edges at either end of a gap, at a half of it, a quarter and so on."""
+SAME = 2e-7
 """Relative difference at which a value still counts as a value of the grid.
 
-A float of 32 bits is off by up to 6e-8.
+A float of 32 bits is off by up to 6e-8. More would move values of dense columns to other bins.
 """
 SHARE_OF_GAP = 1 / 32
 """The most of the way to the next edge that this difference may take."""
@@ -47,6 +58,12 @@ class NumericSpec:
     def bounds(self) -> tuple[Floats, Floats]:
         """The smallest and the largest value that counts as each edge; both of shape (E,)."""
         return same_values(self.edges)
+
+    @cached_property
+    def widest(self) -> NDArray[np.int64]:
+        """The WIDEST cells between two edges, by the place of the lower edge, rising."""
+        order = np.argsort(-np.diff(self.edges), kind="stable")[:WIDEST]
+        return np.sort(order).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -198,8 +215,25 @@ def _without_narrow_copies(distinct: Floats) -> Floats:
     return kept
 
 
+def _fill_gaps(edges: Floats) -> Floats:
+    """Add edges within wide gaps, close to both ends of each.
+
+    A window may have rows there: a value that was 0 is 10 now, and the next one is 1000.
+    """
+    gaps = np.diff(edges)
+    if not len(gaps):
+        return edges
+    wide = np.argsort(-gaps, kind="stable")
+    if len(gaps) > FEW_GAPS:
+        wide = wide[:GAPS]
+        wide = wide[gaps[wide] > WIDE * np.median(gaps)]
+    parts = gaps[wide, None] * 0.5 ** np.arange(1, HALVINGS + 1)
+    low, high = edges[wide, None] + parts, edges[wide + 1, None] - parts
+    return np.unique(np.concatenate((edges, low.ravel(), high.ravel())))
+
+
 def grid(values: Floats) -> NumericSpec:
-    """A grid on the quantiles of `values`, shape (n,), any order, finite.
+    """A grid on the quantiles and the extremes of `values`, shape (n,), any order, finite.
 
     The edges are values that occur (inverse of the empirical distribution function), so a column
     with at most LEVELS distinct values is counted exactly. A value and the same one in 32 bits are
@@ -216,10 +250,12 @@ def grid(values: Floats) -> NumericSpec:
         places = (
             np.arange(LEVELS + 1, dtype=np.int64) * len(sorted_values) + LEVELS - 1
         ) // LEVELS - 1
+        ends = np.arange(TAIL, dtype=np.int64)
+        places = np.concatenate((places, ends, len(sorted_values) - 1 - ends))
         edges = _without_narrow_copies(
             np.unique(sorted_values[np.clip(places, 0, len(sorted_values) - 1)])
         )
-    return NumericSpec(edges + 0.0, float(sorted_values[len(sorted_values) // 2]))
+    return NumericSpec(_fill_gaps(edges + 0.0), float(sorted_values[len(sorted_values) // 2]))
 
 
 def make_spec(

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftline.profiles.spec import same_values
-from driftline.stats.distributions.side import Side
+from driftline.stats.distributions.side import Side, Tails
 from driftline.types.arrays import Floats
 from driftline.types.model import Kind
 
@@ -55,6 +55,12 @@ class NumericColumn:
     mean: float | None
     variance: float | None
     """With ddof 1; None below two values."""
+    centres: Floats | None = None
+    """Mean value of each cell between two edges, shape (E-1,); see `Side`."""
+    deviations: Floats | None = None
+    """Standard deviation of the values of each cell between two edges, shape (E-1,)."""
+    tails: Tails | None = None
+    """What lies beyond the first and the last edge."""
 
     kind = Kind.NUMERIC
 
@@ -83,6 +89,9 @@ class NumericColumn:
             maximum=self.maximum or 0.0,
             mean=self.mean or 0.0,
             variance=self.variance,
+            centres=self.centres,
+            deviations=self.deviations,
+            tails=self.tails,
         )
 
     def edge_of(self, value: float) -> int | None:

@@ -21,6 +21,9 @@ from driftline.types.model import Bound, BoundSide
 from driftline.types.records import JudgedMeasurement, WindowKey
 from driftline.types.times import from_micros
 
+# `json.dumps` makes an encoder for each call with settings of its own.
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
 
 @dataclass(frozen=True, slots=True)
 class VerdictCounts:
@@ -79,7 +82,7 @@ def _row(
         "severity": item.severity,
         "reason": item.reason or m.reason,
         "unit": m.unit,
-        "detail": json.dumps(dict(m.detail), ensure_ascii=False),
+        "detail": _encode(dict(m.detail)),
         "reference_id": reference_id,
         "trace": item.trace,
         "bound_side": "" if bound is None else bound.side.value,

@@ -127,30 +127,27 @@ def load_due(
     """
     c = windows.c
     condition = _is_due(model, until)
-    starts = [
-        row.start
-        for row in connection.execute(
-            sa.select(c.start).where(condition).distinct().order_by(c.start).limit(limit)
-        )
+    starts = sa.select(c.start).where(condition).distinct().order_by(c.start).limit(limit)
+    columns = (c.start, c.version, c.segment, c.end, c.rows, c.revision, c.quiet, c.dirty)
+    query = (
+        sa.select(*columns)
+        .where(condition, c.start.in_(starts))
+        .order_by(c.start, c.version, c.segment)
+    )
+    return [
+        [
+            DueWindow(
+                key=WindowKey(model, r.start, r.version, r.segment),
+                end=r.end,
+                rows=r.rows,
+                revision=r.revision,
+                quiet=r.quiet == 1,
+                labels_only=r.dirty == LABELS,
+            )
+            for r in rows
+        ]
+        for _, rows in groupby(connection.execute(query), key=lambda row: int(row.start))
     ]
-    groups = []
-    for start in starts:
-        columns = (c.start, c.version, c.segment, c.end, c.rows, c.revision, c.quiet, c.dirty)
-        query = sa.select(*columns).where(condition, c.start == start)
-        groups.append(
-            [
-                DueWindow(
-                    key=WindowKey(model, r.start, r.version, r.segment),
-                    end=r.end,
-                    rows=r.rows,
-                    revision=r.revision,
-                    quiet=r.quiet == 1,
-                    labels_only=r.dirty == LABELS,
-                )
-                for r in connection.execute(query.order_by(c.version, c.segment))
-            ]
-        )
-    return groups
 
 
 def _is_due(model: str, until: int) -> sa.ColumnElement[bool]:
@@ -218,10 +215,11 @@ def load_profile(
 
     Profiles of another spec are left out.
     """
-    profile = _load_counted_rows(connection, key, spec, collectors)
-    late_labels = connection.execute(
-        sa.select(windows.c.labelled).where(_has_key(windows, key))
-    ).scalar()
+    stored = connection.execute(
+        sa.select(windows.c.profile, windows.c.labelled).where(_has_key(windows, key))
+    ).one_or_none()
+    window_profile, late_labels = (None, None) if stored is None else stored
+    profile = _merge_counted_rows(connection, key, window_profile, spec, collectors)
     if late_labels is not None:
         _merge(profile, late_labels)
     return profile
@@ -231,21 +229,27 @@ def _load_counted_rows(
     connection: Connection, key: WindowKey, spec: ProfileSpec, collectors: Collectors
 ) -> Profile:
     """Load the profile without later labels: of the settled window, else from its shares."""
-    profile = Profile(spec, collectors)
     window_profile = connection.execute(
         sa.select(windows.c.profile).where(_has_key(windows, key))
     ).scalar()
-    contents = [window_profile] if window_profile is not None else []
-    if window_profile is None:
-        query = sa.select(shares.c.profile).where(
-            _has_key(shares, key), shares.c.profile.is_not(None)
-        )
-        contents = [
-            row.profile
-            for row in connection.execute(query.order_by(shares.c.object_id, shares.c.piece))
-        ]
-    for content in contents:
-        _merge(profile, content)
+    return _merge_counted_rows(connection, key, window_profile, spec, collectors)
+
+
+def _merge_counted_rows(
+    connection: Connection,
+    key: WindowKey,
+    window_profile: bytes | None,
+    spec: ProfileSpec,
+    collectors: Collectors,
+) -> Profile:
+    """Decode the profile of a settled window, or merge the shares of one that is not settled."""
+    profile = Profile(spec, collectors)
+    if window_profile is not None:
+        _merge(profile, window_profile)
+        return profile
+    query = sa.select(shares.c.profile).where(_has_key(shares, key), shares.c.profile.is_not(None))
+    for row in connection.execute(query.order_by(shares.c.object_id, shares.c.piece)):
+        _merge(profile, row.profile)
     return profile
 
 
@@ -387,7 +391,7 @@ def expire_rows(
     )
 
 
-def load_trailing_profile(
+def load_day_profiles(
     connection: Connection,
     model: str,
     segment: str,
@@ -396,7 +400,7 @@ def load_trailing_profile(
     spec: ProfileSpec,
     collectors: Collectors,
 ) -> Profile:
-    """Load the rows of all versions of a segment in [since, until), from days and windows."""
+    """Load the rows of all versions of a segment in [since, until) that were merged into days."""
     profile = Profile(spec, collectors)
     c = rollups.c
     days = sa.select(c.profile).where(
@@ -408,21 +412,46 @@ def load_trailing_profile(
     )
     for row in connection.execute(days):
         profile.merge(Profile.from_bytes(row.profile, spec, collectors))
+    return profile
+
+
+def load_window_profiles(
+    connection: Connection,
+    model: str,
+    segment: str,
+    *,
+    since: int,
+    ended_after: int,
+    until: int,
+    spec: ProfileSpec,
+    collectors: Collectors,
+) -> list[tuple[int, Profile]]:
+    """Load start and profile of each window with rows, of all versions of a segment.
+
+    They start in [since, until), end after `ended_after` and by `until`, and are oldest first. One
+    that was merged into a day has an empty profile.
+    """
     c = windows.c
     spans = connection.execute(
-        sa.select(c.start, c.version, c.profile, c.labelled).where(
-            c.model == model, c.segment == segment, c.start >= since, c.end <= until, c.rows > 0
+        sa.select(c.start, c.version, c.profile, c.labelled)
+        .where(
+            c.model == model,
+            c.segment == segment,
+            c.start >= since,
+            c.end > ended_after,
+            c.end <= until,
+            c.rows > 0,
         )
+        .order_by(c.start, c.version)
     ).all()
+    profiles = []
     for row in spans:
-        if row.profile is None:
-            key = WindowKey(model, row.start, row.version, segment)
-            profile.merge(_load_counted_rows(connection, key, spec, collectors))
-        else:
-            _merge(profile, row.profile)
+        key = WindowKey(model, row.start, row.version, segment)
+        profile = _merge_counted_rows(connection, key, row.profile, spec, collectors)
         if row.labelled is not None:
             _merge(profile, row.labelled)
-    return profile
+        profiles.append((int(row.start), profile))
+    return profiles
 
 
 def find_newest_event(

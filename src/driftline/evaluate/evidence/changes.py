@@ -30,6 +30,11 @@ A span needs more, because there are several of them to choose from.
 """
 SPANS = (2, 4, 7, 14)
 """Newest blocks over which an effect is averaged, beside the whole run or the newest day."""
+END_BOUND, END_BLOCKS = 3.0, 14
+"""Standard errors between the middle of a change and its end, and the most blocks for that.
+
+A small change needs more blocks to be over than a large one.
+"""
 NEWEST = 3
 """Newest windows whose median tells whether a change is over; 24 hours where they are shorter."""
 Z = 1.96
@@ -168,10 +173,26 @@ def continue_changes(
     if not is_on.any():
         return
     near = np.maximum(panel.tolerance / 2, day_sd(baseline, policy))
-    is_over = (is_judged & (np.abs(recent.effect) < near)) | recent.is_home(panel, numbers)
+    is_home = recent.is_home(panel, numbers)
+    is_over = (is_judged & (np.abs(recent.effect) < near)) | is_home
     if policy.has_day_blocks:
         # The newest 24 hours must all lie behind the begin.
         is_over &= traces["start"] + policy.length - previous["since"] >= DAY_MICROS
+    error = recent.size_error if policy.has_day_blocks else numbers.size_error
+    sd = np.fmax(day_sd(baseline, policy), error)
+    expected = panel.distance(traces["size"] - traces["effect"], numbers.neutral)
+    for stream in np.flatnonzero(is_on & is_over).tolist():
+        sign = 1.0 if previous["side"][stream] == 0 else -1.0
+        home = -sign * expected[stream] if is_home[stream] else 0.0
+        is_over[stream] = _is_nearer_to_end(
+            recent,
+            policy,
+            stream,
+            since=previous["since"][stream],
+            sign=sign,
+            end=home,
+            sd=sd[stream],
+        )
     stays = is_on & ~is_over
     for name in ("since", "side", "odds"):
         traces[name] = np.where(stays, previous[name], traces[name])
@@ -187,6 +208,34 @@ def continue_changes(
             traces["run_start"][stream, side] = previous["run_start"][stream, side]
             # Above 1, so that the run goes on in the next window.
             traces["run_evidence"][stream, side] = 2.0
+
+
+def _is_nearer_to_end(
+    recent: RecentWindows,
+    policy: AlarmPolicy,
+    stream: int,
+    *,
+    since: float,
+    sign: float,
+    end: float,
+    sd: float,
+) -> bool:
+    """Whether the newest blocks of a stream lie nearer to the end of a change than to the change.
+
+    So many blocks are taken that chance moves their mean over the middle at `END_BOUND` standard
+    errors only; `sd` is that of one block. `sign` is that of the change, `end` the effect where it
+    is over. Without this, a change that is little larger than the tolerance ends and begins again.
+    """
+    newest = policy.day_windows if policy.has_day_blocks else NEWEST
+    rows = recent.windows(newest + END_BLOCKS * policy.day_windows, stream)
+    effects = sign * rows["effect"] - end
+    in_change = effects[newest:][rows["start"][newest:] >= since]
+    size = float(_mean(in_change[:, None])[0])
+    if size <= 0:
+        return True
+    blocks = min(math.ceil((2 * END_BOUND * sd / size) ** 2), END_BLOCKS)
+    count = max(newest, blocks * policy.day_windows)
+    return float(_mean(effects[:count, None])[0]) < size / 2
 
 
 def day_sd(baseline: Baseline, policy: AlarmPolicy) -> Floats:
@@ -261,16 +310,21 @@ def returning_sides(
     policy: AlarmPolicy,
     baseline: Baseline,
 ) -> NDArray[np.bool_]:
-    """Where a change is the return from an unusual baseline to the reference, shape (2, J).
+    """Where a change leads from an unusual baseline towards the reference, shape (2, J).
 
-    What counts is this window, or the newest three hours where windows are shorter, without season.
+    It does as long as it is not proven to be beyond the reference on the other side. What counts
+    are the newest two windows, or three hours where windows are shorter, without season.
     """
     distance = panel.distance(baseline.size_mean, numbers.neutral)
-    hours = baseline.size_mean + _mean(recent.effects(policy.short_windows))
-    error = numbers.size_error / np.sqrt(policy.short_windows)
-    is_home = np.abs(panel.distance(hours, numbers.neutral)) < panel.tolerance + error
-    returns = is_home & (np.abs(distance) > panel.tolerance)
-    return np.stack([returns & (distance < 0), returns & (distance > 0)])
+    count = max(2, policy.short_windows)
+    hours = baseline.size_mean + _mean(recent.effects(count))
+    between_days = np.minimum(np.nan_to_num(day_sd(baseline, policy)), panel.tolerance)
+    error = np.maximum(numbers.size_error, between_days) / np.sqrt(count)
+    newest = panel.distance(hours, numbers.neutral)
+    limit = panel.tolerance + RUN_BOUND * error
+    upwards = (distance < -panel.tolerance) & (newest < limit)
+    downwards = (distance > panel.tolerance) & (newest > -limit)
+    return np.stack([upwards, downwards])
 
 
 def begin_obvious_changes(

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -20,6 +22,12 @@ def log_odds(share: ArrayLike) -> Floats:
     inside = np.clip(np.asarray(share, np.float64), 0.0, 1.0)
     size: Floats = np.log((inside + ADDED_SHARE) / (1 - inside + ADDED_SHARE))
     return size
+
+
+def log_odds_of(share: float) -> float:
+    """The `log_odds` of one share, without the cost of an array."""
+    inside = min(max(share, 0.0), 1.0)
+    return math.log((inside + ADDED_SHARE) / (1 - inside + ADDED_SHARE))
 
 
 def share_of(size: ArrayLike) -> Floats:

@@ -18,7 +18,7 @@ from driftline.contracts.rule import Scale, Unusual
 from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
 from driftline.evaluate.evidence.loss_rule import LossJudge
 from driftline.evaluate.evidence.observation import Observation
-from driftline.evaluate.evidence.odds import log_odds, share_of
+from driftline.evaluate.evidence.odds import log_odds_of, share_of
 from driftline.evaluate.evidence.outcome import DETECTION_WINDOWS, StreamOutcome, judge_window
 from driftline.evaluate.evidence.trail import Stream, Trail
 from driftline.types.family import Family
@@ -170,7 +170,7 @@ def _size(scale: Scale, value: float) -> float:
     if scale == "log":
         return math.log(value) if value > 0 else math.nan
     if scale == "odds":
-        return float(log_odds(value))
+        return log_odds_of(value)
     return math.sqrt(max(0.0, value)) if scale in ("root", "cube_root") else value
 
 
@@ -407,8 +407,7 @@ def _judge_by_range(
     error = Z * (_sampling_sd(rule, row.measurement) or 0.0)
     nearest = _size(rule.scale, value) - outcome.effect
     least, most = max(abs(outcome.effect) - error, 0.0), abs(outcome.effect) + error
-    warning = _tolerance(rule.model_copy(update={"info": None}))
-    if outcome.effect == 0 or most <= warning:
+    if outcome.effect == 0 or most <= _tolerance(rule):
         return OK
     if rule.scale == "odds":
         end = nearest + math.copysign(least, outcome.effect)

@@ -6,6 +6,7 @@ and is counted as invalid; a row whose time can't be used is held back and count
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,6 +35,8 @@ from driftline.types.times import as_micros
 
 OTHER_FORMS = rf"^(?:{'|'.join(BOOLEANS)}|{NUMBER}|)$"
 """Texts whose canonical form may be another one."""
+VERSION = re.compile(r"[0-9]+\.[0-9]*[1-9][0-9]*")
+"""A version in two parts, which is no decimal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,7 @@ class Caster:
         if part is None or part.name not in columns:
             names = pa.array([self.schema.constant_version])
             return pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), names)
-        array, _ = to_categorical(columns[part.name])
+        array = _version_names(columns[part.name])
         return (
             array.cast(pa.string()).fill_null("").dictionary_encode() if array.null_count else array
         )
@@ -338,6 +341,19 @@ def _half_name(value: float | None) -> str | None:
     if value is None or value != value or abs(value) == np.inf or value == int(value):
         return canonical_value(value)
     return canonical_text(str(np.float16(value)))
+
+
+def _version_names(array: pa.Array) -> pa.DictionaryArray:
+    """Cast model versions to text: `1.10` is another version than `1.1`."""
+    encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
+    names = encoded.dictionary
+    if not (pa.types.is_string(names.type) or pa.types.is_large_string(names.type)):
+        return to_categorical(array)[0]
+    texts = [
+        name if name is None or VERSION.fullmatch(name) else canonical_text(name)
+        for name in names.to_pylist()
+    ]
+    return pa.array(texts, pa.string()).take(encoded.indices).dictionary_encode()
 
 
 def _mask_of_rows(wrong: NDArray[np.bool_], indices: pa.Array) -> NDArray[np.bool_]:

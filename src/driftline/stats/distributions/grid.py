@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 
+from driftline.stats.distributions.segments import Segments, segments
 from driftline.stats.distributions.side import Side
 from driftline.types.arrays import Floats
 
@@ -50,21 +51,20 @@ def rescaled_ks(ref: Side, cur: Side, factor: float, offset: float = 0.0) -> flo
 def grid_wasserstein(ref: Side, cur: Side) -> float | None:
     """Wasserstein distance W1 in the unit of the values.
 
-    Values within an open cell count as evenly spread, tails by their mean where it is known. The
-    error is below the width of a cell times its mass, and 0 in one tail beyond the edges. Where
-    rows lie beyond both ends at once, mean and extremes separate them: within a few percent for
-    tails, within a third where most of the rows lie there.
+    Values within an open cell count as evenly spread, in wide cells around their mean (see
+    `segments`), tails by their mean. The error is below the width of a cell times its mass, and 0
+    in a tail beyond the edges. Where a profile has no sums of its tails, the mean of all values and
+    the extremes separate them: within a few percent for tails, within a third where most of the
+    rows lie there.
     """
     if not ref.rows or not cur.rows or not len(ref.edges):
         return None
-    apart = ref.cdf - cur.cdf
-    # Between two edges F - G runs from its value at the lower edge to its value just below the
-    # upper one.
-    start, end, size = apart[1:-2:2], apart[2:-1:2], np.abs(apart)
-    mean = (size[1:-2:2] + size[2:-1:2]) / 2
+    lines = segments(ref, cur)
+    start, end = lines.ref_start - lines.cur_start, lines.ref_end - lines.cur_end
+    mean = (np.abs(start) + np.abs(end)) / 2
     crossing = np.flatnonzero(start * end < 0)
     mean[crossing] = (start[crossing] ** 2 + end[crossing] ** 2) / (4 * mean[crossing])
-    inner = float(ref.widths @ mean)
+    inner = float(lines.widths @ mean)
     (below, above), (below_was, above_was) = _tails(cur), _tails(ref)
     return inner + abs(below - below_was) + abs(above - above_was)
 
@@ -78,10 +78,12 @@ def wasserstein_margin(ref: Side, cur: Side) -> float | None:
     if not ref.rows or not cur.rows or not len(ref.edges):
         return None
     n, m, edges = ref.rows, cur.rows, ref.edges
+    lines = segments(ref, cur)
+    start, end = (np.sqrt(spread) for spread in _pooled_spreads(lines, n, m))
+    spread = float(lines.widths @ (start + end))
     wide = (ref.cumulative + cur.cumulative) / (n + m)
     wide *= 1 - wide
     np.sqrt(wide, out=wide)
-    spread = float(ref.widths @ (wide[1:-2:2] + wide[2:-1:2]))
     spread += max(0.0, float(edges[0]) - min(ref.minimum, cur.minimum)) * float(wide[0])
     spread += max(0.0, max(ref.maximum, cur.maximum) - float(edges[-1])) * float(wide[-2])
     return 1.96 * math.sqrt(1 / n + 1 / m) * spread / 2
@@ -91,17 +93,19 @@ def grid_energy(ref: Side, cur: Side) -> float | None:
     """Energy distance as scipy defines it, in the root of the unit of the values.
 
     The root of 2 times the integral of (F - G) squared. Between the edges it is as exact as
-    `grid_wasserstein`. Beyond them, tails count as exponential with the known mean and extreme, or
+    `grid_wasserstein`. Beyond them, the extreme counts on its own, and the other rows of a tail as
+    gamma of their mean and variance. In a profile without these sums tails count as exponential, or
     as evenly spread where they are too short for that: within 3%, and within a third where most
     rows lie beyond both ends.
     """
     if not ref.rows or not cur.rows or not len(ref.edges):
         return None
-    apart = ref.cdf - cur.cdf
-    inner = float(ref.widths @ _mean_square_of_line(apart[1:-2:2], apart[2:-1:2]))
-    return math.sqrt(
-        2 * (inner + sum(_beyond(*pair) for pair in zip(_ends(ref), _ends(cur), strict=True)))
-    )
+    lines = segments(ref, cur)
+    apart = lines.ref_start - lines.cur_start, lines.ref_end - lines.cur_end
+    inner = float(lines.widths @ _mean_square_of_line(*apart))
+    sizes = zip(_sizes(ref), _sizes(cur), strict=True)
+    ends = zip(_ends(ref), _ends(cur), sizes, strict=True)
+    return math.sqrt(2 * (inner + sum(_beyond(*end) for end in ends)))
 
 
 def energy_margin(ref: Side, cur: Side) -> float | None:
@@ -115,7 +119,9 @@ def energy_margin(ref: Side, cur: Side) -> float | None:
     n, m, edges = ref.rows, cur.rows, ref.edges
     spread = (ref.cumulative + cur.cumulative) / (n + m)
     spread *= 1 - spread
-    total = float(ref.widths @ (spread[1:-2:2] + spread[2:-1:2]))
+    lines = segments(ref, cur)
+    start, end = _pooled_spreads(lines, n, m)
+    total = float(lines.widths @ (start + end))
     total += max(0.0, float(edges[0]) - min(ref.minimum, cur.minimum)) * float(spread[0])
     total += max(0.0, max(ref.maximum, cur.maximum) - float(edges[-1])) * float(spread[-2])
     return 1.96 * math.sqrt((1 / n + 1 / m) * total)
@@ -164,12 +170,19 @@ def kurtosis(side: Side) -> float | None:
     return total if math.isfinite(total) else None
 
 
+def _pooled_spreads(lines: Segments, n: int, m: int) -> tuple[Floats, Floats]:
+    starts = (n * lines.ref_start + m * lines.cur_start) / (n + m)
+    ends = (n * lines.ref_end + m * lines.cur_end) / (n + m)
+    return np.maximum(starts * (1 - starts), 0.0), np.maximum(ends * (1 - ends), 0.0)
+
+
 def _tails(side: Side) -> tuple[float, float]:
-    # Mean distance beyond the first and the last edge. Exponential tails reach as far as they do
-    # with these means; then what
-    # the mean of all values says is shared out among them, which makes a tail exact when the other
-    # one is empty.
+    # Mean distance beyond the first and the last edge, per row of all. Where it is not known,
+    # exponential tails reach as far as they do with these means; then what the mean of all values
+    # says is shared out among them, which makes a tail exact when the other one is empty.
     edges, counts, rows = side.edges, side.counts, side.rows
+    if side.tails is not None:
+        return side.tails.below / rows, side.tails.above / rows
     if not counts[0] and not counts[-1]:
         return 0.0, 0.0
     ends = (int(counts[0]) / rows, int(counts[-1]) / rows)
@@ -204,14 +217,47 @@ def _ends(side: Side) -> tuple[End, End]:
     return below, above
 
 
-def _beyond(ref: End, cur: End) -> float:
-    # The integral of the squared difference of two tails: exact for exponential ones, and for one
-    # that is spread evenly.
-    (share, mean, far), (share_now, mean_now, far_now) = ref, cur
-    size, size_now = (
-        max(average / 2, (4 * average - most) / 3)
-        for average, most in ((mean, far), (mean_now, far_now))
-    )
+def _sizes(side: Side) -> tuple[float, float]:
+    # The integral of the squared share of a tail's rows above a distance, for both tails.
+    sizes = []
+    tails = side.tails
+    squares = (None, None) if tails is None else (tails.below_squares, tails.above_squares)
+    counts = int(side.counts[0]), int(side.counts[-1])
+    for (_, mean, far), rows, total in zip(_ends(side), counts, squares, strict=True):
+        sizes.append(
+            max(mean / 2, (4 * mean - far) / 3) if total is None else _size(rows, mean, far, total)
+        )
+    return sizes[0], sizes[1]
+
+
+def _size(rows: int, mean: float, far: float, squares: float) -> float:
+    # Exact for one and two rows. The largest one may be an outlier; the others count as gamma, of
+    # their mean and variance: exponential ones, and a normal group far away, are special cases.
+    if rows < 2:
+        return mean
+    rest = max((mean * rows - far) / (rows - 1), 0.0)
+    alone, both = 1 / rows, (rows - 1) / rows
+    size = alone**2 * far + 2 * alone * both * rest
+    variance = max((squares - far * far) / (rows - 1) - rest * rest, 0.0)
+    if not rest:
+        return size
+    gini = _gamma_gini(variance / rest / rest) * (1 - 1 / (rows - 1))
+    return size + both**2 * rest * (1 - gini)
+
+
+def _gamma_gini(squared_variation: float) -> float:
+    # Gini's coefficient of a gamma distribution (McDonald and Jensen 1979).
+    if squared_variation < 1e-9:
+        return math.sqrt(squared_variation / math.pi)
+    shape = 1 / squared_variation
+    return math.exp(math.lgamma(shape + 0.5) - math.lgamma(shape + 1)) / math.sqrt(math.pi)
+
+
+def _beyond(ref: End, cur: End, sizes: tuple[float, float]) -> float:
+    # The integral of the squared difference of two tails of these sizes: exact where one is empty,
+    # and for exponential ones.
+    (share, mean, _), (share_now, mean_now, _) = ref, cur
+    size, size_now = sizes
     total = share**2 * size + share_now**2 * size_now
     if mean > 0 and mean_now > 0:
         alike = 2 * math.sqrt(mean) * math.sqrt(mean_now) / (mean + mean_now)

@@ -3,7 +3,8 @@
 Leaves out what needs the rows: permutations, kernels, ranks across both sides. Histograms are made
 from a profile. They are exact where each value is an edge of its grid; elsewhere the values of a
 cell count as evenly spread. `ref` and `cur` are counts of shape (C,), cell for cell, unless they
-are a `Side`, which must have rows.
+are a `Side`, which must have rows. Where the mean of a cell is known, the values are spread around
+it.
 """
 
 from __future__ import annotations
@@ -32,14 +33,10 @@ def histogram(side: Side, edges: Floats) -> Floats:
 def rows_below(side: Side, points: Floats) -> Floats:
     """Rows with a value below each of `points`; shape (k,)."""
     place = np.searchsorted(side.edges, points)
-    ends = np.concatenate(
-        ([min(side.minimum, *side.edges[:1])], side.edges, [max(side.maximum, *side.edges[-1:])])
-    )
     before = np.concatenate(([0], side.cumulative))[2 * place]
-    low, wide = ends[place], ends[place + 1] - ends[place]
-    inside: Floats = np.clip(
-        np.divide(points - low, wide, out=np.ones_like(low), where=wide > 0), 0, 1
-    )
+    low, wide = side.spans[0][place], (side.spans[1] - side.spans[0])[place]
+    at_one = (points > low).astype(np.float64)
+    inside: Floats = np.clip(np.divide(points - low, wide, out=at_one, where=wide > 0), 0, 1)
     rows: Floats = before + inside * side.counts[2 * place]
     return rows
 

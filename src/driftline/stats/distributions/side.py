@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +21,17 @@ from driftline.types.arrays import Floats
 Counts = NDArray[np.int64]
 BINS = 10
 """Quantile bins of a reference."""
+EVEN = math.sqrt(3)
+"""How far values go to both sides of their mean when spread evenly, in standard deviations."""
+
+
+class Tails(NamedTuple):
+    """Sums of the distances of values beyond the ends of a grid from that end, and of squares."""
+
+    below: float
+    below_squares: float
+    above: float
+    above_squares: float
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -35,6 +47,15 @@ class Side:
     mean: float = 0.0
     variance: float | None = None
     """With ddof 1; None below two values."""
+    centres: Floats | None = None
+    """Mean value of each cell between two edges, shape (E-1,).
+
+    NaN where it is not known or the cell is empty; None where none is known.
+    """
+    deviations: Floats | None = None
+    """Standard deviation of the values of each cell whose mean is known, shape (E-1,)."""
+    tails: Tails | None = None
+    """What lies beyond the first and the last edge; None if unknown."""
 
     @cached_property
     def cumulative(self) -> Counts:
@@ -55,6 +76,33 @@ class Side:
     def widths(self) -> Floats:
         """Of the cells between two edges; shape (E-1,)."""
         return np.diff(self.edges)
+
+    @cached_property
+    def spans(self) -> tuple[Floats, Floats]:
+        """Where the values of each open cell are spread evenly, from and to; both of shape (E+1,).
+
+        A cell reaches from edge to edge, or to the extreme value. Where its mean and deviation are
+        known, the values are spread around the mean as far as these say.
+        """
+        low = np.concatenate(([min(self.minimum, *self.edges[:1])], self.edges))
+        high = np.concatenate((self.edges, [max(self.maximum, *self.edges[-1:])]))
+        centres, deviations = np.full(len(low), np.nan), np.full(len(low), np.nan)
+        if self.centres is not None and self.deviations is not None:
+            centres[1:-1], deviations[1:-1] = self.centres, self.deviations
+        if self.tails is not None and len(self.edges):
+            for cell, sign, total, squares in (
+                (0, -1, self.tails.below, self.tails.below_squares),
+                (-1, 1, self.tails.above, self.tails.above_squares),
+            ):
+                rows = int(self.counts[cell])
+                if rows:
+                    mean = total / rows
+                    centres[cell] = self.edges[cell] + sign * mean
+                    deviations[cell] = math.sqrt(max(squares / rows - mean * mean, 0.0))
+        reach = np.minimum(np.minimum(centres - low, high - centres), EVEN * deviations)
+        reach = np.maximum(reach, 0.0)
+        known = ~np.isnan(centres)
+        return np.where(known, centres - reach, low), np.where(known, centres + reach, high)
 
     @cached_property
     def cuts(self) -> Counts:
@@ -96,7 +144,8 @@ def quantile_groups(ref: ArrayLike, bins: int = BINS) -> Counts:
     at_edges = np.cumsum(counts)[1::2]
     targets = np.arange(1, bins) * total / bins
     right = np.searchsorted(at_edges, targets).clip(0, len(at_edges) - 1)
-    left = (right - 1).clip(0)
+    # Edges without rows of the reference, in a wide gap, are no place to cut: the value before is.
+    left = np.searchsorted(at_edges, at_edges[(right - 1).clip(0)])
     nearest = np.where(targets - at_edges[left] <= at_edges[right] - targets, left, right)
     heavy = np.flatnonzero(counts[1::2] * bins >= total)
     return np.unique(np.concatenate((2 * nearest + 2, 2 * heavy + 1, 2 * heavy + 2)))
