@@ -40,7 +40,7 @@ class WindowChoice:
 def choose_windows(
     batches: Sequence[pa.RecordBatch], time_column: str | None, now: datetime
 ) -> WindowChoice:
-    """Return the settings for a log of these records, the newest of which are among them."""
+    """Return the settings for a log of these records, which include its newest ones."""
     times = [
         micros[usable & (micros > 0)]
         for batch in batches
