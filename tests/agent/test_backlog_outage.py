@@ -88,3 +88,23 @@ def test_a_log_that_is_filled_up_backwards_has_no_holes(tmp_path):
         counted = station.sql("select count(*), min(revision) from windows where segment = ''")
         assert counted == [(25, 1)]
         assert [note for note in station.told() if note["cause"] == "service"] == []
+
+
+def test_a_late_file_of_an_old_day_is_told_with_its_end(tmp_path):
+    """A day that was usual for weeks turns out to have ten times the rows. The change is told with
+    its end, and later changes are told as ever.
+    """
+    station = backlog(tmp_path, DAY, "1d", 60, range(0))
+    with station.open():
+        station.clock.now = START + timedelta(days=60, hours=1)
+        station.tick()
+        before = len(station.told())
+        station.write("log/late.jsonl", START + 25 * DAY, DAY, 600)
+        station.tick()
+        events = [note["event"] for note in station.told()[before:]]
+        assert events == ["opened", "resolved"]
+        station.write("log/0060.jsonl", START + 60 * DAY, DAY, 600)
+        station.clock.now += DAY
+        station.tick()
+        assert [note["event"] for note in station.told()[before + 2 :]] == ["opened"]
+        assert station.summary()["trouble"] == []

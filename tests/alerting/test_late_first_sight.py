@@ -7,9 +7,11 @@ from simulation import at, fact
 
 from driftline import Measurement, Severity
 from driftline.alerting import AlertingState, step
+from driftline.alerting.hold_back import hold_back
+from driftline.alerting.silencing import Silencing
 from driftline.state import measurements, tables
 from driftline.state.factory import open_store
-from driftline.state.incident_store import load_later_facts
+from driftline.state.incident_store import load_alerting_state, load_later_facts, save_step
 from driftline.types.alert import AlertState
 from driftline.types.model import Bound, BoundSide, Judgement, Verdict
 from driftline.types.records import JudgedMeasurement, WindowKey
@@ -95,3 +97,40 @@ def test_what_came_in_time_costs_no_look():
     with store.read() as connection:
         assert load_later_facts(connection, [fact(1), fact(0)]) == []
         assert load_later_facts(connection, [fact(0, "other"), fact(0, verdict="ok")]) == []
+
+
+@pytest.mark.parametrize(
+    ("late_hours", "severity"),
+    [((0,), Severity.WARNING), ((0, 1, 2), Severity.CRITICAL), ((0, 400), Severity.WARNING)],
+    ids=["one window", "three critical windows", "two changes"],
+)
+def test_an_old_change_that_can_no_longer_come_back_stays_over(late_hours, severity):
+    """A late file shows changes in old windows, which are long over. They are told with their end,
+    and the next change is another incident: the state can be stored.
+    """
+    store = open_store(databases.fresh())
+    quiet = [hour for hour in (*range(20), *range(390, 410), 900) if hour not in late_hours]
+    silencing = Silencing(max_pages=1)
+    told = []
+    steps = [
+        [fact(hour, severity=severity) for hour in late_hours]
+        + [fact(hour, verdict="ok") for hour in quiet],
+        [fact(901, severity=severity)],
+        [fact(902, severity=severity), fact(902, "income", severity=severity)],
+        [fact(hour, name, verdict="ok") for hour in range(903, 910) for name in ("age", "income")],
+    ]
+    for facts in steps:
+        now = at(1000)
+        with store.write() as connection:
+            done = hold_back(
+                step(load_alerting_state(connection, "churn"), facts, now), silencing, now
+            )
+            save_step(connection, done)
+        told += [change for change in done.changes if change.incident.cause != "digest"]
+    events = [change.event.value for change in told]
+    openings = events.count("opened") + events.count("reopened")
+    assert openings == (2 if len(set(late_hours)) != 2 else 3)
+    assert events.count("resolved") == openings
+    with store.read() as connection:
+        states = connection.execute(sa.select(tables.incidents.c.state)).scalars().all()
+    assert set(states) == {"resolved"}

@@ -73,7 +73,7 @@ class HoldPass:
     def apply_hold(self, change: Change) -> Change:
         """The change, with its hold if it is held back."""
         work = self.work
-        incident = work.incidents.get(change.incident.id, change.incident)
+        incident = work.newest(change.incident)
         if change.event in ALWAYS:
             unannounced = change.event is Event.RESOLVED and incident.unannounced
             reason = "nobody was told that it is open"
@@ -120,7 +120,7 @@ class HoldPass:
             work.changes.append(self.apply_hold(change))
 
     def _find_hold(self, incident: Incident, reason: Reason) -> Hold | None:
-        members = self.work.members(self.work.incidents.get(incident.id, incident))
+        members = self.work.members(self.work.newest(incident))
         return self.silencing.find_hold(
             incident, members, reason, self.now, inhibiting=self._inhibiting
         )

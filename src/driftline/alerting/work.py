@@ -101,6 +101,11 @@ class Work:
         """The alerts of an incident, by key."""
         return [self.alerts[key] for key in sorted(incident.keys) if key in self.alerts]
 
+    def newest(self, incident: Incident) -> Incident:
+        """The incident as it is now: it may have ended after the change that names it."""
+        in_state = self.incidents.get(incident.id)
+        return in_state or self._incidents.get(incident.id, incident)
+
     @property
     def open(self) -> list[Incident]:
         """The open incidents, the oldest first."""

@@ -260,7 +260,8 @@ def save_step(connection: Connection, step: Step) -> None:
         )
     for name, revision in step.new_pages:
         assert step.now is not None
-        model = step.state.incidents[name].model
+        # One that is over and can't come back has left the state.
+        model = (step.incidents.get(name) or step.state.incidents[name]).model
         connection.execute(
             insert(pages).values(
                 incident=name, revision=revision, model=model, at=as_micros(step.now)
