@@ -103,6 +103,16 @@ def test_hours_add_up_to_days():
     assert abs((stream.rows[first].since - START) / HOUR - begin) < 4 * 24
 
 
+@pytest.mark.parametrize("hour", [2, 9, 17])
+def test_a_loss_begins_in_the_hour_that_shows_it(hour):
+    """Thirty points less from one hour of a day on: `since` is that hour, not the begin of the day
+    that is judged as a whole.
+    """
+    begin = 20 * 24 + hour
+    stream = run(lost(begin, 60 * 24, 0.3), 23 * 24, seed=hour, rows=200, length=HOUR)
+    assert abs((stream.rows[22 * 24].since - START) / HOUR - begin) <= 1
+
+
 @pytest.mark.parametrize("offset", [0.03, 0.045])
 def test_a_constant_offset_is_shown_and_never_adds_up(offset):
     """Windows that are as much worse than the reference from the first day on are no loss: the

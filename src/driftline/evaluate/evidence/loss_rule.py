@@ -239,7 +239,8 @@ def apply_loss(
         if anchor.is_proven or row.measurement.was is None
         else ("in the reference")
     )
-    since = utc(from_micros(state.alarm.since))
+    assert judged.begin is not None
+    since = utc(from_micros(judged.begin))
     reason = (
         f"{number(detail['usual'])} {origin}, {number(now)} on average since {since} "
         f"(95%: {number(ends[0])} to {number(ends[1])})"
@@ -254,7 +255,7 @@ def apply_loss(
         row,
         measurement=_with_detail(row.measurement, detail),
         judgement=judgement,
-        since=state.alarm.since,
+        since=judged.begin,
         trace=judged.trace,
         lacks_data=False,
         correlated_series=others,

@@ -31,6 +31,7 @@ from driftline.evaluate.evidence.loss_evidence import (
     LossTerms,
     close_block,
     judge_block,
+    loss_since,
 )
 from driftline.types.arrays import Floats
 from driftline.types.times import DAY_MICROS, HOUR_MICROS
@@ -98,6 +99,8 @@ class JudgedLoss:
     """The state after it."""
     block: BlockSoFar
     trace: bytes
+    begin: int | None
+    """Start of the window in which the loss began; None without a loss."""
 
 
 class Checkpoint(NamedTuple):
@@ -151,7 +154,8 @@ class LossSeries:
             so_far = self._block_so_far(block, place)
             state = judge_block(state, so_far, terms)
         trace = _make_trace(window, before_block, checksum)
-        result = JudgedLoss(before, state, so_far, trace.tobytes())
+        begin = self._find_begin(state, so_far, terms)
+        result = JudgedLoss(before, state, so_far, trace.tobytes(), begin)
         self._cursor = (window.start, terms, result)
         self._forget_oldest()
         return result
@@ -231,6 +235,30 @@ class LossSeries:
             at = min(block, self._policy.block_start(self._starts[end]))
             self._checkpoints.append(Checkpoint(at, state, checksum))
         return Checkpoint(at, state, checksum)
+
+    def _find_begin(self, state: LossState, block: BlockSoFar, terms: LossTerms) -> int | None:
+        """Find the window of the first block of a loss in which it began.
+
+        It is the cut between the usual drop and the drop of the loss that has the largest
+        likelihood.
+        """
+        if state.alarm is None or state.alarm_anchor is None:
+            return None
+        first_block = self._policy.block_start(state.alarm.since)
+        first, end = (
+            bisect_left(self._starts, t) for t in (first_block, first_block + self._block_length)
+        )
+        if end - first < 2:
+            return state.alarm.since
+        shape, usual = self._shape_of_day(block.drop.start), state.alarm_anchor.offset
+        loss, _ = loss_since(state, block, terms)
+        drops = [self._adjusted(window, shape) for window in self._windows[first:end]]
+        gains = [
+            ((drop.drop - usual) ** 2 - (drop.drop - usual - loss) ** 2) / max(drop.variance, 1e-18)
+            for drop in drops
+        ]
+        gains_from = np.cumsum(gains[::-1])[::-1]
+        return drops[int(np.argmax(gains_from))].start
 
     @property
     def _block_length(self) -> int:
