@@ -11,7 +11,7 @@ from driftline.state.pair_rows import RequestCounts
 from driftline.types.monitoring_kind import MonitoringKind
 
 REJECTED_SHARE = 0.05
-"""Share of the records of one tick; more than this can't be chance, and is an alert."""
+"""Share of the records or rows of one tick; more than this can't be chance, and is an alert."""
 
 
 def feed_facts(
@@ -35,6 +35,7 @@ def feed_facts(
     facts = [fact(MonitoringKind.READING, error or _waiting(reading), patience_ticks)]
     if reading.objects:
         facts.append(fact(MonitoringKind.UNREADABLE, _unreadable(reading)))
+        facts.append(fact(MonitoringKind.UNUSABLE_TIMES, _unusable_times(reading)))
     facts.append(fact(MonitoringKind.UNPAIRED, _unpaired(request_counts) if request_counts else ""))
     patience = {MonitoringKind.LABELS: patience_ticks}
     return facts + [
@@ -52,10 +53,27 @@ def _unreadable(reading: ReadCounts) -> str:
     records = reading.rows + reading.responses + reading.rejected_records
     if not reading.quarantined and reading.rejected_records <= REJECTED_SHARE * max(records, 1):
         return ""
-    example = reading.errors[0] if reading.errors else ""
+    sentences = []
+    if reading.rejected_records:
+        reasons = reading.rejected_reasons
+        sentences.append(
+            f"{reading.rejected_records:,} of {records:,} records rejected in "
+            f"{reasons.first_name}: {reasons.describe('record')}"
+        )
+    if reading.quarantined:
+        plural = "" if reading.quarantined == 1 else "s"
+        example = f": {reading.errors[0]}" if reading.errors else ""
+        sentences.append(f"{reading.quarantined:,} object{plural} can't be decoded{example}")
+    return "; ".join(reversed(sentences))
+
+
+def _unusable_times(reading: ReadCounts) -> str:
+    if reading.rows_held_back <= REJECTED_SHARE * max(reading.rows, 1):
+        return ""
+    reasons = reading.held_reasons
     return (
-        f"{reading.rejected_records:,} of {records:,} records and {reading.quarantined:,} objects: "
-        f"{example}"
+        f"{reading.rows_held_back:,} of {reading.rows:,} rows held back in {reasons.first_name}: "
+        f"{reasons.describe('row')}"
     )
 
 

@@ -24,9 +24,21 @@ def log_reading(model: str, report: Tick, services: Services) -> None:
         quarantine_note = (
             f", {reading.quarantined:,} objects quarantined" if reading.quarantined else ""
         )
+        held_note = f", {reading.rows_held_back:,} rows held back" if reading.rows_held_back else ""
+        gone_note = f", {reading.gone:,} objects vanished" if reading.gone else ""
         log.info(
             f"read {reading.objects:,} objects, {reading.rows:,} rows, "
-            f"{reading.rejected_records:,} records rejected{quarantine_note}"
+            f"{reading.rejected_records:,} records rejected{quarantine_note}{held_note}{gone_note}"
+        )
+    if reading.rejected_records:
+        log.warning(
+            f"{reading.rejected_records:,} records rejected in "
+            f"{reading.rejected_reasons.first_name}: {reading.rejected_reasons.describe('record')}"
+        )
+    if reading.rows_held_back:
+        log.warning(
+            f"{reading.rows_held_back:,} rows held back in {reading.held_reasons.first_name}: "
+            f"{reading.held_reasons.describe('row')}"
         )
     for error in reading.errors[:MAX_ERRORS]:
         log.warning("could not read", object=error)
@@ -55,6 +67,7 @@ def log_judging(model: str, report: Tick, services: Services) -> None:
     metrics.objects.labels(model).inc(reading.objects)
     metrics.rows.labels(model).inc(reading.rows)
     metrics.rejected.labels(model).inc(reading.rejected_records)
+    metrics.held.labels(model).inc(reading.rows_held_back)
     metrics.windows_closed.labels(model).inc(closing.windows)
     metrics.tick_seconds.labels(model).observe(report.seconds)
     for verdict in Verdict:

@@ -49,6 +49,7 @@ REASON_LENGTH = 90
 TROUBLE: Mapping[str, str] = {
     MonitoringKind.READING: "driftline can't read the log",
     MonitoringKind.UNREADABLE: "driftline can't decode some records",
+    MonitoringKind.UNUSABLE_TIMES: "rows have no usable time",
     MonitoringKind.UNPAIRED: "requests lack their response",
     MonitoringKind.LABELS: "driftline can't read the labels",
     MonitoringKind.UNUSABLE_LABELS: "labels can't be used",
@@ -61,6 +62,7 @@ TROUBLE: Mapping[str, str] = {
 OVER: Mapping[str, str] = {
     MonitoringKind.READING: "driftline reads the log again",
     MonitoringKind.UNREADABLE: "driftline decodes the records again",
+    MonitoringKind.UNUSABLE_TIMES: "rows have usable times again",
     MonitoringKind.UNPAIRED: "requests have their response again",
     MonitoringKind.LABELS: "driftline reads the labels again",
     MonitoringKind.UNUSABLE_LABELS: "labels can be used again",

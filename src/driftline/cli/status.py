@@ -98,7 +98,10 @@ def show_models(report: dict[str, Any]) -> None:
                 f"({late['bytes'] / 1e6:,.1f} MB)[/]"
             )
         for item in [*model["trouble"], *(late["trouble"] if late else ())][:5]:
-            problem = f"{item['state']}, {item['rejected']} rejected. {escape(str(item['error']))}"
+            held = f", {item['held']:,} rows held back" if item["held"] else ""
+            problem = (
+                f"{item['state']}, {item['rejected']} rejected{held}. {escape(str(item['error']))}"
+            )
             console.print(f"[yellow]{escape(str(item['uri']))}[/]: {problem}")
             for record in item["records"][:2]:
                 console.print(

@@ -40,6 +40,10 @@ BY_KIND: Mapping[str, str] = {
         "the model."
     ),
     MonitoringKind.UNREADABLE: "Check the format of the log; these records are not counted.",
+    MonitoringKind.UNUSABLE_TIMES: (
+        "Check the column and the format of the time (schema.timestamp); "
+        "these rows are in no window."
+    ),
     MonitoringKind.UNPAIRED: "Check that each response is logged with the id of its request.",
     MonitoringKind.LABELS: "Check that the labels are there and that driftline may read them.",
     MonitoringKind.UNUSABLE_LABELS: "Check that each label has an id, a time and a value.",

@@ -85,9 +85,9 @@ def load_totals(connection: Connection, model: str, trouble: int = 20) -> Totals
         waiting_objects=int(row.waiting),
         unpaired_rows=int(row.unpaired),
     )
-    bad = sa.or_(c.state.in_((QUARANTINED, WAITING)), c.rejected > 0, c.error != "")
+    bad = sa.or_(c.state.in_((QUARANTINED, WAITING)), c.rejected > 0, c.held > 0, c.error != "")
     query = (
-        sa.select(c.id, c.uri, c.state, c.error, c.rejected)
+        sa.select(c.id, c.uri, c.state, c.error, c.rejected, c.held)
         .where(c.model == model, bad)
         .order_by(c.id.desc())
     )

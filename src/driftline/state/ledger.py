@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 
 from driftline.state import waiting
 from driftline.state.tables import models, objects, rejects, shares, windows
+from driftline.types.model import LogObject
 from driftline.types.records import GONE, QUARANTINED, WAITING, LedgerEntry, ReadOutcome, Stub
 from driftline.types.times import as_micros
 
@@ -112,7 +113,9 @@ def _record(
         _record_failed_attempt(connection, model, outcome, entry)
         return
     if outcome.state == GONE:
-        if entry is not None:
+        if entry is None:
+            connection.execute(objects.insert().values(**_new_row(model, outcome.object, GONE)))
+        else:
             connection.execute(objects.update().where(objects.c.id == entry.id).values(state=GONE))
         return
     object_id = _upsert(connection, model, outcome, entry, spec_digest)
@@ -168,16 +171,21 @@ def _record_failed_attempt(
             values |= {"state": QUARANTINED, "version": obj.version, "size": obj.size}
         connection.execute(objects.update().where(objects.c.id == entry.id).values(**values))
         return
-    row = {
+    row = _new_row(model, obj, WAITING)
+    connection.execute(objects.insert().values(**row, error=outcome.error, attempts=1))
+
+
+def _new_row(model: str, obj: LogObject, state: str) -> dict[str, object]:
+    """The row of an object of which nothing was read yet."""
+    return {
         "model": model,
         "uri": obj.uri,
         "version": "",
         "size": 0,
         "modified": as_micros(obj.modified),
         "partition": None if obj.partition is None else as_micros(obj.partition),
-        "state": WAITING,
+        "state": state,
     }
-    connection.execute(objects.insert().values(**row, error=outcome.error, attempts=1))
 
 
 def _upsert(

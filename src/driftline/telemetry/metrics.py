@@ -36,6 +36,12 @@ class Metrics:
         self.rejected = Counter(
             "driftline_rejected", "Records that could not be read.", ["model"], registry=registry
         )
+        self.held = Counter(
+            "driftline_held",
+            "Rows that are in no window because their time can't be used.",
+            ["model"],
+            registry=registry,
+        )
         self.objects = Counter(
             "driftline_objects", "Log objects that were read.", ["model"], registry=registry
         )

@@ -12,6 +12,8 @@ class MonitoringKind(StrEnum):
     """The source, or an object of it, can't be read now."""
     UNREADABLE = "unreadable"
     """Objects or records can't be decoded."""
+    UNUSABLE_TIMES = "unusable times"
+    """Rows are held back because their time can't be used."""
     UNPAIRED = "unpaired"
     """Requests have no response."""
     LABELS = "labels"

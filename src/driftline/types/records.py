@@ -6,7 +6,7 @@ Each holds the record before it. `state` stores them; the records know nothing o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from driftline.types.arrays import Hashes
 from driftline.types.family import Family
+from driftline.types.loss_reasons import LossReasons
 from driftline.types.model import Judgement, LogObject, Measurement
 from driftline.types.notification import Notification
 
@@ -158,7 +159,10 @@ class ReadOutcome:
     responses: int = 0
     """Responses that were read apart: they are no rows of their own."""
     rejected: int = 0
+    rejected_reasons: LossReasons = field(default_factory=LossReasons)
     held: int = 0
+    """Rows whose time, or id or value of a label, can't be used."""
+    held_reasons: LossReasons = field(default_factory=LossReasons)
     first_event: int | None = None
     last_event: int | None = None
     samples: Sequence[tuple[int, str, str]] = ()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from driftline.ingest.columns.derived import derive
+from driftline.ingest.columns.time_faults import CredibleTimes, add_time_faults
 from driftline.ingest.columns.timestamps import to_micros
 from driftline.ingest.columns.vectors import stack_columns
 from driftline.profiles.batch import Batch
@@ -30,6 +31,7 @@ from driftline.profiles.canonical_value import (
     canonical_value,
 )
 from driftline.profiles.rowhash import hash_positions, hash_strings
+from driftline.types.loss_reasons import LossReasons
 from driftline.types.model import DERIVED, Field, Kind, Schema
 from driftline.types.times import as_micros
 
@@ -67,6 +69,8 @@ class Caster:
     """Rows cast so far, which is the place of the next row in its object."""
     earliest: int = 0
     """Microseconds; earlier rows are held back like rows from the future."""
+    time_faults: LossReasons = field(default_factory=LossReasons)
+    """Why rows are held back."""
     window: tuple[int, int] | None = None
     """Microseconds, half-open: all rows count in this window, whatever their times are."""
 
@@ -116,11 +120,19 @@ class Caster:
         if stamp is None:
             at = as_micros(self.default_time)
             events, usable = np.full(rows, at, np.int64), np.ones(rows, bool)
-        elif stamp.name not in columns:
-            events, usable = np.zeros(rows, np.int64), np.zeros(rows, bool)
         else:
-            events, readable = to_micros(columns[stamp.name])
+            array = columns.get(stamp.name)
+            events, readable = (
+                (np.zeros(rows, np.int64), np.zeros(rows, bool))
+                if array is None
+                else to_micros(array)
+            )
             usable = readable & (events <= self.latest) & (events >= self.earliest)
+            if self.window is None and not usable.all():
+                credible = CredibleTimes(earliest=self.earliest, latest=self.latest)
+                add_time_faults(
+                    self.time_faults, stamp.path, array, events, readable, credible, self.row_offset
+                )
         if self.window is None:
             return events, usable
         start, end = self.window

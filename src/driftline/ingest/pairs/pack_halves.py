@@ -53,6 +53,7 @@ class HalfBuffer:
         events, usable = self._caster.event_times(
             dict(zip(batch.schema.names, batch.columns, strict=True)), len(batch)
         )
+        self._caster.row_offset += len(batch)
         if side == RESPONSE:
             # It counts in the window of its request; its own time only decides how long it waits.
             outcome.responses += len(batch)
@@ -63,7 +64,9 @@ class HalfBuffer:
         else:
             outcome.rows += len(batch)
             outcome.held += len(batch) - int(usable.sum())
+            outcome.held_reasons.merge(self._caster.time_faults)
             outcome.add_event_times(events[usable])
+        self._caster.time_faults.reasons.clear()
         starts = events // self._length * self._length
         for start in np.unique(starts[usable]).tolist():
             rows = np.flatnonzero(usable & (starts == start))

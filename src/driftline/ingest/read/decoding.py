@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from driftline.types.errors import Unreadable
+from driftline.types.loss_reasons import LossReasons
 from driftline.types.model import Field
 
 SAMPLES = 20
@@ -37,6 +38,8 @@ class Decoding:
     """Opens another object that a record refers to."""
     rejected: int = 0
     """Records that could not be read."""
+    reasons: LossReasons = field(default_factory=LossReasons)
+    """Why, for all of them."""
     samples: list[tuple[int, str, bytes]] = field(default_factory=list)
     """The first rejected records: ordinal in the stream, reason, first bytes."""
     offset: int | None = None
@@ -50,6 +53,7 @@ class Decoding:
     def reject(self, position: int, reason: str, record: bytes | str = b"") -> None:
         """Count one record that can't be read; the first SAMPLES are stored."""
         self.rejected += 1
+        self.reasons.add(reason[:REASON_CHARS], count=1, place=position)
         if len(self.samples) < SAMPLES:
             raw = (
                 record[:SAMPLE_BYTES].encode("utf-8", "replace")

@@ -131,6 +131,7 @@ def profile_rows(
                     profiles.update((start, version, segment), part)
                 outcome.add_event_times(rows.events)
     finally:
+        outcome.held_reasons.merge(caster.time_faults)
         outcome.shares = profiles.shares()
         outcome.stubs = profiles.stubs() if labels is None else list(labels.stubs())
 

@@ -109,8 +109,12 @@ def _read(job: Job, work: Work, outcome: ReadOutcome) -> None:
         # Rows before a cut in the object count; the caller decides whether the outcome does.
         outcome.stubs = [*outcome.stubs, *halves.stubs()]
         outcome.rejected = decoding.rejected
+        outcome.rejected_reasons = decoding.reasons
         outcome.samples = [
             (place, reason, _printable(sample)) for place, reason, sample in decoding.samples
+        ] + [
+            (held.place, reason, _printable(held.example.encode("utf-8", "replace")))
+            for reason, held in outcome.held_reasons.most_frequent().items()
         ]
         outcome.offset = _resume_offset(work, decoding)
 

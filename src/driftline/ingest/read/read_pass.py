@@ -20,6 +20,7 @@ from driftline.ingest.read.read_object import read_in_other_process, read_object
 from driftline.state import ledger
 from driftline.state.store import Store
 from driftline.types.errors import SourceError
+from driftline.types.loss_reasons import LossReasons
 from driftline.types.records import GONE, QUARANTINED, WAITING, ReadOutcome
 
 TASK_BYTES = 32 << 20
@@ -39,7 +40,9 @@ class ReadCounts:
     responses: int = 0
     """Logged apart from their requests, so that they are no rows of their own."""
     rejected_records: int = 0
+    rejected_reasons: LossReasons = field(default_factory=LossReasons)
     rows_held_back: int = 0
+    held_reasons: LossReasons = field(default_factory=LossReasons)
     waiting: int = 0
     """Objects to be tried again."""
     quarantined: int = 0
@@ -58,10 +61,14 @@ class ReadCounts:
             self.rows += outcome.rows
             self.responses += outcome.responses
             self.rejected_records += outcome.rejected
+            self.rejected_reasons.merge(outcome.rejected_reasons, outcome.object.uri)
             self.rows_held_back += outcome.held
+            self.held_reasons.merge(outcome.held_reasons, outcome.object.uri)
             self.quarantined += outcome.state == QUARANTINED
         if outcome.error and len(self.errors) < ERRORS_SHOWN:
-            self.errors.append(f"{outcome.object.uri}: {outcome.error}")
+            uri = outcome.object.uri
+            named = uri in outcome.error
+            self.errors.append(outcome.error if named else f"{uri}: {outcome.error}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
