@@ -32,6 +32,7 @@ from driftline.contracts.source import Source
 from driftline.evaluate.check_plan import CheckPlan, collector_requests
 from driftline.extensions.phrasebook import Phrasebook
 from driftline.extensions.registry import source_formats
+from driftline.ingest.columns.infer import PREDICTIONS, SCORES
 from driftline.ingest.read.job import Job, Transform
 from driftline.ingest.read.profile_rows import latest_event_time
 from driftline.profiles.profile import Collectors
@@ -230,7 +231,16 @@ def phrasebook_for(config: Config) -> Phrasebook:
     return Phrasebook(
         config.registry.checks(),
         {name: next(iter(classes)) for name, classes in types.items() if len(classes) == 1},
+        {name: _output_columns(model) for name, model in config.models.items()},
     )
+
+
+def _output_columns(model: ModelConfig) -> frozenset[str]:
+    """The columns of predictions and scores; the usual names where the schema is inferred."""
+    schema = _schema(model)
+    if schema is None:
+        return frozenset((*PREDICTIONS, *SCORES))
+    return frozenset(field.name for field in (schema.prediction, schema.score) if field is not None)
 
 
 def _silencing(config: Config, model: ModelConfig) -> Silencing:
