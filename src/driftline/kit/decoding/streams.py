@@ -63,7 +63,8 @@ def open_utf8(stream: BinaryIO, encoding: str = "utf-8") -> tuple[BinaryIO, bool
     """Return the text of a stream as UTF-8, and whether its bytes are those of the stream.
 
     Where `encoding` is UTF-8 or ASCII, a stream that starts with the byte order mark of UTF-16 or
-    UTF-32 is read as such. Reading the result raises UnicodeError where bytes do not fit the encoding.
+    UTF-32 is read as such. Reading the result raises UnicodeError where bytes do not fit the
+    encoding.
     """
     if encoding in ("utf-8", "utf-8-sig", "ascii"):
         head = b""
