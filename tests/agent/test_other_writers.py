@@ -95,6 +95,7 @@ NARROW = {
     "a constant": (np.array([0.1]), np.array([1.0])),
     "scores of a tree": (LEAVES, np.full(6, 1 / 6)),
     "large amounts": (np.array([1e9 / 3, 1e10 / 3, -1e9 / 7]), np.array([0.5, 0.3, 0.2])),
+    "values close together": (5 + np.arange(5) / 3000, np.full(5, 0.2)),
     "tiny rates": (np.array([1e-12 / 3, 1e-9 / 7, 0.0]), np.array([0.5, 0.3, 0.2])),
 }
 
@@ -107,6 +108,7 @@ NARROW = {
         ("a constant", "log.parquet"),
         ("scores of a tree", "log.jsonl"),
         ("large amounts", "log.parquet"),
+        ("values close together", "log.jsonl"),
         ("tiny rates", "log.csv"),
     ],
 )

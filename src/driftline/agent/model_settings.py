@@ -32,6 +32,7 @@ from driftline.contracts.source import Source
 from driftline.evaluate.check_plan import CheckPlan, collector_requests
 from driftline.extensions.phrasebook import Phrasebook
 from driftline.extensions.registry import source_formats
+from driftline.ingest.columns.infer import PREDICTIONS, SCORES
 from driftline.ingest.read.job import Job, Transform
 from driftline.ingest.read.profile_rows import latest_event_time
 from driftline.profiles.profile import Collectors
@@ -173,6 +174,10 @@ def reference_digest(
 ) -> str:
     """Return 16 hex digits that identify the settings that a reference depends on."""
     source = origin.source
+    if schema is not None:
+        # The default was "1" before classes were found in the values: a state of that time keeps
+        # its reference, and the predictions that wait for labels.
+        schema = replace(schema, positive=schema.positive or "1")
     facts: tuple[object, ...] = (
         None if source is None else (source.type, source.model_dump(mode="json")),
         None if origin.span is None else [at.isoformat() for at in origin.span],
@@ -230,7 +235,16 @@ def phrasebook_for(config: Config) -> Phrasebook:
     return Phrasebook(
         config.registry.checks(),
         {name: next(iter(classes)) for name, classes in types.items() if len(classes) == 1},
+        {name: _output_columns(model) for name, model in config.models.items()},
     )
+
+
+def _output_columns(model: ModelConfig) -> frozenset[str]:
+    """The columns of predictions and scores; the usual names where the schema is inferred."""
+    schema = _schema(model)
+    if schema is None:
+        return frozenset((*PREDICTIONS, *SCORES))
+    return frozenset(field.name for field in (schema.prediction, schema.score) if field is not None)
 
 
 def _silencing(config: Config, model: ModelConfig) -> Silencing:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from driftline.types.model import Field, Schema, Task
+
+if TYPE_CHECKING:
+    from driftline.onboarding.window_choice import WindowChoice
 
 HEAD = """\
 # Written by `driftline init`. Check the marked lines, then run:
@@ -24,15 +27,14 @@ agent:
 
 ROWS, CELL = 10, 24
 """The rows that are shown, and the most characters of a value."""
-BACKFILL = timedelta(days=90)
-"""The default of windows.backfill. If all objects are older, the configuration reads them all."""
 
 
 @click.command()
 @click.argument("where")
 @click.option(
     "--reference",
-    help="A training file or prefix to compare with. Default: the 28 days before each window.",
+    help="A training file or prefix to compare with. Default: a file beside WHERE named train, "
+    "reference or baseline, else the 28 days before each window.",
 )
 @click.option("--model", default="my-model", show_default=True, help="The name of the model.")
 @click.option("--endpoint-url", help="The URL of an S3-compatible store.")
@@ -64,6 +66,7 @@ def init(
     from driftline.contracts.source import Source
     from driftline.extensions.registry import Registry
     from driftline.onboarding.inspect_logs import inspect_logs
+    from driftline.onboarding.training_file import find_training_file
     from driftline.telemetry.logs import make_log
 
     if output.exists() and not force:
@@ -80,6 +83,8 @@ def init(
     finally:
         source.stop()
     _show(inspection)
+    if reference is None:
+        reference = find_training_file(where, output.parent)
     options |= {"layout": inspection.layout} if inspection.layout else {}
     options |= {"format": inspection.format} if inspection.format else {}
     text = _text(
@@ -88,10 +93,7 @@ def init(
         schema=inspection.inference.schema,
         reference=registry.source_for(reference, endpoint_url) if reference is not None else None,
         doubts=inspection.inference.doubts,
-        is_old=all(
-            obj.partition is not None and now - obj.partition > BACKFILL
-            for obj in inspection.objects
-        ),
+        windows=inspection.windows,
     )
     output.write_text(text, encoding="utf-8")
     click.echo(f"wrote {output}", err=True)
@@ -146,7 +148,7 @@ def _text(
     schema: Schema,
     reference: tuple[str, dict[str, Any]] | None,
     doubts: list[str],
-    is_old: bool,
+    windows: WindowChoice,
 ) -> str:
     """Write the configuration. `source` and `reference` are a type with its options."""
     type_name, options = source
@@ -171,13 +173,14 @@ def _text(
     else:
         inside = ", ".join(f"{name}: {_quoted(value)}" for name, value in reference[1].items())
         lines += [f"    reference: {{type: {reference[0]}, options: {{{inside}}}}}"]
-    backfill = ", backfill: null" if is_old else ""
+    backfill = ", backfill: null" if windows.reads_all else ""
+    spans = f"length: {windows.length}, lateness: 15m, notify_within: {windows.notify_within}"
     lines += [
         "",
         "    # Rows belong to windows by event time. A window is judged `lateness` after its end.",
         "    # No message is sent about a window that ended more than `notify_within` before it is",
         "    # first judged; null sends messages about all windows.",
-        f"    windows: {{length: 1h, lateness: 15m, notify_within: 24h{backfill}}}",
+        f"    windows: {{{spans}{backfill}}}",
     ]
     lines += [
         "",
@@ -207,6 +210,8 @@ def _schema(schema: Schema) -> list[str]:
     if schema.task is not None and (schema.prediction or schema.score):
         outputs = {"column": schema.prediction, "score": schema.score}
         inside = [f"{key}: {_quoted(part.name)}" for key, part in outputs.items() if part]
+        if schema.task is Task.BINARY and schema.positive not in ("", "1"):
+            inside.append(f"positive: {json.dumps(schema.positive, ensure_ascii=False)}")
         lines.append(
             f"      prediction: {{{', '.join([*inside, f'kind: {Task(schema.task).value}'])}}}"
         )
@@ -230,8 +235,6 @@ def _feature(part: Field) -> str:
 
 def _quoted(value: object) -> str:
     """Write a value as YAML, with quotes if it needs them."""
-    import json
-
     text = str(value)
     plain = (
         text.replace("_", "").replace("-", "").replace(".", "").replace("/", "").replace(" ", "")

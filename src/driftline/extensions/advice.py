@@ -29,6 +29,11 @@ BY_FAMILY: Mapping[str, str] = {
     Family.QUALITY: "Check the job that fills the columns.",
 }
 """The advice for alerts that are not about one column."""
+BY_FAMILY_OF_OUTPUTS: Mapping[Family, str] = {
+    Family.DRIFT: "Check which version of the model answers, and whether its inputs changed.",
+    Family.QUALITY: "Check the service that runs the model, and how it logs predictions.",
+}
+"""The advice for alerts that are about predictions and scores only."""
 BY_KIND: Mapping[str, str] = {
     MonitoringKind.READING: (
         "Check that the log is there and that driftline may read it; until then nobody watches "
@@ -49,8 +54,11 @@ BY_KIND: Mapping[str, str] = {
 DIGEST = "Look at the list of incidents: driftline incidents."
 
 
-def default_advice(notification: Notification) -> str:
-    """Return the advice for an incident whose check declares none, as plain text."""
+def default_advice(notification: Notification, outputs: frozenset[str] = frozenset()) -> str:
+    """Return the advice for an incident whose check declares none, as plain text.
+
+    `outputs` are the columns of predictions and scores: no job fills these, the model makes them.
+    """
     firing = [alert for alert in notification.alerts if alert.state != "resolved"]
     if not firing:
         return DIGEST if notification.cause == "digest" else ""
@@ -59,6 +67,10 @@ def default_advice(notification: Notification) -> str:
         return BY_KIND.get(first.measurement, "Check the agent: driftline doctor.")
     if first.cause in (Family.DRIFT, Family.QUALITY):
         names = column_names(alert for alert in firing if alert.cause == first.cause)
+        inputs = [name for name in names if name not in outputs]
+        if names and not inputs:
+            return BY_FAMILY_OF_OUTPUTS[Family(first.cause)]
+        names = inputs
         if len(names) >= MANY:
             return "Many columns changed at once: check their common source and the newest release."
         if names:

@@ -61,9 +61,16 @@ class Phrasebook:
     """The wordings of the installed checks."""
 
     def __init__(
-        self, types: Iterable[type[Check]] = (), names: Mapping[str, type[Check]] | None = None
+        self,
+        types: Iterable[type[Check]] = (),
+        names: Mapping[str, type[Check]] | None = None,
+        outputs: Mapping[str, frozenset[str]] | None = None,
     ) -> None:
-        """Take the wordings of `types`; `names` gives the types of checks by configured name."""
+        """Take the wordings of `types`; `names` gives the types of checks by configured name.
+
+        `outputs` gives the columns of predictions and scores by model.
+        """
+        self._outputs = dict(outputs or {})
         self._by_measurement: dict[str, Wording] = {}
         self._by_check: dict[tuple[str, str], Wording] = {}
         for type_ in types:
@@ -150,7 +157,9 @@ class Phrasebook:
         if advice := upstream_advice(notification):
             return advice
         own = _call(self.wording(firing[0]).advice, firing[0]) if firing else ""
-        return own or default_advice(notification)
+        return own or default_advice(
+            notification, self._outputs.get(notification.model, frozenset())
+        )
 
     def smallest_visible(self, alert: AlertFact) -> str:
         """Format the smallest change that so many rows can show: `shows from 0.4 on`.

@@ -5,6 +5,7 @@ Reads only a few objects. Does not write anything.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
@@ -22,6 +23,7 @@ from driftline.ingest.read.job import Job
 from driftline.ingest.read.peek import pair_samples
 from driftline.ingest.read.plan import Work
 from driftline.onboarding.recognise import recognise_format, recognise_layout, recognise_names
+from driftline.onboarding.window_choice import WindowChoice, choose_windows
 from driftline.profiles.spec import ProfileSpec
 from driftline.types.errors import DriftlineError, SourceError
 from driftline.types.model import LogObject, Schema
@@ -35,6 +37,8 @@ MAX_KINDS = 4
 """Kinds of folders; one object of each is read."""
 MAX_LISTED = 1000
 RECENT = timedelta(days=2)
+MAX_WHOLE = 64 << 20
+"""Bytes of the newest object up to which it is read to its end, for the time of its last row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +58,7 @@ class LogInspection:
     batches: list[pa.RecordBatch]
     """The first records of each object that was read."""
     inference: InferredSchema
+    windows: WindowChoice
     skipped_objects: list[tuple[str, str]] = field(default_factory=list)
     """URI of what is no data, and the reason."""
 
@@ -79,9 +84,12 @@ def inspect_logs(source: Source, registry: Registry, now: datetime) -> LogInspec
         listing = listing or list(islice(source.discover(DiscoverContext(now=now)), MAX_LISTED))
     objects = _newest_objects(listing)
     name = recognise_format(source, objects, registry)
-    batches, name, error = _read(source, objects, name, registry)
+    batches, last_batches, name, error = _read(source, objects, name, registry)
     if not batches:
         raise SourceError(f"{objects[-1].uri} can't be read: {error}")
+    inference = infer_schema(batches)
+    stamp = inference.schema.timestamp
+    windows = choose_windows([*batches, *last_batches], stamp.path if stamp else None, now)
     return LogInspection(
         objects=objects,
         has_more=has_more,
@@ -89,7 +97,8 @@ def inspect_logs(source: Source, registry: Registry, now: datetime) -> LogInspec
         format=name,
         layout=layout,
         batches=batches,
-        inference=infer_schema(batches),
+        inference=inference,
+        windows=windows,
         skipped_objects=skipped_objects,
     )
 
@@ -104,8 +113,11 @@ def _list_recent(source: Source, now: datetime) -> list[LogObject]:
 
 def _read(
     source: Source, objects: list[LogObject], name: str, registry: Registry
-) -> tuple[list[pa.RecordBatch], str, str]:
-    """Return the first records of each object, the name of their format, and the last error."""
+) -> tuple[list[pa.RecordBatch], list[pa.RecordBatch], str, str]:
+    """Return the first records of each object, the last of the newest one, format and last error.
+
+    The last records are there only if they are not the first ones and the object is small.
+    """
     formats = {"": registry.get("format", name)()} if name else source_formats(source, registry)
     job = Job(
         source=source,
@@ -116,6 +128,7 @@ def _read(
         latest=0,
     )
     batches: list[pa.RecordBatch] = []
+    last_batches: list[pa.RecordBatch] = []
     last_error = "it holds no records"
     for obj in objects:
         try:
@@ -126,9 +139,11 @@ def _read(
                 parts=obj.parts,
                 open_reference=source.open_reference,
             )
-            batches += islice(
-                decode_records(job, Work(object=obj, start=0, is_complete=True), decoding), 1
-            )
+            work = Work(object=obj, start=0, is_complete=True)
+            records = decode_records(job, work, decoding)
+            batches += islice(records, 1)
+            if obj is objects[-1] and obj.size <= MAX_WHOLE:
+                last_batches = list(deque(records, maxlen=1))
             if not name and source.batches(obj, decoding) is None:
                 name = choose_format(formats, obj.uri).type
         except DriftlineError as error:
@@ -137,7 +152,7 @@ def _read(
         better_name = recognise_names(registry, batches[0].schema.names)
         if better_name and better_name != name:
             return _read(source, objects, better_name, registry)
-    return pair_samples(batches), name, last_error
+    return pair_samples(batches), last_batches, name, last_error
 
 
 def _newest_objects(listing: list[LogObject]) -> list[LogObject]:

@@ -229,7 +229,10 @@ def _fill_gaps(edges: Floats) -> Floats:
         wide = wide[gaps[wide] > WIDE * np.median(gaps)]
     parts = gaps[wide, None] * 0.5 ** np.arange(1, HALVINGS + 1)
     low, high = edges[wide, None] + parts, edges[wide + 1, None] - parts
-    return np.unique(np.concatenate((edges, low.ravel(), high.ravel())))
+    # None so close to a value that it would not count as itself when it is rounded.
+    sizes = np.maximum(np.abs(edges[wide]), np.abs(edges[wide + 1]))
+    apart = parts * SHARE_OF_GAP > SAME * sizes[:, None]
+    return np.unique(np.concatenate((edges, low[apart], high[apart])))
 
 
 def grid(values: Floats) -> NumericSpec:

@@ -89,7 +89,7 @@ class LossWindow(NamedTuple):
     """Share of the budget."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class JudgedLoss:
     """The evidence after one window."""
 
@@ -154,8 +154,13 @@ class LossSeries:
             so_far = self._block_so_far(block, place)
             state = judge_block(state, so_far, terms)
         trace = _make_trace(window, before_block, checksum)
-        begin = self._find_begin(state, so_far, terms)
-        result = JudgedLoss(before, state, so_far, trace.tobytes(), begin)
+        result = JudgedLoss(
+            before=before,
+            state=state,
+            block=so_far,
+            trace=trace.tobytes(),
+            begin=self._find_begin(state, so_far, terms),
+        )
         self._cursor = (window.start, terms, result)
         self._forget_oldest()
         return result

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field, replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from driftline.ingest.columns import unstructured, vectors
+from driftline.ingest.columns import row_marks, unstructured, vectors
 from driftline.ingest.columns.canonical import to_categorical, to_numeric
 from driftline.ingest.columns.timestamps import to_micros
+from driftline.profiles.categories import count_categories
+from driftline.profiles.label_classes import find_classes
 from driftline.types.model import Field, Kind, Schema, Task
 
 TIMES = (
@@ -162,6 +164,12 @@ def _roles(columns: Mapping[str, pa.Array], doubts: list[str]) -> Schema:
         doubts.append(
             f"{score} looks like a probability: predictions are taken to be positive from 0.5 on"
         )
+    positive = "1"
+    if task is Task.BINARY:
+        classes = find_classes("", *(_value_counts(columns, name) for name in (label, prediction)))
+        positive = classes.positive
+        if classes.reason:
+            doubts.append(classes.reason)
     target_kind = Kind.NUMERIC if task is Task.REGRESSION else Kind.CATEGORICAL
     return Schema(
         timestamp=_plain(stamp),
@@ -173,7 +181,13 @@ def _roles(columns: Mapping[str, pa.Array], doubts: list[str]) -> Schema:
         score=None if score is None else Field(score, score, Kind.NUMERIC),
         label=None if label is None or task is None else Field(label, label, target_kind),
         task=task,
+        positive=positive,
     )
+
+
+def _value_counts(columns: Mapping[str, pa.Array], name: str | None) -> Mapping[str, int]:
+    """Return the rows by category of a column; empty without the column."""
+    return {} if name is None else dict(count_categories(to_categorical(columns[name])[0]))
 
 
 def _plain(name: str | None) -> Field | None:
@@ -240,6 +254,14 @@ def _feature(name: str, array: pa.Array, doubts: list[str]) -> Field | None:
     return None if kind is None else Field(name, name, kind)
 
 
+def _row_mark(values: pa.Array) -> str:
+    """Return what says that a column of numbers names its rows; empty when nothing does."""
+    numbers = values.drop_null().to_numpy(zero_copy_only=False)
+    if row_marks.is_rising_id(numbers):
+        return "its values rise from row to row, as those of ids and times do"
+    return "its values look like times since 1970" if row_marks.is_epoch(numbers) else ""
+
+
 def _kind(name: str, array: pa.Array, doubts: list[str]) -> Kind | None:
     rows = len(array) - array.null_count
     if (
@@ -259,6 +281,9 @@ def _kind(name: str, array: pa.Array, doubts: list[str]) -> Kind | None:
     )
     names, _ = to_categorical(array)
     distinct = len(names.dictionary)
+    if mark := _row_mark(values):
+        doubts.append(f"{name} is left out: {mark}; make it numeric if it is an input of the model")
+        return None
     is_numeric = numbers and numbers >= SHARE * (numbers + others)
     if is_numeric and not pa.types.is_boolean(array.type):
         if text and distinct > MANY and distinct > 0.9 * rows:
