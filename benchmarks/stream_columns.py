@@ -97,10 +97,9 @@ class Cells:
 
     def __init__(self, column: Numeric, edges: Floats) -> None:
         self.column, self.edges = column, edges
-        half = 0.5 if column.whole else 0.0
-        self.bounds = (
-            np.repeat(edges, 2) + np.tile([-half, half], len(edges)) if column.whole else edges
-        )
+        # No whole number falls on an edge with a fraction.
+        around = np.column_stack((np.ceil(edges) - 0.5, np.floor(edges) + 0.5)).ravel()
+        self.bounds = around if column.whole else edges
         """Between them lie the cells; where values are continuous, none falls on an edge."""
         inner = np.concatenate(([0], column.cdf(self.bounds, 0.0), [1]))
         low, width = inner[:-1, None], np.diff(inner)[:, None]

@@ -174,6 +174,10 @@ def reference_digest(
 ) -> str:
     """Return 16 hex digits that identify the settings that a reference depends on."""
     source = origin.source
+    if schema is not None:
+        # The default was "1" before classes were found in the values: a state of that time keeps
+        # its reference, and the predictions that wait for labels.
+        schema = replace(schema, positive=schema.positive or "1")
     facts: tuple[object, ...] = (
         None if source is None else (source.type, source.model_dump(mode="json")),
         None if origin.span is None else [at.isoformat() for at in origin.span],

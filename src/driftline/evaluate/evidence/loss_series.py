@@ -89,7 +89,7 @@ class LossWindow(NamedTuple):
     """Share of the budget."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class JudgedLoss:
     """The evidence after one window."""
 
@@ -116,8 +116,15 @@ class Checkpoint(NamedTuple):
 class LossSeries:
     """The windows of one stream, and the state before each of their blocks."""
 
-    def __init__(self, policy: AlarmPolicy, capacity: int) -> None:
-        """Make an empty series that holds at least the newest `capacity` windows."""
+    def __init__(self, policy: AlarmPolicy, capacity: int, *, has_reference: bool) -> None:
+        """Make an empty series that holds at least the newest `capacity` windows.
+
+        Args:
+            policy: The length of windows and the budget.
+            capacity: Windows that are held.
+            has_reference: Whether drops are taken from a reference.
+        """
+        self.has_reference = has_reference
         self._policy, self._capacity = policy, capacity
         self._windows: list[LossWindow] = []
         self._starts: list[int] = []
@@ -154,8 +161,13 @@ class LossSeries:
             so_far = self._block_so_far(block, place)
             state = judge_block(state, so_far, terms)
         trace = _make_trace(window, before_block, checksum)
-        begin = self._find_begin(state, so_far, terms)
-        result = JudgedLoss(before, state, so_far, trace.tobytes(), begin)
+        result = JudgedLoss(
+            before=before,
+            state=state,
+            block=so_far,
+            trace=trace.tobytes(),
+            begin=self._find_begin(state, so_far, terms),
+        )
         self._cursor = (window.start, terms, result)
         self._forget_oldest()
         return result
