@@ -186,12 +186,14 @@ def test_an_object_in_place_of_a_value_is_text():
     assert values(b'{"a":{"b":1}}\n{"a":[1,2]}\n', category("a"))[0] == [('{"b":1}',), ("[1,2]",)]
 
 
-def test_a_record_over_several_lines_is_no_record():
-    """Only whole lines count: pretty-printed JSON is rejected line by line, however the parser
-    would take it.
+def test_a_record_over_several_lines_below_whole_ones_is_no_record():
+    """In JSON lines only whole lines count: an object over several lines below them is rejected
+    line by line, however the parser would take it. A file that starts with one is read whole.
     """
-    rows, ctx = values(b'{"a":\n1}\n{"a":2}\n', number("a"))
+    rows, ctx = values(b'{"a":2}\n{"a":\n1}\n', number("a"))
     assert (rows, ctx.rejected) == ([(2.0,)], 2)
+    rows, ctx = values(b'{"a":\n1}\n{"a":2}\n', number("a"))
+    assert (rows, ctx.rejected) == ([(1.0,), (2.0,)], 0)
 
 
 def test_lone_surrogates_do_not_stop_the_line():
