@@ -12,13 +12,14 @@ import csv
 import re
 from collections.abc import Iterator
 from itertools import count
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 
 from driftline import DecodeContext, Format, Unreadable, hookimpl
 from driftline.kit.decoding import csv_parse, json_values
 from driftline.kit.decoding.line_chunks import read_blocks
+from driftline.kit.decoding.streams import open_utf8
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,6 +30,8 @@ ROWS = 1 << 17
 """About the most rows of a batch."""
 COLUMNS = 20_000
 DELIMITERS = ",;\t|"
+EXCEL_SEP = re.compile(rb"sep=([!-~\t])\r?\n", re.IGNORECASE)
+"""The line before the header by which Excel learns the delimiter."""
 
 
 class Csv(Format):
@@ -53,16 +56,25 @@ class Csv(Format):
     names: tuple[str, ...] = ()
     """Names of the columns, in order, for files without a header line."""
     encoding: str = "utf-8"
-    """The encoding of the text, such as `latin-1` or `utf-16`."""
+    """The encoding of the text, such as `cp1252` (Windows), `latin-1` or `utf-16`.
+
+    UTF-16 with a byte order mark is recognised without this setting.
+    """
     quote: str = '"'
     """The character around values that contain the delimiter or a line end.
 
     Inside a value it is doubled.
     """
+    escape: str | None = None
+    """The character before a quote inside a value, such as the backslash that Spark writes."""
+    decimal: str = "."
+    """The character before the decimals of a number, such as the comma in `33,4`."""
+    thousands: str | None = None
+    """The character between groups of three digits, such as the point in `26.610,29`."""
     nulls: tuple[str, ...] = csv_parse.NULLS
     """Texts of missing values."""
 
-    @field_validator("delimiter", "quote")
+    @field_validator("delimiter", "quote", "escape", "decimal", "thousands")
     @classmethod
     def _one_byte(cls, value: str | None) -> str | None:
         if value is not None and (len(value) != 1 or not value.isascii() or value in "\r\n"):
@@ -77,18 +89,20 @@ class Csv(Format):
         except LookupError:
             raise ValueError("no such encoding") from None
 
+    @model_validator(mode="after")
+    def _distinct(self) -> Csv:
+        if self.decimal == self.thousands:
+            raise ValueError("decimal and thousands must be different characters")
+        return self
+
     def decode(self, stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
         """Return batches of whole records; line ends inside quotes belong to the value."""
-        direct = self.encoding in ("utf-8", "utf-8-sig", "ascii")
-        if not direct:
-            stream = cast(BinaryIO, codecs.EncodedFile(stream, "utf-8", self.encoding))
-        resumable = direct and bool(self.names)
-        chunks = _Chunks(stream, ctx, self.quote.encode())
+        stream, has_same_bytes = open_utf8(stream, self.encoding)
+        resumable = has_same_bytes and bool(self.names)
+        chunks = _Chunks(stream, ctx, _Scanner(self.quote, self.escape))
         table: _Table | None = None
         for data in chunks:
             if table is None:
-                if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-                    raise Unreadable("is UTF-16: set the format's encoding to utf-16")
                 data = data.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n")
                 if not data:
                     continue
@@ -104,14 +118,23 @@ class Csv(Format):
 
     def _start_table(self, data: bytes, ctx: DecodeContext) -> tuple[_Table, bytes]:
         """Return the table for the first record, and the data without the header."""
-        end = next(iter(_scan(data, self.quote.encode())[0]), len(data))
+        sep = EXCEL_SEP.match(data)
+        if sep:
+            data = data[sep.end() :]
+        scanner = _Scanner(self.quote, self.escape)
+        end = next(iter(scanner.scan(data)[0]), len(data))
         try:
             first = data[:end].decode()
         except UnicodeDecodeError:
             raise Unreadable("the first line is not UTF-8: set the format's encoding") from None
-        delimiter = self.delimiter or self._guess_delimiter(re.sub('"[^"]*"', "", first))
+        delimiter = self.delimiter or (
+            sep[1].decode() if sep else self._guess_delimiter(re.sub('"[^"]*"', "", first))
+        )
         try:
-            values = next(csv.reader([first], delimiter=delimiter, quotechar=self.quote), [])
+            reader = csv.reader(
+                [first], delimiter=delimiter, quotechar=self.quote, escapechar=self.escape
+            )
+            values = next(reader, [])
         except csv.Error as error:
             raise Unreadable(f"the first line is no record: {error}") from None
         if len(values) > COLUMNS:
@@ -121,7 +144,10 @@ class Csv(Format):
             )
         if self.names or not self.header:
             columns = self.names or tuple(f"_c{i}" for i in range(len(values)))
-            return _Table(form=self, delimiter=delimiter, names=columns, ctx=ctx, lines=0), data
+            table = _Table(
+                form=self, delimiter=delimiter, names=columns, ctx=ctx, lines=int(bool(sep))
+            )
+            return table, data
         names: dict[str, None] = {}
         suffixes: dict[str, Iterator[int]] = {}
         for i, value in enumerate(values):
@@ -129,9 +155,15 @@ class Csv(Format):
             while unique_name in names:
                 unique_name = f"{name}.{next(suffixes.setdefault(name, count(1)))}"
             names[unique_name] = None
-        return _Table(
-            form=self, delimiter=delimiter, names=tuple(names), ctx=ctx, lines=first.count("\n")
-        ), data[end:]
+        table = _Table(
+            form=self,
+            delimiter=delimiter,
+            names=tuple(names),
+            ctx=ctx,
+            lines=first.count("\n") + bool(sep),
+        )
+        table.header = data[:end] if len(names) > 1 else b""
+        return table, data[end:]
 
     def _guess_delimiter(self, line: str) -> str:
         fitting = [
@@ -149,6 +181,8 @@ class _Table:
         self, *, form: Csv, delimiter: str, names: tuple[str, ...], ctx: DecodeContext, lines: int
     ) -> None:
         self.records = 0
+        self.header = b""
+        """The header line, which is left out where it is repeated; empty without one."""
         self._form, self._ctx = form, ctx
         self._delimiter, self._names, self._lines = delimiter, names, lines
         self._kinds = (
@@ -160,12 +194,11 @@ class _Table:
         import pyarrow as pa
 
         for line in chunks.endless_records:
-            self._ctx.reject(
-                self.records, "a quote is never closed, or the record is longer than 16 MiB", line
-            )
+            reason = "a quote is never closed, or the record is longer than 16 MiB"
+            self._ctx.reject(self.records, reason + self._escape_hint(line), line)
             self.records += 1
         chunks.endless_records.clear()
-        data = self._without_bad_utf8(data)
+        data = self._without_headers(self._without_bad_utf8(data))
         if not data.strip():
             self._lines += data.count(b"\n")
             return None
@@ -179,6 +212,9 @@ class _Table:
                 delimiter=self._delimiter,
                 quote=form.quote,
                 nulls=form.nulls,
+                escape=form.escape,
+                decimal=form.decimal,
+                thousands=form.thousands,
                 invalid=invalid,
             )
         except pa.ArrowInvalid as error:
@@ -190,7 +226,7 @@ class _Table:
             reason = (
                 f"{word} {before + row.number} has {row.actual_columns} values "
                 f"where {row.expected_columns} are expected"
-            )
+            ) + self._escape_hint(row.text)
             self._ctx.reject(self.records + row.number - 1, reason, row.text)
         self.records += len(invalid)
         self.records += table.num_rows
@@ -207,6 +243,24 @@ class _Table:
             table.num_rows,
         )
 
+    def _escape_hint(self, record: bytes | str) -> str:
+        """Return what to set where quotes of the record have a backslash before them."""
+        text = record if isinstance(record, str) else record.decode("utf-8", "replace")
+        if self._form.escape is not None or f"\\{self._form.quote}" not in text:
+            return ""
+        return "; it has a backslash before a quote: set the format's escape to a backslash"
+
+    def _without_headers(self, data: bytes) -> bytes:
+        """Return the data without repeated header lines, as concatenated files have them."""
+        header = self.header
+        if not header.endswith(b"\n") or header not in data:
+            return data
+        while data.startswith(header):
+            data = data.removeprefix(header)
+        while b"\n" + header in data:
+            data = data.replace(b"\n" + header, b"\n")
+        return data
+
     def _without_bad_utf8(self, data: bytes) -> bytes:
         """Return the data without the records that are not UTF-8."""
         try:
@@ -216,7 +270,8 @@ class _Table:
             pass
         good: list[bytes] = []
         start = 0
-        for end in [*_scan(data, self._form.quote.encode())[0], len(data)]:
+        scanner = _Scanner(self._form.quote, self._form.escape)
+        for end in [*scanner.scan(data)[0], len(data)]:
             record, start = data[start:end], end
             try:
                 record.decode()
@@ -234,11 +289,11 @@ class _Table:
 class _Chunks:
     """Iterates over chunks that end where a record ends."""
 
-    def __init__(self, stream: BinaryIO, ctx: DecodeContext, quote: bytes) -> None:
+    def __init__(self, stream: BinaryIO, ctx: DecodeContext, scanner: _Scanner) -> None:
         self.size, self.end = SIZE, 0
         self.endless_records: list[bytes] = []
         """Starts of records that were left out because their end was not found."""
-        self._stream, self._ctx, self._quote = stream, ctx, quote
+        self._stream, self._ctx, self._scanner = stream, ctx, scanner
 
     def __iter__(self) -> Iterator[bytes]:
         tail, skipping = b"", False
@@ -248,19 +303,19 @@ class _Chunks:
                 self.end += cut or len(block)
                 skipping, block = not cut, block[cut:] if cut else b""
             data = tail + block
-            cut = _last_end(data, self._quote)
+            cut = self._scanner.last_end(data)
             while not cut and len(data) > CAP:
                 skipping = b"\n" not in data
                 data = self._without_first_line(data)
-                cut = _last_end(data, self._quote)
+                cut = self._scanner.last_end(data)
             self.end += cut
             if cut:
                 yield data[:cut]
             tail = data[cut:]
         if not self._ctx.is_complete:
             return
-        while tail and _scan(tail, self._quote)[1]:
-            cut = _last_end(tail, self._quote)
+        while tail and self._scanner.scan(tail)[1]:
+            cut = self._scanner.last_end(tail)
             self.end += cut
             if cut:
                 yield tail[:cut]
@@ -281,6 +336,32 @@ class _Chunks:
         line = data.find(b"\n") + 1 or len(data)
         self.end += line
         return data[line:]
+
+
+class _Scanner:
+    """Finds where records end."""
+
+    def __init__(self, quote: str, escape: str | None) -> None:
+        self._quote = quote.encode()
+        self._escaped = (
+            None
+            if escape is None
+            else re.compile(
+                re.escape(escape.encode()) + b"[" + re.escape((escape + quote).encode()) + b"]"
+            )
+        )
+
+    def last_end(self, data: bytes) -> int:
+        """Return the end of the last whole record, or 0. `data` starts with a record."""
+        return _last_end(self._mask(data), self._quote)
+
+    def scan(self, data: bytes) -> tuple[list[int], bool]:
+        """Return where records end, and whether the data stops inside quotes."""
+        return _scan(self._mask(data), self._quote)
+
+    def _mask(self, data: bytes) -> bytes:
+        """Return data of the same length, without escaped characters."""
+        return data if self._escaped is None else self._escaped.sub(b"xx", data)
 
 
 def _last_end(data: bytes, quote: bytes) -> int:

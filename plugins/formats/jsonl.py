@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 from driftline import DecodeContext, Format, Kind, Unreadable, hookimpl
 from driftline.kit.decoding import json_values
-from driftline.kit.decoding.line_chunks import LineChunks
+from driftline.kit.decoding.json_documents import open_records
+from driftline.kit.decoding.line_chunks import Chunk, LineChunks
+from driftline.kit.decoding.streams import open_utf8
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,7 +30,9 @@ BARE_NULL = re.compile(rb"\s*null")
 class JsonLines(Format):
     """One JSON object on a line.
 
-    Also reads several objects without a newline, as Firehose writes them.
+    Also reads several objects without a newline, as Firehose writes them, and files that hold one
+    array of objects, objects over several lines, or a data frame of pandas (orientation `split`,
+    `columns`, `index` or `table`). UTF-16 with a byte order mark is recognised.
     """
 
     type = "jsonl"
@@ -38,23 +42,34 @@ class JsonLines(Format):
     def decode(self, stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
         """Return batches of whole lines. `ctx.report_progress` is called before each batch."""
         reader = _Reader(ctx)
-        chunks = LineChunks(stream, ctx.is_complete, between=b"}{")
-        for chunk in chunks:
-            if chunk.data[:2] in (b"\xff\xfe", b"\xfe\xff") and not reader.records:
-                raise Unreadable("is UTF-16; JSON Lines are UTF-8")
+        text, is_utf8 = open_utf8(stream)
+        try:
+            lines, is_same = open_records(text, ctx.is_complete)
+        except UnicodeError as error:
+            raise Unreadable(f"not text: {error}") from None
+        report_progress = ctx.report_progress if is_utf8 and is_same else lambda _: None
+        chunks = LineChunks(lines, ctx.is_complete or not is_same, between=b"}{")
+        for chunk in _readable(chunks):
             before = reader.records
             if chunk.oversized:
                 reader.reject("line longer than 16 MiB", chunk.data)
-                ctx.report_progress(chunk.end)
+                report_progress(chunk.end)
                 continue
             end = chunk.end - len(chunk.data)
             for piece, batch in reader.read(chunk.data):
                 end += len(piece)
-                ctx.report_progress(end)
+                report_progress(end)
                 if batch.num_rows:
                     yield batch
             rows = max(reader.records - before, 1)
             chunks.size = min(8 << 20, max(1 << 16, ROWS * len(chunk.data) // rows))
+
+
+def _readable(chunks: LineChunks) -> Iterator[Chunk]:
+    try:
+        yield from chunks
+    except UnicodeError as error:
+        raise Unreadable(f"not text: {error}") from None
 
 
 class _Reader:

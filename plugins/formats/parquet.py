@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 from driftline import DecodeContext, DriftlineError, Field, Format, Kind, Unreadable, hookimpl
 from driftline.kit.decoding import json_values
+from driftline.kit.decoding.plain_types import bytes_of_invalid_text, to_plain_type
 from driftline.kit.decoding.streams import spool
 
 if TYPE_CHECKING:
@@ -109,7 +110,10 @@ class _Path:
             steps = json_values.parse_path(field.path)
         self.steps, self.kind = steps, field.kind
         names: list[str] = []
-        kind: Any = schema.field(steps[0]).type if steps[0] in schema.names else None
+        # of columns with one name the first is read
+        kind: Any = (
+            schema.field(schema.names.index(steps[0])).type if steps[0] in schema.names else None
+        )
         self.exists = kind is not None
         for step in steps[1:] if self.exists else ():
             if (
@@ -139,17 +143,17 @@ class _Path:
 
         if not self.exists:
             return json_values.value_array([None] * batch.num_rows, self.kind)
-        column = batch.column(batch.schema.get_field_index(str(self.steps[0])))
+        column = batch.column(batch.schema.names.index(str(self.steps[0])))
         for step in self.steps[1:]:
             if isinstance(step, str):
                 column = pc.struct_field(column, step)
             else:
                 column = json_values.list_items(column, step)
-        return (
-            _text(column)
-            if pa.types.is_nested(column.type) and self.kind is not Kind.EMBEDDING
-            else column
-        )
+        if pa.types.is_nested(column.type) and self.kind is not Kind.EMBEDDING:
+            return _text(column)
+        if self.kind in (Kind.IMAGE, Kind.EMBEDDING):
+            return column
+        return bytes_of_invalid_text(to_plain_type(column))
 
 
 def _text(column: pa.Array) -> pa.Array:
@@ -170,8 +174,15 @@ def _all_columns(batch: pa.RecordBatch) -> pa.RecordBatch:
     while any(pa.types.is_struct(kind) and kind.num_fields for kind in table.schema.types):
         table = table.flatten()
     arrays = [column.combine_chunks() for column in table.columns]
-    arrays = [_text(array) if pa.types.is_nested(array.type) else array for array in arrays]
-    return json_values.record_batch(table.column_names, arrays, batch.num_rows)
+    arrays = [
+        _text(array)
+        if pa.types.is_nested(array.type)
+        else bytes_of_invalid_text(to_plain_type(array))
+        for array in arrays
+    ]
+    first_of_name = dict(reversed(list(zip(table.column_names, arrays, strict=True))))
+    names = list(dict.fromkeys(table.column_names))
+    return json_values.record_batch(names, [first_of_name[name] for name in names], batch.num_rows)
 
 
 @hookimpl

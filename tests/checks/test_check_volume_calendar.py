@@ -151,3 +151,11 @@ def test_days_of_the_month_count_for_windows_of_hours():
     assert [at for at in changed(found) if at >= SECOND_MONTH_END] == []
     in_may = next(item for at, _, item in found if at == JANUARY + 121 * DAY)
     assert in_may.detail["rows_expected"] == pytest.approx(360, rel=0.1)
+
+
+@pytest.mark.parametrize("length", [7 * DAY, 3 * DAY], ids=["weeks", "three days"])
+def test_windows_longer_than_a_day_are_forecast_from_those_before(length):
+    """A year of 280 rows a window is ok; a window of 40 rows is a change."""
+    counts = np.random.default_rng(4).poisson(280, 60)
+    counts[50] = 40
+    assert changed(measured(Volume(), counts, MONDAY, length)) == [MONDAY + 50 * length]

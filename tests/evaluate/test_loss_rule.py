@@ -243,3 +243,21 @@ def test_a_gap_is_watched_on_both_sides():
 def test_traces_of_both_rules_are_told_apart_by_their_length():
     """A stored trace is read by the rule that wrote it."""
     assert len({LOSS_TRACE.itemsize, TRACE.itemsize, FIRST_TRACE.itemsize}) == 3
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_reference_that_comes_later_is_the_origin_of_all_drops(restarts):
+    """With the time before as reference the first window has none. It is no part of what is usual,
+    also after a restart, and a window without reference that comes late is not judged.
+    """
+    rng, stream = np.random.default_rng(7), JudgedStream()
+    first = accuracy(rng, 0.84, 280)
+    stream.window(0, replace(first, was=None, was_interval=None))
+    for place in range(1, 30):
+        if restarts:
+            stream.restart()
+        stream.window(place, accuracy(rng, 0.84, 280, (941, 1120)))
+    assert stream.openings == 0
+    assert stream.rows[29].measurement.detail["usual"] == pytest.approx(0.84, abs=0.02)
+    late = stream.window(0, replace(first, was=None, was_interval=None))
+    assert late.trace is None

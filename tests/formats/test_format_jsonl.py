@@ -115,9 +115,10 @@ def test_byte_order_mark_line_ends_and_blank_lines():
 
 
 def test_utf16_is_named():
-    """A file in UTF-16 is unreadable, and the reason says so."""
-    with pytest.raises(Unreadable, match="UTF-16"):
-        values('{"a":1}\n'.encode("utf-16"), number("a"))
+    """A file in UTF-16 is read by its mark; where it is torn, the reason says so."""
+    assert values('{"a":1}\n'.encode("utf-16"), number("a"))[0] == [(1.0,)]
+    with pytest.raises(Unreadable, match="utf-16"):
+        values(b"\xff\xfe\x00\xd8\x41\x00", number("a"))
 
 
 def test_objects_without_newline_between():
@@ -185,12 +186,14 @@ def test_an_object_in_place_of_a_value_is_text():
     assert values(b'{"a":{"b":1}}\n{"a":[1,2]}\n', category("a"))[0] == [('{"b":1}',), ("[1,2]",)]
 
 
-def test_a_record_over_several_lines_is_no_record():
-    """Only whole lines count: pretty-printed JSON is rejected line by line, however the parser
-    would take it.
+def test_a_record_over_several_lines_below_whole_ones_is_no_record():
+    """In JSON lines only whole lines count: an object over several lines below them is rejected
+    line by line, however the parser would take it. A file that starts with one is read whole.
     """
-    rows, ctx = values(b'{"a":\n1}\n{"a":2}\n', number("a"))
+    rows, ctx = values(b'{"a":2}\n{"a":\n1}\n', number("a"))
     assert (rows, ctx.rejected) == ([(2.0,)], 2)
+    rows, ctx = values(b'{"a":\n1}\n{"a":2}\n', number("a"))
+    assert (rows, ctx.rejected) == ([(1.0,), (2.0,)], 0)
 
 
 def test_lone_surrogates_do_not_stop_the_line():

@@ -369,3 +369,12 @@ def test_every_row_comes_back(requests):
     found, ctx = rows(data, A, category("b"), P, form=AB)
     assert ctx.rejected == 0
     assert [(float(a), str(b), float(p)) for a, b, p in found] == expected
+
+
+@pytest.mark.parametrize("extra", [{}, {"index": [0, 1]}])
+def test_a_split_frame_is_a_body(extra):
+    """The split orientation of pandas, also without a key around it, names its columns."""
+    body = {"columns": ["b", "a"], "data": [[1, 2], [3, 4]], **extra}
+    for inputs in (body, {"dataframe_split": body}):
+        found, ctx = rows(record(inputs, [[0.1], [0.2]]), A, B, P, form=AB)
+        assert (found, ctx.rejected) == ([(2.0, 1.0, 0.1), (4.0, 3.0, 0.2)], 0)

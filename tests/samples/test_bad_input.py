@@ -123,7 +123,7 @@ BAD: dict[str, tuple[bytes, int, int, str, str]] = {
     "cut.parquet": (parquet(30)[:-20], 0, 0, "quarantined", "arquet"),
     "header.parquet": (b"PAR1", 0, 0, "quarantined", "arquet"),
     "unknown.bin": (noise(100), 0, 0, "quarantined", "no format is known by this file name"),
-    "utf16.csv": ("t,age\n1,2\n".encode("utf-16"), 0, 0, "quarantined", "UTF-16"),
+    "utf16.csv": (b"\xff\xfe\x00\xd8\x41\x00", 0, 0, "quarantined", "set the format's encoding"),
     "ragged.csv": (
         b"t,age,plan\n" + b"2026-01-01T00:00:00Z,1,a\n" * 3 + b"only one\n",
         3,

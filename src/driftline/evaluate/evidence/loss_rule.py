@@ -55,7 +55,10 @@ class LossJudge:
         """Add the stored traces of streams, oldest first; traces of another kind are left out."""
         for stream, trace in rows:
             if len(trace) == LOSS_TRACE.itemsize:
-                self._of(stream).restore(np.frombuffer(trace, LOSS_TRACE)[0])
+                window = np.frombuffer(trace, LOSS_TRACE)[0]
+                series = self._of(stream, has_reference=math.isfinite(window["reference_error"]))
+                if series is not None:
+                    series.restore(window)
 
     def judge(
         self, start: int, rows: Sequence[tuple[WindowKey, JudgedMeasurement]]
@@ -83,15 +86,27 @@ class LossJudge:
             assert values is not None
             window = LossWindow(start, *values, weights[place])
             terms = _terms(rule, self.policy)
-            judged = self._of(stream).judge(window, terms)
+            series = self._of(stream, has_reference=math.isfinite(window.reference_error))
+            if series is None:
+                continue
+            judged = series.judge(window, terms)
             others = tuple(other for other in streams.values() if other != stream)
             judged_rows[place] = apply_loss(row, rule, judged, terms, self.policy, others)
         return judged_rows
 
-    def _of(self, stream: Stream) -> LossSeries:
-        if stream not in self._series:
-            self._series[stream] = LossSeries(self.policy, self.capacity)
-        return self._series[stream]
+    def _of(self, stream: Stream, *, has_reference: bool) -> LossSeries | None:
+        """The series of a stream; None for a window without a reference where others have one.
+
+        Without a reference drops have another origin. A reference that is the time before begins
+        with windows that have none: they are forgotten.
+        """
+        series = self._series.get(stream)
+        if series is not None and series.has_reference and not has_reference:
+            return None
+        if series is None or series.has_reference != has_reference:
+            series = LossSeries(self.policy, self.capacity, has_reference=has_reference)
+            self._series[stream] = series
+        return series
 
 
 def _stream_of(key: WindowKey, row: JudgedMeasurement) -> Stream:

@@ -116,8 +116,15 @@ class Checkpoint(NamedTuple):
 class LossSeries:
     """The windows of one stream, and the state before each of their blocks."""
 
-    def __init__(self, policy: AlarmPolicy, capacity: int) -> None:
-        """Make an empty series that holds at least the newest `capacity` windows."""
+    def __init__(self, policy: AlarmPolicy, capacity: int, *, has_reference: bool) -> None:
+        """Make an empty series that holds at least the newest `capacity` windows.
+
+        Args:
+            policy: The length of windows and the budget.
+            capacity: Windows that are held.
+            has_reference: Whether drops are taken from a reference.
+        """
+        self.has_reference = has_reference
         self._policy, self._capacity = policy, capacity
         self._windows: list[LossWindow] = []
         self._starts: list[int] = []

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from driftline.ingest.columns.bytes_as_text import as_text
 from driftline.ingest.columns.derived import derive
 from driftline.ingest.columns.time_faults import CredibleTimes, add_time_faults
 from driftline.ingest.columns.timestamps import to_micros
@@ -37,6 +38,13 @@ from driftline.types.times import as_micros
 
 OTHER_FORMS = rf"^(?:{'|'.join(BOOLEANS)}|{NUMBER}|)$"
 """Texts whose canonical form may be another one."""
+MISSING = frozenset(
+    (
+        *("NA", "N/A", "n/a", "#N/A", "#N/A N/A", "#NA", "<NA>", "NULL", "null", "None"),
+        *("-NaN", "-nan", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
+    )
+)
+"""Texts that are a missing value where the column is numeric, as pandas reads them."""
 VERSION = re.compile(r"[0-9]+\.[0-9]*[1-9][0-9]*")
 """A version in two parts, which is no decimal."""
 
@@ -257,11 +265,25 @@ def split_by_segment(
 
 def to_numeric(array: pa.Array) -> tuple[pa.Array, NDArray[np.bool_] | None]:
     """Cast to float64; values that are no numbers become null and are marked in the mask, (n,)."""
+    text, undecodable = as_text(array)
+    numbers, wrong = _to_numeric(text)
+    return numbers, _either(undecodable, wrong)
+
+
+def _either(
+    first: NDArray[np.bool_] | None, second: NDArray[np.bool_] | None
+) -> NDArray[np.bool_] | None:
+    if first is None or second is None:
+        return second if first is None else first
+    return first | second
+
+
+def _to_numeric(array: pa.Array) -> tuple[pa.Array, NDArray[np.bool_] | None]:
     kind = array.type
     if pa.types.is_float64(kind):
         return array, None
     if pa.types.is_dictionary(kind):
-        values, wrong = to_numeric(array.dictionary)
+        values, wrong = _to_numeric(array.dictionary)
         return values.take(array.indices), None if wrong is None else _mask_of_rows(
             wrong, array.indices
         )
@@ -290,12 +312,17 @@ def _parse_numbers(array: pa.Array) -> tuple[pa.Array, NDArray[np.bool_] | None]
     except pa.ArrowInvalid:
         pass
     dictionary = texts.dictionary_encode()
-    values = [_number(text) for text in dictionary.dictionary.to_pylist()]
+    names = dictionary.dictionary.to_pylist()
+    values = [_number(text) for text in names]
     numbers = pa.array(values, pa.float64()).take(dictionary.indices)
-    wrong = np.asarray(
-        pc.and_(texts.is_valid(), numbers.is_null()).to_numpy(zero_copy_only=False), bool
+    no_number = np.array(
+        [
+            value is None and name is not None and name not in MISSING
+            for name, value in zip(names, values, strict=True)
+        ],
+        bool,
     )
-    return numbers, wrong
+    return numbers, _mask_of_rows(no_number, dictionary.indices) if no_number.any() else None
 
 
 def _number(text: str) -> float | None:
@@ -308,8 +335,14 @@ def _number(text: str) -> float | None:
 def to_categorical(array: pa.Array) -> tuple[pa.DictionaryArray, NDArray[np.bool_] | None]:
     """Cast to dictionary-encoded text; a value has the same name in every form.
 
-    Lists and objects become null and are marked in the mask, shape (n,).
+    Lists, objects and bytes that are not UTF-8 become null and are marked in the mask, shape (n,).
     """
+    text, undecodable = as_text(array)
+    names, wrong = _to_categorical(text)
+    return names, _either(undecodable, wrong)
+
+
+def _to_categorical(array: pa.Array) -> tuple[pa.DictionaryArray, NDArray[np.bool_] | None]:
     kind = array.type
     if pa.types.is_dictionary(kind):
         names = _canonical_names(array.dictionary)
@@ -323,7 +356,7 @@ def to_categorical(array: pa.Array) -> tuple[pa.DictionaryArray, NDArray[np.bool
     if pa.types.is_nested(kind):
         wrong = np.asarray(array.is_valid().to_numpy(zero_copy_only=False), bool)
         return pa.nulls(len(array), pa.string()).dictionary_encode(), wrong
-    return to_categorical(_as_scalars(array).dictionary_encode())
+    return _to_categorical(_as_scalars(array).dictionary_encode())
 
 
 def _as_scalars(array: pa.Array) -> pa.Array:
@@ -357,6 +390,7 @@ def _half_name(value: float | None) -> str | None:
 
 def _version_names(array: pa.Array) -> pa.DictionaryArray:
     """Cast model versions to text: `1.10` is another version than `1.1`."""
+    array, _ = as_text(array)
     encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
     names = encoded.dictionary
     if not (pa.types.is_string(names.type) or pa.types.is_large_string(names.type)):
@@ -375,6 +409,7 @@ def _mask_of_rows(wrong: NDArray[np.bool_], indices: pa.Array) -> NDArray[np.boo
 
 
 def _as_strings(array: pa.Array) -> pa.Array:
+    array, _ = as_text(array)
     if pa.types.is_dictionary(array.type):
         array = array.dictionary.take(array.indices)
     return array if pa.types.is_string(array.type) else array.cast(pa.string())

@@ -271,7 +271,9 @@ def _kind(name: str, array: pa.Array, doubts: list[str]) -> Kind | None:
         or pa.types.is_binary(array.type)
     ):
         return None
-    values, _ = to_numeric(array)
+    values, wrong = to_numeric(array)
+    numbers = len(values) - values.null_count
+    others = 0 if wrong is None else int(wrong.sum())
     text = (
         pa.types.is_string(array.type)
         or pa.types.is_dictionary(array.type)
@@ -282,7 +284,8 @@ def _kind(name: str, array: pa.Array, doubts: list[str]) -> Kind | None:
     if mark := _row_mark(values):
         doubts.append(f"{name} is left out: {mark}; make it numeric if it is an input of the model")
         return None
-    if len(values) - values.null_count >= SHARE * rows and not pa.types.is_boolean(array.type):
+    is_numeric = numbers and numbers >= SHARE * (numbers + others)
+    if is_numeric and not pa.types.is_boolean(array.type):
         if text and distinct > MANY and distinct > 0.9 * rows:
             doubts.append(
                 f"{name} is taken as numeric: text that reads as {distinct} distinct numbers; is "

@@ -1,23 +1,33 @@
 """Reads event times in the forms that logs have them, as microseconds since the epoch.
 
 A time without a zone is UTC. Numbers are seconds, milliseconds, microseconds or nanoseconds,
-depending on their size.
+depending on their size; 8, 14 or 17 digits that are a date of the years 1970 to 2199 are that date
+(`20261101`, `20261101100000`, `20261101100000000`). Digits alone are a number, in text as well.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import re
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROS = timedelta(microseconds=1)
+from driftline.ingest.columns.bytes_as_text import as_text
+from driftline.ingest.columns.time_texts import parse_time
+
+ATTEMPTS = (("us", "UTC"), ("us", None), ("ns", "UTC"), ("ns", None))
+"""Types of Arrow's parser, which needs a zone in every text or in none."""
+FIRST_YEAR, LAST_YEAR = 1970, 2199
+"""Years of compact dates. Read as epoch numbers, these are months of 1970 or years after 2590."""
+NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
+WHOLE = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
 
 
 def to_micros(array: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """(times, int64; usable, bool), both of shape (n,); an unreadable time is 0 and not usable."""
+    array, _ = as_text(array)
     kind = array.type
     if pa.types.is_dictionary(kind):
         array = array.dictionary.take(array.indices)
@@ -28,6 +38,8 @@ def to_micros(array: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
                 pa.timestamp("us", kind.tz if pa.types.is_timestamp(kind) else None), safe=False
             )
         )
+    if pa.types.is_decimal(kind):
+        return _from_decimals(array)
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
         return _from_numbers(
             array.cast(pa.float64())
@@ -44,33 +56,91 @@ def _plain(array: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     return array.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False), usable
 
 
+def _from_decimals(array: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    try:
+        return _from_numbers(array.cast(pa.int64()))
+    except pa.ArrowInvalid:  # a fraction, or more digits than an integer has
+        return _from_numbers(array.cast(pa.float64(), safe=False))
+
+
 def _from_numbers(array: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     usable = np.asarray(array.is_valid().to_numpy(zero_copy_only=False), bool)
     values = array.fill_null(0).to_numpy(zero_copy_only=False)
     if values.dtype.kind == "f":
-        usable = usable & np.isfinite(values)
+        usable = usable & np.isfinite(values) & (np.abs(values) < 2**63)
         values = np.where(usable, values, 0.0)
     size = np.abs(values)
     if values.dtype.kind == "i":
         micros = np.where(
             size < 10**11, values * 10**6, np.where(size < 10**14, values * 10**3, values)
         )
-        return np.where(size < 10**17, micros, values // 10**3).astype(np.int64), usable
-    factor = np.where(
-        size < 1e11, 1e6, np.where(size < 1e14, 1e3, np.where(size < 1e17, 1.0, 1e-3))
+        micros = np.where(size < 10**17, micros, values // 10**3).astype(np.int64)
+    else:
+        factor = np.where(
+            size < 1e11, 1e6, np.where(size < 1e14, 1e3, np.where(size < 1e17, 1.0, 1e-3))
+        )
+        micros = np.round(values * factor).astype(np.int64)
+    for unit, rest in ((1, 0), (10**6, 0), (10**9, 3)):
+        low, high = FIRST_YEAR * 10**4 * unit, (LAST_YEAR + 1) * 10**4 * unit
+        places = np.flatnonzero((values >= low) & (values < high) & (values == np.floor(values)))
+        if len(places):
+            times, is_date = _from_compact(values[places].astype(np.int64), unit, rest)
+            micros[places] = np.where(is_date, times, micros[places])
+    return micros, usable
+
+
+def _from_compact(
+    digits: NDArray[np.int64], unit: int, rest: int
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """(microseconds, whether it is a date) of digits; the last `rest` ones are a fraction."""
+    dates, clocks = np.divmod(digits, unit)
+    clocks, fractions = np.divmod(clocks, 10**rest)
+    years, months, days = dates // 10**4, dates // 100 % 100, dates % 100
+    hours, minutes, seconds = clocks // 10**4, clocks // 100 % 100, clocks % 100
+    first = ((years - 1970) * 12 + np.clip(months, 1, 12) - 1).astype("datetime64[M]")
+    day = first.astype("datetime64[D]") + (days - 1)
+    is_date = (
+        (months >= 1)
+        & (months <= 12)
+        & (days >= 1)
+        & (day.astype("datetime64[M]") == first)
+        & (hours < 24)
+        & (minutes < 60)
+        & (seconds < 60)
     )
-    return np.round(values * factor).astype(np.int64), usable
+    midnight = day.astype("datetime64[us]").astype(np.int64)
+    clock = (hours * 3600 + minutes * 60 + seconds) * 10**6
+    return midnight + clock + fractions * 10 ** (6 - rest), is_date
 
 
 def _from_text(array: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    for zone in ("UTC", None):  # the cast needs a zone in every text or in none
-        try:
-            return _plain(array.cast(pa.timestamp("us", zone)))
-        except pa.ArrowInvalid:
-            continue
+    quick = _from_uniform_text(array)
+    if quick is not None:
+        return quick
+    try:
+        return _from_numbers(array.cast(pa.int64()))
+    except pa.ArrowInvalid:
+        pass
+    # a suffix for UTC, and an offset that a space separates, are common to all rows of a column
+    plain = pc.replace_substring_regex(array, r"(:\d\d(?:\.\d+)?)\s*(?:UTC|GMT|Z\[UTC\])$", r"\1Z")
+    plain = pc.replace_substring_regex(plain, r"(:\d\d(?:\.\d+)?)\s+([+-]\d\d:?\d\d)$", r"\1\2")
+    quick = _from_uniform_text(plain)
+    if quick is not None:
+        return quick
     dictionary = array.dictionary_encode()
     times = [_parse(text) for text in dictionary.dictionary.to_pylist()]
     return _plain_ints(pa.array(times, pa.int64()).take(dictionary.indices))
+
+
+def _from_uniform_text(array: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]] | None:
+    """Read texts that have one spelling of Arrow's parser; None for others."""
+    for unit, zone in ATTEMPTS:
+        try:
+            times = array.cast(pa.timestamp(unit, zone))
+        except pa.ArrowInvalid:
+            continue
+        return _plain(times.cast(pa.timestamp("us", zone), safe=False))
+    return None
 
 
 def _plain_ints(array: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -80,13 +150,8 @@ def _plain_ints(array: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
 
 def _parse(text: str) -> int | None:
     text = text.strip()
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        try:
-            [value], [is_usable] = _from_numbers(pa.array([float(text)]))
-        except ValueError:
-            return None
-        return int(value) if is_usable else None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return (at - _EPOCH) // _MICROS
+    if not NUMBER.fullmatch(text):
+        return parse_time(text)
+    value = int(text) if WHOLE.fullmatch(text) else float(text)
+    [micros], [is_usable] = _from_numbers(pa.array([value]))
+    return int(micros) if is_usable else None

@@ -250,7 +250,7 @@ class Unpacker:
             return document if rows else [document]
         if not isinstance(document, dict):
             return [document]
-        frame = document.get("dataframe_split")
+        frame = document if "columns" in document else document.get("dataframe_split")
         if isinstance(frame, dict) and isinstance(frame.get("data"), list):
             return _split_frame(frame.get("columns"), frame["data"])
         for name in LISTS:

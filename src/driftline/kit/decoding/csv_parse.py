@@ -6,6 +6,7 @@ and the host counts it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -28,12 +29,18 @@ def parse_csv(
     delimiter: str = ",",
     quote: str = '"',
     nulls: Sequence[str] = NULLS,
+    escape: str | None = None,
+    decimal: str = ".",
+    thousands: str | None = None,
     invalid: list[Any] | None = None,
 ) -> pa.Table:
     """Return the columns in `kinds`, by name; without `kinds` all columns, with guessed types.
 
     Numeric columns are float64 where every value is a number, categorical ones are dictionaries,
     others strings. Columns of `kinds` that are not in `names` are null.
+
+    `escape` is the character before a quote that belongs to the value. Numbers are written with the
+    `decimal` separator, and with `thousands` between groups of three digits, if set.
 
     Rows with too few or too many values are left out and added to `invalid` (pyarrow's
     `InvalidRow`, numbered from 1). Raises pyarrow.ArrowInvalid for such rows without that list, and
@@ -52,12 +59,22 @@ def parse_csv(
         else {name: arrow.get(kind, pa.string()) for name, kind in kinds.items()}
     )
     reader = _Reader(
-        data=data, names=names, delimiter=delimiter, quote=quote, nulls=nulls, invalid=invalid
+        data=data,
+        names=names,
+        delimiter=delimiter,
+        quote=quote,
+        nulls=nulls,
+        escape=escape,
+        decimal=decimal,
+        invalid=invalid,
     )
-    try:
-        return reader.read(types)
-    except pa.ArrowInvalid:
-        pass
+    if thousands is None or types is None:
+        try:
+            table = reader.read(types)
+        except pa.ArrowInvalid:
+            pass
+        else:
+            return table if thousands is None else _read_groups(table, decimal, thousands)
     text = (
         {name: pa.string() for name in names}
         if types is None
@@ -67,7 +84,37 @@ def parse_csv(
     for i, name in enumerate(table.column_names):
         if types is not None and types[name] == pa.float64():
             try:
-                table = table.set_column(i, name, pc.cast(table.column(i), pa.float64()))
+                column = _plain_numbers(table.column(i), decimal, thousands)
+                table = table.set_column(i, name, column)
+                table = table.set_column(i, name, pc.cast(column, pa.float64()))
+            except pa.ArrowInvalid:
+                continue
+    return table
+
+
+def _plain_numbers(column: pa.ChunkedArray, decimal: str, thousands: str | None) -> Any:
+    """Return text where each number has a point and no groups; other values stay as they are."""
+    import pyarrow.compute as pc
+
+    if decimal == "." and thousands is None:
+        return column
+    groups = rf"|\d{{1,3}}({re.escape(thousands)}\d{{3}})+" if thousands else ""
+    number = rf"^\s*[+-]?(\d+{groups}|)({re.escape(decimal)}\d*)?([eE][+-]?\d+)?\s*$"
+    plain = column if thousands is None else pc.replace_substring(column, thousands, "")
+    plain = plain if decimal == "." else pc.replace_substring(plain, decimal, ".")
+    return pc.if_else(pc.match_substring_regex(column, number), plain, column)
+
+
+def _read_groups(table: pa.Table, decimal: str, thousands: str) -> pa.Table:
+    """Return the table with text columns of numbers as float64."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for i, name in enumerate(table.column_names):
+        if table.column(i).type == pa.string():
+            try:
+                plain = _plain_numbers(table.column(i), decimal, thousands)
+                table = table.set_column(i, name, pc.cast(plain, pa.float64()))
             except pa.ArrowInvalid:
                 continue
     return table
@@ -88,6 +135,8 @@ class _Reader:
     delimiter: str
     quote: str
     nulls: Sequence[str]
+    escape: str | None
+    decimal: str
     invalid: list[Any] | None
 
     def read(self, types: Any) -> pa.Table:
@@ -127,11 +176,13 @@ class _Reader:
             parse_options=csv.ParseOptions(
                 delimiter=self.delimiter,
                 quote_char=self.quote,
+                escape_char=self.escape or False,
                 newlines_in_values=has_quotes,
                 invalid_row_handler=skip,
             ),
             convert_options=csv.ConvertOptions(
                 column_types=types,
+                decimal_point=self.decimal,
                 null_values=list(self.nulls),
                 strings_can_be_null=True,
                 include_columns=list(types) if types else None,

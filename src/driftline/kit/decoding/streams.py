@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import shutil
 import tempfile
@@ -10,6 +11,13 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
 
 BLOCK = 1 << 20
+MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+"""Byte order marks and their encodings, the longer ones first."""
 
 
 def read_at_most(stream: BinaryIO, limit: int) -> bytes | None:
@@ -49,6 +57,24 @@ class PeekedStream(io.RawIOBase, BinaryIO):
             piece, self._head = self._head[:end], self._head[end:]
             return piece
         return self._stream.read(size)
+
+
+def open_utf8(stream: BinaryIO, encoding: str = "utf-8") -> tuple[BinaryIO, bool]:
+    """Return the text of a stream as UTF-8, and whether its bytes are those of the stream.
+
+    Where `encoding` is UTF-8 or ASCII, a stream that starts with the byte order mark of UTF-16 or
+    UTF-32 is read as such. Reading the result raises UnicodeError where bytes do not fit the
+    encoding.
+    """
+    if encoding in ("utf-8", "utf-8-sig", "ascii"):
+        head = b""
+        while len(head) < 4 and (part := stream.read(4 - len(head))):
+            head += part
+        stream = PeekedStream(head, stream)
+        encoding = next((name for mark, name in MARKS if head.startswith(mark)), "")
+        if not encoding:
+            return stream, True
+    return cast(BinaryIO, codecs.EncodedFile(stream, "utf-8", encoding)), False
 
 
 def stream_of_lines(lines: Iterator[bytes]) -> BinaryIO:

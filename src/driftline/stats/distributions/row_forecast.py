@@ -156,6 +156,8 @@ def forecast_day(
 
 def _median(values: Floats) -> Floats:
     """Medians over the last axis without NaN; NaN where nothing is left."""
+    if not values.shape[-1]:
+        return np.full(values.shape[:-1], np.nan)
     ordered = np.sort(values, axis=-1).reshape(-1, values.shape[-1])
     count = ordered.shape[-1] - np.isnan(ordered).sum(axis=-1)
     rows = np.arange(len(ordered))

@@ -1,0 +1,71 @@
+"""Reads one time in the spellings that Arrow's own parser does not know.
+
+A time without a zone is UTC. A date whose order of day and month is not clear is not read, and
+neither is a time with the name of a zone that is not UTC or GMT.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+MONTHS = {
+    name: number
+    for number, name in enumerate(
+        ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"), 1
+    )
+}
+_CLOCK = r"(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d+))?)?"
+_ZONE = (
+    r"(?:(?P<zone>Z|UTC|GMT|UT)|(?P<sign>[+-])(?P<hours>\d\d)(?::?(?P<minutes>\d\d))?"
+    r"(?:\s+[A-Z]{3,4}|\s+\([A-Za-z ]+\))?)"
+)
+SPELLINGS = tuple(
+    re.compile(pattern, re.ASCII)
+    for pattern in (
+        # ISO 8601 with any separator, also of Go and of Java's ZonedDateTime
+        r"(?P<year>\d{4})([-/.])(?P<month>\d{1,2})\2(?P<day>\d{1,2})"
+        rf"(?:(?:[Tt_, ]|\s+){_CLOCK}\s*(?:{_ZONE}(?:\[[\w/+-]+\]|\s+UTC)?|\[(?:UTC|GMT)\])?)?",
+        # RFC 2822
+        r"(?:[A-Za-z]{3},?\s+)?(?P<day>\d{1,2})[\s-](?P<name>[A-Za-z]{3})[\s-](?P<year>\d{4})"
+        rf"\s+{_CLOCK}(?:\s*{_ZONE})?",
+        # Apache's common log format
+        r"\[?(?P<day>\d{1,2})/(?P<name>[A-Za-z]{3})/(?P<year>\d{4}):"
+        rf"{_CLOCK}(?:\s*{_ZONE})?\]?",
+    )
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROS = timedelta(microseconds=1)
+
+
+def parse_time(text: str) -> int | None:
+    """Return microseconds since the epoch; None for a text that is no time."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        matches = (spelling.fullmatch(text) for spelling in SPELLINGS)
+        match = next((match for match in matches if match is not None), None)
+        return None if match is None else _micros(match.groupdict())
+    return (at.replace(tzinfo=at.tzinfo or UTC) - _EPOCH) // _MICROS
+
+
+def _micros(parts: dict[str, str | None]) -> int | None:
+    """Return the time of the parts of a match; None where they are no date."""
+    month = MONTHS.get((parts.get("name") or "").lower()) or int(parts.get("month") or 0)
+    fraction = (parts["fraction"] or "")[:6].ljust(6, "0")
+    try:
+        at = datetime(
+            int(parts["year"] or 0),
+            month,
+            int(parts["day"] or 0),
+            int(parts["hour"] or 0),
+            int(parts["minute"] or 0),
+            int(parts["second"] or 0),
+            int(fraction),
+            tzinfo=UTC,
+        )
+    except ValueError:
+        return None
+    offset = timedelta(hours=int(parts["hours"] or 0), minutes=int(parts["minutes"] or 0))
+    micros = (at - _EPOCH) // _MICROS
+    return micros + (offset // _MICROS) * (1 if parts["sign"] == "-" else -1)
