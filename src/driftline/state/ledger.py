@@ -176,7 +176,7 @@ def _record_failed_attempt(
 
 
 def _new_row(model: str, obj: LogObject, state: str) -> dict[str, object]:
-    """The row of an object of which nothing was read yet."""
+    """The row of an object that was not read yet."""
     return {
         "model": model,
         "uri": obj.uri,
