@@ -7,8 +7,6 @@ depending on their size; 8, 14 or 17 digits that are a date of the years 1970 to
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,8 +19,8 @@ ATTEMPTS = (("us", "UTC"), ("us", None), ("ns", "UTC"), ("ns", None))
 """Types of Arrow's parser, which needs a zone in every text or in none."""
 FIRST_YEAR, LAST_YEAR = 1970, 2199
 """Years of compact dates. Read as epoch numbers, these are months of 1970 or years after 2590."""
-NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
-WHOLE = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
+WHOLE = r"^[+-]?[0-9]{1,18}$"
+NUMBER = r"^[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,3})?$"
 
 
 def to_micros(array: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -128,8 +126,7 @@ def _from_text(array: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     if quick is not None:
         return quick
     dictionary = array.dictionary_encode()
-    times = [_parse(text) for text in dictionary.dictionary.to_pylist()]
-    return _plain_ints(pa.array(times, pa.int64()).take(dictionary.indices))
+    return _plain_ints(_parse_each(dictionary.dictionary).take(dictionary.indices))
 
 
 def _from_uniform_text(array: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]] | None:
@@ -148,10 +145,21 @@ def _plain_ints(array: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     return array.fill_null(0).to_numpy(zero_copy_only=False), usable
 
 
-def _parse(text: str) -> int | None:
-    text = text.strip()
-    if not NUMBER.fullmatch(text):
-        return parse_time(text)
-    value = int(text) if WHOLE.fullmatch(text) else float(text)
-    [micros], [is_usable] = _from_numbers(pa.array([value]))
-    return int(micros) if is_usable else None
+def _parse_each(texts: pa.Array) -> pa.Array:
+    """Times of texts of any spelling, int64 microseconds; null where one is no time."""
+    texts = pc.utf8_trim_whitespace(texts)
+    is_whole, is_number = (
+        np.asarray(pc.match_substring_regex(texts, pattern).to_numpy(zero_copy_only=False), bool)
+        for pattern in (WHOLE, NUMBER)
+    )
+    times, usable = np.zeros(len(texts), np.int64), np.zeros(len(texts), bool)
+    for mask, kind in ((is_whole, pa.int64()), (is_number & ~is_whole, pa.float64())):
+        places = np.flatnonzero(mask)
+        if len(places):
+            digits = pc.utf8_ltrim(texts.take(pa.array(places)), "+")
+            times[places], usable[places] = _from_numbers(digits.cast(kind))
+    for place in np.flatnonzero(~is_number).tolist():
+        time = parse_time(texts[place].as_py())
+        if time is not None:
+            times[place], usable[place] = time, True
+    return pa.array(times, mask=~usable)
