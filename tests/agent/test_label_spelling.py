@@ -38,6 +38,7 @@ USUAL = {
     ("Python booleans", "as in the data", "both"),
     ("words", "absent", "prediction"),
     ("words", "true", "both"),
+    ("words", "true", "prediction"),
     ("own names", "absent", "both"),
     ("signs", "absent", "score"),
 }

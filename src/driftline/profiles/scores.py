@@ -129,7 +129,9 @@ class ScoreCollector(Collector):
         self._rows += int((usable | has_score).sum())
         if label is None:
             return
-        self._label_values.add(_value_counts(label, usable | has_score))
+        # The label counts beside a prediction of an unknown class, too: it may show the classes.
+        answered = has_score if prediction is None else has_score | _valid(prediction)
+        self._label_values.add(_value_counts(label, answered))
         positive, has_label = self._is_positive(label)
         self._labelled += int((has_label & (usable | has_score)).sum())
         complete = has_label & usable
