@@ -115,10 +115,8 @@ def _from_text(array: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     quick = _from_uniform_text(array)
     if quick is not None:
         return quick
-    try:
-        return _from_numbers(array.cast(pa.int64()))
-    except pa.ArrowInvalid:
-        pass
+    if (numbers := _cast_all(array, pa.int64())) is not None:
+        return _from_numbers(numbers)
     # a suffix for UTC, and an offset that a space separates, are common to all rows of a column
     plain = pc.replace_substring_regex(array, r"(:\d\d(?:\.\d+)?)\s*(?:UTC|GMT|Z\[UTC\])$", r"\1Z")
     plain = pc.replace_substring_regex(plain, r"(:\d\d(?:\.\d+)?)\s+([+-]\d\d:?\d\d)$", r"\1\2")
@@ -132,12 +130,24 @@ def _from_text(array: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
 def _from_uniform_text(array: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]] | None:
     """Read texts that have one spelling of Arrow's parser; None for others."""
     for unit, zone in ATTEMPTS:
-        try:
-            times = array.cast(pa.timestamp(unit, zone))
-        except pa.ArrowInvalid:
-            continue
-        return _plain(times.cast(pa.timestamp("us", zone), safe=False))
+        times = _cast_all(array, pa.timestamp(unit, zone))
+        if times is not None:
+            return _plain(times.cast(pa.timestamp("us", zone), safe=False))
     return None
+
+
+def _cast_all(array: pa.Array, kind: pa.DataType) -> pa.Array | None:
+    """Cast all texts, None if any is of another kind.
+
+    Arrow builds an error for each text that it can't cast, which takes long. So the first text
+    is tried alone.
+    """
+    first = pc.index(array.is_valid(), True).as_py()
+    try:
+        array.slice(max(first, 0), 1).cast(kind)
+        return array.cast(kind)
+    except pa.ArrowInvalid:
+        return None
 
 
 def _plain_ints(array: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
