@@ -101,25 +101,30 @@ def _noun(metric: str) -> str:
     return NOUNS.get(metric) or phrasing.clean(metric.replace("_", " "), 60)
 
 
-def _drop_sentence(alert: AlertFact) -> str:
-    """Return the metric itself, now and in the reference."""
+def _drop_numbers(alert: AlertFact) -> tuple[str, float, float] | None:
+    """The metric that `drop` compares: its noun, its value now and in the reference."""
     metric = alert.detail.get("metric")
     if not isinstance(metric, str):
-        return ""
+        return None
     now, before = alert.detail.get(metric), alert.detail.get(f"{metric}_was")
     if not isinstance(now, (int, float)) or not isinstance(before, (int, float)):
+        return None
+    return _noun(metric), now, before
+
+
+def _drop_sentence(alert: AlertFact) -> str:
+    """Return the metric itself, now and in the reference."""
+    if (numbers := _drop_numbers(alert)) is None:
         return ""
-    return f"{_noun(metric)} {phrasing.number(before)} → {phrasing.number(now)}"
+    noun, now, before = numbers
+    return f"{noun} {phrasing.number(before)} → {phrasing.number(now)}"
 
 
 def _past_drop_sentence(alert: AlertFact) -> str:
-    metric = alert.detail.get("metric")
-    if not isinstance(metric, str):
+    if (numbers := _drop_numbers(alert)) is None:
         return ""
-    now, before = alert.detail.get(metric), alert.detail.get(f"{metric}_was")
-    if not isinstance(now, (int, float)) or not isinstance(before, (int, float)):
-        return ""
-    return f"{_noun(metric)} was {phrasing.number(now)} (usually {phrasing.number(before)})"
+    noun, now, before = numbers
+    return f"{noun} was {phrasing.number(now)} (usually {phrasing.number(before)})"
 
 
 def _loss_sentence(alert: AlertFact) -> str:
