@@ -24,6 +24,8 @@ class _Queue:
 
     until: int
     """End of the newest window that was looked at, in microseconds."""
+    back_sum: Profile
+    """The sum of `back`."""
     front: list[tuple[int, Profile]] = field(default_factory=list)
     """Start of a window, and the sum of it and all later ones of the front; oldest last."""
     back: list[tuple[int, Profile]] = field(default_factory=list)
@@ -44,16 +46,13 @@ class TrailingProfiles:
     collectors: Collectors
     _queues: dict[str, _Queue] = field(default_factory=dict)
     """By segment."""
-    _sums: dict[str, Profile] = field(default_factory=dict)
-    """The sum of the back of each queue, by segment."""
 
     def load(self, connection: Connection, segment: str, until: int) -> Profile:
         """Load the rows of a segment in the span that ends at `until` (microseconds)."""
         since = until - self.span
         queue = self._queues.get(segment)
         if queue is None or until < queue.until:
-            queue = self._queues[segment] = _Queue(since)
-            self._sums[segment] = Profile(self.spec, self.collectors)
+            queue = self._queues[segment] = _Queue(since, self._empty_profile())
         for start, profile in windows.load_window_profiles(
             connection,
             self.model,
@@ -65,23 +64,23 @@ class TrailingProfiles:
             collectors=self.collectors,
         ):
             queue.back.append((start, profile))
-            self._sums[segment].merge(profile)
+            queue.back_sum.merge(profile)
         queue.until = until
-        self._drop_before(segment, queue, since)
+        self._drop_before(queue, since)
         result = windows.load_day_profiles(
             connection, self.model, segment, since, until, self.spec, self.collectors
         )
         if queue.front:
             result.merge(queue.front[-1][1])
-        result.merge(self._sums[segment])
+        result.merge(queue.back_sum)
         return result
 
-    def _drop_before(self, segment: str, queue: _Queue, since: int) -> None:
+    def _drop_before(self, queue: _Queue, since: int) -> None:
         while queue.front and queue.front[-1][0] < since:
             queue.front.pop()
         if queue.front or not queue.back or queue.back[0][0] >= since:
             return
-        total = Profile(self.spec, self.collectors)
+        total = self._empty_profile()
         for start, profile in reversed(queue.back):
             if start < since:
                 break
@@ -89,4 +88,7 @@ class TrailingProfiles:
             total = profile
             queue.front.append((start, profile))
         queue.back.clear()
-        self._sums[segment] = Profile(self.spec, self.collectors)
+        queue.back_sum = self._empty_profile()
+
+    def _empty_profile(self) -> Profile:
+        return Profile(self.spec, self.collectors)
