@@ -31,7 +31,7 @@ from driftline.evaluate.check_plan import CheckPlan
 from driftline.ingest.pairs.pairing import pair_halves
 from driftline.ingest.read.job import Job
 from driftline.profiles.spec import ProfileSpec
-from driftline.state import accounts, models, pair_rows, windows
+from driftline.state import accounts, empty_windows, models, pair_rows, windows
 from driftline.types.alert import Alert
 from driftline.types.errors import DriftlineError, SourceError
 from driftline.types.family import Family
@@ -223,13 +223,13 @@ class ModelWatch:
             model = models.load_model(connection, self.name)
             assert model is not None
             since, end = model.watched_since, as_micros(until) // length * length
-            span = windows.find_unjudged_span(connection, self.name, end)
+            span = empty_windows.find_unjudged_span(connection, self.name, end)
             if span is not None:
-                windows.add_empty_windows(connection, self.name, *span, length)
+                empty_windows.add_empty_windows(connection, self.name, *span, length)
             if model.judged_until is not None:
                 since = max(since, model.judged_until)
             if end > since:
-                windows.add_empty_windows(connection, self.name, since, end, length)
+                empty_windows.add_empty_windows(connection, self.name, since, end, length)
                 models.set_judged_until(connection, self.name, end)
 
     def _collect(self, plan: CheckPlan, ctx: CheckContext) -> Sequence[Measurement]:
