@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from driftline.types.loss_reasons import LossReasons
@@ -51,5 +52,12 @@ def add_time_faults(
         places = np.flatnonzero(mask)
         if len(places):
             first = int(places[0])
-            example = "" if mask is empty else str(array[first].as_py())
+            example = "" if mask is empty else _text(array[first])
             reasons.add(text, count=len(places), place=offset + first + 1, example=example)
+
+
+def _text(value: pa.Scalar) -> str:
+    if pa.types.is_timestamp(value.type):
+        # Python's times have no nanoseconds.
+        value = pc.cast(value, pa.timestamp("us", value.type.tz), safe=False)
+    return str(value.as_py())
