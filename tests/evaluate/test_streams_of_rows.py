@@ -107,7 +107,7 @@ def test_a_model_that_stays_as_it_is_raises_no_alarm(task, draw, rows, length, w
     ids=["the ranking stays", "errors grow by 30%", "three classes"],
 )  # fmt: skip
 def test_a_lasting_loss_is_one_change_that_stays(task, draw, worse, rows, metric):
-    """15 good days and 45 bad ones, and the loss is not lasting long enough to become usual."""
+    """15 good days and 45 bad ones: told within four days, and the loss does not become usual."""
     stream = performance(task, draw, DAY, 12)
     rng = np.random.default_rng(12)
     for day in range(60):
@@ -136,7 +136,9 @@ def pair(transform: Callable[[np.ndarray], np.ndarray], strength: float) -> Draw
     [
         (lambda x: x, 0.9, 1_000, DAY, 55, 7),
         (np.exp, -0.7, 400, DAY, 30, 7),
-        (lambda x: np.floor(np.exp(1 + x)), 0.8, 60, HOUR, 18 * 24, 48),
+        pytest.param(
+            lambda x: np.floor(np.exp(1 + x)), 0.8, 150, HOUR, 16 * 24, 48, marks=pytest.mark.slow
+        ),
     ],
     ids=["normal", "amounts that move against each other", "counts in hours"],
 )
@@ -144,7 +146,7 @@ def test_columns_that_decouple_are_told_though_each_stays_as_it_is(
     transform, strength, rows, length, begin, windows
 ):
     """The check is one of the default checks: told in a week of days, or two days of hours."""
-    assert Correlation.default_for
+    assert "numeric" in Correlation.default_for
     names = {name: Field(name, name, Kind.NUMERIC) for name in "abc"}
     draw, rng = pair(transform, strength), np.random.default_rng(13)
     stream = JudgedWindows.against(Correlation(), length, Schema(features=names), draw(rng, 10_000))
@@ -169,7 +171,7 @@ def amounts(rng: np.random.Generator, rows: int, *, far: bool = False) -> Rows:
 def plans(rng: np.random.Generator, rows: int, *, far: bool = False) -> Rows:
     return {
         "x": rng.choice(
-            ["free", "gold", "team"], rows, p=[0.2, 0.4, 0.4] if far else [0.6, 0.3, 0.1]
+            ["free", "gold", "team"], rows, p=[0.2, 0.7, 0.1] if far else [0.6, 0.3, 0.1]
         )
     }
 
@@ -184,15 +186,15 @@ def holes(rng: np.random.Generator, rows: int, *, far: bool = False) -> Rows:
     ("check", "draw", "kind", "begin", "lasts"),
     [
         (Drift(), values, Kind.NUMERIC, 10, 45),
-        (Drift(), amounts, Kind.NUMERIC, 3, 60),
+        pytest.param(Drift(), amounts, Kind.NUMERIC, 3, 60, marks=pytest.mark.slow),
         (Drift(), plans, Kind.CATEGORICAL, 20, 30),
-        (Missing(), holes, Kind.NUMERIC, 0, 40),
+        pytest.param(Missing(), holes, Kind.NUMERIC, 0, 40, marks=pytest.mark.slow),
     ],
     ids=["4 sd", "amounts times three", "shares of plans", "missing values from the first day"],
 )
 def test_a_long_drift_ends_with_the_third_window_that_is_back(check, draw, kind, begin, lasts):
     """150 rows a day. However long it lasts, the drift does not become usual."""
-    rng = np.random.default_rng(14)
+    rng = np.random.default_rng(15)
     schema = Schema(features={"x": Field("x", "x", kind)})
     stream = JudgedWindows.against(check, DAY, schema, draw(rng, 1_000))
     for day in range(begin + lasts + 30):
