@@ -75,8 +75,10 @@ class Loss(Settings):
             return value - reference
         if reference <= 0 or (self.scale == "log" and value <= 0):
             return math.nan
-        ratio = value / reference
-        return ratio - 1 if self.scale == "relative" else math.log(ratio)
+        if self.scale == "relative":
+            return value / reference - 1
+        # The ratio of tiny and huge numbers may not exist where that of their logarithms does.
+        return math.log(value) - math.log(reference)
 
     def value(self, size: float, reference: float) -> float:
         """The value at a change of `size` from `reference`: the inverse of `size`."""
