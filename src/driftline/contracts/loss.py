@@ -22,7 +22,8 @@ class Loss(Settings):
     value and interval of the reference (`was`, `was_interval`). Evidence adds up over blocks: a
     block is one window, or one day (UTC) where windows are shorter. How often the rule is wrong
     while nothing changes is the model's `false_pages_per_year`, over all its checks together. A
-    loss ends only when it is proven that at most a quarter of it is left. The check gives the settings that are absent here.
+    loss ends only when it is proven that at most a quarter of it is left. The check gives the
+    settings that are absent here.
     """
 
     side: Literal["above", "below", "both"] = "below"
