@@ -3,8 +3,9 @@
 import numpy as np
 import pyarrow as pa
 
-from driftline.ingest.columns.time_faults import CredibleTimes, add_time_faults
+from driftline.ingest.columns.time_faults import CredibleTimes, TimeColumn, add_time_faults
 from driftline.types.loss_reasons import LossReasons
+from driftline.types.time_form import TimeForm
 
 LATEST = 1_796_000_000_000_000
 
@@ -17,8 +18,7 @@ def test_a_time_with_nanoseconds_in_the_future_is_an_example():
     reasons = LossReasons()
     add_time_faults(
         reasons,
-        "ts",
-        times,
+        TimeColumn(path="ts", setting="schema.timestamp", form=TimeForm(), values=times),
         np.asarray(times.cast(pa.timestamp("us", "UTC"), safe=False).cast(pa.int64())),
         np.ones(2, bool),
         CredibleTimes(earliest=0, latest=LATEST),
