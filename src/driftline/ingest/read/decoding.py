@@ -30,6 +30,8 @@ class Decoding:
     uri: str
     fields: tuple[Field, ...] | None = None
     """Fields to decode; None for all columns."""
+    start: int = 0
+    """The place of the stream's first byte in the object, in bytes."""
     is_complete: bool = True
     """Whether the last record counts although no line end follows it."""
     parts: Mapping[str, str] = field(default_factory=dict)

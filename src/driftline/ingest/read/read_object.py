@@ -96,6 +96,7 @@ def _read(job: Job, work: Work, outcome: ReadOutcome) -> None:
     decoding = Decoding(
         uri=work.object.uri,
         fields=job.schema.fields,
+        start=work.start,
         is_complete=work.is_complete,
         parts=work.object.parts,
         open_reference=job.source.open_reference,

@@ -206,7 +206,7 @@ def parse_documents(line: bytes) -> Iterator[Any]:
     try:
         text = line.decode("utf-8-sig").strip()
     except UnicodeDecodeError as error:
-        raise ValueError(f"not UTF-8: byte 0x{line[error.start]:02x} at {error.start}") from None
+        raise ValueError(f"not UTF-8: byte 0x{line[error.start]:02x}") from None
     decoder = json.JSONDecoder()
     at = 0
     while at < len(text):
@@ -215,7 +215,9 @@ def parse_documents(line: bytes) -> Iterator[Any]:
         except RecursionError:
             raise ValueError("nested too deeply") from None
         except ValueError as error:
-            raise ValueError(f"not JSON: {error}") from None
+            # The place is that in one line; without it, equal mistakes have equal reasons.
+            message = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+            raise ValueError(f"not JSON: {message}") from None
         yield document
         while at < len(text) and text[at] in " \t\r\n":
             at += 1
