@@ -140,8 +140,13 @@ def value_array(values: Sequence[Any], kind: Kind | None = None) -> pa.Array:
 
 def list_items(column: pa.Array, position: int) -> pa.Array:
     """Return the item at `position` of each list; null where a list is shorter."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
+    if pa.types.is_fixed_size_list(column.type):
+        if position >= column.type.list_size:
+            return pa.nulls(len(column), column.type.value_type)
+        return pc.list_element(column, position)
     exists = pc.greater(pc.list_value_length(column), position)
     return column.values.take(pc.if_else(exists, pc.add(column.offsets[:-1], position), None))
 
