@@ -36,7 +36,7 @@ class TailStream(PlainStream):
         return self._tail if self._has_ended and len(self._tail) <= LIMIT else b""
 
     def ends_with(self, record: bytes) -> bool:
-        """Return whether the stream ends with `record`, of which a long one may be cut."""
+        """Return whether the stream ends with `record`; of a long one the start is compared."""
         tail, start = self.tail.strip(), record.strip()
         if len(record) < SAMPLE:
             return tail != b"" and tail == start
