@@ -2,7 +2,7 @@
 
 A column is a sequence of numbers and None, or of text and None. A number that is not finite or
 beyond 1e150 counts as missing. Missing values get the mean, 0. Columns without information are left
-out. Two numbers that are the same in 32 bits, of which one has these 32 bits only, are one number:
+out. A number of 64 bits and one of 32 bits are the same number where both are the same in 32 bits:
 the sides may have been written by different tools.
 """
 
