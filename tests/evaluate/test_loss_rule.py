@@ -92,6 +92,21 @@ def test_hours_of_a_night_that_differs_are_not_a_loss():
     assert not any(stream.is_on)
 
 
+@pytest.mark.parametrize(("size", "rows"), [(0.27, 800), (0.2, 3000), (0.4, 100)])
+def test_one_hour_of_a_broken_model_is_enough(size, rows):
+    """A loss beyond `obvious` by many standard errors is critical in the first hour of the log."""
+    stream = run(lost(0, 1, size), 1, seed=5, rows=rows, length=HOUR)
+    assert stream.rows[0].verdict == "changed"
+    assert stream.rows[0].severity == "critical"
+
+
+@pytest.mark.parametrize(("size", "rows"), [(0.05, 3000), (0.15, 1_000_000), (0.2, 40)])
+def test_one_hour_that_may_be_chance_or_a_night_is_not_enough(size, rows):
+    """Few rows, or a difference that hours of a day have, do not raise an alarm in one hour."""
+    stream = run(lost(0, 1, size), 1, seed=6, rows=rows, length=HOUR)
+    assert stream.rows[0].verdict == "unsure"
+
+
 def test_hours_add_up_to_days():
     """Five points of 21 rows an hour are told within 14 days, with an hour of the begin near it."""
     begin = 20 * 24 + 9
@@ -216,6 +231,13 @@ def test_errors_are_judged_on_the_log_scale():
             )
         assert any(stream.is_on[20:30]) is changes
         assert not any(stream.is_on[:20])
+
+
+def test_a_ratio_too_small_for_a_float_still_has_a_logarithm():
+    """An error that falls from 1e150 to 1e-180 has a size on the log scale."""
+    rule = loss(side="above", scale="log", margins=(0.1, 0.2, 0.4), obvious=0.2).loss
+    assert rule is not None
+    assert rule.size(1e-180, 1e150) == pytest.approx(-330 * np.log(10))
 
 
 def test_a_gap_is_watched_on_both_sides():

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from driftline.evaluate.evidence.baseline import Baseline
 from driftline.evaluate.evidence.blocks import WHOLE_DAY, clear_evidence
 from driftline.evaluate.evidence.observation import Panel, StreamNumbers
 from driftline.evaluate.evidence.odds import share_of
-from driftline.evaluate.evidence.trail import Trail
+from driftline.evaluate.evidence.trail import Trail, WindowSizes
 from driftline.types.arrays import Floats
 from driftline.types.times import DAY_MICROS
 
@@ -44,6 +45,15 @@ FAR_OUT = 1 / 8
 
 With a tail of index 3 that is twice the largest deviation of the baseline.
 """
+
+
+class DayMean(NamedTuple):
+    """The mean size of J streams over the windows of a day, each of shape (J,)."""
+
+    size: Floats
+    size_error: Floats
+    windows: Floats
+    """The number of windows with a size."""
 
 
 class RecentWindows:
@@ -73,26 +83,37 @@ class RecentWindows:
         earlier = self._trail.windows_before(self._start, column, count - 1)
         return np.concatenate((self._traces[stream : stream + 1], earlier[:, 0]))
 
-    def days(self, until_days: int, since_days: int) -> NDArray[np.void]:
-        """The traces of the windows between two numbers of days ago, shape (windows, J)."""
-        end = self._start + self._policy.length
-        since, until = end - since_days * DAY_MICROS, end - until_days * DAY_MICROS
-        rows = self._trail.windows_since(since, min(until, self._start), self._columns)
-        return rows if until_days else np.concatenate((rows, self._traces[None]))
+    def day_mean(self, days_ago: int) -> DayMean:
+        """The mean size of a whole day: the newest 24 hours, or those some days before."""
+        if days_ago == 0:
+            return self._newest_mean
+        end = self._start + self._policy.length - days_ago * DAY_MICROS
+        return weighted_mean(self._trail.sizes_since(end - DAY_MICROS, end, self._columns))
 
     @cached_property
-    def newest(self) -> NDArray[np.void]:
-        """The windows that tell whether a change is over, shape (windows, J)."""
+    def newest(self) -> WindowSizes:
+        """The windows that tell whether a change is over."""
+        now = WindowSizes(*(self._traces[name][None] for name in WindowSizes._fields))
         if self._policy.has_day_blocks:
-            return self.days(0, 1)
-        earlier = self._trail.windows_before(self._start, self._columns, NEWEST - 1)
-        rows = np.concatenate((self._traces[None], earlier))
-        return np.where(np.isfinite(rows["size"]), rows, self._traces[None])
+            since = self._start + self._policy.length - DAY_MICROS
+            earlier = self._trail.sizes_since(since, self._start, self._columns)
+            return WindowSizes(*map(np.concatenate, zip(earlier, now, strict=True)))
+        traces = self._trail.windows_before(self._start, self._columns, NEWEST - 1)
+        is_finite = np.isfinite(traces["size"])
+        rows = (
+            np.concatenate((present, np.where(is_finite, traces[name], present)))
+            for name, present in zip(WindowSizes._fields, now, strict=True)
+        )
+        return WindowSizes(*rows)
+
+    @cached_property
+    def _newest_mean(self) -> DayMean:
+        return weighted_mean(self.newest)
 
     @cached_property
     def effect(self) -> Floats:
         """The mean effect of the newest 24 hours, or the median of the newest windows, (J,)."""
-        effects = self.newest["effect"]
+        effects = self.newest.effect
         if self._policy.has_day_blocks:
             return _mean(effects)
         median: Floats = np.median(effects, axis=0)
@@ -102,16 +123,16 @@ class RecentWindows:
     def size(self) -> Floats:
         """The mean size of the newest 24 hours, or the median of the newest windows, (J,)."""
         if self._policy.has_day_blocks:
-            return weighted_mean(self.newest)[0]
-        median: Floats = np.median(self.newest["size"], axis=0)
+            return self._newest_mean.size
+        median: Floats = np.median(self.newest.size, axis=0)
         return median
 
     @cached_property
     def size_error(self) -> Floats:
         """The standard error that the rows of these windows make together, shape (J,)."""
         if self._policy.has_day_blocks:
-            return weighted_mean(self.newest)[1]
-        errors = np.nan_to_num(self.newest["size_error"])
+            return self._newest_mean.size_error
+        errors = np.nan_to_num(self.newest.size_error)
         error: Floats = np.sqrt((errors**2).sum(axis=0)) / len(errors)
         return error
 
@@ -136,7 +157,7 @@ class RecentWindows:
         They do unless the lower bound of their distance from it reaches the tolerance. It is false
         where the rows of the reference have no times.
         """
-        blocks = 1 if self._policy.has_day_blocks else len(self.newest)
+        blocks = 1 if self._policy.has_day_blocks else len(self.newest.size)
         sd = np.nan_to_num(day_sd(baseline, self._policy)) / math.sqrt(blocks)
         error = np.maximum(sd, np.nan_to_num(self.size_error))
         distance = np.abs(panel.distance(self.size, numbers.neutral))
@@ -145,17 +166,15 @@ class RecentWindows:
         return in_range
 
 
-def weighted_mean(rows: NDArray[np.void]) -> tuple[Floats, Floats, Floats]:
-    """Mean size over windows by their rows, its standard error, and the number of windows.
-
-    `rows` are traces, shape (windows, J); the results have shape (J,), NaN without a window.
-    """
-    is_finite = np.isfinite(rows["size"])
-    weight = np.where(is_finite, np.maximum(rows["rows"], 1.0), 0.0)
-    weight = weight / np.where(is_finite.any(axis=0), weight.sum(axis=0), np.nan)
-    mean = (weight * np.nan_to_num(rows["size"])).sum(axis=0)
-    error = np.sqrt((weight**2 * np.nan_to_num(rows["size_error"]) ** 2).sum(axis=0))
-    return mean, error, is_finite.sum(axis=0).astype(np.float64)
+def weighted_mean(windows: WindowSizes) -> DayMean:
+    """Mean size over windows by their rows; NaN without a window."""
+    is_finite = np.isfinite(windows.size)
+    count = is_finite.sum(axis=0)
+    weight = np.where(is_finite, np.maximum(windows.rows, 1.0), 0.0)
+    weight = weight / np.where(count > 0, weight.sum(axis=0), np.nan)
+    mean = (weight * np.where(is_finite, windows.size, 0.0)).sum(axis=0)
+    error = np.sqrt((weight**2 * np.nan_to_num(windows.size_error) ** 2).sum(axis=0))
+    return DayMean(mean, error, count.astype(np.float64))
 
 
 def continue_changes(
@@ -357,14 +376,12 @@ def begin_obvious_changes(
     is_far_out = p_values < FAR_OUT * least_p_value
     if policy.has_day_blocks and is_learning.any():
         is_learning &= panel.is_additive
-        (day, day_error, count), (day_before, _, count_before) = (
-            weighted_mean(recent.days(number, number + 1)) for number in (0, 1)
-        )
-        is_whole = np.minimum(count, count_before) >= WHOLE_DAY * policy.day_windows
+        day, day_before = recent.day_mean(0), recent.day_mean(1)
+        is_whole = np.minimum(day.windows, day_before.windows) >= WHOLE_DAY * policy.day_windows
         is_learning &= is_whole
-        now = np.where(is_learning, panel.distance(day, numbers.neutral), now)
-        before = np.where(is_learning, panel.distance(day_before, numbers.neutral), before)
-        error = np.where(is_learning, day_error, error)
+        now = np.where(is_learning, panel.distance(day.size, numbers.neutral), now)
+        before = np.where(is_learning, panel.distance(day_before.size, numbers.neutral), before)
+        error = np.where(is_learning, day.size_error, error)
         begin = np.where(is_learning, traces["start"] + policy.length - 2 * DAY_MICROS, begin)
     usual = np.where(is_learning, numbers.neutral, traces["size"] - traces["effect"])
     is_proven = _distances(usual, now, Z * error, panel) > panel.obvious

@@ -18,7 +18,8 @@ begins within the first blocks compares with those before it, so a loss that beg
 hide in b; b is then the worse of reference and blocks. The first three blocks are compared with the
 reference alone:
 a drop that two blocks prove to be beyond `obvious`, or one to be beyond the largest margin, is a
-loss at once.
+loss at once. So is a drop beyond `obvious` by four standard errors in one block, or in a part of a
+day, where the spread between blocks counts as error, too.
 
 A loss ends when the mean of 3, 7 or 14 blocks after the alarm, plus its standard error, is near the
 usual difference. Nothing else ends it.
@@ -53,6 +54,8 @@ PRIOR_BLOCKS = 10
 """Blocks that the prior spread between blocks counts as."""
 SPANS = (3, 7, 14)
 """Numbers of newest blocks whose mean can prove recovery."""
+REMAINDER = 0.25
+"""Share of a loss below which what is left of it is none."""
 RECENT_BLOCKS = SPANS[1]
 """Newest blocks that say how large a loss is now."""
 Z = 1.96
@@ -344,12 +347,18 @@ def _obvious_side(state: LossState, block: BlockSoFar, terms: LossTerms) -> floa
     """The side on which a loss is proven without evidence over windows; 0 where none is.
 
     This block and the one before are beyond `obvious`, or this one is beyond the largest margin. A
-    part of a day must be beyond it by twice as many standard errors.
+    part of a day must be beyond it by twice as many standard errors. One block or part of a day is
+    enough where it is beyond `obvious` by so many errors, with the spread between blocks as it is
+    assumed before the first one.
     """
     if state.has_first_blocks or math.isinf(block.reference_error):
         return 0.0
     errors = Z if block.is_over else 2 * Z
+    spread = LossState().spread(terms)
+    total_error = math.sqrt(block.drop.distance(spread) + block.reference_error**2)
     for side in terms.sides[:, 0].tolist():
+        if side * block.drop.drop - 2 * Z * total_error > terms.obvious:
+            return float(side)
         now, *before = (
             side * drop.drop - errors * math.sqrt(drop.variance + block.reference_error**2)
             for drop in (block.drop, *state.recent[-1:])
@@ -461,11 +470,12 @@ def _has_recovered(state: LossState, block: BlockSoFar, terms: LossTerms) -> boo
     assert state.alarm_anchor is not None
     blocks, spread = _blocks_after(state, block, state.alarm.block), state.spread(terms)
     anchor, side = state.alarm_anchor, state.alarm.side
+    home = max(terms.home(anchor.error), REMAINDER * state.alarm.size)
     for span in SPANS:
         if len(blocks) < span:
             return False
         mean, variance = mean_of(blocks[-span:], spread)
-        if side * (mean - anchor.offset) + math.sqrt(variance) < terms.home(anchor.error):
+        if side * (mean - anchor.offset) + math.sqrt(variance) < home:
             return True
     return False
 

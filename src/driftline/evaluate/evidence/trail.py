@@ -76,6 +76,15 @@ SPARE = 500
 """Windows by which the trail grows, and that it collects before it forgets the oldest ones."""
 
 
+class WindowSizes(NamedTuple):
+    """The sizes of J streams in several windows, each of shape (windows, J)."""
+
+    size: Floats
+    effect: Floats
+    size_error: Floats
+    rows: Floats
+
+
 class Stream(NamedTuple):
     """The identity of one stream."""
 
@@ -210,11 +219,11 @@ class Trail:
         effects[: len(rows)] = rows[::-1]
         return effects
 
-    def windows_since(self, since: int, start: int, columns: Columns) -> NDArray[np.void]:
-        """The traces of the windows in [since, start), oldest first, shape (windows, J)."""
+    def sizes_since(self, since: int, start: int, columns: Columns) -> WindowSizes:
+        """The sizes of the windows in [since, start), oldest first."""
         first, end = bisect_left(self._starts, since), bisect_left(self._starts, start)
-        traces: NDArray[np.void] = self._rows[first:end, columns]
-        return traces
+        # Field by field: whole traces would be many times as much to copy.
+        return WindowSizes(*(self._rows[name][first:end, columns] for name in WindowSizes._fields))
 
     def baseline(
         self,

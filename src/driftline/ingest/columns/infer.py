@@ -15,38 +15,19 @@ import pyarrow.compute as pc
 from driftline.ingest.columns import row_marks, unstructured, vectors
 from driftline.ingest.columns.canonical import to_categorical, to_numeric
 from driftline.ingest.columns.timestamps import to_micros
+from driftline.ingest.columns.usual_names import (
+    IDS,
+    LABELS,
+    PLACES,
+    PREDICTIONS,
+    SCORES,
+    TIMES,
+    VERSIONS,
+)
 from driftline.profiles.categories import count_categories
 from driftline.profiles.label_classes import find_classes
 from driftline.types.model import Field, Kind, Schema, Task
 
-TIMES = (
-    "timestamp",
-    "event_time",
-    "event_timestamp",
-    "time",
-    "ts",
-    "datetime",
-    "request_time",
-    "inference_time",
-    "created_at",
-    "date",
-)
-IDS = ("event_id", "prediction_id", "request_id", "inference_id", "record_id", "id", "uuid")
-BESIDE = (
-    "endpoint",
-    "deployment",
-    "collection",
-    "custom_attributes",
-    "label_id",
-    "deployed_model_id",
-    "correlation_id",
-)
-"""Columns beside the data that are no input of the model."""
-VERSIONS = ("model_version", "version", "variant")
-PLACES = ("endpoint", "deployment", "collection", "inference_service", "custom_attributes")
-PREDICTIONS = ("prediction", "predicted_label", "predicted", "y_pred", "pred")
-SCORES = ("score", "probability", "prediction_score", "prediction_probability", "y_score", "proba")
-LABELS = ("label", "target", "ground_truth", "actual", "y_true", "y")
 CODES = re.compile(
     r"(?i)(^|[_\s.-])(zip|zipcode|postal|postcode|code|area|region|branch|store|sku|ids?|type|class"
     r"|category|phone)$|_id$"
