@@ -6,18 +6,250 @@ Needs labels; rows without a label are left out. An undefined metric has no valu
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from pydantic import field_validator
 
 from driftline import AlertFact, Check, CheckContext, Measurement, hookimpl, loss, stats
-from driftline.kit.checks import Decision, Scores, Task, Wording, label_use, phrasing
-from driftline.kit.checks.performance_metrics import (
-    METRIC_ALIASES,
-    PERFORMANCE_METRICS,
-    MetricName,
+from driftline.kit.checks import (
+    Decision,
+    Scores,
+    Task,
+    Wording,
+    label_use,
+    phrasing,
+    score_metrics,
 )
+
+DEPTH = 0.1
+"""Share of rows with the highest scores that gain and lift look at."""
+ECE_BINS = 15
+
+MetricName = Literal[
+    "accuracy",
+    "average_precision",
+    "balanced_accuracy",
+    "bias",
+    "brier",
+    "calibration_gap",
+    "calibration_intercept",
+    "calibration_slope",
+    "cohen_kappa",
+    "expected_calibration_error",
+    "f0_5",
+    "f1",
+    "f2",
+    "false_negative_rate",
+    "false_positive_rate",
+    "gain",
+    "jaccard",
+    "lift",
+    "log_loss",
+    "macro_f1",
+    "macro_precision",
+    "macro_recall",
+    "mae",
+    "mcc",
+    "mse",
+    "precision",
+    "r2",
+    "recall",
+    "rmse",
+    "roc_auc",
+    "separation",
+    "specificity",
+    "spiegelhalter_z",
+    "wape",
+    "weighted_f1",
+    "weighted_precision",
+    "weighted_recall",
+]
+
+METRIC_ALIASES: Mapping[str, MetricName] = {
+    # SageMaker Model Monitor
+    "auc": "roc_auc",
+    "true_positive_rate": "recall",
+    "true_negative_rate": "specificity",
+    # Arize
+    "ACCURACY": "accuracy",
+    "PRECISION": "precision",
+    "RECALL": "recall",
+    "F_1": "f1",
+    "AUC": "roc_auc",
+    "PR_AUC": "average_precision",
+    "LOG_LOSS": "log_loss",
+    "FALSE_POSITIVE_RATE": "false_positive_rate",
+    "FALSE_NEGATIVE_RATE": "false_negative_rate",
+    "SENSITIVITY": "recall",
+    "SPECIFICITY": "specificity",
+    "CALIBRATION": "calibration_gap",
+    "MACRO_AVERAGED_PRECISION": "macro_precision",
+    "MACRO_AVERAGED_RECALL": "macro_recall",
+    "MAE": "mae",
+    "MSE": "mse",
+    "RMSE": "rmse",
+    "R_SQUARED": "r2",
+    "WAPE": "wape",
+    "MEAN_ERROR": "bias",
+    # Evidently
+    "Accuracy": "accuracy",
+    "Precision": "precision",
+    "Recall": "recall",
+    "F1Score": "f1",
+    "TPR": "recall",
+    "TNR": "specificity",
+    "FPR": "false_positive_rate",
+    "FNR": "false_negative_rate",
+    "RocAuc": "roc_auc",
+    "LogLoss": "log_loss",
+    "MeanError": "bias",
+    "R2Score": "r2",
+    # NannyML and Azure Machine Learning
+    "f1_score": "f1",
+    # scikit-learn, where a shorter name is usual here
+    "matthews_corrcoef": "mcc",
+    "brier_score_loss": "brier",
+    "mean_absolute_error": "mae",
+    "mean_squared_error": "mse",
+    "root_mean_squared_error": "rmse",
+    "r2_score": "r2",
+    "roc_auc_score": "roc_auc",
+}
+"""Names of other tools for the same metric."""
+
+
+@dataclass(frozen=True, slots=True)
+class PerformanceMetric:
+    """One metric of a task."""
+
+    tasks: frozenset[Task]
+    estimate: Callable[[Scores], stats.Estimate]
+    is_loss: bool = False
+    """Whether lower values are better."""
+    noun: str = ""
+    """What people call it; its name with spaces when empty."""
+
+
+BINARY, CLASSES = frozenset({Task.BINARY}), frozenset({Task.BINARY, Task.MULTICLASS})
+SEVERAL, REGRESSION = frozenset({Task.MULTICLASS}), frozenset({Task.REGRESSION})
+
+
+PERFORMANCE_METRICS: Mapping[MetricName, PerformanceMetric] = {
+    "accuracy": PerformanceMetric(CLASSES, lambda s: stats.accuracy(s.confusion)),
+    "balanced_accuracy": PerformanceMetric(
+        BINARY, lambda s: stats.balanced_accuracy(score_metrics.confusion_of(s))
+    ),
+    "precision": PerformanceMetric(
+        BINARY, lambda s: stats.precision(score_metrics.confusion_of(s))
+    ),
+    "recall": PerformanceMetric(BINARY, lambda s: stats.recall(score_metrics.confusion_of(s))),
+    "specificity": PerformanceMetric(
+        BINARY, lambda s: stats.specificity(score_metrics.confusion_of(s))
+    ),
+    "false_positive_rate": PerformanceMetric(
+        BINARY, lambda s: stats.false_positive_rate(score_metrics.confusion_of(s)), is_loss=True
+    ),
+    "false_negative_rate": PerformanceMetric(
+        BINARY, lambda s: stats.false_negative_rate(score_metrics.confusion_of(s)), is_loss=True
+    ),
+    "f1": PerformanceMetric(BINARY, lambda s: stats.f1(score_metrics.confusion_of(s)), noun="F1"),
+    "f0_5": PerformanceMetric(
+        BINARY, lambda s: stats.f_beta(score_metrics.confusion_of(s), 0.5), noun="F0.5"
+    ),
+    "f2": PerformanceMetric(
+        BINARY, lambda s: stats.f_beta(score_metrics.confusion_of(s), 2.0), noun="F2"
+    ),
+    "jaccard": PerformanceMetric(BINARY, lambda s: stats.jaccard(score_metrics.confusion_of(s))),
+    "mcc": PerformanceMetric(CLASSES, lambda s: stats.mcc(s.confusion), noun="MCC"),
+    "cohen_kappa": PerformanceMetric(
+        CLASSES, lambda s: stats.cohen_kappa(s.confusion), noun="Cohen's kappa"
+    ),
+    "roc_auc": PerformanceMetric(
+        BINARY,
+        lambda s: stats.roc_auc(s.negatives, s.positives, score_metrics.EACH_CLASS),
+        noun="ROC AUC",
+    ),
+    "average_precision": PerformanceMetric(BINARY, score_metrics.of_order(stats.average_precision)),
+    "gain": PerformanceMetric(BINARY, score_metrics.of_order(lambda n, p: stats.gain(n, p, DEPTH))),
+    "lift": PerformanceMetric(BINARY, score_metrics.of_order(lambda n, p: stats.lift(n, p, DEPTH))),
+    "separation": PerformanceMetric(BINARY, score_metrics.of_order(score_metrics.separation)),
+    "log_loss": PerformanceMetric(
+        BINARY,
+        lambda s: stats.log_loss(s.sums.n, s.sums.log_loss, s.sums.log_loss2, s.sums.outside),
+        is_loss=True,
+    ),
+    "brier": PerformanceMetric(
+        BINARY,
+        lambda s: stats.brier(s.sums.n, s.sums.brier, s.sums.brier2, s.sums.outside),
+        is_loss=True,
+    ),
+    "calibration_gap": PerformanceMetric(
+        BINARY,
+        lambda s: stats.calibration_gap(
+            s.sums.n, int(s.positives.sum()), s.sums.score, s.sums.brier, s.sums.outside
+        ),
+    ),
+    "expected_calibration_error": PerformanceMetric(
+        BINARY,
+        score_metrics.of_calibration(
+            lambda cells: stats.expected_calibration_error(cells, ECE_BINS)
+        ),
+        is_loss=True,
+    ),
+    "calibration_intercept": PerformanceMetric(
+        BINARY, score_metrics.of_calibration(lambda cells: stats.calibration_line(cells).intercept)
+    ),
+    "calibration_slope": PerformanceMetric(
+        BINARY, score_metrics.of_calibration(lambda cells: stats.calibration_line(cells).slope)
+    ),
+    "spiegelhalter_z": PerformanceMetric(
+        BINARY, score_metrics.of_calibration(score_metrics.spiegelhalter), noun="Spiegelhalter's z"
+    ),
+    "macro_precision": PerformanceMetric(SEVERAL, lambda s: stats.macro(s.confusion, "precision")),
+    "macro_recall": PerformanceMetric(SEVERAL, lambda s: stats.macro(s.confusion, "recall")),
+    "macro_f1": PerformanceMetric(
+        SEVERAL, lambda s: stats.macro(s.confusion, "f1"), noun="macro F1"
+    ),
+    "weighted_precision": PerformanceMetric(
+        SEVERAL, lambda s: stats.weighted(s.confusion, None, by_label=False)
+    ),
+    "weighted_recall": PerformanceMetric(SEVERAL, lambda s: stats.weighted(s.confusion, None)),
+    "weighted_f1": PerformanceMetric(
+        SEVERAL, lambda s: stats.weighted(s.confusion, 1.0), noun="weighted F1"
+    ),
+    "mae": PerformanceMetric(
+        REGRESSION,
+        lambda s: stats.mae(s.regression.n, s.regression.abs_e, s.regression.e2),
+        is_loss=True,
+        noun="MAE",
+    ),
+    "mse": PerformanceMetric(
+        REGRESSION,
+        lambda s: stats.mse(s.regression.n, s.regression.e2, s.regression.e4),
+        is_loss=True,
+        noun="MSE",
+    ),
+    "rmse": PerformanceMetric(
+        REGRESSION,
+        lambda s: stats.rmse(s.regression.n, s.regression.e2, s.regression.e4),
+        is_loss=True,
+        noun="RMSE",
+    ),
+    "wape": PerformanceMetric(REGRESSION, score_metrics.wape, is_loss=True, noun="WAPE"),
+    "r2": PerformanceMetric(
+        REGRESSION,
+        lambda s: stats.r2(
+            s.regression.n, s.regression.e2, s.regression.e4, s.regression.y, s.regression.y2
+        ),
+        noun="R²",
+    ),
+    "bias": PerformanceMetric(
+        REGRESSION, lambda s: stats.bias(s.regression.n, s.regression.e, s.regression.e2)
+    ),
+}
+"""Every metric that the scores of a window give."""
 
 Headline = Literal[
     "accuracy",

@@ -5,13 +5,16 @@ from collections import Counter
 import numpy as np
 import pytest
 import scipy.stats as ss
-from driftline_plugins.checks.performance import Performance
+from driftline_plugins.checks.performance import (
+    METRIC_ALIASES,
+    PERFORMANCE_METRICS,
+    Performance,
+)
 from profile_builder import binary_scores, context, judged, regression_scores, severity, window_of
 from sklearn import metrics as sk
 
 from driftline import above
 from driftline.kit.checks import Decision, Scores, Task
-from driftline.kit.checks.performance_metrics import METRIC_ALIASES, PERFORMANCE_METRICS
 from driftline.profiles.window import RegressionSums
 
 CHECK = Performance()
