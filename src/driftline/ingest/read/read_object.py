@@ -20,6 +20,7 @@ from driftline.ingest.read.job import Job
 from driftline.ingest.read.plan import READ_FROM_START, Work
 from driftline.ingest.read.prefetch import prefetch
 from driftline.ingest.read.profile_rows import make_caster, profile_rows
+from driftline.ingest.read.source_stream import open_reference
 from driftline.types.errors import (
     DriftlineError,
     ObjectChanged,
@@ -98,7 +99,7 @@ def _read(job: Job, work: Work, outcome: ReadOutcome) -> None:
         fields=job.schema.fields,
         is_complete=work.is_complete,
         parts=work.object.parts,
-        open_reference=job.source.open_reference,
+        open_reference=open_reference(job.source),
     )
     halves = HalfBuffer(make_caster(job, work.object, work.start), job.length, outcome)
     try:

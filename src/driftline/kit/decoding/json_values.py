@@ -14,6 +14,7 @@ from contextlib import suppress
 from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import msgspec
 
@@ -126,14 +127,14 @@ def value_array(values: Sequence[Any], kind: Kind | None = None) -> pa.Array:
             )
         except OverflowError:
             pass
-    if len(types) == 1 and types <= {datetime, date, Decimal}:
+    if types == {UUID}:
+        return pa.array([None if value is None else str(value) for value in values], pa.string())
+    if len(types) == 1 and types <= {datetime, date, Decimal, bytes}:
         with suppress(pa.ArrowException, OverflowError):
             return pa.array(values)
-    if (kind is Kind.EMBEDDING and types == {list}) or (kind is Kind.IMAGE and types == {bytes}):
+    if kind is Kind.EMBEDDING and types == {list}:
         with suppress(pa.ArrowException, TypeError, OverflowError):
-            return pa.array(
-                values, pa.list_(pa.float64()) if kind is Kind.EMBEDDING else pa.binary()
-            )
+            return pa.array(values, pa.list_(pa.float64()))
     array = pa.array([None if value is None else to_text(value) for value in values], pa.string())
     return array.dictionary_encode() if kind is Kind.CATEGORICAL else array
 
