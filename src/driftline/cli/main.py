@@ -20,7 +20,7 @@ from driftline.types.errors import ConfigError, DriftlineError
 FINDINGS, USAGE, ENVIRONMENT, INTERRUPTED = 1, 2, 3, 130
 """Exit codes beside 0: findings; wrong usage or configuration; a failed environment; Ctrl-C."""
 
-UNCOLLECTED_OBJECTS = 50_000
+UNCOLLECTED_OBJECTS = 100_000
 """New objects after which the garbage collector looks for cycles."""
 
 COMMANDS: dict[str, tuple[str, str]] = {
