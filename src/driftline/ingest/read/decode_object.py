@@ -14,6 +14,7 @@ from driftline.ingest.read.decoding import Decoding
 from driftline.ingest.read.job import Job
 from driftline.ingest.read.plan import Work
 from driftline.ingest.read.source_stream import iterate, open_object, translate_unknown
+from driftline.ingest.read.unfinished_record import TailStream
 from driftline.kit.decoding.split_records import side_of
 from driftline.types.errors import Unreadable
 from driftline.types.model import LogObject
@@ -102,4 +103,6 @@ def _decode_stream(job: Job, work: Work, decoding: Decoding) -> Iterator[pa.Reco
             return
         plain = open_decompressed(stream)
         decoding.resumable = not plain.compressed
+        if work.may_be_unfinished and not plain.compressed:
+            plain = decoding.stream = TailStream(plain)
         yield from format_.decode(plain, decoding)

@@ -97,6 +97,7 @@ def _read(job: Job, work: Work, outcome: ReadOutcome) -> None:
     decoding = Decoding(
         uri=work.object.uri,
         fields=job.schema.fields,
+        start=work.start,
         is_complete=work.is_complete,
         parts=work.object.parts,
         open_reference=open_reference(job.source),
@@ -129,6 +130,9 @@ def _resume_offset(work: Work, decoding: Decoding) -> int:
         return 0
     is_known = decoding.resumable and (decoding.offset is not None or work.start > 0)
     offset = work.start + (decoding.offset or 0) if is_known else 0
+    if decoding.unfinished is not None and decoding.stream is not None:
+        whole = min(offset, work.object.size - len(decoding.stream.tail))
+        return whole if whole > 0 else READ_FROM_START
     if work.is_complete:
         return 0 if offset < work.object.size else offset
     return offset or READ_FROM_START
