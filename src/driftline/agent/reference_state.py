@@ -160,7 +160,7 @@ def build_reference(
         batches = peek(reference_job, objects)
         if has_source:
             batches = batches + peek(job, _first_objects(job, now))
-        inference = infer_schema(batches, schema)
+        inference = infer_schema(batches, schema, settings.named_columns)
         schema, warnings = inference.schema, inference.doubts
         if schema.embeddings_without_dimension:
             raise SourceError(
