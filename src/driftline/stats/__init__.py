@@ -76,7 +76,6 @@ from driftline.stats.distributions.grid import (
     grid_energy,
     grid_ks,
     grid_wasserstein,
-    kurtosis,
     rescaled_ks,
     wasserstein_margin,
 )
@@ -477,7 +476,6 @@ __all__ = [
     "ks_p_value",
     "ks_robust",
     "ks_shift",
-    "kurtosis",
     "label_shift",
     "laplace_psi",
     "lift",
