@@ -6,7 +6,7 @@ Every guess that a person may want to change is named in `doubts`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
@@ -47,12 +47,15 @@ class InferredSchema:
 
 
 def infer_schema(
-    records: Iterable[pa.RecordBatch], declared: Schema | None = None
+    records: Iterable[pa.RecordBatch],
+    declared: Schema | None = None,
+    named: Set[str] = frozenset(),
 ) -> InferredSchema:
     """The schema of these records, which come from the log or the reference.
 
     A declared schema is kept; its embeddings without a dimension get it from the records. Columns
-    that look like ids or images are left out and named in the doubts.
+    that look like ids or images are left out and named in the doubts, except those in `named`:
+    options of checks name them, so somebody wants them to be judged.
     """
     columns = _columns(records)
     schema = declared or Schema()
@@ -68,7 +71,7 @@ def infer_schema(
     remaining = {
         name: array
         for name, array in columns.items()
-        if name not in used_paths and not _is_metadata(name)
+        if name not in used_paths and (name in named or not _is_metadata(name))
     }
     for part in unstructured.find_embedding_columns(remaining):
         features[part.name] = part
@@ -80,7 +83,8 @@ def infer_schema(
             name: array for name, array in remaining.items() if name not in part.element_paths
         }
     for name, array in remaining.items():
-        feature = _feature(name, array, doubts)
+        feature = _plain_feature(name, array) if name in named else None
+        feature = feature or _feature(name, array, doubts)
         if feature is not None:
             features[name] = feature
     return InferredSchema(replace(schema, features=features), doubts)
@@ -215,6 +219,18 @@ def _task(
         if wrong is None and distinct > FEW and values.null_count < len(values)
         else Task.MULTICLASS
     )
+
+
+def _plain_feature(name: str, array: pa.Array) -> Field | None:
+    """The feature that a column of numbers or categories is, whatever its values look like."""
+    if pa.types.is_nested(array.type) or array.null_count == len(array):
+        return None
+    values, wrong = to_numeric(array)
+    numbers = len(values) - values.null_count
+    others = 0 if wrong is None else int(wrong.sum())
+    is_numeric = numbers and numbers >= SHARE * (numbers + others)
+    is_numeric = is_numeric and not pa.types.is_boolean(array.type)
+    return Field(name, name, Kind.NUMERIC if is_numeric else Kind.CATEGORICAL)
 
 
 def _feature(name: str, array: pa.Array, doubts: list[str]) -> Field | None:
