@@ -26,10 +26,32 @@ from driftline import (
 )
 from driftline.kit.checks import ColumnName, Wording, canonical_value, phrasing
 
-Statistic = Literal["mean", "median", "sd", "min", "max", "sum", "distinct_count"]
+Statistic = Literal[
+    "mean_value",
+    "median_value",
+    "sd_value",
+    "min_value",
+    "max_value",
+    "sum_value",
+    "distinct_count",
+]
 Z95 = 1.959963984540054
 WIDE_CELL = 0.005
 """Share of rows between two edges above which the grid says too little about a quantile there."""
+
+
+NOUNS = {
+    "mean_value": "mean",
+    "median_value": "median",
+    "sd_value": "standard deviation",
+    "min_value": "smallest value",
+    "max_value": "largest value",
+    "sum_value": "sum",
+    "distinct_count": "distinct values",
+    "quantile_value": "quantile",
+    "category_share": "share",
+}
+"""What people call each number."""
 
 
 def _sentence(alert: AlertFact) -> str:
@@ -39,7 +61,7 @@ def _sentence(alert: AlertFact) -> str:
         return ""
     if category is not None:
         return phrasing.share_of_rows(f"‘{phrasing.clean(category, 60)}’", alert.value, alert.was)
-    noun = f"quantile {quantile}" if quantile else alert.measurement.replace("_", " ")
+    noun = f"quantile {quantile}" if quantile else NOUNS[alert.measurement]
     was = f"{phrasing.number(alert.was)} → " if isinstance(alert.was, (int, float)) else ""
     return f"{noun} {was}{phrasing.number(alert.value)}"
 
@@ -48,8 +70,8 @@ class Statistics(Check):
     """Measures plain statistics of columns, window by window.
 
     Each is judged by its own past: it is changed where the series is unlike what it was. Give a
-    statistic a bound of its own with a rule, such as `measurement: median` with `above: 500`. A
-    quantile has the label `quantile`, the share of a category the label `category`. Median and
+    statistic a bound of its own with a rule, such as `measurement: median_value` with `above: 500`.
+    A quantile has the label `quantile`, the share of a category the label `category`. Median and
     quantiles lie on the grid of the reference. Where the values of a window lie far from that grid,
     they are those of a random sample of its rows, with a wider interval. The label is left out
     unless it is named.
@@ -57,7 +79,7 @@ class Statistics(Check):
     | input | answer |
     | --- | --- |
     | no rows; a column without values | no value, with the reason |
-    | one value | mean, sum and quantiles without interval; no sd, with the reason |
+    | one value | mean, sum and quantiles without interval; no sd_value, with the reason |
     | a column that is absent from the window | no value, with the reason |
     | a category that does not occur | share 0 |
     | a categorical column | distinct_count, and the shares of the named categories |
@@ -66,42 +88,31 @@ class Statistics(Check):
 
     type = "statistics"
     cause = "quality"
-    main = "mean"
+    main = "mean_value"
     collectors: ClassVar = frozenset({"numeric", "sample"})
     default_rules: ClassVar = {
-        "mean": unusual(info=0.0, neutral=None),
-        "sum": unusual(info=0.0, neutral=None, additive=False),
-        "median": unusual(info=0.0, neutral=None, additive=False),
-        "quantile": unusual(info=0.0, neutral=None, additive=False),
-        "sd": unusual(scale="log", info=0.1, neutral=None, additive=False),
+        "mean_value": unusual(info=0.0, neutral=None),
+        "sum_value": unusual(info=0.0, neutral=None, additive=False),
+        "median_value": unusual(info=0.0, neutral=None, additive=False),
+        "quantile_value": unusual(info=0.0, neutral=None, additive=False),
+        "sd_value": unusual(scale="log", info=0.1, neutral=None, additive=False),
         "distinct_count": unusual(scale="log", info=0.2, neutral=None, additive=False),
         "category_share": unusual(scale="odds", info=0.2, warning=1.0, obvious=0.1, neutral=None),
     }
     min_rows = 30
     wordings: ClassVar = {
-        name: Wording(sentence=_sentence)
-        for name in (
-            "mean",
-            "median",
-            "sd",
-            "min",
-            "max",
-            "sum",
-            "distinct_count",
-            "quantile",
-            "category_share",
-        )
+        name: Wording(noun=noun, sentence=_sentence) for name, noun in NOUNS.items()
     }
 
     columns: tuple[ColumnName, ...] = ()
     """The columns to measure; when empty, all except the label."""
     statistics: tuple[Statistic, ...] = (
-        "mean",
-        "median",
-        "sd",
-        "min",
-        "max",
-        "sum",
+        "mean_value",
+        "median_value",
+        "sd_value",
+        "min_value",
+        "max_value",
+        "sum_value",
         "distinct_count",
     )
     """The statistics to measure."""
@@ -142,7 +153,7 @@ class Statistics(Check):
                 yield Measurement(
                     None,
                     {"column": name},
-                    name=self.statistics[0] if self.statistics else "mean",
+                    name=self.statistics[0] if self.statistics else "mean_value",
                     reason="the window has no such column",
                 )
                 continue
@@ -176,7 +187,7 @@ class Statistics(Check):
             yield Measurement(
                 value,
                 labels | {"quantile": f"{q:g}"},
-                name="quantile",
+                name="quantile_value",
                 rows=column.count,
                 interval=interval,
                 reason=reason,
@@ -202,19 +213,19 @@ def _statistic(column: Column, statistic: Statistic, sample: Sequence[object]) -
             return None, None, "the column is categorical"
         return float(column.distinct), None, ""
     n, mean, sd = column.count, column.mean, column.sd
-    if statistic == "median":
+    if statistic == "median_value":
         return _quantile(column, 0.5, sample)
-    if statistic in ("min", "max"):
-        return column.minimum if statistic == "min" else column.maximum, None, ""
+    if statistic in ("min_value", "max_value"):
+        return column.minimum if statistic == "min_value" else column.maximum, None, ""
     if statistic == "distinct_count":
         return None, None, "distinct values of a numeric column are not counted"
-    if statistic == "sd":
+    if statistic == "sd_value":
         if sd is None:
             return None, None, "one value"
         error = math.sqrt(1 / (2 * (n - 1)))
         return sd, (sd * math.exp(-Z95 * error), sd * math.exp(Z95 * error)), ""
     assert mean is not None
-    factor = n if statistic == "sum" else 1
+    factor = n if statistic == "sum_value" else 1
     half = Z95 * sd / math.sqrt(n) * factor if sd is not None else None
     value = mean * factor
     return value, None if half is None else (value - half, value + half), ""

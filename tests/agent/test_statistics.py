@@ -11,8 +11,8 @@ pytestmark = pytest.mark.system
 
 STATISTICS = MODEL.replace(
     "{{type: drift, for: 2, rule: {{measurement: psi, above: {{warning: 0.1, critical: 0.25}}}}}}",
-    "{{type: statistics, options: {{columns: [amount], statistics: [median]}}, "
-    "rule: {{measurement: median, above: {{warning: 60}}}}}}",
+    "{{type: statistics, options: {{columns: [amount], statistics: [median_value]}}, "
+    "rule: {{measurement: median_value, above: {{warning: 60}}}}}}",
 )
 
 
@@ -31,12 +31,12 @@ def test_a_median_beyond_a_bound_is_reported_with_its_number(tmp_path):
         [opening] = [note for note in station.told() if note["cause"] == "quality"]
         assert opening["event"] == "opened"
         [alert] = opening["alerts"]
-        assert (alert["measurement"], alert["labels"]) == ("median", {"column": "amount"})
+        assert (alert["measurement"], alert["labels"]) == ("median_value", {"column": "amount"})
         assert alert["value"] == pytest.approx(90, abs=3)
         assert "“amount”: median" in opening["title"]
         station.clock.now = START + timedelta(hours=5, minutes=20)
         station.tick()
-        assert len(station.sql("select value from measurements where name = 'median'")) == 5
+        assert len(station.sql("select value from measurements where name = 'median_value'")) == 5
     assert [note["event"] for note in station.told() if note["cause"] == "quality"] == [
         "opened",
         "resolved",

@@ -24,16 +24,16 @@ def test_statistics_are_those_of_the_rows():
     x = RNG.lognormal(1, 1, 900)
     values = measured(Statistics(quantiles=(0.95,)), x.tolist())
     plain = {
-        ("mean",): x.mean(),
-        ("sum",): x.sum(),
-        ("sd",): x.std(ddof=1),
-        ("min",): x.min(),
-        ("max",): x.max(),
-        ("median",): np.quantile(x, 0.5, method="inverted_cdf"),
-        ("quantile", "0.95"): np.quantile(x, 0.95, method="inverted_cdf"),
+        ("mean_value",): x.mean(),
+        ("sum_value",): x.sum(),
+        ("sd_value",): x.std(ddof=1),
+        ("min_value",): x.min(),
+        ("max_value",): x.max(),
+        ("median_value",): np.quantile(x, 0.5, method="inverted_cdf"),
+        ("quantile_value", "0.95"): np.quantile(x, 0.95, method="inverted_cdf"),
     }
     assert {key: values[key].value for key in plain} == pytest.approx(plain)
-    for key in plain.keys() - {("min",), ("max",)}:
+    for key in plain.keys() - {("min_value",), ("max_value",)}:
         low, high = values[key].interval
         assert low < plain[key] < high
     assert set(values) == set(plain)
@@ -41,8 +41,12 @@ def test_statistics_are_those_of_the_rows():
 
 def test_the_intervals_hold_the_true_value():
     """Those of mean, median and 0.9 quantile hold it in 92 to 98% of 400 samples."""
-    held = dict.fromkeys((("mean",), ("median",), ("quantile", "0.9")), 0)
-    true = {("mean",): 1.0, ("median",): np.log(2), ("quantile", "0.9"): np.log(10)}
+    held = dict.fromkeys((("mean_value",), ("median_value",), ("quantile_value", "0.9")), 0)
+    true = {
+        ("mean_value",): 1.0,
+        ("median_value",): np.log(2),
+        ("quantile_value", "0.9"): np.log(10),
+    }
     for _ in range(400):
         values = measured(Statistics(quantiles=(0.9,)), RNG.exponential(1, 200).tolist())
         for key in held:
@@ -67,16 +71,16 @@ def test_shares_of_named_values():
 def test_the_reference_is_shown_and_not_compared():
     """Each statistic has the number of the reference beside it."""
     values = compare(Statistics(), [1.0, 2.0, 3.0] * 20, [2.0, 4.0, 6.0] * 20)
-    assert values["mean"].was == pytest.approx(4)
-    assert values["max"].was == 6
+    assert values["mean_value"].was == pytest.approx(4)
+    assert values["max_value"].was == 6
 
 
 @pytest.mark.parametrize(
     ("now", "name", "reason"),
     [
-        ([], "mean", "no rows"),
-        ([None, None], "mean", "the column has no values"),
-        ([3.0], "sd", "one value"),
+        ([], "mean_value", "no rows"),
+        ([None, None], "mean_value", "the column has no values"),
+        ([3.0], "sd_value", "one value"),
     ],
 )
 def test_no_value_has_a_reason(now, name, reason):
@@ -86,11 +90,11 @@ def test_no_value_has_a_reason(now, name, reason):
 
 def test_named_columns_say_why_they_have_no_statistic():
     """A column that is absent or of the other kind has a reason where it is named."""
-    check = Statistics(columns=("x", "y"), statistics=("mean",))
+    check = Statistics(columns=("x", "y"), statistics=("mean_value",))
     current, _ = pair(["a", "b"], None)
     reasons = {m.labels["column"]: m.reason for m in check.evaluate(context(current))}
     assert reasons == {"x": "the column is categorical", "y": "the window has no such column"}
-    assert not list(Statistics(statistics=("mean",)).evaluate(context(current)))
+    assert not list(Statistics(statistics=("mean_value",)).evaluate(context(current)))
 
 
 def test_a_quantile_lies_between_the_ends():
