@@ -12,6 +12,7 @@ import click
 from driftline.types.model import Field, Schema, Task
 
 if TYPE_CHECKING:
+    from driftline.ingest.columns.infer import InferredSchema
     from driftline.onboarding.window_choice import WindowChoice
 
 HEAD = """\
@@ -90,9 +91,8 @@ def init(
     text = _text(
         model,
         source=(kind, options),
-        schema=inspection.inference.schema,
+        inference=inspection.inference,
         reference=registry.source_for(reference, endpoint_url) if reference is not None else None,
-        doubts=inspection.inference.doubts,
         windows=inspection.windows,
     )
     output.write_text(text, encoding="utf-8")
@@ -145,9 +145,8 @@ def _text(
     model: str,
     *,
     source: tuple[str, dict[str, Any]],
-    schema: Schema,
+    inference: InferredSchema,
     reference: tuple[str, dict[str, Any]] | None,
-    doubts: list[str],
     windows: WindowChoice,
 ) -> str:
     """Write the configuration. `source` and `reference` are a type with its options."""
@@ -162,8 +161,8 @@ def _text(
     ]
     lines += [f"        {name}: {_quoted(value)}" for name, value in options.items()]
     lines += [""]
-    lines += [f"    # CHECK: {doubt}" for doubt in doubts]
-    lines += ["    schema:", *_schema(schema), ""]
+    lines += [f"    # CHECK: {doubt}" for doubt in inference.doubts]
+    lines += ["    schema:", *_schema(inference.schema, inference.positive), ""]
     if reference is None:
         lines += [
             "    # What windows are compared with. A training file is better:",
@@ -197,7 +196,7 @@ def _text(
     return "\n".join(lines)
 
 
-def _schema(schema: Schema) -> list[str]:
+def _schema(schema: Schema, positive: str) -> list[str]:
     lines = []
     for role in ("timestamp", "id", "version"):
         part: Field | None = getattr(schema, role)
@@ -210,8 +209,8 @@ def _schema(schema: Schema) -> list[str]:
     if schema.task is not None and (schema.prediction or schema.score):
         outputs = {"column": schema.prediction, "score": schema.score}
         inside = [f"{key}: {_quoted(part.name)}" for key, part in outputs.items() if part]
-        if schema.task is Task.BINARY and schema.positive not in ("", "1"):
-            inside.append(f"positive: {json.dumps(schema.positive, ensure_ascii=False)}")
+        if schema.task is Task.BINARY and positive not in ("", "1"):
+            inside.append(f"positive: {json.dumps(positive, ensure_ascii=False)}")
         lines.append(
             f"      prediction: {{{', '.join([*inside, f'kind: {Task(schema.task).value}'])}}}"
         )
