@@ -53,6 +53,7 @@ class SageMaker(FormatWithHeaders):
         frozenset({"captureData", "eventMetadata"}),
         frozenset({"captureData", "eventMetadata", "groundTruthData"}),
     )
+    folders: ClassVar = ("endpoint", "variant")
 
     output_headers: tuple[str, ...] = ()
     """Names of the output values, in order, for records that have no names.

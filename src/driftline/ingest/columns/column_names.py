@@ -100,24 +100,30 @@ _INDEX = re.compile(
     r"unnamed(_\d+)?|(_*index_)?level_\d+|row_?(number|num|nr|no|index|id)|line_?(number|no)|index"
     r"|seq|sequence|sequence_?(number|no)|(kafka_|partition_)?offset"
 )
-_SERVING = frozenset(
+_PLACES = frozenset(
+    ("endpoint", "deployment", "collection", "customattributes", "inferenceservice")
+)
+"""Names of columns that formats and layouts add to the records."""
+_MODELS = frozenset(
     (
         "endpoint",
         "endpointname",
-        "deployment",
-        "deploymentname",
-        "collection",
-        "customattributes",
         "inferenceservice",
-        "samplingfraction",
-        "samplingrate",
         "modelname",
         "modelid",
+        "servedmodelname",
+        "servedentityname",
+    )
+)
+"""Names of columns whose values are models."""
+_SERVING = _MODELS | frozenset(
+    (
+        "deploymentname",
+        "samplingfraction",
+        "samplingrate",
         "modeluri",
         "servedmodel",
-        "servedmodelname",
         "servedentity",
-        "servedentityname",
         "servedentityid",
         "deployedmodelid",
         "modeldisplayname",
@@ -239,6 +245,16 @@ class ColumnName:
         return self.joined in _ROW_TIMES or "timestamp" in self.words
 
     @property
+    def is_place(self) -> bool:
+        """Whether formats and layouts add such a column to the records."""
+        return self.joined in _PLACES
+
+    @property
+    def is_model(self) -> bool:
+        """Whether its values are names of models."""
+        return self.joined in _MODELS
+
+    @property
     def is_label(self) -> bool:
         """Whether it is called like a label by a pattern, such as `actual_price`."""
         return (
@@ -278,17 +294,17 @@ class ColumnName:
     def serving_fact(self) -> str:
         """What a column about serving has, in words; empty for another column."""
         if self.joined in _STATUS:
-            return "it has status codes"
+            return "status codes"
         if self.joined in _SERVING:
-            return "it says where or how the model was served"
+            return "where or how the model was served"
         words = set(self.words)
         if "latency" in words or "elapsed" in words or self.joined in ("took", "timetaken"):
-            return "it has latencies"
+            return "latencies"
         subject, unit = words & _LATENCY_SUBJECTS, self.words[-1] in _UNITS
         if (subject and (words & _TIME_WORDS or unit)) or (
             words <= {"duration", "took", "runtime"} | _UNITS and len(words) > 1 and unit
         ):
-            return "it has latencies"
+            return "latencies"
         return ""
 
 

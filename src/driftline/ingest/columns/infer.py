@@ -30,6 +30,8 @@ HTTP_STATUSES = frozenset(
 )
 FEW, MANY = 20, 100
 """Rows from which a constant or distinct texts show, and distinct values of ids."""
+PLACE = "where the record was written"
+"""The reason that needs no check."""
 SHOWN = 5
 """Columns that a doubt names."""
 
@@ -88,7 +90,7 @@ def infer_schema(
         feature = _feature(name, read, array, doubts)
         if feature is not None:
             features[name] = feature
-    doubts += [_sentence(names, reason) for reason, names in left_out.items()]
+    doubts += [_sentence(names, reason) for reason, names in left_out.items() if reason != PLACE]
     positive = _spelling(columns, schema) if schema.task is Task.BINARY else ""
     return InferredSchema(replace(schema, features=features), doubts, positive)
 
@@ -137,15 +139,21 @@ def _columns(records: Iterable[pa.RecordBatch]) -> Mapping[str, pa.Array]:
 
 def _no_input_reason(name: ColumnName, array: pa.Array, schema: Schema) -> str:
     """Return why a column is no input of the model; empty for one that may be an input."""
+    if name.is_place or name.is_model:
+        models = pc.unique(to_categorical(array)[0].cast(pa.string())).drop_null().to_pylist()
+        if len(models) < 2 or not name.is_model:
+            return PLACE if name.is_place else name.serving_fact
+        names = f"{', '.join(models[:SHOWN])}{' and more' if len(models) > SHOWN else ''}"
+        return f"names of several models ({names}); each needs a log of its own"
     if name.serving_fact:
         return name.serving_fact
     if name.is_row_id:
-        return "it is called like an id"
+        return "called like an id"
     if name.is_time or holds_times(name, array):
-        return "it has times"
+        return "times"
     is_role = schema.prediction is not None or schema.score is not None
     if not name.is_input and (name.is_prediction or (name.is_chance and is_role)):
-        return "it is called like another output of the model"
+        return "called like another output of the model"
     if pa.types.is_nested(array.type) or pa.types.is_binary(array.type):
         return ""
     values, wrong = to_numeric(array)
@@ -155,19 +163,19 @@ def _no_input_reason(name: ColumnName, array: pa.Array, schema: Schema) -> str:
     is_numeric = wrong is None and len(numbers) > 0 and not pa.types.is_boolean(array.type)
     if is_numeric:
         if row_marks.is_counter(numbers.to_numpy(zero_copy_only=False)):
-            return "its values rise or fall from row to row, as those of counters and times do"
+            return "the values rise or fall from row to row, as those of counters and times do"
         statuses = set(names.dictionary.to_pylist())
         is_called_status = name.words[-1] in {"status", "code", "http"}
         if is_called_status and "200" in statuses and statuses <= HTTP_STATUSES:
-            return "it has status codes"
+            return "status codes"
     if name.is_index and (distinct == rows or rows < FEW or not name.joined):
-        return "it is called like the number of a row"
+        return "called like the number of a row"
     if name.is_id and distinct > min(MANY, 0.5 * rows):
-        return "it is called like an id and has many values"
+        return "called like an id, with many values"
     if row_marks.is_code(array):
         return "each row has another code"
     if distinct == 1 and rows >= FEW and not unstructured.is_image(array):
-        return "it has one value only"
+        return "one value only"
     return ""
 
 
