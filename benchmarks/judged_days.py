@@ -1,4 +1,4 @@
-"""Judges simulated daily windows with the default checks on columns.
+"""Judges simulated daily windows, by default with the default checks on columns.
 
 Checks, rules, evidence engine, alerts and incidents are the agent's own; only source and state are
 left out.
@@ -6,6 +6,7 @@ left out.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from driftline_plugins.checks.correlation import Correlation
@@ -37,10 +38,12 @@ PLANS = [
 class DayJudge:
     """Judges the days of one model in order, and keeps its alerts and incidents."""
 
-    def __init__(self, schema: Schema, reference: Window) -> None:
+    def __init__(
+        self, schema: Schema, reference: Window, plans: Sequence[CheckPlan] = PLANS
+    ) -> None:
         self._policy = AlarmPolicy(DAY // timedelta(microseconds=1))
         self._past_judge = PastJudge(self._policy.make_trail(), self._policy, schema)
-        self._schema, self._reference = schema, reference
+        self._schema, self._reference, self._plans = schema, reference, plans
         self._state = AlertingState()
 
     def judge(self, day: int, window: Window) -> tuple[Change, ...]:
@@ -50,7 +53,7 @@ class DayJudge:
         due = DueWindow(key=key, end=start + self._policy.length, rows=window.rows, revision=0)
         inputs = Inputs(
             schema=self._schema,
-            plans=PLANS,
+            plans=self._plans,
             window=lambda _: window,
             reference=lambda _: self._reference,
             history=lambda *_: (),

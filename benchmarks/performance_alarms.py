@@ -1,279 +1,252 @@
-"""Two rules for a lasting loss of accuracy, compared on simulated series.
+"""False alarms and power of the performance check, on rows with labels.
 
-    python benchmarks/performance_alarms.py
+    python benchmarks/performance_alarms.py --out build/performance.jsonl
+    python benchmarks/performance_alarms.py --cells "500 labels a day" --models 4 --days 90
     python benchmarks/performance_alarms.py --quick
 
-`each window`: the rule of today, which judges each window alone by Newcombe's interval for the drop
-against the reference. `accumulated`: a trial of a rule that adds up likelihood ratios over windows
-(Shiryaev-Roberts), closes an incident only when recovery is proven, and learns how much accuracy
-varies between windows. The second rule is not part of the product.
-
-Shapes: S simulated series, T windows. A drop is the accuracy of the reference less that of the
-window; it and its tolerance are fractions, so 0.01 is one point.
+Each model has a reference of 2,500 rows without times, then one window a day. Rows are drawn, then
+profiled and judged by the agent's own code: accuracy, recall, ROC AUC, Brier score and calibration
+gap together. A share of the labels is wrong; its changes make accuracy and AUC better and worse
+from day to day (`wobble`), at weekends, or lastingly (`loss`). An alarm is an incident that opens.
+What the output file has is not run again.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+from driftline_plugins.checks.performance import Performance
+from judged_days import DAY, DayJudge
 from numpy.typing import NDArray
+from scipy.stats import chi2
+from streams import START, TICK
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Z = 1.96
-NEVER = 999
-TOLERANCE = 0.02
-"""Drop that matters, for the rule of each window."""
-DELTAS = (0.03, 0.05, 0.1, 0.2)
-"""Drops that the likelihood ratios are made for."""
-MIN_DROP = 0.005
-"""The least drop that evidence counts against; with a small reference, its standard error."""
-DELTA_GAP = 0.015
-"""The least distance of a delta from the drop that evidence counts against."""
-PRIOR_SPREAD, PRIOR_WINDOWS = 0.01, 10
-"""Spread between windows before any is known, and the number of windows that this counts as."""
-RECOVERY_SPANS = (3, 7, 14)
-"""Newest windows whose mean may prove recovery."""
-MOST_EVIDENCE = 1e200
-LOSS_BEGIN, LOSS_END = 15, 60
-"""Windows between which accuracy is lower, in the simulation of losses."""
+from driftline import Field, Kind, Schema
+from driftline.evaluate.check_plan import CheckPlan
+from driftline.profiles.batch import Batch
+from driftline.profiles.built_in import BUILT_IN
+from driftline.profiles.profile import Profile
+from driftline.profiles.rowhash import hash_positions
+from driftline.profiles.spec import make_spec
+from driftline.types.model import Task
+from driftline.types.notification import Event
+from driftline.types.times import as_micros
+
+SCHEMA = Schema(
+    score=Field("score", "score", Kind.NUMERIC),
+    label=Field("label", "label", Kind.CATEGORICAL),
+    task=Task.BINARY,
+)
+PLANS = [CheckPlan(name="performance", check=Performance())]
+REFERENCE_ROWS = 2_500
+POSITIVES = 0.4
+SEPARATION = 3.0
+"""Distance between the means of both classes, in standard deviations."""
+WRONG_LABELS = 0.06
+"""Share of labels that are wrong; accuracy is 0.88 with it."""
+LOSS_BEGIN, LOSS_END, LOSS_DAYS = 20, 65, 90
+"""First day of a loss, the day after its last one, and the days of a simulation of it."""
 
 
-@dataclass(frozen=True)
-class Scenario:
-    """Accuracy of a model, window by window."""
+@dataclass(frozen=True, kw_only=True)
+class Regime:
+    """How the performance of a model differs from day to day, in accuracy."""
 
     name: str
-    rows: int
-    """Mean number of labelled rows of a window (Poisson)."""
-    reference_rows: int
-    accuracy: float = 0.89
+    labels: int
+    """Mean number of rows with a label of a day (Poisson)."""
     wobble: float = 0.0
-    """Standard deviation of accuracy between windows."""
-    weekend_drop: float = 0.0
-    windows: int = 365
-    """Windows of a year."""
-    series: int = 400
-    """Simulated series."""
+    """Standard deviation between days."""
+    weekend: float = 0.0
+    """How much lower it is at weekends."""
+    loss: float = 0.0
+    """How much lower it is from `LOSS_BEGIN` to `LOSS_END`."""
 
 
-SCENARIOS = (
-    Scenario("500 a day", 500, 2_500),
-    Scenario("500 a day, wobble of 1 point", 500, 2_500, wobble=0.01),
-    Scenario("500 a day, wobble of 2 points", 500, 2_500, wobble=0.02),
-    Scenario("500 a day, weekend -3 points", 500, 2_500, wobble=0.005, weekend_drop=0.03),
-    Scenario("500 a day, small reference", 500, 500, wobble=0.01),
-    Scenario("200 a day", 200, 10_000, accuracy=0.8),
-    Scenario("5,000 a day, wobble of 1 point", 5_000, 2_500, wobble=0.01),
-    Scenario("120 an hour", 120, 10_000, accuracy=0.8, windows=8_760, series=60),
-    Scenario("120 an hour, wobble of 1 point", 120, 10_000, 0.8, 0.01, windows=8_760, series=60),
+def _regimes() -> tuple[Regime, ...]:
+    regimes = []
+    for labels in (120, 500, 5_000):
+        name = f"{labels:,} labels a day"
+        regimes += [
+            Regime(name=name, labels=labels),
+            Regime(name=f"{name}, wobble of 1 point", labels=labels, wobble=0.01),
+            Regime(name=f"{name}, weekend -3 points", labels=labels, weekend=0.03),
+        ]
+    return tuple(regimes)
+
+
+REGIMES = _regimes()
+LOSSES = tuple(
+    Regime(name=f"500 labels a day, loss of {points} points", labels=500, loss=points / 100)
+    for points in (5, 9)
 )
 
 
-@dataclass(frozen=True)
-class AccuracySeries:
-    """Simulated accuracy of S models in T windows."""
+class Model:
+    """One simulated model with its reference and the judge of its days."""
 
-    reference: Floats
-    """Accuracy of the reference, shape (S,)."""
-    reference_rows: int
-    accuracy: Floats
-    """Accuracy of each window, shape (S, T)."""
-    rows: Ints
-    """Labelled rows of each window, shape (S, T)."""
-
-    @property
-    def drop(self) -> Floats:
-        """Shape (S, T)."""
-        return self.reference[:, None] - self.accuracy
-
-    @property
-    def drop_error(self) -> Floats:
-        """Standard error of the accuracy of each window, with one right and one wrong row added."""
-        right = self.accuracy * self.rows
-        return np.sqrt((right + 1) * (self.rows - right + 1) / (self.rows + 2.0) ** 3)
-
-    @property
-    def reference_error(self) -> Floats:
-        """Standard error of the accuracy of the reference, shape (S,)."""
-        return np.sqrt(self.reference * (1 - self.reference) / self.reference_rows)
-
-
-def simulate(rng: np.random.Generator, scenario: Scenario, loss: Floats) -> AccuracySeries:
-    """Draw the series of a scenario; `loss`, shape (T,), is taken from the accuracy."""
-    windows, shape = len(loss), (scenario.series, len(loss))
-    is_weekend = np.arange(windows) % 7 >= 5
-    mean = scenario.accuracy - loss - scenario.weekend_drop * (is_weekend - 2 / 7)
-    accuracy = np.clip(mean + rng.normal(0, scenario.wobble, shape), 0.01, 0.999)
-    rows = rng.poisson(scenario.rows, shape).clip(30)
-    reference = rng.binomial(scenario.reference_rows, scenario.accuracy, scenario.series)
-    return AccuracySeries(
-        reference=reference / scenario.reference_rows,
-        reference_rows=scenario.reference_rows,
-        accuracy=rng.binomial(rows, accuracy) / rows,
-        rows=rows,
-    )
-
-
-def wilson(share: Floats, rows: Ints | int) -> tuple[Floats, Floats]:
-    """The 95% interval of a share (Wilson 1927)."""
-    center = (share + Z**2 / (2 * rows)) / (1 + Z**2 / rows)
-    spread = np.sqrt(share * (1 - share) / rows + Z**2 / (4 * rows**2))
-    half_width = Z / (1 + Z**2 / rows) * spread
-    return center - half_width, center + half_width
-
-
-def judge_each_window(series: AccuracySeries) -> NDArray[np.bool_]:
-    """Where an incident is open by the rule of today, shape (S, T).
-
-    It opens when the interval of the drop lies beyond the tolerance (Newcombe 1998), and closes
-    when the drop itself is within it.
-    """
-    reference = series.reference[:, None]
-    reference_low, _ = wilson(reference, series.reference_rows)
-    _, high = wilson(series.accuracy, series.rows)
-    drop = series.drop
-    lower_bound = drop - np.sqrt((reference - reference_low) ** 2 + (high - series.accuracy) ** 2)
-    is_open = np.zeros(len(drop), np.bool_)
-    result = np.zeros(drop.shape, np.bool_)
-    for window in range(drop.shape[1]):
-        opens = lower_bound[:, window] > TOLERANCE
-        stays = is_open & (drop[:, window] > TOLERANCE)
-        is_open = opens | stays
-        result[:, window] = is_open
-    return result
-
-
-def judge_accumulated(
-    series: AccuracySeries, *, windows_per_page: float, weight: float
-) -> NDArray[np.bool_]:
-    """Where an incident is open by the accumulating rule, shape (S, T).
-
-    `windows_per_page` are the windows per false page, `weight` the share of that budget.
-    """
-    drop, error = series.drop, series.drop_error
-    count, windows = drop.shape
-    base = np.maximum(MIN_DROP, series.reference_error)
-    deltas = [np.maximum(delta, base + DELTA_GAP) for delta in DELTAS]
-    recovered_below = np.maximum(DELTAS[0] / 2, base + DELTA_GAP / 2)
-    variance = np.full(count, PRIOR_SPREAD**2)
-    """Between windows."""
-    good_windows, sums, squares, errors = (np.zeros(count) for _ in range(4))
-    total = np.zeros((count, len(DELTAS)))
-    is_open, opening_window = np.zeros(count, np.bool_), np.zeros(count, np.int64)
-    all_variances = np.zeros(drop.shape)
-    result = np.zeros(drop.shape, np.bool_)
-    for window in range(windows):
-        now = drop[:, window]
-        all_variances[:, window] = error[:, window] ** 2 + variance
-        log_ratio = [
-            ((delta - base) * (now - base) - (delta - base) ** 2 / 2) / all_variances[:, window]
-            for delta in deltas
-        ]
-        e_values = np.exp(np.clip(np.stack(log_ratio, axis=1), -50, 50))
-        total = np.minimum((total + 1) * e_values, MOST_EVIDENCE)
-        opens = (weight * total.mean(axis=1) >= windows_per_page) & ~is_open
-        opening_window = np.where(opens, window, opening_window)
-        is_open |= opens
-        has_recovered = np.zeros(count, np.bool_)
-        for span in RECOVERY_SPANS:
-            if window + 1 < span:
-                continue
-            precision = 1 / all_variances[:, window + 1 - span : window + 1]
-            mean = (drop[:, window + 1 - span : window + 1] * precision).sum(axis=1)
-            mean /= precision.sum(axis=1)
-            upper_bound = mean + np.sqrt(1 / precision.sum(axis=1))
-            has_recovered |= (window - opening_window >= span) & (upper_bound < recovered_below)
-        closes = is_open & has_recovered
-        is_open &= ~closes
-        total[is_open | closes] = 0.0
-        result[:, window] = is_open
-        is_good = ~is_open
-        good_windows += is_good
-        sums += np.where(is_good, now, 0.0)
-        squares += np.where(is_good, now**2, 0.0)
-        errors += np.where(is_good, error[:, window] ** 2, 0.0)
-        k = np.maximum(good_windows, 2)
-        between = np.maximum(0.0, (squares - sums**2 / k) / (k - 1) - errors / k)
-        pooled_sum = PRIOR_WINDOWS * PRIOR_SPREAD**2 + (k - 1) * between
-        estimate = pooled_sum / (PRIOR_WINDOWS + k - 1)
-        variance = np.where(good_windows >= 2, estimate, PRIOR_SPREAD**2)
-    return result
-
-
-def opening_windows(is_open: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The windows in which an incident opens, shape (S, T)."""
-    previous = np.concatenate([np.zeros((len(is_open), 1), np.bool_), is_open[:, :-1]], axis=1)
-    return is_open & ~previous
-
-
-def false_incidents(scenario: Scenario, weight: float, rng: np.random.Generator) -> str:
-    """Incidents a year while nothing changes, by both rules."""
-    series = simulate(rng, scenario, np.zeros(scenario.windows))
-    per_year = 365 if scenario.windows < 8_760 else 8_760
-    counts = [
-        opening_windows(is_open).sum(axis=1)
-        for is_open in (
-            judge_each_window(series),
-            judge_accumulated(series, windows_per_page=per_year, weight=weight),
+    def __init__(self, rng: np.random.Generator, regime: Regime) -> None:
+        self._rng, self._regime = rng, regime
+        score, label = self._scores(100_000)
+        # A wrong label turns right rows into wrong ones, and wrong rows into right ones.
+        self._right = 2 * float(((score >= 0.5) == label).mean()) - 1
+        is_weekend = rng.random(REFERENCE_ROWS) < 2 / 7
+        batch = self._rows(REFERENCE_ROWS, regime.weekend * is_weekend)
+        self._spec = make_spec(
+            SCHEMA,
+            {"score": batch["score"].to_numpy()},
+            {"label": {"0": 1, "1": 1}},
+            collectors=("numeric", "categories", "scores"),
         )
-    ]
-    rates = [count.mean() * per_year / scenario.windows for count in counts]
-    return f"{scenario.name:32} each window {rates[0]:7.2f}  accumulated {rates[1]:6.3f}"
+        self._judge = DayJudge(SCHEMA, self._profile(batch).window(version="reference"), PLANS)
+
+    def judge(self, day: int) -> tuple[Event, ...]:
+        """Draw and judge the rows of a day; return the events of incidents."""
+        regime, rows = self._regime, max(int(self._rng.poisson(self._regime.labels)), 1)
+        drop = regime.weekend * ((START + day * DAY).weekday() >= 5)
+        drop += regime.loss * (LOSS_BEGIN <= day < LOSS_END)
+        drop += self._rng.normal(0, regime.wobble)
+        start, end = START + day * DAY, START + (day + 1) * DAY
+        events = np.array([as_micros(start), as_micros(end - TICK)], np.int64)
+        profile = self._profile(self._rows(rows, np.full(rows, drop)), events)
+        changes = self._judge.judge(day, profile.window(start=start, end=end))
+        return tuple(change.event for change in changes)
+
+    def _scores(self, rows: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Calibrated scores, and the labels before some of them are made wrong, shape (rows,)."""
+        label = self._rng.random(rows) < POSITIVES
+        evidence = SEPARATION * (self._rng.normal(size=rows) + SEPARATION * (label - 0.5))
+        return 1 / (1 + np.exp(-evidence - np.log(POSITIVES / (1 - POSITIVES)))), label
+
+    def _rows(self, rows: int, drop: NDArray[np.float64]) -> pa.RecordBatch:
+        """Rows whose accuracy is lower by `drop`, shape (rows,), than usual."""
+        score, label = self._scores(rows)
+        is_wrong = self._rng.random(rows) < WRONG_LABELS + drop / self._right
+        labels = pa.array(np.where(label != is_wrong, "1", "0").tolist()).dictionary_encode()
+        return pa.RecordBatch.from_arrays([pa.array(score), labels], ["score", "label"])
+
+    def _profile(self, batch: pa.RecordBatch, events: NDArray[np.int64] | None = None) -> Profile:
+        profile = Profile(self._spec, BUILT_IN)
+        columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+        times = np.array([], np.int64) if events is None else events
+        hashes = hash_positions(1, 0, batch.num_rows)
+        profile.update(Batch(rows=batch.num_rows, columns=columns, events=times, hashes=hashes))
+        return profile
 
 
-def detection(is_open: NDArray[np.bool_]) -> str:
-    """How a loss between LOSS_BEGIN and LOSS_END is found, and how long it takes to close."""
-    during, after = is_open[:, LOSS_BEGIN:LOSS_END], is_open[:, LOSS_END:]
-    is_found = during.any(axis=1)
-    delay = np.where(is_found, during.argmax(axis=1) + 1, NEVER)
-    openings = opening_windows(is_open)[:, LOSS_BEGIN:LOSS_END].sum(axis=1)
-    left_open = after[during[:, -1]]
-    closing = np.where((~left_open).any(axis=1), (~left_open).argmax(axis=1) + 1, NEVER)
-    median, slow = (
-        f"{value:.0f}" if value < NEVER else "never" for value in np.quantile(delay, [0.5, 0.9])
+@dataclass(frozen=True, kw_only=True)
+class RegimeResult:
+    """The incidents of all models of a regime."""
+
+    regime: str
+    days: int
+    openings: list[list[int]]
+    """Days on which incidents of each model opened."""
+    ends: list[list[int]]
+    """Days on which they ended."""
+    seconds: float
+
+    @property
+    def line(self) -> str:
+        """The result for people."""
+        years = len(self.openings) * self.days / 365.25
+        count = sum(map(len, self.openings))
+        low = chi2.ppf(0.025, 2 * count) / 2 if count else 0.0
+        high = chi2.ppf(0.975, 2 * count + 2) / 2
+        return (
+            f"{self.regime:45} {count / years:6.2f} incidents a model-year "
+            f"({low / years:.2f} to {high / years:.2f}; {len(self.openings)} models, "
+            f"{self.days} days; {self.seconds:.0f} s)"
+        )
+
+    @property
+    def loss_line(self) -> str:
+        """How the loss was found and how it ended, as shares of the models."""
+        during = [[d for d in days if LOSS_BEGIN <= d < LOSS_END] for days in self.openings]
+        delays = [days[0] - LOSS_BEGIN + 1 if days else LOSS_DAYS for days in during]
+        within = ", ".join(
+            f"{np.mean([delay <= days for delay in delays]):.0%} in {days} days"
+            for days in (4, 7, 14)
+        )
+        is_single = np.mean([len(days) == 1 for days in during])
+        ends = [[day for day in days if day >= LOSS_END] for days in self.ends]
+        closes = np.mean([bool(days) and days[0] < LOSS_END + 10 for days in ends])
+        early = np.mean([any(d < LOSS_BEGIN for d in days) for days in self.openings])
+        return (
+            f"{self.regime:45} found {within} (median {np.median(delays):.0f}); opened once "
+            f"{is_single:.0%}; over within 10 windows {closes:.0%}; "
+            f"false before it {early:.0%}; {len(during)} seeds"
+        )
+
+
+def run(regime: Regime, *, models: int, days: int) -> RegimeResult:
+    """Judge all models of a regime."""
+    began, openings, ends = time.monotonic(), [], []
+    for seed in range(models):
+        model = Model(np.random.default_rng((seed, regime.labels)), regime)
+        opened: list[int] = []
+        ended: list[int] = []
+        for day in range(days):
+            for event in model.judge(day):
+                if event in (Event.OPENED, Event.REOPENED):
+                    opened.append(day)
+                elif event is Event.RESOLVED:
+                    ended.append(day)
+        openings.append(opened)
+        ends.append(ended)
+    return RegimeResult(
+        regime=regime.name,
+        days=days,
+        openings=openings,
+        ends=ends,
+        seconds=round(time.monotonic() - began, 1),
     )
-    mean_openings = f"{openings[is_found].mean():.1f}" if is_found.any() else "0"
-    closing_delay = f"{np.median(closing):.0f}" if len(closing) else "-"
-    return f"found after {median}, 90% {slow}; opened {mean_openings}; closed after {closing_delay}"
-
-
-def losses(series_count: int, weight: float, rng: np.random.Generator) -> None:
-    """Print how both rules find losses of several sizes in 500 labelled rows a day."""
-    for wobble in (0.0, 0.01):
-        for size in (0.02, 0.03, 0.045, 0.07, 0.09):
-            loss = np.zeros(LOSS_END + 15)
-            loss[LOSS_BEGIN:LOSS_END] = size
-            scenario = Scenario("loss", 500, 2_500, wobble=wobble, series=series_count)
-            series = simulate(rng, scenario, loss)
-            is_open = judge_accumulated(series, windows_per_page=365, weight=weight)
-            print(f"wobble {wobble:.2f}, loss of {size * 100:.1f} points")
-            print(f"    each window: {detection(judge_each_window(series))}")
-            print(f"    accumulated: {detection(is_open)}")
 
 
 def main() -> None:
-    """Print false incidents of all scenarios, then how losses are found."""
+    """Print false incidents of all regimes, then how losses are found and end."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--weight", type=float, default=0.1, help="share of the alarm budget")
-    parser.add_argument("--quick", action="store_true", help="20 series, daily windows only")
+    parser.add_argument("--models", type=int, default=20)
+    parser.add_argument("--days", type=int, default=366)
+    parser.add_argument("--seeds", type=int, default=100, help="models of each loss")
+    parser.add_argument("--cells", nargs="*", help="names of regimes; all when absent")
+    parser.add_argument("--out", type=Path, help="JSON Lines; what is there is not run again")
+    parser.add_argument("--quick", action="store_true", help="one model, 60 days, two seeds")
     options = parser.parse_args()
-    start, rng = time.monotonic(), np.random.default_rng(0)
-    print("false incidents a year")
-    for scenario in SCENARIOS:
-        if options.quick and scenario.windows > 365:
+    models, days, seeds = (
+        (1, 60, 2)
+        if options.quick
+        else (
+            options.models,
+            options.days,
+            options.seeds,
+        )
+    )
+    results: dict[str, RegimeResult] = {}
+    if options.out is not None and options.out.exists():
+        for text in options.out.read_text().splitlines():
+            result = RegimeResult(**json.loads(text))
+            results[result.regime] = result
+    for regime in (*LOSSES, *REGIMES):
+        if options.cells and regime.name not in options.cells:
             continue
-        series_count = 20 if options.quick else scenario.series
-        values = {**vars(scenario), "series": series_count}
-        print(false_incidents(Scenario(**values), options.weight, rng), flush=True)
-    print(f"a loss from window {LOSS_BEGIN} to {LOSS_END}")
-    losses(20 if options.quick else 400, options.weight, rng)
-    print(f"{time.monotonic() - start:.0f} s")
+        if regime.name not in results:
+            count, length = (seeds, LOSS_DAYS) if regime.loss else (models, days)
+            results[regime.name] = run(regime, models=count, days=length)
+            if options.out is not None:
+                options.out.parent.mkdir(exist_ok=True, parents=True)
+                with options.out.open("a") as out:
+                    out.write(json.dumps(asdict(results[regime.name])) + "\n")
+        result = results[regime.name]
+        print(result.loss_line if regime.loss else result.line, flush=True)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -37,7 +39,70 @@ except SystemExit as leaving:
 )
 def test_nothing_heavy_is_loaded(start):
     """Neither the package nor its help loads numbers, tables, clouds, databases or web servers."""
-    tell = "print('loaded:', *sorted({name.partition('.')[0] for name in sys.modules}))"
+    assert not HEAVY.intersection(packages(loaded_modules(start)))
+
+
+UNNEEDED = {
+    "alembic",
+    "azure",
+    "boto3",
+    "botocore",
+    "google",
+    "h11",
+    "httpcore",
+    "httpx",
+    "jinja2",
+    "psycopg",
+    "pyarrow",
+    "scipy",
+    "starlette",
+    "structlog",
+    "uvicorn",
+}
+"""What only reads, judges, sends, serves or connects."""
+
+ONCE = """
+from driftline.cli.main import main
+try:
+    main(["run", "--once", "-c", {config!r}])
+except SystemExit as leaving:
+    assert not leaving.code, leaving.code
+"""
+
+
+@pytest.fixture
+def pass_with_nothing_new(tmp_path: Path) -> str:
+    """The code of a second pass over a log in JSONL, with a configuration of its own."""
+    rows = [
+        {
+            "timestamp": f"2026-03-{1 + row // 96:02}T{row // 4 % 24:02}:00:00Z",
+            "age": row % 7,
+            "prediction": row % 2,
+        }
+        for row in range(192)
+    ]
+    log, config = tmp_path / "log.jsonl", tmp_path / "driftline.yaml"
+    log.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    config.write_text(
+        "version: 1\nagent: {state: 'sqlite:///state.db', http: null}\n"
+        "models: {churn: {source: {type: local, options: {path: log.jsonl}}, "
+        "windows: {length: 1d}, notify: []}}\n"
+    )
+    start = ONCE.format(config=str(config))
+    loaded_modules(start)
+    return start
+
+
+def test_a_pass_with_nothing_new_loads_what_it_uses(pass_with_nothing_new):
+    """`run --once` loads no library for reading, judging, sending or serving before there is
+    something to read, judge, send or serve.
+    """
+    assert not UNNEEDED.intersection(packages(loaded_modules(pass_with_nothing_new)))
+
+
+def loaded_modules(start: str) -> list[str]:
+    """Run code in a new interpreter, and return the names of all modules that it loaded."""
+    tell = "print('loaded:', *sorted(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", f"import sys\n{start}\n{tell}"],
         capture_output=True,
@@ -48,7 +113,12 @@ def test_nothing_heavy_is_loaded(start):
     assert done.returncode == 0, done.stderr
     loaded = done.stdout.splitlines()[-1].split()
     assert loaded[0] == "loaded:"
-    assert not HEAVY.intersection(loaded)
+    return loaded[1:]
+
+
+def packages(modules: list[str]) -> set[str]:
+    """Return the top-level packages of modules."""
+    return {name.partition(".")[0] for name in modules}
 
 
 NAMES = """

@@ -172,7 +172,7 @@ def _find_unit(ref: stats.Side, cur: stats.Side) -> Unit | None:
     if abs(wider) < SMALLEST - MOST:
         return None
     chance = 2 * math.sqrt(1 / ref.rows + 1 / cur.rows)
-    off_sd = TOLERANCE + chance * math.sqrt(max((stats.kurtosis(ref) or 3.0) - 1, 0.0)) / 2
+    off_sd = TOLERANCE + chance * math.sqrt(max((ref.kurtosis or 3.0) - 1, 0.0)) / 2
     off_mean = TOLERANCE * abs(ref.mean) + chance * sd
     is_pinned = off_mean <= PINNED[0] * abs(ref.mean) and off_sd <= PINNED[1]
     best, misfit = None, math.inf

@@ -1,11 +1,13 @@
 """Decodes SageMaker data capture and the output of batch transform.
 
 Data capture has a JSON line for each invocation: request, response and, once merged, label, as
-text. The manifests of batch transform name its outputs, which are read. A record whose input,
-output and label have different numbers of rows is rejected; a side that was not captured is null.
+text. The manifests of batch transform name its outputs, which are read; outputs that are listed
+themselves (`.out`) are read, too. A record whose input, output and label have different numbers of
+rows is rejected; a side that was not captured is null.
 
 Skips the manifests of the inputs of a transform job: nothing tells which output belongs to which
-input. Let the job join them (`JoinSource: Input`).
+input. Let the job join them (`JoinSource: Input`). Skips a manifest in the folder of its outputs
+too, because they are listed beside it.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from driftline import DecodeContext, Format, ObjectGone, Unreadable, hookimpl
 from driftline.kit.decoding import captured_bodies, json_values, same_record_sides
 from driftline.kit.decoding.headers import FormatWithHeaders
 from driftline.kit.decoding.jsonl_format import JsonRecords, RecordChunk, read_document_or_lines
+from driftline.kit.decoding.streams import PeekedStream, read_head
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,6 +40,7 @@ META = (
     "endpoint",
     "variant",
 )
+HEAD = 1 << 12
 TAIL = re.compile(r'(.*),"?([0-9a-fA-F-]{36})"?,"?(\d{4}-\d\d-\d\dT[^",]+)"?')
 """A line of CSV output that ends with the id of the row and the start of the job."""
 
@@ -52,6 +56,7 @@ class SageMaker(FormatWithHeaders):
     marks: ClassVar = (
         frozenset({"captureData", "eventMetadata"}),
         frozenset({"captureData", "eventMetadata", "groundTruthData"}),
+        frozenset({"SageMakerOutput"}),
     )
     folders: ClassVar = ("endpoint", "variant")
 
@@ -87,6 +92,12 @@ class SageMaker(FormatWithHeaders):
         the id of the row in ground truth: the inference id, or else the event id.
         """
         reader = _Reader(self, ctx)
+        head = read_head(stream, HEAD)
+        stream = PeekedStream(head, stream)
+        is_output = b'"SageMakerOutput"' in head or unquote(ctx.uri).endswith(".out")
+        if is_output and b'"captureData"' not in head:
+            yield from reader.read_output(stream)
+            return
         lines: JsonRecords[_Record | _Manifest] = JsonRecords(stream, ctx, _Record | _Manifest)
         for chunk in lines:
             batch = reader.batch(chunk.select(_Record))
@@ -200,19 +211,34 @@ class _Reader:
                 place, 'no manifest: a list of names should start with {"prefix": ...}', line
             )
             return
+        if self._lists_outputs(prefix):
+            return
         for item in cast(list[str], manifest[1:]):
             try:
                 with self._ctx.open_reference(prefix + item) as output_stream:
-                    yield from self._transform_output(output_stream, item)
+                    yield from self.read_output(output_stream, f"{item}: ")
             except (ObjectGone, Unreadable) as error:
                 self._ctx.reject(place, str(error), prefix + item)
 
-    def _transform_output(self, stream: BinaryIO, name: str) -> Iterator[pa.RecordBatch]:
-        """Return the rows of one output of a job: JSON lines, one JSON document, or CSV."""
+    def _lists_outputs(self, prefix: str) -> bool:
+        """Return whether the outputs are listed beside their manifest.
+
+        They are where it is in their folder, or was copied with them to another store.
+        """
+        uri = self._ctx.uri
+        is_capture = FOLDERS.search(unquote(uri)) is not None
+        is_copy = uri.partition("://")[0] != prefix.partition("://")[0]
+        return not is_capture and (is_copy or uri.rpartition("/")[0] == prefix.rstrip("/"))
+
+    def read_output(self, stream: BinaryIO, prefix: str = "") -> Iterator[pa.RecordBatch]:
+        """Return the rows of one output of a job: JSON lines, one JSON document, or CSV.
+
+        `prefix` starts the reason of each reject.
+        """
         output: captured_bodies.Unpacker | None = None
         make, at = _from_json, 0
         for lines in read_document_or_lines(
-            stream, lambda line: self._ctx.reject(0, f"{name}: line longer than 16 MiB", line)
+            stream, lambda line: self._ctx.reject(0, f"{prefix}line longer than 16 MiB", line)
         ):
             if not at and lines and lines[0].lstrip()[:1] not in (b"{", b"["):
                 make, output = _from_csv, self._csv_output(lines[0])
@@ -223,10 +249,10 @@ class _Reader:
                     records.append(make(line, self._hour))
                     places.append(i)
                 except ValueError as error:
-                    self._ctx.reject(at + i, f"{name}: {error}", line)
+                    self._ctx.reject(at + i, f"{prefix}{error}", line)
             chunk = RecordChunk(records, [at + i for i in places], [lines[i] for i in places])
             at += len(lines)
-            batch = self.batch(chunk, output, f"{name}: ")
+            batch = self.batch(chunk, output, prefix)
             if batch is not None:
                 yield batch
 

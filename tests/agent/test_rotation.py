@@ -156,3 +156,90 @@ def test_a_file_that_grew_is_read_from_its_old_end(tmp_path):
         report = station.tick()
         assert report.reading.rows == 500
         assert (station.summary()["rows"], _windows(station)) == (800, [300, 500])
+
+
+def _pack(file: Path, packed: Path, cut: int | None = None) -> Path:
+    packed.write_bytes(gzip.compress(file.read_bytes())[:cut])
+    return packed
+
+
+@pytest.mark.parametrize("unread", [0, 40])
+@pytest.mark.parametrize("name", ["app.jsonl.1.gz", "app.jsonl.2.gz", "app-20260501.jsonl.gz"])
+def test_a_log_that_is_packed_after_its_rotation_counts_once(tmp_path, name, unread):
+    """Rows that came after the last look are counted, too."""
+    station = Station(tmp_path)
+    station.clock.now = START + timedelta(hours=3)
+    log = station.hour(0, 300, name="app")
+    with station.open():
+        station.tick()
+        rotated = log.rename(tmp_path / "log" / "app.jsonl.1")
+        station.hour(1, 150, name="app")
+        station.tick()
+        _append(rotated, station.rows(START + timedelta(minutes=61), timedelta(minutes=9), unread))
+        _pack(rotated, tmp_path / "log" / name)
+        rotated.unlink()
+        for _ in range(2):
+            station.tick()
+            assert (station.summary()["rows"], sum(_windows(station))) == (450 + unread,) * 2
+        (tmp_path / "log" / name).rename(tmp_path / "log" / "app.jsonl.9.gz")
+        station.tick()
+        assert (station.summary()["rows"], sum(_windows(station))) == (450 + unread,) * 2
+
+
+@pytest.mark.parametrize("is_read_before", [True, False])
+def test_a_packed_file_beside_its_original_counts_once(tmp_path, is_read_before):
+    """Also while it is written, and once the original is gone."""
+    station = Station(tmp_path)
+    station.clock.now = START + timedelta(hours=3)
+    log = station.hour(0, 300, name="app")
+    packed = tmp_path / "log" / "app.jsonl.gz"
+    with station.open():
+        if is_read_before:
+            station.tick()
+        for cut in (5, 400, None):
+            _pack(log, packed, cut)
+            station.tick()
+            assert (station.summary()["rows"], station.summary()["rejected"]) == (300, 0)
+        log.unlink()
+        station.tick()
+        assert (station.summary()["rows"], _windows(station)) == (300, [300])
+        assert station.sql("select count(*) from objects") == [(1,)]
+
+
+@pytest.mark.parametrize("rows", [300, 310])
+def test_a_packed_log_that_starts_like_another_one_counts(tmp_path, rows):
+    """The same first lines in two logs are no proof that one is the other."""
+    station = Station(tmp_path)
+    station.clock.now = START + timedelta(hours=3)
+    log = station.hour(0, 300, name="app")
+    lines = log.read_text().splitlines(keepends=True)
+    other = tmp_path / "other"
+    other.write_text("".join(lines[:250] + [lines[0]] * (rows - 250)))
+    with station.open():
+        station.tick()
+        _pack(other, tmp_path / "log" / "app.jsonl.gz")
+        station.tick()
+        assert station.summary()["rows"] == 300 + rows
+        log.unlink()
+        station.tick()
+        assert station.summary()["rows"] == 300 + rows
+
+
+def test_a_log_that_is_copied_and_cut_counts_once(tmp_path):
+    """The copy may be packed before anyone looks."""
+    station = Station(tmp_path)
+    station.clock.now = START + timedelta(hours=3)
+    log = station.hour(0, 300, name="app")
+    with station.open():
+        station.tick()
+        _pack(log, tmp_path / "log" / "app.jsonl.1.gz")
+        log.write_text("")
+        station.tick()
+        assert (station.summary()["rows"], _windows(station)) == (300, [300])
+        station.hour(1, 150, name="app")
+        station.tick()
+        copy = tmp_path / "log" / "app.jsonl.1"
+        copy.write_bytes(log.read_bytes())
+        log.write_text("")
+        station.tick()
+        assert (station.summary()["rows"], _windows(station)) == (450, [300, 150])

@@ -218,6 +218,13 @@ def test_errors_are_judged_on_the_log_scale():
         assert not any(stream.is_on[:20])
 
 
+def test_a_ratio_too_small_for_a_float_still_has_a_logarithm():
+    """An error that falls from 1e150 to 1e-180 has a size on the log scale."""
+    rule = loss(side="above", scale="log", margins=(0.1, 0.2, 0.4), obvious=0.2).loss
+    assert rule is not None
+    assert rule.size(1e-180, 1e150) == pytest.approx(-330 * np.log(10))
+
+
 def test_a_gap_is_watched_on_both_sides():
     """Labels that become rarer or more frequent than the scores say are found alike."""
     rule = loss(side="both", warning=0.03, critical=0.1).loss

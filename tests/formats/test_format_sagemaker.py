@@ -378,3 +378,94 @@ def test_a_split_frame_is_a_body(extra):
     for inputs in (body, {"dataframe_split": body}):
         found, ctx = rows(record(inputs, [[0.1], [0.2]]), A, B, P, form=AB)
         assert (found, ctx.rejected) == ([(2.0, 1.0, 0.1), (4.0, 3.0, 0.2)], 0)
+
+
+def csv_record(inputs: str, outputs: str, encode=False) -> bytes:
+    """A record with CSV bodies, or with BASE64 of them."""
+
+    def body(text: str) -> dict:
+        if encode:
+            return {"data": base64.b64encode(text.encode()).decode(), "encoding": "BASE64"}
+        return {"data": text, "encoding": "CSV"}
+
+    sides = {"endpointInput": body(inputs), "endpointOutput": body(outputs)}
+    return json.dumps({"captureData": sides, "eventMetadata": {"eventId": "e"}}).encode() + b"\n"
+
+
+@pytest.mark.parametrize("encode", [False, True])
+@pytest.mark.parametrize("title", ["age,tenure", '"age","tenure"', " age , tenure"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        SageMaker(),
+        SageMaker(headers=("age", "tenure")),
+        SageMaker(output_headers=("_o0", "_o1")),
+        SageMaker(headers=("age", "tenure"), output_headers=("_o0", "_o1")),
+    ],
+)
+def test_a_header_line_in_a_body_is_no_row(form, title, encode):
+    """Two values of one answer stay values of one row."""
+    data = b"".join(csv_record(f"{title}\n{age},{age + 1}", f"1,0.{age}", encode) for age in (5, 6))
+    found, ctx = read(form, data, number("age"), number("tenure"), number("_o0"), number("_o1"))
+    assert ctx.rejected == 0
+    assert [list(map(float, row.values())) for row in found] == [[5, 6, 1, 0.5], [6, 7, 1, 0.6]]
+
+
+def test_header_lines_of_several_rows_and_of_categories():
+    """The names come from the line that stands at the start of every body."""
+    data = csv_record("plan,land\nfree,CH\npro,DE", "yes\nno") + csv_record(
+        "plan,land\npro,AT", "yes"
+    )
+    found, ctx = read(SageMaker(), data, other("plan"), other("land"), other("prediction"))
+    assert ([tuple(row.values()) for row in found], ctx.rejected) == (
+        [("free", "CH", "yes"), ("pro", "DE", "no"), ("pro", "AT", "yes")],
+        0,
+    )
+
+
+def test_header_lines_may_differ_from_body_to_body():
+    """Each body has its own order of the columns, or no header at all."""
+    data = (
+        csv_record("a,b\n1,2\n3,4", "0.1\n0.2") * 2
+        + csv_record("b,a\n6,5", "0.3") * 2
+        + csv_record("7,8", "0.4")
+    )
+    form = SageMaker(headers=("a", "b"))
+    found, ctx = read(form, data, number("a"), number("b"))
+    assert ([tuple(map(float, row.values())) for row in found], ctx.rejected) == (
+        [(1, 2), (3, 4), (1, 2), (3, 4), (5, 6), (5, 6), (7, 8)],
+        0,
+    )
+
+
+def test_an_answer_with_a_header_line():
+    """It has one line more than the request has rows."""
+    data = csv_record("1,2\n3,4", "class,score\nyes,0.9\nno,0.2")
+    found, ctx = read(SageMaker(), data, other("class"), number("score"))
+    values = [(row["class"], float(row["score"])) for row in found]
+    assert (values, ctx.rejected) == ([("yes", 0.9), ("no", 0.2)], 0)
+
+
+@pytest.mark.parametrize(
+    "inputs", ["free,CH\npro,DE", "unknown,CH\n12,CH", "1,2\n3,4", "free,CH\n,"]
+)
+def test_a_first_row_is_no_header_line(inputs):
+    """Categories look like names, but two rows have two answers."""
+    data = csv_record(inputs, "0.1\n0.2") + csv_record("pro,AT\nfree,DE", "0.3\n0.4")
+    found, ctx = read(SageMaker(), data, other("_c0"), number("prediction"))
+    assert (len(found), ctx.rejected) == (4, 0)
+
+
+def test_lists_beside_the_predictions_belong_to_the_rows():
+    """Several values of an answer may stand in several lists."""
+    answer = {"predictions": [1, 0], "probabilities": [[0.1, 0.9], [0.8, 0.2]], "model": "m"}
+    data = record("1,2\n3,4", answer)
+    found, ctx = rows(data, number("prediction"), number("probabilities[1]"))
+    assert (found, ctx.rejected) == ([(1, 0.9), (0, 0.2)], 0)
+
+
+def test_a_long_answer_of_named_values_is_one_row():
+    """Two names and two values are one answer, also where the request has two rows."""
+    form = SageMaker(output_headers=("class", "score"))
+    found, ctx = read(form, csv_record("1,2\n3,4", "1,0.9"), number("class"))
+    assert (found, ctx.samples[0][1]) == ([], "rows don't pair: input 2, output 1")

@@ -182,3 +182,51 @@ def test_label_ids_are_what_ground_truth_says():
         ("e2:0", "e2:0"),
         ("e2:1", "e2:1"),
     ]
+
+
+def joined(rows: int, indent: int | None = None) -> bytes:
+    """The output of a job that joined its only document with the answer."""
+    document = {
+        "SageMakerInferenceId": ID.format(7),
+        "SageMakerInferenceTime": TIME,
+        "SageMakerOutput": {
+            "predictions": [{"predicted_label": i % 2, "score": i / 10} for i in range(rows)]
+        },
+        "instances": [{"features": [i, i + 1]} for i in range(rows)],
+    }
+    return json.dumps(document, indent=indent).encode()
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("name", ["data.json.out", "renamed.json"])
+def test_a_listed_output_is_read_by_itself(name, indent):
+    """Its rows are those of the document, each with its id, its time and its answer."""
+    uri = f"s3://bucket/out/{name}"
+    fields = (EVENT, AT, number("a"), number("score"))
+    found, ctx = read(AB, joined(50, indent), *fields, uri=uri)
+    assert (len(found), ctx.rejected) == (50, 0)
+    assert found[3] == {"event_id": f"{ID.format(7)}:3", "event_time": TIME, "a": 3, "score": 0.3}
+
+
+def test_listed_outputs_of_lines_and_of_csv():
+    """They are told by the name or by what a line says."""
+    lines = line(1, {"features": [1, 2]}, [0.5]) + line(2, {"features": [3, 4]}, [0.6])
+    found, ctx = read(AB, lines, number("a"), number("prediction"), uri="s3://b/x.jsonl")
+    assert ([tuple(row.values()) for row in found], ctx.rejected) == ([(1, 0.5), (3, 0.6)], 0)
+    found, ctx = read(AB, b"1,2,0.5\n3,4,0.6\n", number("prediction"), uri="s3://b/x.csv.out")
+    assert ([float(row["prediction"]) for row in found], ctx.rejected) == ([0.5, 0.6], 0)
+
+
+@pytest.mark.parametrize(
+    "uri", ["s3://bucket/out/manifest.json", "file:///home/me/copy/manifest.json"]
+)
+def test_a_manifest_beside_its_outputs_is_no_record(uri):
+    """The outputs are listed themselves: nothing counts twice, and nothing is rejected."""
+    found, ctx = follow({"data.json.out": joined(5)}, number("a"), uri=uri)
+    assert (found, ctx.rejected) == ([], 0)
+
+
+def test_a_manifest_in_another_folder_is_followed():
+    """Nothing else leads to these outputs."""
+    found, ctx = follow({"data.json.out": joined(5)}, number("a"), uri="s3://bucket/m/m.json")
+    assert (len(found), ctx.rejected) == (5, 0)

@@ -66,10 +66,10 @@ def numbers(result):
     return [result]
 
 
-def sound(function, *args):
+def sound(function, *args, **options):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        result = function(*args)
+        result = function(*args, **options)
     assert all(math.isfinite(number) for number in numbers(result)), (function, args, result)
     return result
 
@@ -139,7 +139,14 @@ def test_confusions_with_an_empty_side_give_a_reason(tp, fp, tn, fn):
     checked(sound(stats.accuracy, table))
     for name in ("precision", "recall", "f1"):
         checked(sound(stats.macro, table, name))
-    sound(stats.mcc, c)
+    for metric in (stats.jaccard, stats.false_positive_rate, stats.false_negative_rate):
+        checked(sound(metric, c))
+    checked(sound(stats.f_beta, c, 2.0))
+    for beta, by_label in ((None, True), (None, False), (1.0, True)):
+        checked(sound(stats.weighted, table, beta, by_label=by_label))
+    for metric in (stats.mcc, stats.cohen_kappa):
+        estimate = sound(metric, table)
+        assert estimate.value is not None or estimate.reason
 
 
 def checked(estimate):

@@ -48,10 +48,17 @@ CHART = [0.1, -0.2, 0.3, 0, 0.2, 1.4, 1.1, 1.6, 0.9, 1.3]
 Y = np.array([1, 0, 1, 1, 0, 0, 1, 0, 1, 0, 1, 0])
 S = np.array([0.92, 0.81, 0.77, 0.65, 0.62, 0.48, 0.45, 0.40, 0.33, 0.25, 0.88, 0.10])
 C = Confusion(tp=4, fp=2, tn=4, fn=2)
+TABLE = {("1", "1"): 4, ("0", "1"): 2, ("0", "0"): 4, ("1", "0"): 2}
+CELLS = ScoreCells.of(S, Y, 1 - Y)
+PROMISED = ProbabilityCells.of(S, S >= 0.5, S < 0.5)
+JOINT = [[0.4, 0.03, 0.02], [0.075, 0.21, 0.04], [0.025, 0.06, 0.14]]
 NEGATIVES, POSITIVES = ([int(np.sum((S == s) & (Y == label))) for s in np.sort(S)] for label in (0, 1))
 SQUARES, LOSSES = (S - Y) ** 2, -np.log(np.where(Y == 1, S, 1 - S))
 LABELS = np.array([10, 12, 9, 15, 20, 18.0])
 E = np.array([11, 11.5, 9.5, 13, 22, 18.4]) - LABELS
+RELATIVE = 2 * abs(E) / (2 * LABELS + E)
+PINBALL = np.maximum(-0.9 * E, 0.1 * E)
+LOGS = (np.log1p(LABELS + E) - np.log1p(LABELS)) ** 2
 WAS, NOW = [0.40, 0.30, 0.15, 0.10, 0.05], [0.20, 0.35, 0.05, 0.30, 0.10]
 ROWS = [[1, 2], [2, 4.1], [3, 5.9], [4, 8.2], [5, 9.8], [6, 12.1]]
 FIT = principal_components(ROWS, count=1)
@@ -370,7 +377,8 @@ CLASSIFICATION = [
         "[m(C).value for m in (precision, recall, f1)]",
         (4 / 6, 4 / 6, 4 / 6),
     ),
-    Vector("Matthews' correlation", "mcc(C)", 0.3333333333),
+    Vector("Matthews' correlation", "mcc(TABLE).value", 0.3333333333),
+    Vector("average precision", "average_precision(NEGATIVES, POSITIVES).value", 0.7958333333),
     Vector("AUC", "roc_auc(NEGATIVES, POSITIVES).value", 0.75),
     Vector("its variance (DeLong)", "roc_auc(NEGATIVES, POSITIVES).se ** 2", 0.02314814815),
     Vector("its standard error", "roc_auc(NEGATIVES, POSITIVES).se", 0.1521451549),
@@ -379,6 +387,43 @@ CLASSIFICATION = [
     Vector("separation", "separation(NEGATIVES, POSITIVES)", 0.5),
     Vector("Brier", "brier(12, SQUARES.sum(), (SQUARES**2).sum()).value", 0.20425),
     Vector("log loss", "log_loss(12, LOSSES.sum(), (LOSSES**2).sum()).value", 0.5830535745),
+    Vector("Spiegelhalter's z and p", "spiegelhalter(CELLS)", (0.3825006362, 0.7020900571)),
+    Vector("mean label less mean score", "CELLS.gap.sum() / 12", -0.055),
+    Vector("observed over expected", "observed_to_expected(CELLS).value", 0.9009009009),
+    Vector("ECE, 5 equal widths", "expected_calibration_error(CELLS, 5, 'width').value", 0.125),
+    Vector(
+        "ECE, 4 equal masses", "expected_calibration_error(CELLS, 4, 'mass').value", 0.1083333333
+    ),
+    Vector(
+        "debiased squared error, 5 equal widths",
+        "debiased_calibration_error(CELLS, 5, 'width').value",
+        -0.1042444444,
+    ),
+    Vector("ECCE-MAD, its scale", "cumulative_error(CELLS)", (0.07166666667, 0.123855875)),
+    Vector(
+        "calibration intercept and slope",
+        "[part.value for part in calibration_line(CELLS)]",
+        (-0.2638516323, 0.8869280558),
+    ),
+]
+
+ESTIMATES = [
+    Vector("expected confusion cells", "expected_confusion(PROMISED)", (4.65, 1.35, 3.99, 2.01)),
+    Vector("accuracy, its se", "estimated_accuracy(PROMISED)[:2]", (0.72, 0.123855875)),
+    Vector("precision", "estimated_precision(PROMISED).value", 0.775),
+    Vector("recall", "estimated_recall(PROMISED).value", 0.6981981982),
+    Vector("F1", "estimated_f1(PROMISED).value", 0.7345971564),
+    Vector("AUC", "estimated_roc_auc(PROMISED).value", 0.8093951804),
+    Vector(
+        "weights of classes (BBSE)",
+        "label_shift(JOINT, [0.5, 0.3, 0.2], [0.35, 0.33, 0.32]).weights",
+        (0.7142857143, 0.9857142857, 1.735714286),
+    ),
+    Vector(
+        "shares of classes (BBSE)",
+        "label_shift(JOINT, [0.5, 0.3, 0.2], [0.35, 0.33, 0.32]).prior",
+        (0.3571428571, 0.2957142857, 0.3471428571),
+    ),
 ]
 
 REGRESSION = [
@@ -394,6 +439,18 @@ REGRESSION = [
     ),
     Vector("bias", "bias(6, E.sum(), (E**2).sum()).value", 0.2333333333),
     Vector("WAPE", "wape(abs(E).sum(), abs(LABELS).sum())", 0.07619047619),
+    Vector(
+        "MAPE",
+        "mean_loss(6, abs(E / LABELS).sum(), ((E / LABELS) ** 2).sum()).value",
+        0.07546296296,
+    ),
+    Vector(
+        "sMAPE",
+        "mean_loss(6, RELATIVE.sum(), (RELATIVE**2).sum()).value",
+        0.07531976681,
+    ),
+    Vector("pinball, 0.9", "mean_loss(6, PINBALL.sum(), (PINBALL**2).sum()).value", 0.44),
+    Vector("RMSLE", "root_mean_loss(6, LOGS.sum(), (LOGS**2).sum()).value", 0.07961394414),
     Vector(
         "R²",
         "r2(6, (E**2).sum(), (E**4).sum(), (LABELS - 12).sum(), ((LABELS - 12) ** 2).sum()).value",
@@ -462,6 +519,7 @@ FAMILIES = {
     "sequences": SEQUENCES,
     "charts": CHARTS,
     "classification": CLASSIFICATION,
+    "estimates without labels": ESTIMATES,
     "regression": REGRESSION,
     "attribution": ATTRIBUTION,
     "decomposition, planning and others": OTHERS,

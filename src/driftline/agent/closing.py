@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
 from sqlalchemy.engine import Connection
 
 from driftline.agent.callbacks import Callbacks
@@ -34,7 +34,6 @@ from driftline.evaluate.judge_windows import (
 )
 from driftline.evaluate.reference_range import ReferenceRange, Series
 from driftline.ingest.read.job import Job
-from driftline.ingest.read.window_rows import read_window_rows
 from driftline.profiles.collector import Collector
 from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.window import Window
@@ -43,6 +42,9 @@ from driftline.state.store import Store
 from driftline.state.trailing import TrailingProfiles
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 from driftline.types.times import as_micros, from_micros
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 BATCH = 100
 """Spans of time whose windows are listed at once."""
@@ -332,6 +334,8 @@ class Closing:
         return replace(due, quiet=True) if is_old else due
 
     def _read_rows(self, key: WindowKey) -> Iterator[pa.RecordBatch]:
+        from driftline.ingest.read.window_rows import read_window_rows  # loads pyarrow
+
         with self.store.read() as connection:
             objects = windows.list_contributors(connection, key)
         return read_window_rows(self.job, self.store, key, objects)

@@ -21,6 +21,7 @@ from driftline.state import models, waiting
 from driftline.state.waiting import LABEL, PREDICTION
 from driftline.types.errors import DriftlineError
 from driftline.types.monitoring_kind import MonitoringKind
+from driftline.types.time_form import TimeForm
 from driftline.types.times import as_micros, from_micros
 
 LABEL_PROBLEMS = (
@@ -164,12 +165,14 @@ class LateLabels:
         assert schema.label is not None
         assert schema.joins is not None
         timestamp = schema.timestamp.path if schema.timestamp else ""
+        form = schema.time_form
+        spelling = "" if form == TimeForm() else f" {form.format} {form.zone}"
         # Its digest changes with all that decides what is kept of a label, as that of predictions
         # does.
         spec = ProfileSpec(
             columns={},
             task=schema.task,
-            label=f"{schema.label.path} {timestamp}",
+            label=f"{schema.label.path} {timestamp}{spelling}",
             joins=schema.joins.path,
             collectors=(),
         )

@@ -18,12 +18,9 @@ from sqlalchemy.engine import Connection
 
 from driftline.agent.model_settings import ModelSettings, Origin, with_input_columns
 from driftline.contracts.source import DiscoverContext
-from driftline.ingest.columns.infer import infer_schema
 from driftline.ingest.read.decode_object import discover_objects
 from driftline.ingest.read.job import Job
-from driftline.ingest.read.peek import peek
 from driftline.ingest.read.profile_rows import latest_event_time
-from driftline.ingest.reference.build import GRID_ROWS, list_reference_objects, make_reference
 from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.spec import ProfileSpec
 from driftline.profiles.window import Window
@@ -135,6 +132,15 @@ def build_reference(
     `in_transaction` is called in the transaction that stores it. Raises SourceError when the
     origin can't be read.
     """
+    # These load pyarrow, which most starts don't need: the reference is there.
+    from driftline.ingest.columns.infer import infer_schema
+    from driftline.ingest.read.peek import peek
+    from driftline.ingest.reference.build import (
+        GRID_ROWS,
+        list_reference_objects,
+        make_reference,
+    )
+
     origin, schema = origin or settings.origin, schema or settings.schema
     if origin.span is not None and origin.span[1] > now:
         raise SourceError(
@@ -209,6 +215,9 @@ def _input_columns(
 
     There are none where the reference is a log of the same format.
     """
+    from driftline.ingest.columns.infer import infer_schema
+    from driftline.ingest.read.peek import peek
+
     batches = peek(replace(reference_job, transform=None), objects[:1])
     types = {form.type for form in job.formats.values()}
     if not batches or types & {form.type for form in reference_job.formats.values()}:

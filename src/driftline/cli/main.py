@@ -5,6 +5,7 @@ Does not import what a command needs before that command is called.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from difflib import get_close_matches
@@ -18,6 +19,9 @@ from driftline.types.errors import ConfigError, DriftlineError
 
 FINDINGS, USAGE, ENVIRONMENT, INTERRUPTED = 1, 2, 3, 130
 """Exit codes beside 0: findings; wrong usage or configuration; a failed environment; Ctrl-C."""
+
+UNCOLLECTED_OBJECTS = 50_000
+"""New objects after which the garbage collector looks for cycles."""
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("init:init", "Look at a file or bucket and write a configuration for it."),
@@ -101,6 +105,9 @@ def cli() -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Run a command and exit with its code. DRIFTLINE_DEBUG=1 shows tracebacks."""
+    # Imports and settings make many objects that stay: with the default of 700 the collector
+    # looks through them again and again, which takes a sixth of a start.
+    gc.set_threshold(UNCOLLECTED_OBJECTS)
     # Matrices are small here: several BLAS threads would only wait for each other.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     sys.exit(_run(args))

@@ -14,7 +14,6 @@ import click
 
 from driftline.agent.callbacks import Callbacks
 from driftline.agent.composition_root import open_agent, read_config
-from driftline.cli.daemon import daemon
 from driftline.cli.options import config_option
 from driftline.cli.progress import bar
 from driftline.telemetry.logs import make_log
@@ -42,6 +41,8 @@ def run(config: Path, once: bool, as_json: bool, verbose: bool) -> None:
         raise click.UsageError("--json needs --once")
     if once:
         raise SystemExit(_once(config, as_json, verbose))
+    from driftline.cli.daemon import daemon  # loads what one pass doesn't need
+
     raise SystemExit(daemon(config, verbose))
 
 

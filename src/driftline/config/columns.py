@@ -6,15 +6,18 @@ Does not infer anything: `ingest.columns` infers what is not declared.
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from driftline.config.document import Quoted
 from driftline.profiles.canonical_value import canonical_value
 from driftline.types.model import MAX_DIMENSION, Kind, Schema, Task
 from driftline.types.model import Field as Column
 from driftline.types.settings import Settings
+from driftline.types.time_form import TimeForm
 
 
 class ColumnConfig(Settings):
@@ -38,6 +41,57 @@ ColumnRef = Annotated[
     ColumnConfig, BeforeValidator(_path, json_schema_input_type=str | ColumnConfig)
 ]
 """A column by its path, or its path and its name."""
+
+
+class TimeColumnConfig(ColumnConfig):
+    """The column of a time, and how its times are written."""
+
+    format: str | None = None
+    """A format of Python's `strptime`, such as `%d/%m/%Y %H:%M`.
+
+    Default: ISO 8601 and other spellings with one meaning, see the page on values. A value that the
+    log marks as a time, as Parquet does, needs no format.
+    """
+    zone: str | None = None
+    """The time zone of times that name none, such as `Europe/Berlin`. Default: UTC.
+
+    Of an hour that exists twice in autumn the first one counts. A time that is skipped in spring is
+    read with the offset before the change: 02:30 is 03:30.
+    """
+
+    @field_validator("format")
+    @classmethod
+    def _holds_a_date(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        day, parse = datetime(2026, 11, 23, tzinfo=UTC), datetime.strptime
+        try:
+            has_date = parse(day.strftime(value), value).date() == day.date()
+        except ValueError as error:
+            raise ValueError(f"no format of strptime: {error}") from None
+        if not has_date:
+            raise ValueError("the format needs year, month and day, such as %d/%m/%Y")
+        return value
+
+    @field_validator("zone")
+    @classmethod
+    def _is_a_zone(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                ZoneInfo(value)
+            except (LookupError, ValueError, OSError):
+                raise ValueError("no time zone; write a name such as Europe/Berlin") from None
+        return value
+
+    def form(self) -> TimeForm:
+        """Return how the times are written."""
+        return TimeForm(self.format or "", self.zone or "")
+
+
+TimeColumnRef = Annotated[
+    TimeColumnConfig, BeforeValidator(_path, json_schema_input_type=str | TimeColumnConfig)
+]
+"""The column of a time by its path, or with its format and zone."""
 
 
 class FeatureConfig(Settings):
@@ -170,8 +224,8 @@ VersionRef = Annotated[
 class SchemaConfig(Settings):
     """The columns of a model and their roles."""
 
-    timestamp: ColumnRef | None = None
-    """The column of the time of the prediction."""
+    timestamp: TimeColumnRef | None = None
+    """The column of the time of the prediction; with `format` and `zone` for local times."""
     id: ColumnRef | None = None
     """The column of the id, which is unique for ever."""
     version: VersionRef | None = None
@@ -197,6 +251,7 @@ class SchemaConfig(Settings):
         return Schema(
             features={name: feature.column(name) for name, feature in self.features.items()},
             timestamp=self.timestamp.column() if self.timestamp else None,
+            time_form=self.timestamp.form() if self.timestamp else TimeForm(),
             id=self.id.column() if self.id else None,
             version=version.column.column() if version and version.column else None,
             constant_version=version.constant if version else "",

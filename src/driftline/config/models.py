@@ -22,7 +22,7 @@ from pydantic import (
 )
 from pydantic.json_schema import SkipJsonSchema
 
-from driftline.config.columns import SchemaConfig
+from driftline.config.columns import SchemaConfig, TimeColumnRef
 from driftline.config.sections import InhibitConfig, MuteTimeConfig, RouteConfig
 from driftline.contracts.action import Action
 from driftline.contracts.check import Check
@@ -212,7 +212,7 @@ class LabelsConfig(Settings):
 
     Default: `schema.label`, else `label`.
     """
-    time: str | None = Field(default=None, min_length=1)
+    time: TimeColumnRef | None = None
     """The column or path of the time of the label; the newest label counts.
 
     Default: the last change of its object.

@@ -22,7 +22,8 @@ class Loss(Settings):
     value and interval of the reference (`was`, `was_interval`). Evidence adds up over blocks: a
     block is one window, or one day (UTC) where windows are shorter. How often the rule is wrong
     while nothing changes is the model's `false_pages_per_year`, over all its checks together. A
-    loss ends only when recovery is proven. The check gives the settings that are absent here.
+    loss ends only when it is proven that at most a quarter of it is left. The check gives the
+    settings that are absent here.
     """
 
     side: Literal["above", "below", "both"] = "below"
@@ -75,8 +76,10 @@ class Loss(Settings):
             return value - reference
         if reference <= 0 or (self.scale == "log" and value <= 0):
             return math.nan
-        ratio = value / reference
-        return ratio - 1 if self.scale == "relative" else math.log(ratio)
+        if self.scale == "relative":
+            return value / reference - 1
+        # The ratio of tiny and huge numbers may not exist where that of their logarithms does.
+        return math.log(value) - math.log(reference)
 
     def value(self, size: float, reference: float) -> float:
         """The value at a change of `size` from `reference`: the inverse of `size`."""

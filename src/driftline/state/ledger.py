@@ -6,6 +6,7 @@ An outcome is written completely, in the caller's transaction, or not at all.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -55,6 +56,34 @@ def find_entries_by_lineage(
 def set_entry_uri(connection: Connection, entry_id: int, uri: str) -> None:
     """Note that the object of an entry is at `uri` now."""
     connection.execute(objects.update().where(objects.c.id == entry_id).values(uri=uri))
+
+
+def find_entries_of_growing_files(
+    connection: Connection, model: str, folder: str
+) -> list[LedgerEntry]:
+    """Find the entries below `folder` (with `/` at its end) that have a mark, the newest first."""
+    query = (
+        sa.select(*_ENTRY)
+        .where(
+            objects.c.model == model,
+            objects.c.uri.startswith(folder, autoescape=True),
+            objects.c.mark != "",
+            objects.c.offset > 0,
+        )
+        .order_by(objects.c.id.desc())
+    )
+    return [LedgerEntry(**row._mapping) for row in connection.execute(query)]
+
+
+def move_entry(connection: Connection, entry_id: int, obj: LogObject, *, is_read: bool) -> None:
+    """Note that `obj`, which does not grow, holds what an entry was read from.
+
+    With `is_read` it holds nothing more; otherwise it is read again as a whole.
+    """
+    values: dict[str, Any] = {"uri": obj.uri, "lineage": obj.lineage}
+    if is_read:
+        values |= {"version": obj.version, "size": obj.size, "offset": 0, "mark": ""}
+    connection.execute(objects.update().where(objects.c.id == entry_id).values(values))
 
 
 def record_outcomes(

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from driftline.contracts.check import PastValue
+from driftline.state.bulk_insert import insert_rows
 from driftline.state.earlier_bounds import parse_earlier_bound
 from driftline.state.tables import measurements
 from driftline.types.labels import labels_json
@@ -53,8 +54,7 @@ def replace_measurements(
         condition = sa.and_(condition, c.check.in_(checks))
     connection.execute(measurements.delete().where(condition))
     rows = [_row(key, revision, item, reference_id) for item in judged_measurements]
-    if rows:
-        connection.execute(measurements.insert(), rows)
+    insert_rows(connection, measurements, rows)
 
 
 def _row(

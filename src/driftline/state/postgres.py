@@ -22,6 +22,7 @@ from driftline.state.leadership import (
 )
 from driftline.state.migrate import check_version, migrate
 from driftline.state.store import Leader, Store
+from driftline.state.tables import objects
 from driftline.types.errors import LeadershipLost, StateError
 
 NETWORK = {
@@ -35,6 +36,10 @@ NETWORK = {
 
 A server that vanishes is noticed within about eight seconds.
 """
+
+# A URI may be longer than what an ordered index of PostgreSQL takes; that each is there once is up
+# to the one writer.
+sa.Index("objects_by_uri_hash", objects.c.uri, postgresql_using="hash").ddl_if(dialect="postgresql")
 
 
 class Postgres(Store):

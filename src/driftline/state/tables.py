@@ -124,9 +124,7 @@ objects = Table(
         ),
     ),
     Index("objects_by_uri", "model", "uri", unique=True).ddl_if(dialect="sqlite"),
-    # A URI may be longer than what an ordered index of PostgreSQL takes; that each is there once is
-    # up to the one writer.
-    Index("objects_by_uri_hash", "uri", postgresql_using="hash").ddl_if(dialect="postgresql"),
+    # That of PostgreSQL is in `driftline.state.postgres`: its options load the whole dialect.
     Index("objects_by_lineage", "model", "lineage"),
     Index("objects_by_state", "model", "state", "attempts"),
     comment="The ledger: each log object, its version, and how far it has been read.",

@@ -6,10 +6,9 @@ Control characters in texts from data are escaped before they are printed.
 from __future__ import annotations
 
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
+from functools import cache
 from typing import Any, TextIO
-
-import structlog
 
 Event = MutableMapping[str, Any]
 
@@ -24,6 +23,26 @@ def make_log(
     """
     out = stream or sys.stderr
     writes_lines = out.isatty() if human is None else human
+    return _LateLog(cache(lambda: _make_logger(out, writes_lines=writes_lines, verbose=verbose)))
+
+
+class _LateLog:
+    """A logger that is made for its first event: most passes with nothing new log none."""
+
+    def __init__(self, make: Callable[[], Any], values: Mapping[str, Any] | None = None) -> None:
+        self._make, self._values = make, dict(values or {})
+
+    def bind(self, **values: Any) -> _LateLog:
+        """The same logger, with values that each event gets."""
+        return _LateLog(self._make, {**self._values, **values})
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._make().bind(**self._values), name)
+
+
+def _make_logger(out: TextIO, *, writes_lines: bool, verbose: bool) -> Any:
+    import structlog
+
     processors: list[Any] = (
         [
             structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=True),

@@ -11,6 +11,8 @@ from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from driftline.types.time_form import TimeForm
+
 ALL = ""
 """The segment that holds all rows of a window."""
 
@@ -212,6 +214,8 @@ class Schema:
 
     features: Mapping[str, Field] = field(default_factory=dict)
     timestamp: Field | None = None
+    time_form: TimeForm = field(default_factory=TimeForm)
+    """How the times of the column `timestamp` are written."""
     id: Field | None = None
     version: Field | None = None
     constant_version: str = ""

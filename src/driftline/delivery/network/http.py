@@ -138,7 +138,8 @@ class HttpClient:
             raise _failure(error, place) from None
 
     def _network(self, deadline: float) -> httpx.BaseTransport:
-        from driftline.delivery.network.address import GuardedBackend, resolve
+        from driftline.delivery.network.address import resolve
+        from driftline.delivery.network.guarded_backend import GuardedBackend
         from driftline.delivery.network.transport import OneRequestTransport
 
         if self._tls is None:

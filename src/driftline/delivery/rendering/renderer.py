@@ -14,7 +14,6 @@ from typing import Any
 from driftline.contracts.context import Logger
 from driftline.delivery.links import ACCEPT, possible_acts
 from driftline.delivery.rendering.markup import DIALECTS, Dialect, Safe
-from driftline.delivery.rendering.sandbox import Sandbox
 from driftline.extensions.advice import column_names
 from driftline.extensions.phrasebook import Line, Phrasebook, installed_phrasebook
 from driftline.types import phrasing
@@ -95,6 +94,8 @@ class _MessageWriter:
         self._limits = limits
         self._templates = templates
         self._log = log
+        from driftline.delivery.rendering.sandbox import Sandbox  # loads Jinja
+
         self._sandbox = Sandbox(dialect, _functions(dialect))
 
     def message(self, notification: Notification) -> Message:
@@ -150,6 +151,8 @@ class _MessageWriter:
 
         It is never cut within a form or an escape.
         """
+        from driftline.delivery.rendering.sandbox import Sandbox
+
         is_shipped = source == read_shipped_template(name)
         text, limit = self._sandbox.render(source, names, is_shipped), self._limits[name]
         if len(text) <= limit:

@@ -53,6 +53,8 @@ PRIOR_BLOCKS = 10
 """Blocks that the prior spread between blocks counts as."""
 SPANS = (3, 7, 14)
 """Numbers of newest blocks whose mean can prove recovery."""
+REMAINDER = 0.25
+"""Share of a loss below which what is left of it is none."""
 RECENT_BLOCKS = SPANS[1]
 """Newest blocks that say how large a loss is now."""
 Z = 1.96
@@ -461,11 +463,12 @@ def _has_recovered(state: LossState, block: BlockSoFar, terms: LossTerms) -> boo
     assert state.alarm_anchor is not None
     blocks, spread = _blocks_after(state, block, state.alarm.block), state.spread(terms)
     anchor, side = state.alarm_anchor, state.alarm.side
+    home = max(terms.home(anchor.error), REMAINDER * state.alarm.size)
     for span in SPANS:
         if len(blocks) < span:
             return False
         mean, variance = mean_of(blocks[-span:], spread)
-        if side * (mean - anchor.offset) + math.sqrt(variance) < terms.home(anchor.error):
+        if side * (mean - anchor.offset) + math.sqrt(variance) < home:
             return True
     return False
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from driftline.ingest.columns.bytes_as_text import as_text
 from driftline.ingest.columns.derived import derive
-from driftline.ingest.columns.time_faults import CredibleTimes, add_time_faults
+from driftline.ingest.columns.time_faults import CredibleTimes, TimeColumn, add_time_faults
 from driftline.ingest.columns.timestamps import to_micros
 from driftline.ingest.columns.vectors import stack_columns
 from driftline.profiles.batch import Batch
@@ -77,6 +77,8 @@ class Caster:
     """Rows cast so far, which is the place of the next row in its object."""
     earliest: int = 0
     """Microseconds; earlier rows are held back like rows from the future."""
+    time_setting: str = "schema.timestamp"
+    """The setting of the column of times."""
     time_faults: LossReasons = field(default_factory=LossReasons)
     """Why rows are held back."""
     window: tuple[int, int] | None = None
@@ -133,13 +135,23 @@ class Caster:
             events, readable = (
                 (np.zeros(rows, np.int64), np.zeros(rows, bool))
                 if array is None
-                else to_micros(array)
+                else to_micros(array, self.schema.time_form)
             )
             usable = readable & (events <= self.latest) & (events >= self.earliest)
             if self.window is None and not usable.all():
                 credible = CredibleTimes(earliest=self.earliest, latest=self.latest)
                 add_time_faults(
-                    self.time_faults, stamp.path, array, events, readable, credible, self.row_offset
+                    self.time_faults,
+                    TimeColumn(
+                        path=stamp.path,
+                        setting=self.time_setting,
+                        form=self.schema.time_form,
+                        values=array,
+                    ),
+                    events,
+                    readable,
+                    credible,
+                    self.row_offset,
                 )
         if self.window is None:
             return events, usable
@@ -326,6 +338,8 @@ def _parse_numbers(array: pa.Array) -> tuple[pa.Array, NDArray[np.bool_] | None]
 
 
 def _number(text: str) -> float | None:
+    if text in BOOLEANS:
+        return float(BOOLEANS[text])
     try:
         return float(text.replace("_", "x"))  # only Python reads 1_000 as a number
     except ValueError:

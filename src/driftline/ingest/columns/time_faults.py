@@ -6,9 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from driftline.ingest.columns.bytes_as_text import as_text
 from driftline.types.loss_reasons import LossReasons
+from driftline.types.time_form import TimeForm
+
+DAY_OR_MONTH = r"^\s*\d{1,2}([/.-])\d{1,2}[/.-](\d{4}|\d{2})\b"
+"""A date of numbers that does not show which of them is the day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,10 +25,21 @@ class CredibleTimes:
     latest: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeColumn:
+    """The column of the event times of one batch."""
+
+    path: str
+    setting: str
+    """The setting that names it, such as `schema.timestamp`."""
+    form: TimeForm
+    values: pa.Array | None
+    """None where the records have no such column."""
+
+
 def add_time_faults(
     reasons: LossReasons,
-    name: str,
-    array: pa.Array | None,
+    column: TimeColumn,
     events: NDArray[np.int64],
     readable: NDArray[np.bool_],
     credible: CredibleTimes,
@@ -30,20 +47,30 @@ def add_time_faults(
 ) -> None:
     """Count the rows of one batch whose time can't be used, by reason.
 
-    `name` is the column of the records that holds the time and `array` its values, None where the
-    records have no such column. `events` are the times in microseconds, int64, and `readable` says
-    which of them are times at all, both of shape (rows,). `offset` is the number of rows before.
+    `events` are the times in microseconds, int64, and `readable` says which of them are times at
+    all, both of shape (rows,). `offset` is the number of rows before.
     """
-    rows = len(events)
+    rows, name, array = len(events), column.path, column.values
     if array is None or array.null_count == rows:
         if rows:
             text = f"no time: the column {name} is missing or empty"
             reasons.add(text, count=rows, place=offset + 1)
         return
     empty = np.asarray(array.is_null().to_numpy(zero_copy_only=False), bool)
+    unreadable = ~empty & ~readable
+    unclear = np.zeros(rows, bool)
+    text = f"the time in {name} can't be read"
+    if column.form.format:
+        text = f"the time in {name} is not in the format {column.form.format}"
+    elif unreadable.any():
+        unclear = unreadable & _is_day_or_month(array)
     faults = (
         (f"no time: {name} is empty", empty),
-        (f"the time in {name} can't be read", ~empty & ~readable),
+        (
+            f"day or month first in {name}? Set {column.setting}.format, such as %d/%m/%Y",
+            unclear,
+        ),
+        (text, unreadable & ~unclear),
         (f"the time in {name} is in the future", readable & (events > credible.latest)),
         (f"the time in {name} is before the year 2000", readable & (events < credible.earliest)),
     )
@@ -53,3 +80,13 @@ def add_time_faults(
             first = int(places[0])
             example = "" if mask is empty else str(array[first].as_py())
             reasons.add(text, count=len(places), place=offset + first + 1, example=example)
+
+
+def _is_day_or_month(array: pa.Array) -> NDArray[np.bool_]:
+    texts, _ = as_text(array)
+    if pa.types.is_dictionary(texts.type):
+        texts = texts.dictionary.take(texts.indices)
+    if not (pa.types.is_string(texts.type) or pa.types.is_large_string(texts.type)):
+        return np.zeros(len(array), bool)
+    matches = pc.match_substring_regex(texts, DAY_OR_MONTH).fill_null(False)
+    return np.asarray(matches.to_numpy(zero_copy_only=False), bool)

@@ -1,13 +1,13 @@
 """Reads one time in the spellings that Arrow's own parser does not know.
 
-A time without a zone is UTC. A date whose order of day and month is not clear is not read, and
-neither is a time with the name of a zone that is not UTC or GMT.
+A date whose order of day and month is not clear is not read, and neither is a time with the name
+of a zone that is not UTC or GMT.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 MONTHS = {
     name: number
@@ -25,7 +25,8 @@ SPELLINGS = tuple(
     for pattern in (
         # ISO 8601 with any separator, also of Go and of Java's ZonedDateTime
         r"(?P<year>\d{4})([-/.])(?P<month>\d{1,2})\2(?P<day>\d{1,2})"
-        rf"(?:(?:[Tt_, ]|\s+){_CLOCK}\s*(?:{_ZONE}(?:\[[\w/+-]+\]|\s+UTC)?|\[(?:UTC|GMT)\])?)?",
+        rf"(?:(?:[Tt_, ]|\s+){_CLOCK}\s*"
+        rf"(?:{_ZONE}(?:\[[\w/+-]+\]|\s+UTC)?|\[(?P<named>UTC|GMT)\])?)?",
         # RFC 2822
         r"(?:[A-Za-z]{3},?\s+)?(?P<day>\d{1,2})[\s-](?P<name>[A-Za-z]{3})[\s-](?P<year>\d{4})"
         rf"\s+{_CLOCK}(?:\s*{_ZONE})?",
@@ -34,27 +35,32 @@ SPELLINGS = tuple(
         rf"{_CLOCK}(?:\s*{_ZONE})?\]?",
     )
 )
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROS = timedelta(microseconds=1)
 
 
-def parse_time(text: str) -> int | None:
-    """Return microseconds since the epoch; None for a text that is no time."""
+def parse_time(text: str) -> datetime | None:
+    """Return the time, without zone where the text names none; None for a text that is no time."""
     try:
-        at = datetime.fromisoformat(text)
+        return datetime.fromisoformat(text)
     except ValueError:
         matches = (spelling.fullmatch(text) for spelling in SPELLINGS)
         match = next((match for match in matches if match is not None), None)
-        return None if match is None else _micros(match.groupdict())
-    return (at.replace(tzinfo=at.tzinfo or UTC) - _EPOCH) // _MICROS
+        return None if match is None else _time(match.groupdict())
 
 
-def _micros(parts: dict[str, str | None]) -> int | None:
+def parse_with_format(text: str, spelling: str) -> datetime | None:
+    """Return the time of a text in a format of `strptime`; None for a text in another format."""
+    try:
+        return datetime.strptime(text, spelling)  # noqa: DTZ007 - without a zone it is local
+    except ValueError:
+        return None
+
+
+def _time(parts: dict[str, str | None]) -> datetime | None:
     """Return the time of the parts of a match; None where they are no date."""
     month = MONTHS.get((parts.get("name") or "").lower()) or int(parts.get("month") or 0)
     fraction = (parts["fraction"] or "")[:6].ljust(6, "0")
     try:
-        at = datetime(
+        return datetime(
             int(parts["year"] or 0),
             month,
             int(parts["day"] or 0),
@@ -62,10 +68,14 @@ def _micros(parts: dict[str, str | None]) -> int | None:
             int(parts["minute"] or 0),
             int(parts["second"] or 0),
             int(fraction),
-            tzinfo=UTC,
+            tzinfo=_zone(parts),
         )
     except ValueError:
         return None
+
+
+def _zone(parts: dict[str, str | None]) -> timezone | None:
+    if not parts["sign"]:
+        return UTC if parts["zone"] or parts.get("named") else None
     offset = timedelta(hours=int(parts["hours"] or 0), minutes=int(parts["minutes"] or 0))
-    micros = (at - _EPOCH) // _MICROS
-    return micros + (offset // _MICROS) * (1 if parts["sign"] == "-" else -1)
+    return timezone(-offset if parts["sign"] == "-" else offset)

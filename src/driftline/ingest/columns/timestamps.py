@@ -1,11 +1,14 @@
 """Reads event times in the forms that logs have them, as microseconds since the epoch.
 
-A time without a zone is UTC. Numbers are seconds, milliseconds, microseconds or nanoseconds,
-depending on their size; 8, 14 or 17 digits that are a date of the years 1970 to 2199 are that date
-(`20261101`, `20261101100000`, `20261101100000000`). Digits alone are a number, in text as well.
+A time without a zone is local: one of the column's zone, or UTC. Numbers are seconds,
+milliseconds, microseconds or nanoseconds, depending on their size; 8, 14 or 17 digits that are a
+date of the years 1970 to 2199 are that date (`20261101`, `20261101100000`, `20261101100000000`).
+Digits alone are a number, in text as well.
 """
 
 from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +16,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from driftline.ingest.columns.bytes_as_text import as_text
-from driftline.ingest.columns.time_texts import parse_time
+from driftline.ingest.columns.local_times import to_utc
+from driftline.ingest.columns.time_texts import parse_time, parse_with_format
+from driftline.types.time_form import TimeForm
+from driftline.types.times import EPOCH
 
 ATTEMPTS = (("us", "UTC"), ("us", None), ("ns", "UTC"), ("ns", None))
 """Types of Arrow's parser, which needs a zone in every text or in none."""
@@ -23,45 +29,94 @@ WHOLE = r"^[+-]?[0-9]{1,18}$"
 NUMBER = r"^[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,3})?$"
 
 
-def to_micros(array: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """(times, int64; usable, bool), both of shape (n,); an unreadable time is 0 and not usable."""
+USUAL = TimeForm()
+"""Times that say what they are; those without a zone are UTC."""
+_MICROS = timedelta(microseconds=1)
+
+
+def to_micros(
+    array: pa.Array, form: TimeForm = USUAL
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Read event times as microseconds since the epoch.
+
+    `form` says how the times of the column are written. Returns (times, int64; usable, bool), both
+    of shape (n,). An unreadable time is 0 and not usable.
+    """
     array, _ = as_text(array)
     kind = array.type
     if pa.types.is_dictionary(kind):
         array = array.dictionary.take(array.indices)
         kind = array.type
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        return _plain(
-            array.cast(
-                pa.timestamp("us", kind.tz if pa.types.is_timestamp(kind) else None), safe=False
-            )
-        )
-    if pa.types.is_decimal(kind):
-        return _from_decimals(array)
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
-        return _from_numbers(
-            array.cast(pa.float64())
-            if pa.types.is_floating(kind)
-            else array.cast(pa.int64(), safe=False)
-        )
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return _from_text(array)
+        zone = kind.tz if pa.types.is_timestamp(kind) else None
+        return _plain(array.cast(pa.timestamp("us", zone), safe=False), form.zone)
+    is_number = pa.types.is_decimal(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind)
+    if is_number and form.format:
+        array, is_number = _digits(array), False
+    if is_number:
+        return _from_numbers(_as_numbers(array), form.zone)
+    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
+        return _from_format(array, form) if form.format else _from_text(array, form.zone)
     return np.zeros(len(array), np.int64), np.zeros(len(array), bool)
 
 
-def _plain(array: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def _plain(array: pa.Array, local_zone: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the times of a timestamp type; those of a type without a zone are local."""
     usable = np.asarray(array.is_valid().to_numpy(zero_copy_only=False), bool)
-    return array.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False), usable
+    times = array.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+    return times if array.type.tz else to_utc(times, local_zone), usable
 
 
-def _from_decimals(array: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    try:
-        return _from_numbers(array.cast(pa.int64()))
-    except pa.ArrowInvalid:  # a fraction, or more digits than an integer has
-        return _from_numbers(array.cast(pa.float64(), safe=False))
+def _as_numbers(array: pa.Array) -> pa.Array:
+    """Return integers, or floats for fractions and for more digits than an integer has."""
+    if pa.types.is_decimal(array.type):
+        try:
+            return array.cast(pa.int64())
+        except pa.ArrowInvalid:
+            return array.cast(pa.float64(), safe=False)
+    is_float = pa.types.is_floating(array.type)
+    return array.cast(pa.float64()) if is_float else array.cast(pa.int64(), safe=False)
 
 
-def _from_numbers(array: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def _digits(array: pa.Array) -> pa.Array:
+    """Return whole numbers as text; a number with a fraction is no text of a format."""
+    whole = _as_numbers(array).to_pylist()
+    return pa.array(
+        [str(int(value)) if value is not None and np.isfinite(value) else None for value in whole],
+        pa.string(),
+    )
+
+
+def _from_format(array: pa.Array, form: TimeForm) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    encoded = pc.utf8_trim_whitespace(array).dictionary_encode()
+    names = encoded.dictionary.to_pylist()
+    times = _from_datetimes(
+        [None if name is None else parse_with_format(name, form.format) for name in names],
+        form.zone,
+    )
+    return _plain_ints(times.take(encoded.indices))
+
+
+def _from_datetimes(moments: list[datetime | None], local_zone: str) -> pa.Array:
+    """Return microseconds, int64, null where there is no time."""
+    missing = np.array([moment is None for moment in moments], bool)
+    local = np.array([moment is not None and moment.tzinfo is None for moment in moments], bool)
+    times = np.array(
+        [
+            0
+            if moment is None
+            else (moment.replace(tzinfo=UTC) - EPOCH - (moment.utcoffset() or timedelta()))
+            // _MICROS
+            for moment in moments
+        ],
+        np.int64,
+    )
+    times[local] = to_utc(times[local], local_zone)
+    return pa.array(times, mask=missing)
+
+
+def _from_numbers(array: pa.Array, local_zone: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the times of epoch numbers and of compact dates, which are local."""
     usable = np.asarray(array.is_valid().to_numpy(zero_copy_only=False), bool)
     values = array.fill_null(0).to_numpy(zero_copy_only=False)
     if values.dtype.kind == "f":
@@ -83,7 +138,7 @@ def _from_numbers(array: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]
         places = np.flatnonzero((values >= low) & (values < high) & (values == np.floor(values)))
         if len(places):
             times, is_date = _from_compact(values[places].astype(np.int64), unit, rest)
-            micros[places] = np.where(is_date, times, micros[places])
+            micros[places] = np.where(is_date, to_utc(times, local_zone), micros[places])
     return micros, usable
 
 
@@ -111,28 +166,30 @@ def _from_compact(
     return midnight + clock + fractions * 10 ** (6 - rest), is_date
 
 
-def _from_text(array: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    quick = _from_uniform_text(array)
+def _from_text(array: pa.Array, local_zone: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    quick = _from_uniform_text(array, local_zone)
     if quick is not None:
         return quick
     if (numbers := _cast_all(array, pa.int64())) is not None:
-        return _from_numbers(numbers)
+        return _from_numbers(numbers, local_zone)
     # a suffix for UTC, and an offset that a space separates, are common to all rows of a column
     plain = pc.replace_substring_regex(array, r"(:\d\d(?:\.\d+)?)\s*(?:UTC|GMT|Z\[UTC\])$", r"\1Z")
     plain = pc.replace_substring_regex(plain, r"(:\d\d(?:\.\d+)?)\s+([+-]\d\d:?\d\d)$", r"\1\2")
-    quick = _from_uniform_text(plain)
+    quick = _from_uniform_text(plain, local_zone)
     if quick is not None:
         return quick
     dictionary = array.dictionary_encode()
-    return _plain_ints(_parse_each(dictionary.dictionary).take(dictionary.indices))
+    return _plain_ints(_parse_each(dictionary.dictionary, local_zone).take(dictionary.indices))
 
 
-def _from_uniform_text(array: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]] | None:
+def _from_uniform_text(
+    array: pa.Array, local_zone: str
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]] | None:
     """Read texts that have one spelling of Arrow's parser; None for others."""
     for unit, zone in ATTEMPTS:
         times = _cast_all(array, pa.timestamp(unit, zone))
         if times is not None:
-            return _plain(times.cast(pa.timestamp("us", zone), safe=False))
+            return _plain(times.cast(pa.timestamp("us", zone), safe=False), local_zone)
     return None
 
 
@@ -155,7 +212,7 @@ def _plain_ints(array: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     return array.fill_null(0).to_numpy(zero_copy_only=False), usable
 
 
-def _parse_each(texts: pa.Array) -> pa.Array:
+def _parse_each(texts: pa.Array, local_zone: str) -> pa.Array:
     """Times of texts of any spelling, int64 microseconds; null where one is no time."""
     texts = pc.utf8_trim_whitespace(texts)
     is_whole, is_number = (
@@ -167,9 +224,8 @@ def _parse_each(texts: pa.Array) -> pa.Array:
         places = np.flatnonzero(mask)
         if len(places):
             digits = pc.utf8_ltrim(texts.take(pa.array(places)), "+")
-            times[places], usable[places] = _from_numbers(digits.cast(kind))
-    for place in np.flatnonzero(~is_number).tolist():
-        time = parse_time(texts[place].as_py())
-        if time is not None:
-            times[place], usable[place] = time, True
+            times[places], usable[places] = _from_numbers(digits.cast(kind), local_zone)
+    places = np.flatnonzero(~is_number)
+    moments = [parse_time(text) for text in texts.take(pa.array(places)).to_pylist()]
+    times[places], usable[places] = _plain_ints(_from_datetimes(moments, local_zone))
     return pa.array(times, mask=~usable)

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from driftline.ingest.labels.waiting_predictions import ROWS
@@ -51,6 +50,8 @@ class LabelBuffer:
 
     def add(self, batch: Batch) -> int:
         """Add the labels of a batch; returns how many rows lack an id or a usable value."""
+        import pyarrow as pa
+
         array = batch.columns.get(self._label)
         if array is None:
             return batch.rows

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
@@ -31,6 +31,9 @@ from driftline.state.waiting import LABEL, PREDICTION, WaitingRow
 from driftline.types.arrays import Hashes
 from driftline.types.model import Schema, Task
 from driftline.types.times import SECOND_MICROS
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 PORTION = 1 << 20
 """Predictions that are joined at a time, at least; beside them as many labels."""
@@ -300,6 +303,8 @@ def _portions(stubs: Sequence[WaitingRow], rows: int) -> Iterator[list[WaitingRo
 
 
 def _label_column(labels: NewestLabels, at: Ints) -> pa.Array:
+    import pyarrow as pa
+
     values = labels.values[at]
     if labels.names:
         return pa.DictionaryArray.from_arrays(
@@ -309,6 +314,8 @@ def _label_column(labels: NewestLabels, at: Ints) -> pa.Array:
 
 
 def _take_column(column: Column, places: Ints) -> pa.Array:
+    import pyarrow as pa
+
     if isinstance(column, np.ndarray):
         return pa.array(column[places])
     names, codes = column
@@ -332,6 +339,8 @@ def _split_by_segment(
 
 
 def _take_rows(labelled_rows: LabelledRows, places: Ints) -> LabelledRows:
+    import pyarrow as pa
+
     columns = {
         name: array.take(pa.array(places)) for name, array in labelled_rows.batch.columns.items()
     }

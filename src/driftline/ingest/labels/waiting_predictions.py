@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from driftline.profiles.batch import Batch
@@ -20,6 +20,9 @@ from driftline.types.arrays import Hashes
 from driftline.types.model import Schema
 from driftline.types.records import Stub
 from driftline.types.times import SECOND_MICROS
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 ROWS = 1 << 18
 """Rows of one stub at most, so that a join can load stubs in bounded portions."""
@@ -78,6 +81,8 @@ class PredictionBuffer:
         self._parts.setdefault((start, version), []).append(rows)
 
     def _column(self, name: str, array: pa.Array, places: Codes) -> Column:
+        import pyarrow as pa
+
         if not pa.types.is_dictionary(array.type):
             numbers = array.fill_null(np.nan).to_numpy(zero_copy_only=False)[places]
             return np.asarray(numbers, np.float64)

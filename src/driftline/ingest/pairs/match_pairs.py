@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from driftline.kit.decoding import json_values
 from driftline.kit.decoding.split_records import PAIR, side_of
 from driftline.profiles.rowhash import hash_strings
 from driftline.types.arrays import Hashes
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 T = TypeVar("T")
 Places = NDArray[np.int64]
@@ -34,6 +35,8 @@ def hash_pair_ids(batch: pa.RecordBatch) -> Hashes:
 
 def pack_batches(batches: Sequence[pa.RecordBatch]) -> bytes:
     """Batches of one schema as a zstd-compressed Arrow stream."""
+    import pyarrow as pa
+
     table = pa.Table.from_batches(batches).unify_dictionaries().combine_chunks()
     sink = pa.BufferOutputStream()
     with (
@@ -46,6 +49,8 @@ def pack_batches(batches: Sequence[pa.RecordBatch]) -> bytes:
 
 def unpack_batch(content: bytes) -> pa.RecordBatch:
     """The inverse of `pack_batches`, as one batch."""
+    import pyarrow as pa
+
     with (
         pa.CompressedInputStream(pa.BufferReader(content), "zstd") as stream,
         pa.ipc.open_stream(stream) as reader,
@@ -95,6 +100,9 @@ def join_responses(
     `places` come from `match_responses`; `ends` is where each part of the responses ends;
     `response` returns a part. Rows with responses of one part are one batch.
     """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     parts = np.where(places < 0, -1, np.searchsorted(ends, places, side="right"))
     rows_alone = [np.flatnonzero(parts < 0)]
     for part in np.unique(parts[parts >= 0]).tolist():

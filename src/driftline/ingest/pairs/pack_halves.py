@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 
 from driftline.ingest.pairs.match_pairs import hash_pair_ids, pack_batches
 from driftline.kit.decoding.split_records import side_of
@@ -18,6 +17,8 @@ from driftline.types.records import Stub
 from driftline.types.times import as_micros
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from driftline.ingest.columns.canonical import Caster
     from driftline.types.records import ReadOutcome
 
@@ -49,6 +50,8 @@ class HalfBuffer:
         return self._stubs
 
     def _add(self, batch: pa.RecordBatch, side: str) -> None:
+        import pyarrow as pa
+
         outcome = self._outcome
         events, usable = self._caster.event_times(
             dict(zip(batch.schema.names, batch.columns, strict=True)), len(batch)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
@@ -34,6 +34,9 @@ from driftline.types.arrays import Hashes
 from driftline.types.model import LogObject
 from driftline.types.records import QUARANTINED, ReadOutcome
 from driftline.types.times import from_micros
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 HALVES_AT_A_TIME = 2_000_000
 """New halves that are paired in one round, 8 bytes of memory each; the oldest first."""

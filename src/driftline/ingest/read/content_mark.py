@@ -21,7 +21,7 @@ def mark_before(source: Source, obj: LogObject, offset: int) -> str:
     Raises what `Source.open` raises.
     """
     try:
-        return _mark(_bytes_before(source, obj, offset))
+        return mark_of(_bytes_before(source, obj, offset))
     except NotImplementedError:
         return ""
 
@@ -35,7 +35,7 @@ def is_continued(source: Source, work: Work) -> bool:
         before = _bytes_before(source, work.object, work.start)
     except NotImplementedError:
         return True  # a table has no bytes
-    return before.endswith(b"\n") and work.mark in ("", _mark(before))
+    return before.endswith(b"\n") and work.mark in ("", mark_of(before))
 
 
 def _bytes_before(source: Source, obj: LogObject, offset: int) -> bytes:
@@ -47,5 +47,6 @@ def _bytes_before(source: Source, obj: LogObject, offset: int) -> bytes:
     return data
 
 
-def _mark(data: bytes) -> str:
+def mark_of(data: bytes) -> str:
+    """The mark of the last bytes before an offset, at most MARK_BYTES of them."""
     return sha256(data).hexdigest()[:16]

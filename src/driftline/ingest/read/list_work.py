@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 from driftline.contracts.source import DiscoverContext
 from driftline.ingest.read.decode_object import discover_objects
 from driftline.ingest.read.job import Job
+from driftline.ingest.read.packed_rotation import follow_packed_files
 from driftline.ingest.read.plan import Work, decide
 from driftline.ingest.read.rename_detection import follow_renames
 from driftline.ingest.read.shards import Shards
@@ -69,12 +70,18 @@ def list_work(
     objects = discover_objects(job, DiscoverContext(now=now, since=since, skipped=skip))
     works: dict[str, Work] = {}  # by URI: an object may be listed twice
     entry_ids, shards, read_uris = set[int](), Shards(), set[str]()
+    listed: dict[str, LogObject] = {}  # objects that grow
     count = 0
     for page in _pages(objects):
         job.beat()
         count += len(page)
         entries = follow_renames(store, model, job.source, page)
+        listed |= {obj.uri: obj for obj in page if obj.grows}
+        entries, packed = follow_packed_files(store, model, job.source, page, entries, listed, now)
         for obj in page:
+            if obj.uri in packed:
+                skip(obj.uri, packed[obj.uri])
+                continue
             entry = entries.get(obj.uri)
             shards.add(obj.uri)
             if entry is not None:

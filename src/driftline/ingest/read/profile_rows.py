@@ -146,6 +146,7 @@ def make_caster(job: Job, obj: LogObject, piece: int) -> Caster:
         default_time=obj.modified,
         latest=job.latest,
         earliest=EARLIEST_EVENT_TIME,
+        time_setting="labels.time" if job.labels else "schema.timestamp",
         object_hash=name_hash(f"{obj.uri}@{piece}"),
         with_hashes=any(job.collectors[name].needs_hashes for name in job.spec.collectors),
     )

@@ -177,7 +177,9 @@ def _batches(
             )
             times = batch.events
         elif job.schema.timestamp is not None and job.schema.timestamp.name in records.schema.names:
-            micros, is_usable = to_micros(records.column(job.schema.timestamp.name))
+            micros, is_usable = to_micros(
+                records.column(job.schema.timestamp.name), job.schema.time_form
+            )
             times = np.where(is_usable & (micros > 0) & (micros <= job.latest), micros, 0)
         if batch.rows:
             yield TimedBatch(obj, batch, times)

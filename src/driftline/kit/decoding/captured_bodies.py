@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -17,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from driftline.contracts.format import DecodeContext
-from driftline.kit.decoding import csv_parse, json_values
+from driftline.kit.decoding import csv_headers, csv_parse, json_values
 from driftline.types.model import Kind
 
 if TYPE_CHECKING:
@@ -57,9 +55,10 @@ class Unpacker:
     """Parses one side of records: in bulk where all bodies are CSV, otherwise one by one.
 
     `side` is `input`, `output` or `label`. `names` are the names of the values, in order, for
-    bodies without names. `path` is the place of the rows in JSON, and is guessed when None. Values
-    without names are `_c0`, `_c1` and so on in an input. A single value is `prediction` in an
-    output and `label` in a label; several are `_o0`, `_o1` or `_l0`, `_l1` and so on.
+    bodies without names. `path` is the place of the rows in JSON, and is guessed when None. A
+    header line of a CSV body names the values of that body. Values without names are `_c0`, `_c1`
+    and so on in an input. A single value is `prediction` in an output and `label` in a label;
+    several are `_o0`, `_o1` or `_l0`, `_l1` and so on.
     """
 
     def __init__(
@@ -82,6 +81,8 @@ class Unpacker:
             bare = {f.path.removeprefix(f"{side}."): f.kind for f in ctx.fields}
             self._kinds = {f.path: f.kind for f in ctx.fields} | bare
         self._paths = {name: json_values.parse_path(name) for name in self._kinds or ()}
+        self._headers: dict[str, tuple[str, ...]] = {}
+        """The names of each header line so far."""
 
     def unpack(self, sides: list[CapturedBody | None], expected: NDArray[np.int64] | None) -> Rows:
         """Return the rows of each body.
@@ -92,6 +93,33 @@ class Unpacker:
 
         if not any(sides):
             return Rows(np.full(len(sides), -1, np.int64), {})
+        self._learn_headers(sides, expected)
+        return self._unpack(sides, expected)
+
+    def _learn_headers(
+        self, sides: list[CapturedBody | None], expected: NDArray[np.int64] | None
+    ) -> None:
+        """Find the header lines of the bodies of several lines."""
+        texts: list[str] = []
+        rows: list[int] = []
+        for i, side in enumerate(sides):
+            if side is None or not side.data or side.encoding == "JSON":
+                continue
+            text = side.data
+            if side.encoding == "BASE64":
+                try:
+                    text = base64.b64decode(text, validate=True).decode()
+                except ValueError:
+                    continue
+                if _is_json(text):
+                    continue
+            if "\n" in text:
+                texts.append(text)
+                rows.append(-1 if expected is None else int(expected[i]))
+        if texts:
+            self._headers |= csv_headers.find_headers(texts, rows, self._names)
+
+    def _unpack(self, sides: list[CapturedBody | None], expected: NDArray[np.int64] | None) -> Rows:
         texts = [
             side.data for side in sides if side is not None and side.encoding == "CSV" and side.data
         ]
@@ -105,7 +133,7 @@ class Unpacker:
         # A bad record should slow down only the records near it.
         step = -(-len(sides) // PARTS)
         parts = [
-            self.unpack(
+            self._unpack(
                 sides[at : at + step], None if expected is None else expected[at : at + step]
             )
             for at in range(0, len(sides), step)
@@ -119,15 +147,26 @@ class Unpacker:
 
         content = "\n".join(texts)
         counts = np.ones(len(texts), np.int64)
+        header: tuple[str, ...] = ()
         if content.count("\n") != len(texts) - 1:
             if '"' in content:
                 return None
             texts = [text.rstrip("\r\n") for text in texts]
+            lines = {csv_headers.first_line(text) for text in texts} if self._headers else set()
+            if not lines.isdisjoint(self._headers):
+                if len(lines) > 1 or any("\n" not in text for text in texts):
+                    return None
+                header = self._headers[lines.pop()]
+                texts = [text.lstrip("\r\n").partition("\n")[2] for text in texts]
             counts = np.fromiter((text.count("\n") + 1 for text in texts), np.int64, len(texts))
             content = "\n".join(texts)
         try:
-            names = self._names or self._default_names(
-                len(_csv_lines(texts[0].partition("\n")[0])[0])
+            names = (
+                header
+                or self._names
+                or self._default_names(
+                    len(csv_headers.read_lines(csv_headers.first_line(texts[0]))[0])
+                )
             )
         except (ValueError, IndexError):
             return None
@@ -207,9 +246,13 @@ class Unpacker:
                         f"{len(raw)} bytes that are no text, where columns are set"
                     ) from None
                 return None
-            encoding = "JSON" if data.lstrip()[:1] in ("{", "[") else "CSV"
+            encoding = "JSON" if _is_json(data) else "CSV"
+        names: tuple[str, ...] = ()
         if encoding == "CSV":
-            lines = _csv_lines(data)
+            lines = csv_headers.read_lines(data)
+            if len(lines) > 1 and len(lines) != expected:
+                names = self._headers.get(csv_headers.first_line(data), ())
+                lines = lines[1:] if names else lines
             values: list[Any] = [
                 [None if value in csv_parse.NULLS else value for value in line] for line in lines
             ]
@@ -224,9 +267,11 @@ class Unpacker:
             expected > 1
             and len(values) == 1
             and isinstance(values[0], list)
-            and len(values[0]) == expected
+            and len(values[0]) == expected != len(names or self._names)
         ):
             values = values[0]  # One line with the predictions of all rows.
+        if names:
+            return [_zip_names(names, value) for value in values]
         return [self._by_name(value) for value in values]
 
     def _rows_of(self, document: Any, expected: int) -> list[Any]:
@@ -255,7 +300,7 @@ class Unpacker:
             return _split_frame(frame.get("columns"), frame["data"])
         for name in LISTS:
             if isinstance(document.get(name), list):
-                return list(document[name])
+                return self._rows_beside(document, name)
             if isinstance(document.get(name), dict):
                 document = document[name]
                 break
@@ -270,6 +315,21 @@ class Unpacker:
         ):
             return [dict(zip(document, row, strict=True)) for row in zip(*lists, strict=True)]
         return [document]
+
+    def _rows_beside(self, document: dict[str, Any], name: str) -> list[Any]:
+        """Return the rows at a name, each with its values of the other lists of that length."""
+        rows = document[name]
+        others = {
+            key: value
+            for key, value in document.items()
+            if key != name and isinstance(value, list) and len(value) == len(rows) > 0
+        }
+        if not others:
+            return list(rows)
+        return [
+            dict(zip(others, values, strict=True)) | self._by_name(row)
+            for row, values in zip(rows, zip(*others.values(), strict=True), strict=True)
+        ]
 
     def _by_name(self, row: Any) -> Any:
         """Return the values of a row by name. Raises ValueError for a wrong number of values."""
@@ -303,11 +363,8 @@ class Unpacker:
         return (single,) if width == 1 else tuple(f"{many}{i}" for i in range(width))
 
 
-def _csv_lines(data: str) -> list[list[str]]:
-    try:
-        return [line for line in csv.reader(io.StringIO(data, newline="")) if line]
-    except csv.Error as error:
-        raise ValueError(f"not CSV: {error}") from None
+def _is_json(text: str) -> bool:
+    return text.lstrip()[:1] in ("{", "[")
 
 
 def _zip_names(names: tuple[str, ...], values: list[Any]) -> dict[str, Any]:

@@ -31,6 +31,14 @@ def read_at_most(stream: BinaryIO, limit: int) -> bytes | None:
     return b"".join(parts)
 
 
+def read_head(stream: BinaryIO, size: int) -> bytes:
+    """Return the first `size` bytes of a stream ; fewer where it ends before."""
+    data = b""
+    while len(data) < size and (part := stream.read(size - len(data))):
+        data += part
+    return data
+
+
 @contextmanager
 def spool(stream: BinaryIO) -> Iterator[BinaryIO]:
     """Copy a stream to a temporary file, for readers that must seek."""

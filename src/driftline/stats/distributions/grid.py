@@ -1,6 +1,7 @@
 """Distances between two profiles of a numeric column, counted on one grid.
 
-Both sides must have the same grid. A side without rows gives None.
+Both sides must have the same grid. A side without rows gives None. `lines` are the segments of both
+sides, for a caller that has them already.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import math
 import numpy as np
 
 from driftline.stats.distributions.segments import Segments, segments
-from driftline.stats.distributions.side import Side
+from driftline.stats.distributions.side import End, Side
 from driftline.types.arrays import Floats
 
 
@@ -48,7 +49,7 @@ def rescaled_ks(ref: Side, cur: Side, factor: float, offset: float = 0.0) -> flo
     return float(np.max(np.maximum(least - now, now - most), initial=0.0))
 
 
-def grid_wasserstein(ref: Side, cur: Side) -> float | None:
+def grid_wasserstein(ref: Side, cur: Side, lines: Segments | None = None) -> float | None:
     """Wasserstein distance W1 in the unit of the values.
 
     Values within an open cell count as evenly spread, in wide cells around their mean (see
@@ -59,17 +60,17 @@ def grid_wasserstein(ref: Side, cur: Side) -> float | None:
     """
     if not ref.rows or not cur.rows or not len(ref.edges):
         return None
-    lines = segments(ref, cur)
+    lines = lines or segments(ref, cur)
     start, end = lines.ref_start - lines.cur_start, lines.ref_end - lines.cur_end
     mean = (np.abs(start) + np.abs(end)) / 2
     crossing = np.flatnonzero(start * end < 0)
     mean[crossing] = (start[crossing] ** 2 + end[crossing] ** 2) / (4 * mean[crossing])
     inner = float(lines.widths @ mean)
-    (below, above), (below_was, above_was) = _tails(cur), _tails(ref)
+    (below, above), (below_was, above_was) = cur.tail_means, ref.tail_means
     return inner + abs(below - below_was) + abs(above - above_was)
 
 
-def wasserstein_margin(ref: Side, cur: Side) -> float | None:
+def wasserstein_margin(ref: Side, cur: Side, lines: Segments | None = None) -> float | None:
     """Largest error of the measured W1, with 95% confidence.
 
     1.96 sqrt(1/n+1/m) times the integral of sqrt(H(1-H)) with the pooled H: the triangle
@@ -78,7 +79,7 @@ def wasserstein_margin(ref: Side, cur: Side) -> float | None:
     if not ref.rows or not cur.rows or not len(ref.edges):
         return None
     n, m, edges = ref.rows, cur.rows, ref.edges
-    lines = segments(ref, cur)
+    lines = lines or segments(ref, cur)
     start, end = (np.sqrt(spread) for spread in _pooled_spreads(lines, n, m))
     spread = float(lines.widths @ (start + end))
     wide = (ref.cumulative + cur.cumulative) / (n + m)
@@ -89,7 +90,7 @@ def wasserstein_margin(ref: Side, cur: Side) -> float | None:
     return 1.96 * math.sqrt(1 / n + 1 / m) * spread / 2
 
 
-def grid_energy(ref: Side, cur: Side) -> float | None:
+def grid_energy(ref: Side, cur: Side, lines: Segments | None = None) -> float | None:
     """Energy distance as scipy defines it, in the root of the unit of the values.
 
     The root of 2 times the integral of (F - G) squared. Between the edges it is as exact as
@@ -100,15 +101,15 @@ def grid_energy(ref: Side, cur: Side) -> float | None:
     """
     if not ref.rows or not cur.rows or not len(ref.edges):
         return None
-    lines = segments(ref, cur)
+    lines = lines or segments(ref, cur)
     apart = lines.ref_start - lines.cur_start, lines.ref_end - lines.cur_end
     inner = float(lines.widths @ _mean_square_of_line(*apart))
     sizes = zip(_sizes(ref), _sizes(cur), strict=True)
-    ends = zip(_ends(ref), _ends(cur), sizes, strict=True)
+    ends = zip(ref.ends, cur.ends, sizes, strict=True)
     return math.sqrt(2 * (inner + sum(_beyond(*end) for end in ends)))
 
 
-def energy_margin(ref: Side, cur: Side) -> float | None:
+def energy_margin(ref: Side, cur: Side, lines: Segments | None = None) -> float | None:
     """Largest error of the measured energy distance, with 95% confidence.
 
     1.96 times the root of 2 (1/n+1/m) times the integral of H(1-H) with the pooled H (Minkowski;
@@ -119,7 +120,7 @@ def energy_margin(ref: Side, cur: Side) -> float | None:
     n, m, edges = ref.rows, cur.rows, ref.edges
     spread = (ref.cumulative + cur.cumulative) / (n + m)
     spread *= 1 - spread
-    lines = segments(ref, cur)
+    lines = lines or segments(ref, cur)
     start, end = _pooled_spreads(lines, n, m)
     total = float(lines.widths @ (start + end))
     total += max(0.0, float(edges[0]) - min(ref.minimum, cur.minimum)) * float(spread[0])
@@ -144,77 +145,10 @@ def grid_cramer_von_mises(ref: Side, cur: Side) -> float | None:
     return n * m / (n + m) ** 2 * float((ref.counts + cur.counts) @ square)
 
 
-def kurtosis(side: Side) -> float | None:
-    """Fourth central moment over the squared variance.
-
-    It is rather too large where rows lie beyond the edges or in wide cells. None where nothing
-    varies.
-    """
-    if not side.rows or not side.variance or not len(side.edges):
-        return None
-    sd, rows = math.sqrt(side.variance), side.rows
-    # Edges far beyond what varies overflow; the total is then no number.
-    with np.errstate(over="ignore", invalid="ignore"):
-        z = (side.edges - side.mean) / sd
-        widths = np.diff(z)
-        middles = z[:-1] + widths / 2
-        within = middles**4 + middles**2 * widths**2 / 2 + widths**4 / 80
-        total = float(side.counts[1::2] @ z**4 + side.counts[2:-1:2] @ within) / rows
-        ends = zip(_ends(side), (z[0], z[-1]), (-1, 1), strict=True)
-        for (mass, reach, far), edge, sign in ends:
-            # Of all tails with this mean and extreme, the one with rows at both ends has the
-            # largest fourth moment.
-            if mass > 0 and far > 0:
-                beyond = edge + sign * far / sd
-                total += float(mass * ((1 - reach / far) * edge**4 + reach / far * beyond**4))
-    return total if math.isfinite(total) else None
-
-
 def _pooled_spreads(lines: Segments, n: int, m: int) -> tuple[Floats, Floats]:
     starts = (n * lines.ref_start + m * lines.cur_start) / (n + m)
     ends = (n * lines.ref_end + m * lines.cur_end) / (n + m)
     return np.maximum(starts * (1 - starts), 0.0), np.maximum(ends * (1 - ends), 0.0)
-
-
-def _tails(side: Side) -> tuple[float, float]:
-    # Mean distance beyond the first and the last edge, per row of all. Where it is not known,
-    # exponential tails reach as far as they do with these means; then what the mean of all values
-    # says is shared out among them, which makes a tail exact when the other one is empty.
-    edges, counts, rows = side.edges, side.counts, side.rows
-    if side.tails is not None:
-        return side.tails.below / rows, side.tails.above / rows
-    if not counts[0] and not counts[-1]:
-        return 0.0, 0.0
-    ends = (int(counts[0]) / rows, int(counts[-1]) / rows)
-    reach = (float(edges[0]) - side.minimum, side.maximum - float(edges[-1]))
-    most = [end * far if end > 0 else 0.0 for end, far in zip(ends, reach, strict=True)]
-    below, above = (
-        top / (math.log(max(end * rows, 1)) * 0.85 + 1) for top, end in zip(most, ends, strict=True)
-    )
-    if below + above > 0:
-        middles = (edges[:-1] + edges[1:]) / 2
-        inner_mean = float(
-            np.sum(counts[1::2] / rows * edges) + np.sum(counts[2:-1:2] / rows * middles)
-        )
-        inner_mean += ends[0] * float(edges[0]) + ends[1] * float(edges[-1])
-        gap = side.mean - inner_mean - (above - below)
-        weight = above / (below + above)
-        below, above = below - gap * (1 - weight), above + gap * weight
-    return min(max(below, 0.0), most[0]), min(max(above, 0.0), most[1])
-
-
-End = tuple[float, float, float]
-"""What lies beyond one end of the grid: its share, its mean distance from the end, its largest."""
-
-
-def _ends(side: Side) -> tuple[End, End]:
-    shares = int(side.counts[0]) / side.rows, int(side.counts[-1]) / side.rows
-    reach = (float(side.edges[0]) - side.minimum, side.maximum - float(side.edges[-1]))
-    below, above = (
-        (share, tail / share if share else 0.0, far if share else 0.0)
-        for share, tail, far in zip(shares, _tails(side), reach, strict=True)
-    )
-    return below, above
 
 
 def _sizes(side: Side) -> tuple[float, float]:
@@ -223,7 +157,7 @@ def _sizes(side: Side) -> tuple[float, float]:
     tails = side.tails
     squares = (None, None) if tails is None else (tails.below_squares, tails.above_squares)
     counts = int(side.counts[0]), int(side.counts[-1])
-    for (_, mean, far), rows, total in zip(_ends(side), counts, squares, strict=True):
+    for (_, mean, far), rows, total in zip(side.ends, counts, squares, strict=True):
         sizes.append(
             max(mean / 2, (4 * mean - far) / 3) if total is None else _size(rows, mean, far, total)
         )

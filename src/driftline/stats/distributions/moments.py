@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 
 from driftline.stats.basics.estimate import Z95, t_of
-from driftline.stats.distributions.grid import kurtosis
 from driftline.stats.distributions.shift import Shift
 from driftline.stats.distributions.side import Side
 
@@ -57,7 +56,7 @@ def spread_shift(ref: Side, cur: Side) -> Shift:
     if (ref.rows, ref.mean, ref.variance) == (cur.rows, cur.mean, cur.variance):
         return Shift(0.0, (0.0, 0.0), 1.0, 0.0)
     for side in (ref, cur):
-        n, heavy = side.rows, kurtosis(side)
+        n, heavy = side.rows, side.kurtosis
         if heavy is None:
             return Shift(value, None, None, value)
         errors += max(heavy - (n - 3) / (n - 1), 1 / n) / (4 * n)

@@ -25,6 +25,7 @@ from driftline.stats.distributions.grid import (
 )
 from driftline.stats.distributions.ks import ks_margin, ks_p_value
 from driftline.stats.distributions.psi_law import psi_debiased, psi_interval, psi_p_value
+from driftline.stats.distributions.segments import Segments, segments
 from driftline.stats.distributions.side import Side
 
 
@@ -108,7 +109,8 @@ def ks_shift(ref: Side, cur: Side) -> Shift:
 
 def wasserstein_shift(ref: Side, cur: Side) -> Shift:
     """W1 on a grid in the reference's scale; None too where that ratio is beyond floats."""
-    distance, margin = grid_wasserstein(ref, cur), wasserstein_margin(ref, cur)
+    lines = _shared_segments(ref, cur)
+    distance, margin = grid_wasserstein(ref, cur, lines), wasserstein_margin(ref, cur, lines)
     if distance is None or margin is None:
         return Shift(None)
     value, half = distance / ref.scale, margin / ref.scale
@@ -122,7 +124,8 @@ def energy_shift(ref: Side, cur: Side) -> Shift:
 
     `raw` is in the root of the unit of the values.
     """
-    distance, margin = grid_energy(ref, cur), energy_margin(ref, cur)
+    lines = _shared_segments(ref, cur)
+    distance, margin = grid_energy(ref, cur, lines), energy_margin(ref, cur, lines)
     if distance is None or margin is None:
         return Shift(None)
     value, half = distance / math.sqrt(ref.scale), margin / math.sqrt(ref.scale)
@@ -177,6 +180,11 @@ def tvd_shift(ref: ArrayLike, cur: ArrayLike) -> Shift:
     mixture = (a + b) / (n + m)
     half = 0.98 * math.sqrt(1 / n + 1 / m) * float(np.sum(np.sqrt(mixture * (1 - mixture))))
     return Shift(value, (max(0.0, value - half), min(1.0, value + half)), None, value, len(a))
+
+
+def _shared_segments(ref: Side, cur: Side) -> Segments | None:
+    """The segments for a distance and its margin; None where there is nothing to compare."""
+    return segments(ref, cur) if ref.rows and cur.rows and len(ref.edges) else None
 
 
 def _nonempty_shares(ref: ArrayLike, cur: ArrayLike) -> tuple[list[float], list[float]]:

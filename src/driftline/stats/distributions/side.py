@@ -34,6 +34,10 @@ class Tails(NamedTuple):
     above_squares: float
 
 
+End = tuple[float, float, float]
+"""What lies beyond one end of the grid: its share, its mean distance from the end, its largest."""
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Side:
     """The finite values of a column, in their own unit."""
@@ -119,6 +123,74 @@ class Side:
         """The unit of distances: IQR/1.349, else the standard deviation, else 1."""
         iqr = (self.quantile(0.75) or 0.0) - (self.quantile(0.25) or 0.0)
         return iqr / 1.349 or math.sqrt(self.variance or 0.0) or 1.0
+
+    @cached_property
+    def tail_means(self) -> tuple[float, float]:
+        """Mean distance beyond the first and the last edge, per row of all.
+
+        Where it is not known, exponential tails reach as far as they do with these means; then what
+        the mean of all values says is shared out among them, which makes a tail exact when the
+        other one is empty.
+        """
+        edges, counts, rows = self.edges, self.counts, self.rows
+        if self.tails is not None:
+            return self.tails.below / rows, self.tails.above / rows
+        if not counts[0] and not counts[-1]:
+            return 0.0, 0.0
+        ends = (int(counts[0]) / rows, int(counts[-1]) / rows)
+        reach = (float(edges[0]) - self.minimum, self.maximum - float(edges[-1]))
+        most = [end * far if end > 0 else 0.0 for end, far in zip(ends, reach, strict=True)]
+        below, above = (
+            top / (math.log(max(end * rows, 1)) * 0.85 + 1)
+            for top, end in zip(most, ends, strict=True)
+        )
+        if below + above > 0:
+            middles = (edges[:-1] + edges[1:]) / 2
+            inner_mean = float(
+                np.sum(counts[1::2] / rows * edges) + np.sum(counts[2:-1:2] / rows * middles)
+            )
+            inner_mean += ends[0] * float(edges[0]) + ends[1] * float(edges[-1])
+            gap = self.mean - inner_mean - (above - below)
+            weight = above / (below + above)
+            below, above = below - gap * (1 - weight), above + gap * weight
+        return min(max(below, 0.0), most[0]), min(max(above, 0.0), most[1])
+
+    @cached_property
+    def ends(self) -> tuple[End, End]:
+        """What lies beyond the first edge, and beyond the last one."""
+        shares = int(self.counts[0]) / self.rows, int(self.counts[-1]) / self.rows
+        reach = (float(self.edges[0]) - self.minimum, self.maximum - float(self.edges[-1]))
+        below, above = (
+            (share, tail / share if share else 0.0, far if share else 0.0)
+            for share, tail, far in zip(shares, self.tail_means, reach, strict=True)
+        )
+        return below, above
+
+    @cached_property
+    def kurtosis(self) -> float | None:
+        """Fourth central moment over the squared variance.
+
+        It is rather too large where rows lie beyond the edges or in wide cells. None where nothing
+        varies.
+        """
+        if not self.rows or not self.variance or not len(self.edges):
+            return None
+        sd, rows = math.sqrt(self.variance), self.rows
+        # Edges far beyond what varies overflow; the total is then no number.
+        with np.errstate(over="ignore", invalid="ignore"):
+            z = (self.edges - self.mean) / sd
+            widths = np.diff(z)
+            middles = z[:-1] + widths / 2
+            within = middles**4 + middles**2 * widths**2 / 2 + widths**4 / 80
+            total = float(self.counts[1::2] @ z**4 + self.counts[2:-1:2] @ within) / rows
+            ends = zip(self.ends, (z[0], z[-1]), (-1, 1), strict=True)
+            for (mass, reach, far), edge, sign in ends:
+                # Of all tails with this mean and extreme, the one with rows at both ends has the
+                # largest fourth moment.
+                if mass > 0 and far > 0:
+                    beyond = edge + sign * far / sd
+                    total += float(mass * ((1 - reach / far) * edge**4 + reach / far * beyond**4))
+        return total if math.isfinite(total) else None
 
     def quantile(self, q: float) -> float | None:
         """Smallest edge or end with a share `q` of the values at or below; None without values."""

@@ -92,15 +92,6 @@ def balanced_accuracy(c: Confusion) -> Estimate:
     return Estimate(value, se, _logit_bounds(value, se, n), n)
 
 
-def mcc(c: Confusion) -> float | None:
-    """Matthews' correlation of label and decision, in [-1, 1].
-
-    None when either has one value only.
-    """
-    product = (c.tp + c.fp) * (c.tp + c.fn) * (c.tn + c.fp) * (c.tn + c.fn)
-    return (c.tp * c.tn - c.fp * c.fn) / math.sqrt(product) if product else None
-
-
 def macro(confusion: Mapping[tuple[str, str], int], metric: Average) -> Estimate:
     """Unweighted mean over all classes that are labelled or predicted, as in scikit-learn.
 

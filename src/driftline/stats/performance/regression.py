@@ -58,6 +58,38 @@ def wape(abs_e: float, abs_y: float) -> float | None:
     return abs_e / abs_y if abs_y > 0 else None
 
 
+def mse(n: int, e2: float, e4: float) -> Estimate:
+    """Mean of e^2; standard error sd(e^2)/sqrt(n), ddof 1."""
+    if n < 1:
+        return Estimate(None, reason=NO_ROWS)
+    mean = e2 / n
+    if not math.isfinite(e4) or not math.isfinite(mean):
+        value = mean if math.isfinite(mean) else None
+        return Estimate(value, None, None, n, "the error's fourth power is too large")
+    return _positive(mean, _se(n, mean, e4 / n), n)
+
+
+def mean_loss(n: int, total: float, squares: float, empty: str = NO_ROWS) -> Estimate:
+    """Mean of a loss that is never below 0, from its sum and the sum of its squares.
+
+    For MAPE, sMAPE, MSLE and pinball loss; `empty` is the reason when n is 0.
+    """
+    if n < 1:
+        return Estimate(None, reason=empty)
+    return _positive(total / n, _se(n, total / n, squares / n), n)
+
+
+def root_mean_loss(n: int, total: float, squares: float, empty: str = NO_ROWS) -> Estimate:
+    """Root of such a mean, as in RMSLE; its standard error is that of the mean over twice it."""
+    mean = mean_loss(n, total, squares, empty)
+    if mean.value is None or mean.se is None or not mean.value > 0:
+        return mean
+    root = math.sqrt(mean.value)
+    ends = mean.interval
+    interval = None if ends is None else (math.sqrt(ends[0]), math.sqrt(ends[1]))
+    return Estimate(root, mean.se / (2 * root), interval, n)
+
+
 def r2(n: int, e2: float, e4: float, y: float, y2: float) -> Estimate:
     """R2: 1 - sum of e^2 / sum of (label - mean label)^2.
 
