@@ -40,6 +40,7 @@ from driftline.profiles.spec import ALWAYS_COLLECTED, ProfileSpec
 from driftline.state.models import schema_to_json
 from driftline.types.matchers import Matchers
 from driftline.types.model import Field, Kind, Schema, Task
+from driftline.types.time_form import TimeForm
 
 if TYPE_CHECKING:
     from driftline.extensions.registry import Registry
@@ -290,7 +291,8 @@ def _labels(model: ModelConfig, schema: Schema | None, registry: Registry) -> La
     records = Schema(
         label=Field("label", config.label or schema.label.path, _label_kind(schema)),
         joins=Field("id", id_path),
-        timestamp=None if config.time is None else Field("time", config.time),
+        timestamp=None if config.time is None else Field("time", config.time.path),
+        time_form=TimeForm() if config.time is None else config.time.form(),
         task=schema.task,
     )
     formats = source_formats(config.plugin, registry)
