@@ -194,7 +194,7 @@ def format_with_headers(
     roles = {part.get("column") if isinstance(part, dict) else part for part in parts}
     names = [column.name for column in baseline.columns] or list(baseline.features)
     names = [name for name in names if name not in roles]
-    if not names or all(NO_NAME.fullmatch(name) for name in names):
+    if not names or any(NO_NAME.fullmatch(name) for name in names):
         return None
     return {"type": type_name, "options": {**options, "headers": names}}
 

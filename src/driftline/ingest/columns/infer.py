@@ -212,7 +212,7 @@ def _kind(name: str, read: ColumnName, array: pa.Array, doubts: list[str]) -> Ki
     names, _ = to_categorical(array)
     distinct = len(names.dictionary)
     is_numeric = numbers and numbers >= SHARE * (numbers + others)
-    if is_numeric and (read.is_id or _has_leading_zeros(array)):
+    if is_numeric and ((read.is_id and distinct > 2) or _has_leading_zeros(array)):
         doubts.append(
             f"{name} is taken as categorical: its numbers look like codes; make it numeric if they "
             "are amounts"
