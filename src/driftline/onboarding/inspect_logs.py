@@ -25,6 +25,7 @@ from driftline.ingest.read.decoding import Decoding
 from driftline.ingest.read.job import Job
 from driftline.ingest.read.peek import pair_samples
 from driftline.ingest.read.plan import Work
+from driftline.ingest.read.source_stream import open_reference
 from driftline.kit.decoding.split_records import side_of
 from driftline.kit.stores.layout import LAYOUTS
 from driftline.onboarding.recognise import (
@@ -275,7 +276,7 @@ def _read(
             fields=None,
             is_complete=True,
             parts=obj.parts,
-            open_reference=source.open_reference,
+            open_reference=open_reference(source),
         )
         read.append(obj)
         try:
