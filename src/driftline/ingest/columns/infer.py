@@ -6,7 +6,7 @@ Every guess that a person may want to change is named in `doubts`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
@@ -47,13 +47,16 @@ class InferredSchema:
 
 
 def infer_schema(
-    records: Iterable[pa.RecordBatch], declared: Schema | None = None
+    records: Iterable[pa.RecordBatch],
+    declared: Schema | None = None,
+    named: Set[str] = frozenset(),
 ) -> InferredSchema:
     """The schema of these records, which come from the log or the reference.
 
     A declared schema is kept; its embeddings without a dimension get it from the records. Columns
     that are no input of a model are left out and named in the doubts: ids, counters, times,
-    constants, facts about serving, more outputs of the model, and images.
+    constants, facts about serving, more outputs of the model, and images. Those in `named` stay:
+    options of checks name them, so somebody wants them to be judged.
     """
     columns = _columns(records)
     schema = declared or Schema()
@@ -82,6 +85,9 @@ def infer_schema(
         }
     left_out: dict[str, list[str]] = {}
     for name, array in remaining.items():
+        if name in named and (plain := _plain_feature(name, array)) is not None:
+            features[name] = plain
+            continue
         read = read_name(name)
         reason = _no_input_reason(read, array, schema)
         if reason:
@@ -177,6 +183,18 @@ def _no_input_reason(name: ColumnName, array: pa.Array, schema: Schema) -> str:
     if distinct == 1 and rows >= FEW and not unstructured.is_image(array):
         return "one value only"
     return ""
+
+
+def _plain_feature(name: str, array: pa.Array) -> Field | None:
+    """The feature that a column of numbers or categories is, whatever its values look like."""
+    if pa.types.is_nested(array.type) or array.null_count == len(array):
+        return None
+    values, wrong = to_numeric(array)
+    numbers = len(values) - values.null_count
+    others = 0 if wrong is None else int(wrong.sum())
+    is_numeric = numbers and numbers >= SHARE * (numbers + others)
+    is_numeric = is_numeric and not pa.types.is_boolean(array.type)
+    return Field(name, name, Kind.NUMERIC if is_numeric else Kind.CATEGORICAL)
 
 
 def _feature(name: str, read: ColumnName, array: pa.Array, doubts: list[str]) -> Field | None:
