@@ -169,6 +169,29 @@ def test_a_spelling_gives_the_metrics_or_a_report(tmp_path, spelling, setting, o
     assert found["unknown_class_rate", "y"] == (1.0, "changed")
 
 
+@pytest.mark.parametrize(
+    "spelling",
+    ["Python booleans", *(pytest.param(s, marks=pytest.mark.slow) for s in ("words", "floats"))],
+)
+def test_a_broken_model_is_critical_in_its_first_window(tmp_path, spelling):
+    """Scores that have nothing to do with the labels are a critical loss after 800 rows."""
+    words, order = SPELLINGS[spelling], np.random.default_rng(9).permutation(800)
+
+    def label(_place, is_positive):
+        return words[0] if is_positive else words[1]
+
+    good = rows(10, 800)
+    broken = Rows(good.y, good.p[order], good.s[order])
+    write(tmp_path / "ref.jsonl", rows(11, 2000), label, words)
+    write(tmp_path / "cur.jsonl", broken, label, words)
+    code, result = run_once(configure(tmp_path, {"m": model(words[0])}))
+    found = measured(tmp_path)
+    assert code == 1
+    assert metrics_of(found) == pytest.approx(true_metrics(broken, "both"), rel=1e-3)
+    assert found["roc_auc", ""][1] == "changed"
+    assert [incident["severity"] for incident in result["models"]["m"]["incidents"]] == ["critical"]
+
+
 def pending_half(place, is_positive):
     return "pending" if place % 2 else int(is_positive)
 

@@ -92,6 +92,21 @@ def test_hours_of_a_night_that_differs_are_not_a_loss():
     assert not any(stream.is_on)
 
 
+@pytest.mark.parametrize(("size", "rows"), [(0.27, 800), (0.2, 3000), (0.4, 100)])
+def test_one_hour_of_a_broken_model_is_enough(size, rows):
+    """A loss beyond `obvious` by many standard errors is critical in the first hour of the log."""
+    stream = run(lost(0, 1, size), 1, seed=5, rows=rows, length=HOUR)
+    assert stream.rows[0].verdict == "changed"
+    assert stream.rows[0].severity == "critical"
+
+
+@pytest.mark.parametrize(("size", "rows"), [(0.05, 3000), (0.15, 1_000_000), (0.2, 40)])
+def test_one_hour_that_may_be_chance_or_a_night_is_not_enough(size, rows):
+    """Few rows, or a difference that hours of a day have, do not raise an alarm in one hour."""
+    stream = run(lost(0, 1, size), 1, seed=6, rows=rows, length=HOUR)
+    assert stream.rows[0].verdict == "unsure"
+
+
 def test_hours_add_up_to_days():
     """Five points of 21 rows an hour are told within 14 days, with an hour of the begin near it."""
     begin = 20 * 24 + 9

@@ -170,6 +170,18 @@ def test_what_each_form_says(text, said):
     assert answers(text, **columns) == said
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a == 0.1", True), ("a != 0.1", False), ("a <= 0.1", True), ("a > 0.1", False),
+        ("0.1 >= a", True), ("a in [0.1, 7]", True), ("a >= 0.7", False), ("a == 0.100001", False),
+    ],
+)  # fmt: skip
+def test_a_literal_is_equal_to_its_form_of_32_bits(text, said):
+    """0.1 of a column of 32 bits is the 0.1 of an expression."""
+    assert answers(text, a=[0.1, float(np.float32(0.1))]) == [said, said]
+
+
 def test_infinite_values_are_values():
     """They compare, and are near nothing but themselves."""
     assert answers("near(a, b, 0.5)", a=[math.inf, math.inf, 1e308], b=[math.inf, 1.0, -1e308]) == [

@@ -48,6 +48,26 @@ def test_offsets_and_sizes_cost_no_digits():
         )
 
 
+@pytest.mark.parametrize("values", [[0.1], [0.1, 0.7, 1 / 3], [12.99, 7.5, 0.05, 100.01]])
+@pytest.mark.parametrize("encode", [stats.standardise, stats.pooled_scores])
+def test_numbers_of_32_bits_are_those_of_64_bits(encode, values):
+    """The same numbers, the window in 32 bits: both sides are encoded as if all had 64 bits."""
+    rng = np.random.default_rng(3)
+    ref, cur = rng.choice([*values, 1.0], 300), rng.choice([*values, 1.0], 200)
+    wide = encode({"a": ref.tolist()}, {"a": cur.tolist()})
+    for narrow_ref, narrow_cur in ((ref, np.float32(cur)), (np.float32(ref), cur)):
+        narrow = encode({"a": narrow_ref.tolist()}, {"a": narrow_cur.tolist()})
+        assert narrow.ref == pytest.approx(wide.ref, abs=1e-5)
+        assert narrow.cur == pytest.approx(wide.cur, abs=1e-5)
+
+
+@pytest.mark.parametrize("size", [1e-60, 1e-300, 1e60])
+def test_numbers_beyond_32_bits_stay_apart(size):
+    """Numbers without a form of 32 bits are not taken for zero or for each other."""
+    side = {"a": (np.array([0.0, 1.0, 2.5, 3.5]) * size).tolist()}
+    assert len(np.unique(stats.pooled_scores(side, side).ref)) == 4
+
+
 def test_scores_are_normal_ranks_over_both_sides():
     """The normal scores of mid-ranks, with mean 0 and sd 1 over both sides: any rising scale gives
     the same.

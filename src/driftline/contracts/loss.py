@@ -39,8 +39,9 @@ class Loss(Settings):
     obvious: float = Field(default=0.05, gt=0)
     """The loss that is reported at once, while few windows are known.
 
-    It is compared with the reference. Two blocks in a row must prove it; one block is enough for
-    the largest margin.
+    It is compared with the reference. Two blocks in a row must prove it. One block is enough for
+    the largest margin, and one window for a loss that lies beyond it by four standard errors,
+    which count how much good blocks differ.
     """
     warning: float | None = Field(default=None, ge=0)
     """A loss of this size is a `warning`."""

@@ -3,7 +3,8 @@
 Data and settings are compared in this form. It covers booleans (`1` and `0`), whole numbers,
 decimals and floats. A number is written with plain digits, without zeros at the end: `1.00`, `1.0`
 and `1` are `1`. Floats have the shortest digits of their own width, so that 0.1 of 32 bits is `0.1`
-also where a writer has widened it to `0.10000000149011612`. Other text stays as it is.
+also where a writer has widened it to `0.10000000149011612`, or to `0.1000000015` as pandas does in
+JSON. Other text stays as it is.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ _NUMBER = re.compile(NUMBER)
 _NOT_A_NUMBER = frozenset({"nan", "NaN"})
 PLAIN = range(-20, 40)
 """Powers of ten of the first digit that are written with plain digits; others as `1e40`."""
+DECIMALS = 10
+"""Decimals to which pandas rounds floats in JSON."""
 WIDENED = 10
 """Significant digits from which on a float may be one of 32 bits; these need at most 9."""
 
@@ -100,4 +103,6 @@ def _narrow(number: Decimal) -> Decimal:
         return number
     with np.errstate(over="ignore"):
         narrow = np.float32(wide)
-    return Decimal(str(narrow)) if float(narrow) == wide else number
+    if wide in (float(narrow), round(float(narrow), DECIMALS)):
+        return Decimal(str(narrow))
+    return number

@@ -1,5 +1,6 @@
 """Evaluates an expression on each row of a batch.
 
+A literal is equal to its form of 32 bits: `x <= 0.1` holds for the 0.1 of a column of 32 bits.
 Where a value that decides is missing, the result is null (three-valued logic, as in SQL). NaN
 counts as missing, and so does the result of a calculation that is not finite.
 """
@@ -168,7 +169,10 @@ class ExpressionRows:
         value_set = (
             pa.array(members, pa.string())
             if value.sort == "text"
-            else pa.array(list(map(float, members)), pa.float64())
+            else pa.array(
+                [form for item in members for form in (float(item), _in_32_bits(item))],
+                pa.float64(),
+            )
         )
         is_member = _by_name(value.data, lambda values: pc.is_in(values, value_set=value_set))
         return _Value("truth", pc.if_else(pc.is_valid(value.data), is_member, None))
@@ -201,13 +205,40 @@ def _compare(operator: str, left: _Value, right: _Value) -> Any:
             )
     if left.sort == "truth" and operator not in ("equal", "not_equal"):
         raise UnsuitableColumns("true or false has no order")
-    if left.sort != "text":
+    if left.sort == "number":
+        return compare(_same_width(left.data, right.data), _same_width(right.data, left.data))
+    if left.sort == "truth":
         return compare(left.data, right.data)
     if isinstance(right.data, pa.Scalar):
         return _by_name(left.data, lambda texts: compare(texts, right.data))
     if isinstance(left.data, pa.Scalar):
         return _by_name(right.data, lambda texts: compare(left.data, texts))
     return compare(left.data.cast(pa.string()), right.data.cast(pa.string()))
+
+
+def _same_width(numbers: Any, beside: Any) -> Any:
+    """The numbers, where the literal `beside` stands for its form of 32 bits, too."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if isinstance(numbers, pa.Scalar) or not isinstance(beside, pa.Scalar):
+        return numbers
+    literal = float(beside.as_py())
+    narrow = _in_32_bits(literal)
+    return numbers if narrow == literal else pc.if_else(pc.equal(numbers, narrow), literal, numbers)
+
+
+def _in_32_bits(literal: float) -> float:
+    """The literal as a writer of 32-bit floats has it.
+
+    A whole number, and one beyond the range of 32 bits, stays as it is.
+    """
+    import numpy as np
+
+    with np.errstate(over="ignore", under="ignore"):
+        narrow = float(np.float32(literal))
+    is_close = abs(narrow - literal) <= 1e-7 * abs(literal)
+    return narrow if is_close and not float(literal).is_integer() else float(literal)
 
 
 def _as_words(value: _Value, beside: _Value, operator: str) -> _Value:

@@ -18,7 +18,8 @@ begins within the first blocks compares with those before it, so a loss that beg
 hide in b; b is then the worse of reference and blocks. The first three blocks are compared with the
 reference alone:
 a drop that two blocks prove to be beyond `obvious`, or one to be beyond the largest margin, is a
-loss at once.
+loss at once. So is a drop beyond `obvious` by four standard errors in one block, or in a part of a
+day, where the spread between blocks counts as error, too.
 
 A loss ends when the mean of 3, 7 or 14 blocks after the alarm, plus its standard error, is near the
 usual difference. Nothing else ends it.
@@ -346,12 +347,18 @@ def _obvious_side(state: LossState, block: BlockSoFar, terms: LossTerms) -> floa
     """The side on which a loss is proven without evidence over windows; 0 where none is.
 
     This block and the one before are beyond `obvious`, or this one is beyond the largest margin. A
-    part of a day must be beyond it by twice as many standard errors.
+    part of a day must be beyond it by twice as many standard errors. One block or part of a day is
+    enough where it is beyond `obvious` by so many errors, with the spread between blocks as it is
+    assumed before the first one.
     """
     if state.has_first_blocks or math.isinf(block.reference_error):
         return 0.0
     errors = Z if block.is_over else 2 * Z
+    spread = LossState().spread(terms)
+    total_error = math.sqrt(block.drop.distance(spread) + block.reference_error**2)
     for side in terms.sides[:, 0].tolist():
+        if side * block.drop.drop - 2 * Z * total_error > terms.obvious:
+            return float(side)
         now, *before = (
             side * drop.drop - errors * math.sqrt(drop.variance + block.reference_error**2)
             for drop in (block.drop, *state.recent[-1:])

@@ -1,12 +1,17 @@
-"""Bytes as text: a value that is not UTF-8 is missing and marked, the others are read."""
+"""Bytes as text: a value that is not UTF-8 is missing and marked, the others are read.
+
+Columns of UUIDs and hashes may have a type of any length: where all values have one length and most
+are not UTF-8, they are read as fixed-size bytes.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from driftline.kit.decoding.plain_types import to_plain_type
+from driftline.kit.decoding.plain_types import LONGEST, to_plain_type
 
 
 def as_text(array: pa.Array) -> tuple[pa.Array, NDArray[np.bool_] | None]:
@@ -31,6 +36,14 @@ def as_text(array: pa.Array) -> tuple[pa.Array, NDArray[np.bool_] | None]:
         return array.cast(pa.string()), None
     except pa.ArrowInvalid:
         texts = [None if value is None else _decode(value) for value in array.to_pylist()]
+    size = pc.max(pc.binary_length(array)).as_py()
+    undecodable = texts.count(None) - array.null_count
+    if (
+        size <= LONGEST
+        and 2 * undecodable > len(array) - array.null_count
+        and pc.min(pc.binary_length(array)).as_py() == size
+    ):
+        return to_plain_type(array.cast(pa.binary(size))), None
     text = pa.array(texts, pa.string())
     wrong = text.is_null().to_numpy(zero_copy_only=False) & array.is_valid().to_numpy(
         zero_copy_only=False

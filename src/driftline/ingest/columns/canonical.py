@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from driftline.ingest.columns.bytes_as_text import as_text
 from driftline.ingest.columns.derived import derive
+from driftline.ingest.columns.float_widths import to_doubles
 from driftline.ingest.columns.time_faults import CredibleTimes, TimeColumn, add_time_faults
 from driftline.ingest.columns.timestamps import to_micros
 from driftline.ingest.columns.vectors import stack_columns
@@ -197,7 +198,7 @@ def _column(part: Field, columns: dict[str, pa.Array], rows: int) -> pa.Array | 
 
 
 def hash_ids(array: pa.Array) -> NDArray[np.uint64]:
-    """Hash each id, uint64, shape (rows,): equal for `7`, `7.0` and `"7"`.
+    """Hash each id, uint64, shape (rows,): equal for `7`, `7.0`, `"7"` and `"7.0"`.
 
     Nulls, empty text and lists are no ids; they give 0.
     """
@@ -206,6 +207,8 @@ def hash_ids(array: pa.Array) -> NDArray[np.uint64]:
     if pa.types.is_floating(array.type) or pa.types.is_decimal(array.type):
         array = _canonical_names(array)
     text = _as_strings(array)
+    if pc.any(pc.ends_with(text, ".0")).as_py():
+        text = pc.replace_substring_regex(text, r"^([0-9]+)\.0$", r"\1")
     has_id = pc.greater(pc.binary_length(text), 0).fill_null(False).to_numpy(zero_copy_only=False)
     return np.where(has_id, np.maximum(hash_strings(text), np.uint64(1)), np.uint64(0))
 
@@ -292,19 +295,14 @@ def _either(
 
 def _to_numeric(array: pa.Array) -> tuple[pa.Array, NDArray[np.bool_] | None]:
     kind = array.type
-    if pa.types.is_float64(kind):
-        return array, None
+    if pa.types.is_floating(kind):
+        return to_doubles(array), None
     if pa.types.is_dictionary(kind):
         values, wrong = _to_numeric(array.dictionary)
         return values.take(array.indices), None if wrong is None else _mask_of_rows(
             wrong, array.indices
         )
-    if (
-        pa.types.is_integer(kind)
-        or pa.types.is_floating(kind)
-        or pa.types.is_boolean(kind)
-        or pa.types.is_decimal(kind)
-    ):
+    if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_decimal(kind):
         plain = array.cast(pa.int8()) if pa.types.is_boolean(kind) else array
         return plain.cast(pa.float64(), safe=False), None
     if pa.types.is_null(kind):
@@ -320,13 +318,13 @@ def _parse_numbers(array: pa.Array) -> tuple[pa.Array, NDArray[np.bool_] | None]
     texts = pc.utf8_trim_whitespace(array)
     texts = pc.if_else(pc.equal(texts, ""), None, texts)
     try:
-        return texts.cast(pa.float64()), None
+        return to_doubles(texts.cast(pa.float64())), None
     except pa.ArrowInvalid:
         pass
     dictionary = texts.dictionary_encode()
     names = dictionary.dictionary.to_pylist()
     values = [_number(text) for text in names]
-    numbers = pa.array(values, pa.float64()).take(dictionary.indices)
+    numbers = to_doubles(pa.array(values, pa.float64())).take(dictionary.indices)
     no_number = np.array(
         [
             value is None and name is not None and name not in MISSING

@@ -2,7 +2,8 @@
 
 A column is a sequence of numbers and None, or of text and None. A number that is not finite or
 beyond 1e150 counts as missing. Missing values get the mean, 0. Columns without information are left
-out.
+out. A number of 64 bits and one of 32 bits are the same number where both are the same in 32 bits:
+the sides may have been written by different tools.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from driftline.types.arrays import Floats
 Columns = Mapping[str, Sequence[Any]]
 LARGEST, FAR = 1e150, 10.0
 CATEGORIES, SHARE = 10, 0.01
+ROUNDING = 1e-7
+"""Most by which a number differs from its form of 32 bits, as a share of it."""
 
 
 class Encoded(NamedTuple):
@@ -45,7 +48,7 @@ def standardise(ref: Columns, cur: Columns) -> Encoded:
         ref_values, cur_values = (
             _frequencies(values, cur[name])
             if _text(values, cur[name])
-            else (_numbers(values), _numbers(cur[name]))
+            else _numbers_of(values, cur[name])
         )
         finite_values = ref_values[~np.isnan(ref_values)]
         if not len(finite_values) or np.ptp(finite_values) == 0:
@@ -97,7 +100,7 @@ def pooled_scores(ref: Columns, cur: Columns) -> Encoded:
             features = [(codes == place).astype(np.float64) for place in range(len(places) - 1)]
             missing = (codes == -1).astype(np.float64)
         else:
-            numbers = _numbers(values_of_both)
+            numbers = np.concatenate(_numbers_of(values, cur[name]))
             missing = np.isnan(numbers).astype(np.float64)
             features = [_normal_scores(numbers)]
         if missing.sum() >= least:
@@ -115,6 +118,19 @@ def pooled_scores(ref: Columns, cur: Columns) -> Encoded:
 def _numbers(values: Sequence[Any]) -> Floats:
     array = np.array(values, dtype=np.float64)
     return np.where(np.abs(array) <= LARGEST, array, np.nan) + 0.0
+
+
+def _numbers_of(ref: Sequence[Any], cur: Sequence[Any]) -> tuple[Floats, Floats]:
+    """Both sides as numbers; a fraction has its form of 32 bits where that occurs as well."""
+    both = np.concatenate((_numbers(ref), _numbers(cur)))
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        narrow = both.astype(np.float32).astype(np.float64)
+        # Numbers beyond the range of 32 bits have no such form.
+        is_close = np.abs(narrow - both) <= ROUNDING * np.abs(both)
+    is_wide = (narrow != both) & is_close & (np.floor(both) != both)
+    is_wide &= np.isin(narrow, np.unique(both[narrow == both]))
+    both = np.where(is_wide, narrow, both)
+    return both[: len(ref)], both[len(ref) :]
 
 
 def _text(*sides: Sequence[Any]) -> bool:
