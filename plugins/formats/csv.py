@@ -10,7 +10,7 @@ from __future__ import annotations
 import codecs
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
@@ -18,6 +18,7 @@ from pydantic import field_validator, model_validator
 
 from driftline import DecodeContext, Format, Unreadable, hookimpl
 from driftline.kit.decoding import csv_parse, json_values
+from driftline.kit.decoding.csv_settings import find_csv_settings
 from driftline.kit.decoding.line_chunks import read_blocks
 from driftline.kit.decoding.streams import open_utf8
 
@@ -101,6 +102,11 @@ class Csv(Format):
         if self.thousands is not None and self.thousands == (self.decimal or "."):
             raise ValueError("decimal and thousands must be different characters")
         return self
+
+    @classmethod
+    def suggest_options(cls, head: bytes, uris: Sequence[str]) -> dict[str, Any]:
+        """Return the settings that the beginning of a file shows."""
+        return find_csv_settings(head)
 
     def decode(self, stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
         """Return batches of whole records; line ends inside quotes belong to the value."""
