@@ -16,6 +16,7 @@ from driftline.ingest.columns.canonical import to_categorical, to_numeric
 from driftline.ingest.columns.column_names import (
     IDS,
     LABELS,
+    OUTCOMES,
     PREDICTIONS,
     SCORES,
     TIMES,
@@ -48,14 +49,13 @@ def find_roles(columns: Columns, doubts: list[str]) -> Schema:
     prediction = _find_prediction(columns, outputs)
     score = _find_score(columns, outputs, prediction)
     label = _find_label(columns, outputs, prediction, score)
+    has_classes = sum(read.is_class_score for read in names.values()) > 2
     task = _task(columns, prediction, score, label)
+    if has_classes and task is Task.BINARY and label is None and prediction is not None:
+        task = Task.MULTICLASS
     if task is Task.REGRESSION and prediction is None and score is not None:
         prediction, score = score, None
-    if task is not Task.BINARY and score is not None:
-        doubts.append(
-            f"{score} is left out: only a binary model has a score; make it numeric if it is to be "
-            "watched"
-        )
+    if task is not Task.BINARY:
         score = None
     if (
         task is Task.BINARY
@@ -223,6 +223,7 @@ def _find_score(
         name
         for name, read in free.items()
         if not read.is_input
+        and not read.is_class_score
         and (read.is_chance or ({"score", "p"} & set(read.words) and read.stem in stems))
         and _is_number(columns[name])
         and is_chance(columns[name])
@@ -244,6 +245,9 @@ def _find_label(
     exact = (name for name in _exact(free, LABELS) if free[name].joined not in weak)
     for name in exact:
         if _is_target(columns[name]):
+            return name
+    for name in _exact(free, OUTCOMES):
+        if _is_target(columns[name]) and len(_classes(columns, name)) == 2:
             return name
     stems = {names[name].stem for name in (prediction, score) if name} - {()}
     for name, read in free.items():
