@@ -53,7 +53,7 @@ class Decoding:
     def reject(self, position: int, reason: str, record: bytes | str = b"") -> None:
         """Count one record that can't be read; the first SAMPLES are stored."""
         self.rejected += 1
-        self.reasons.add(reason[:REASON_CHARS], count=1, place=position)
+        self.reasons.add(reason[:REASON_CHARS], count=1, place=position + 1)
         if len(self.samples) < SAMPLES:
             raw = (
                 record[:SAMPLE_BYTES].encode("utf-8", "replace")
