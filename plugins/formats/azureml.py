@@ -19,6 +19,7 @@ import msgspec
 
 from driftline import DecodeContext, Format, ObjectGone, Unreadable, hookimpl
 from driftline.kit.decoding import json_values, serving_protocols
+from driftline.kit.decoding.glued_objects import parse_line
 from driftline.kit.decoding.headers import FormatWithHeaders
 from driftline.kit.decoding.line_chunks import LineChunks
 from driftline.kit.decoding.split_records import mark_side
@@ -250,7 +251,7 @@ class _Reader(_Rows):
             if not line or line.isspace():
                 continue
             try:
-                for record in self._records(line):
+                for record in list(self._records(line)):
                     self._add(record)
                     self._position += 1
             except (ValueError, ObjectGone, Unreadable) as error:
@@ -262,7 +263,7 @@ class _Reader(_Rows):
             return
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             pass  # Several documents on a line, NaN, or no object at all.
-        for document in json_values.parse_documents(line):
+        for document in parse_line(line):
             if not isinstance(document, dict):
                 raise ValueError("not a record: it is no object")
             yield msgspec.convert(document, _Record)

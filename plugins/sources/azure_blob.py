@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, BinaryIO, ClassVar, Self, TypeVar
 from urllib.parse import quote, unquote, urlsplit
@@ -27,10 +28,22 @@ from driftline import (
     Unreadable,
     hookimpl,
 )
+from driftline.kit.stores.answers import foreign_answer, is_page, watch_answers
+from driftline.kit.stores.faults import (
+    CLOCK_CODES,
+    RATE_CODES,
+    describe_bad_name,
+    describe_clock,
+    describe_connection,
+    describe_denied,
+    describe_expired,
+    describe_missing,
+)
 from driftline.kit.stores.layout import LayoutPattern
 from driftline.kit.stores.listing import list_store, resolve_key
 from driftline.kit.stores.object_store import ObjectStore, SdkErrors, error_of_status
 from driftline.kit.stores.range_reader import read_ranges
+from driftline.kit.stores.short_uri import shorten_uri
 
 T = TypeVar("T")
 PART = 4 << 20
@@ -221,20 +234,24 @@ class AzureBlob(ObjectStore):
             data = answer.readall()
         except HttpResponseError as error:
             if error.status_code is None:
-                raise ConnectionError(str(error)) from None
+                raise ConnectionError(describe_connection(error)) from None
             if error.status_code == 412:
                 # Raises 404 where the blob is gone, not replaced.
                 blob.get_blob_properties()
             raise
         properties = answer.properties
+        if not obj.grows and (properties.etag or "").strip('"') != obj.version:
+            raise ObjectChanged(f"{self._place(name)}: changed since it was listed")
         size = int((properties.content_range or "").rpartition("/")[2] or 0)
         creation_time = properties.creation_time.isoformat()
         if obj.grows and (creation_time != obj.lineage or size < obj.size):
-            raise ObjectChanged(f"{obj.uri}: was replaced since it was listed")
+            raise ObjectChanged(f"{self._place(name)}: was replaced since it was listed")
         return bytes(data)
 
     def _make_client(self) -> Any:
         try:
+            import requests
+            from azure.core.pipeline.transport import RequestsTransport
             from azure.storage.blob import ContainerClient
         except ImportError:
             raise SourceError(
@@ -242,11 +259,13 @@ class AzureBlob(ObjectStore):
             ) from None
         # The SDK logs each request.
         logging.getLogger("azure").setLevel(logging.WARNING)
+        session = requests.Session()
+        watch_answers(session, self._check_document)
         settings = {
             # This source repeats requests itself: the SDK ignores Retry-After.
             "retry_total": 0,
-            "connection_timeout": 10,
-            "read_timeout": 60,
+            "permit_redirects": False,
+            "transport": RequestsTransport(session=session, connection_timeout=10, read_timeout=60),
             "max_single_get_size": PART,
             "max_chunk_get_size": PART,
         }
@@ -260,6 +279,18 @@ class AzureBlob(ObjectStore):
             )
         except ValueError as error:
             raise SourceError(f"{self.type}: {error}") from None
+
+    def _check_document(
+        self, status: int, headers: Mapping[str, str], body: bytes | None, url: str
+    ) -> None:
+        """Raise BadAnswer unless an answer is about a blob, or lists this container."""
+        if body is None:
+            is_ours = "x-ms-blob-type" in headers
+        else:
+            match = _LISTING.search(body[:4096])
+            is_ours = match is not None and match[1].decode() == self.container
+        if not is_ours:
+            raise foreign_answer(status, headers)
 
     def _load_credential(self) -> Any:
         if self.anonymous:
@@ -280,6 +311,9 @@ class AzureBlob(ObjectStore):
         ways = ("anonymous", "connection_string", "account_key", "sas")
         return next((way for way in ways if getattr(self, way)), "the machine's identity")
 
+    def _place(self, name: str) -> str:
+        return shorten_uri(f"{self._root()}{name}")
+
     def _sdk_errors(self) -> SdkErrors:
         from azure.core import exceptions
 
@@ -292,42 +326,60 @@ class AzureBlob(ObjectStore):
     def _translate(self, error: Any, permission: str, name: str) -> DriftlineError:
         from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 
-        place, identity = f"{self._root()}{name}", self._identity()
+        place, identity = self._place(name), self._identity()
         if not isinstance(error, HttpResponseError):
-            return SourceBusy(f"{place}: {error}")
+            return SourceBusy(f"{place}: {describe_connection(error)}")
         message = str(error).partition("\n")[0]
         if isinstance(error, ClientAuthenticationError) and error.response is None:
-            return SourceError(f"no Azure credentials were found: {message}")
+            return SourceError(f"no Azure credentials were found: {message[:300]}")
         status, code = error.status_code or 0, getattr(error, "error_code", None) or ""
         code = str(getattr(code, "value", code))
+        headers = error.response.headers if error.response is not None else {}
+        if is_page(headers):
+            fault = SourceBusy if status >= 500 else SourceError
+            return fault(f"{place}: {foreign_answer(status, headers)}")
         if code in ("ContainerNotFound", "ContainerBeingDeleted") or (
             status == 404 and permission == "list"
         ):
-            return SourceError(f"{place}: there is no such container")
+            return SourceError(f"{place}: {describe_missing('container')}")
+        if code == "InvalidResourceName":
+            return SourceError(f"{place}: {describe_bad_name('container', self.container)}")
         if code in ("BlobArchived", "BlobBeingRehydrated"):
             return Unreadable(f"{place}: archived: set its tier to hot or cool, which takes hours")
         if code in ("NoAuthenticationInformation", "PublicAccessNotPermitted"):
             return SourceError(f"{place}: the container is not public: leave anonymous out")
+        if code in CLOCK_CODES or "date header too old" in str(error):
+            return SourceError(f"{place}: {describe_clock(headers.get('Date', ''))}")
         if status == 401 or code in ("AuthenticationFailed", "InvalidAuthenticationInfo"):
             self._forget_client()
-            return SourceError(
-                f"{place}: the credentials have expired or are wrong ({identity}): "
-                f"renew them: {message}"
-            )
+            return SourceError(f"{place}: {_describe_failed_sign(str(error), status, identity)}")
         if code == "AuthorizationFailure":
             return SourceError(
                 f"{place}: access denied ({identity}): "
                 "the account's firewall is closed to this machine, or the key is wrong"
             )
-        if status == 403:
-            return SourceError(
-                f"{place}: access denied ({identity}): the right to {permission} is needed, "
-                f"which Storage Blob Data Reader has: {message}"
-            )
-        headers = error.response.headers if error.response is not None else {}
+        if status == 403 and code not in RATE_CODES:
+            right = f"the right to {permission}, which Storage Blob Data Reader has,"
+            return SourceError(f"{place}: {describe_denied(identity, right)}: {message[:200]}")
         return error_of_status(
             status, place, message, code=code, retry_after=headers.get("Retry-After")
         )
+
+
+def _describe_failed_sign(text: str, status: int, identity: str) -> str:
+    """Return the sentence for a signature or a token that the account refused."""
+    lowered = text.lower()
+    if "is not yet valid" in lowered:
+        return describe_clock()
+    if "valid in the specified time frame" in lowered or "expired" in lowered or status == 401:
+        return describe_expired(identity)
+    return (
+        f"the credentials have expired or are wrong ({identity}): renew them: "
+        + text.partition("\n")[0][:200]
+    )
+
+
+_LISTING = re.compile(rb'<EnumerationResults\b[^>]*\bContainerName="([^"]*)"')
 
 
 @hookimpl

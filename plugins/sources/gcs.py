@@ -7,7 +7,9 @@ decompress objects on the way: the ranges would not fit.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, BinaryIO, ClassVar, TypeVar
 
@@ -23,10 +25,24 @@ from driftline import (
     hookimpl,
 )
 from driftline.kit.clouds import google
+from driftline.kit.stores.answers import foreign_answer, is_page, watch_answers
+from driftline.kit.stores.faults import (
+    CLOCK_CODES,
+    RATE_CODES,
+    describe_bad_name,
+    describe_clock,
+    describe_connection,
+    describe_denied,
+    describe_expired,
+    describe_missing,
+    describe_rate,
+)
 from driftline.kit.stores.layout import LayoutPattern
 from driftline.kit.stores.listing import list_store, resolve_key
 from driftline.kit.stores.object_store import ObjectStore, SdkErrors, error_of_status
 from driftline.kit.stores.range_reader import read_ranges
+from driftline.kit.stores.retry import parse_retry_after
+from driftline.kit.stores.short_uri import shorten_uri
 
 T = TypeVar("T")
 TIMEOUT = (10.0, 60.0)
@@ -110,7 +126,7 @@ class Gcs(ObjectStore):
             name,
         )
         if blob is None:
-            raise ObjectGone(f"{self._root}{name}: is not there")
+            raise ObjectGone(f"{self._place(name)}: is not there")
         return self.open(self._object(blob))
 
     def probe(self) -> str:
@@ -153,7 +169,7 @@ class Gcs(ObjectStore):
 
     def _page(self, prefix: str, **parameters: Any) -> tuple[list[Any], list[str], str | None]:
         def send() -> tuple[list[Any], list[str], str | None]:
-            fields = "items(name,generation,size,updated),prefixes,nextPageToken"
+            fields = "kind,items(name,bucket,generation,size,updated),prefixes,nextPageToken"
             listing = self._connect().list_blobs(
                 self._bucket(),
                 prefix=prefix or None,
@@ -193,10 +209,15 @@ class Gcs(ObjectStore):
             return
         # Some servers ignore the condition, but all name the generation that they sent.
         if blob.generation is not None and int(blob.generation) != generation:
-            raise ObjectChanged(f"{self._root}{name}: changed since it was listed")
+            raise ObjectChanged(f"{self._place(name)}: changed since it was listed")
 
     def _bucket(self) -> Any:
-        return self._connect().bucket(self.bucket, user_project=self.billing_project)
+        try:
+            return self._connect().bucket(self.bucket, user_project=self.billing_project)
+        except ValueError:
+            raise SourceError(
+                f"gs://{self.bucket}: {describe_bad_name('bucket', self.bucket)}"
+            ) from None
 
     def _make_client(self) -> Any:
         storage = google.import_sdk("storage")
@@ -206,7 +227,26 @@ class Gcs(ObjectStore):
         client = storage.Client(project="none", credentials=credentials, client_options=options)
         # With the cache it would also request the bucket, a right that readers may not have.
         client._bucket_metadata_cache = None
+        watch_answers(client._http, self._check_document)
         return client
+
+    def _check_document(
+        self, status: int, headers: Mapping[str, str], body: bytes | None, url: str
+    ) -> None:
+        """Raise BadAnswer unless an answer describes an object or lists those of this bucket."""
+        try:
+            document = json.loads(body or b"")
+            kind, items = document["kind"], document.get("items", ())
+            is_ours = kind in ("storage#objects", "storage#object") and all(
+                item.get("bucket", self.bucket) == self.bucket for item in items
+            )
+        except (ValueError, TypeError, KeyError, AttributeError):
+            is_ours = False
+        if not is_ours:
+            raise foreign_answer(status, headers)
+
+    def _place(self, name: str) -> str:
+        return shorten_uri(f"{self._root}{name}")
 
     def _identity(self) -> str:
         return google.identity(self._connect()._credentials)
@@ -223,32 +263,62 @@ class Gcs(ObjectStore):
         from google.auth.exceptions import DefaultCredentialsError, TransportError
         from requests.exceptions import RequestException
 
-        place = f"{self._root}{name}"
+        place = self._place(name)
         if isinstance(error, (RequestException, TransportError)):
-            return SourceBusy(f"{place}: {type(error).__name__}: {error}")
+            return SourceBusy(f"{place}: {describe_connection(error)}")
         if isinstance(error, DefaultCredentialsError):
             # The service requests credentials that an anonymous reader doesn't have.
             return SourceError(f"{place}: {_PRIVATE}" if self.anonymous else google.NO_CREDENTIALS)
         if not isinstance(error, GoogleAPICallError):
+            identity = self._identity()
             self._forget_client()
-            return SourceError(f"{place}: the credentials could not be renewed: {error}")
+            return SourceError(f"{place}: {_describe_refresh(str(error), identity)}")
         status, message, identity = int(error.code or 0), error.message, self._identity()
+        headers = error.response.headers if error.response is not None else {}
+        code = _reason(error)
+        if error.response is not None and is_page(headers, error.response.content):
+            fault = SourceBusy if status >= 500 else SourceError
+            return fault(f"{place}: {foreign_answer(status, headers)}")
+        if code in CLOCK_CODES:
+            return SourceError(f"{place}: {describe_clock(headers.get('Date', ''))}")
+        if code in RATE_CODES:
+            return SourceBusy(
+                f"{place}: {describe_rate(code)}", parse_retry_after(headers.get("Retry-After"))
+            )
         if status == 404 and permission == "storage.objects.list":
-            return SourceError(f"{place}: there is no such bucket")
+            return SourceError(f"{place}: {describe_missing('bucket')}")
+        if status == 400 and "bucket name" in message.lower():
+            return SourceError(f"{place}: {describe_bad_name('bucket', self.bucket)}")
         if self.anonymous and status in (401, 403):
             return SourceError(f"{place}: {_PRIVATE}")
         if status == 401:
             self._forget_client()
-            return SourceError(
-                f"{place}: the credentials have expired or are wrong ({identity}): renew them"
-            )
+            return SourceError(f"{place}: {describe_expired(identity)}")
         if status == 403:
-            return SourceError(
-                f"{place}: access denied ({identity}): {permission} is needed, "
-                f"which Storage Object Viewer has: {message}"
-            )
-        headers = error.response.headers if error.response is not None else {}
-        return error_of_status(status, place, message, retry_after=headers.get("Retry-After"))
+            right = f"{permission}, which Storage Object Viewer has,"
+            return SourceError(f"{place}: {describe_denied(identity, right)}: {message[:200]}")
+        return error_of_status(
+            status, place, message, code=code, retry_after=headers.get("Retry-After")
+        )
+
+
+def _reason(error: Any) -> str:
+    """Return the service's own code of an error, such as `userRateLimitExceeded`; or nothing."""
+    try:
+        document = error.response.json()["error"]
+        return str(document["errors"][0]["reason"])
+    except (AttributeError, ValueError, LookupError, TypeError):
+        match = re.search(r"<Code>(\w+)</Code>", getattr(error.response, "text", "") or "")
+        return match[1] if match else ""
+
+
+def _describe_refresh(message: str, identity: str) -> str:
+    """Return the sentence for a token that the service did not renew."""
+    if "reasonable timeframe" in message or "used too early" in message:
+        return describe_clock()
+    if "expired" in message.lower() or "reauthentication" in message.lower():
+        return describe_expired(identity)
+    return f"the credentials could not be renewed ({identity}): {message[:200]}"
 
 
 _PRIVATE = "the bucket is not public: leave anonymous out"

@@ -19,6 +19,7 @@ from driftline import (
     DiscoverContext,
     DriftlineError,
     LogObject,
+    ObjectChanged,
     ObjectGone,
     Secret,
     Source,
@@ -27,16 +28,36 @@ from driftline import (
     Unreadable,
     hookimpl,
 )
+from driftline.kit.stores.answers import BadAnswer, check_range, foreign_answer, is_page
+from driftline.kit.stores.faults import (
+    CLOCK_CODES,
+    RATE_CODES,
+    describe_bad_name,
+    describe_clock,
+    describe_connection,
+    describe_denied,
+    describe_expired,
+    describe_missing,
+    describe_redirect,
+    describe_region,
+    describe_wrong_credentials,
+)
 from driftline.kit.stores.layout import LayoutPattern
 from driftline.kit.stores.listing import list_store, resolve_key, select_objects
 from driftline.kit.stores.object_store import ObjectStore, SdkErrors, error_of_status
 from driftline.kit.stores.range_reader import read_ranges
 from driftline.kit.stores.retry import parse_retry_after
 from driftline.kit.stores.s3_events import receive_keys
+from driftline.kit.stores.short_uri import shorten_uri
 
 BATCH = 10
 """Messages in one request: the most that SQS allows."""
-EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
+EXPIRED = ("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired")
+WRONG_REGION = (
+    "PermanentRedirect",
+    "AuthorizationHeaderMalformed",
+    "IllegalLocationConstraintException",
+)
 WRONG = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "InvalidClientTokenId")
 
 
@@ -139,7 +160,13 @@ class S3(ObjectStore):
                 "Range": f"bytes={at}-{end - 1}",
                 "IfMatch": obj.version,
             }
-            return self._call("get_object", "s3:GetObject", **parameters, **self._payer())["Body"]
+            answer = self._call("get_object", "s3:GetObject", **parameters, **self._payer())
+            try:
+                _check_part(self._place(obj.uri), answer, obj, at, end)
+            except SourceError:
+                answer["Body"].close()
+                raise
+            return answer["Body"]
 
         return read_ranges(
             obj.uri, fetch, start, obj.size, breaks=(BotoCoreError, HTTPError, OSError)
@@ -185,6 +212,9 @@ class S3(ObjectStore):
         parameters |= {"Bucket": self.bucket} | self._payer()
         while True:
             page = self._call("list_objects_v2", "s3:ListBucket", **parameters)
+            # An access point answers with a name of its own.
+            if page.get("Name") != self.bucket and not _is_access_point(self.bucket):
+                raise self._foreign_answer(self.prefix, page)
             yield page
             if not page.get("IsTruncated") or not page.get("NextContinuationToken"):
                 return
@@ -209,6 +239,8 @@ class S3(ObjectStore):
     def _head(self, key: str) -> LogObject:
         parameters = {"Bucket": self.bucket, "Key": key, **self._payer()}
         answer = self._call("head_object", "s3:GetObject", **parameters)
+        if "ETag" not in answer or is_page(answer["ResponseMetadata"]["HTTPHeaders"]):
+            raise self._foreign_answer(key, answer)
         return self._object(key, answer["ContentLength"], answer)
 
     def _object(self, key: str, size: int, entry: Mapping[str, Any]) -> LogObject:
@@ -225,7 +257,7 @@ class S3(ObjectStore):
     def _make(self, service: str, endpoint: str | None) -> Any:
         try:
             import boto3
-            from botocore import UNSIGNED
+            from botocore import UNSIGNED, handlers
             from botocore.config import Config
         except ImportError:
             raise SourceError("boto3 is not installed: pip install 'driftline[aws]'") from None
@@ -252,9 +284,15 @@ class S3(ObjectStore):
             session = boto3.session.Session(
                 profile_name=self.profile, region_name=self.region, **keys
             )
-            return session.client(service, endpoint_url=endpoint, config=config)
+            client = session.client(service, endpoint_url=endpoint, config=config)
         except (BotoCoreError, ValueError) as error:
             raise SourceError(f"{self.type}: {error}") from None
+        # The SDK's own check reports every page of a proxy as an internal error of the store.
+        own_check = getattr(handlers, "_handle_200_error", None)
+        client.meta.events.unregister("before-parse.s3.*", own_check)
+        client.meta.events.register("before-parse.s3.*", _check_listing)
+        client.meta.events.register("before-call.s3.HeadBucket", _ask_region_once)
+        return client
 
     def _connect_queue(self, url: str) -> Any:
         # Another thread may set the attribute to None at any time.
@@ -277,7 +315,7 @@ class S3(ObjectStore):
     def _call(self, operation: str, permission: str, **parameters: Any) -> Any:
         """Return the answer of one operation of S3 or, with a `QueueUrl`, of SQS."""
         queue = parameters.get("QueueUrl", "")
-        place = queue or f"s3://{self.bucket}/{parameters.get('Key', self.prefix)}"
+        place = queue or parameters.get("Key", self.prefix)
 
         def send() -> Any:
             client = self._connect_queue(queue) if queue else self._connect()
@@ -290,14 +328,37 @@ class S3(ObjectStore):
 
         return BotoCoreError, ClientError
 
-    def _translate(self, error: Any, permission: str, name: str) -> DriftlineError:
-        from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
+    def _foreign_answer(self, name: str, answer: Mapping[str, Any]) -> SourceError:
+        headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+        return SourceError(f"{self._place(name)}: {foreign_answer(200, headers)}")
 
+    def _place(self, name: str) -> str:
+        return shorten_uri(name if "://" in name else f"s3://{self.bucket}/{name}")
+
+    def _translate(self, error: Any, permission: str, name: str) -> DriftlineError:
+        from botocore.exceptions import (
+            ClientError,
+            ConnectionError,
+            HTTPClientError,
+            ParamValidationError,
+        )
+
+        place = self._place(name)
         if isinstance(error, (HTTPClientError, ConnectionError)):
-            return SourceBusy(f"{name}: {error}")
+            return SourceBusy(f"{place}: {describe_connection(error)}")
+        if isinstance(error, ParamValidationError) and "bucket name" in str(error).lower():
+            return SourceError(f"{place}: {describe_bad_name('bucket', self.bucket)}")
         if not isinstance(error, ClientError):
-            return SourceError(_NO_CREDENTIALS.get(type(error).__name__, f"{name}: {error}"))
-        return self._translate_answer(error.response, permission, name)
+            return SourceError(
+                _NO_CREDENTIALS.get(type(error).__name__, f"{place}: {str(error)[:300]}")
+            )
+        http = error.response.get("ResponseMetadata", {})
+        status, headers = http.get("HTTPStatusCode", 0), http.get("HTTPHeaders", {})
+        # The answer to a HEAD has no body, whatever type it claims.
+        if status >= 400 and error.operation_name != "HeadObject" and is_page(headers):
+            fault = SourceBusy if status >= 500 else SourceError
+            return fault(f"{place}: {foreign_answer(status, headers)}")
+        return self._translate_answer(error.response, permission, place)
 
     def _translate_answer(
         self, answer: Mapping[str, Any], permission: str, place: str
@@ -306,12 +367,20 @@ class S3(ObjectStore):
         message = answer.get("Error", {}).get("Message", "")
         status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+        if code in WRONG_REGION or (status == 301 and "x-amz-bucket-region" in headers):
+            region = headers.get("x-amz-bucket-region") or answer["Error"].get("Region", "")
+            return SourceError(f"{place}: {describe_region(region)}")
+        if 300 <= status < 400:
+            host = urlsplit(headers.get("location", "")).netloc
+            return SourceError(f"{place}: {describe_redirect(status, host)}")
         if code == "NoSuchBucket":
-            return SourceError(f"{place}: there is no such bucket")
+            return SourceError(f"{place}: {describe_missing('bucket')}")
+        if code == "InvalidBucketName":
+            return SourceError(f"{place}: {describe_bad_name('bucket', self.bucket)}")
         if code in ("NoSuchKey", "404") or (status == 404 and permission == "s3:GetObject"):
             return error_of_status(404, place, message)
         if status == 404:
-            return SourceError(f"{place}: {code or status}: {message}")
+            return SourceError(f"{place}: {code or status}: {message[:200]}")
         if code in ("PreconditionFailed", "412", "InvalidRange"):
             return error_of_status(412, place, message)
         if code == "InvalidObjectState":
@@ -321,23 +390,63 @@ class S3(ObjectStore):
             return SourceError(
                 f"{place}: its key can't be used ({code}): kms:Decrypt on the key is needed"
             )
+        if code in CLOCK_CODES:
+            return SourceError(f"{place}: {describe_clock(headers.get('date', ''))}")
         if code in EXPIRED or code in WRONG:
             identity = self._identity()
             self._forget_client()
-            state = "have expired" if code in EXPIRED else f"are wrong ({code})"
-            return SourceError(f"{place}: the credentials {state} ({identity}): renew them")
-        if status == 403 or code in ("AccessDenied", "AllAccessDisabled"):
+            state = (
+                describe_expired(identity)
+                if code in EXPIRED
+                else describe_wrong_credentials(identity, code)
+            )
+            return SourceError(f"{place}: {state}")
+        if (status == 403 and code not in RATE_CODES) or code in (
+            "AccessDenied",
+            "AllAccessDisabled",
+        ):
             rights = "kms:Decrypt" if "kms" in message.lower() else permission
             if rights == "s3:GetObject":
                 rights += " and, where objects are encrypted by a key, kms:Decrypt"
-            return SourceError(f"{place}: access denied ({self._identity()}): {rights} is needed")
-        if code in ("PermanentRedirect", "AuthorizationHeaderMalformed", "301"):
-            region = headers.get("x-amz-bucket-region", "another region")
-            return SourceError(f"{place}: the bucket is in {region}: set region")
+            return SourceError(f"{place}: {describe_denied(self._identity(), rights)}")
         retry_after = headers.get("retry-after")
-        if code in ("SlowDown", "RequestTimeout"):
-            return SourceBusy(f"{place}: {code}: {message}", parse_retry_after(retry_after))
+        if code == "RequestTimeout":
+            return SourceBusy(f"{place}: {code}: {message[:200]}", parse_retry_after(retry_after))
         return error_of_status(status, place, message, code=code, retry_after=retry_after)
+
+
+def _ask_region_once(context: dict[str, Any], **_event: object) -> None:
+    """Keep the SDK, which asks for the region after a redirect, from asking about that redirect."""
+    context.setdefault("s3_redirect", {})["redirected"] = True
+
+
+def _check_listing(response_dict: dict[str, Any], operation_model: Any, **_event: Any) -> None:
+    """Raise BadAnswer where the answer to a listing is another document than a listing."""
+    status = response_dict["status_code"]
+    if operation_model.name != "ListObjectsV2" or status >= 300:
+        return
+    start = response_dict["body"][:1024]
+    if b"<Error" in start:
+        response_dict["status_code"] = 500  # S3 may fail after it has sent the status
+    elif b"<ListBucketResult" not in start:
+        raise foreign_answer(status, response_dict["headers"])
+
+
+def _check_part(
+    place: str, answer: Mapping[str, Any], obj: LogObject, start: int, end: int
+) -> None:
+    """Raise SourceError unless `answer` holds bytes of `obj` between `start` and `end`."""
+    http = answer["ResponseMetadata"]
+    try:
+        check_range(http["HTTPStatusCode"], http["HTTPHeaders"], start, end)
+    except BadAnswer as error:
+        raise SourceError(f"{place}: {error}") from None
+    if answer.get("ETag") != obj.version:
+        raise ObjectChanged(f"{place}: changed since it was listed")
+
+
+def _is_access_point(bucket: str) -> bool:
+    return bucket.startswith("arn:") or bucket.endswith("-s3alias")
 
 
 _NO_CREDENTIALS = {

@@ -83,11 +83,12 @@ def test_an_empty_page_is_not_the_end(started):
     with Stubber(source._client) as stub:
         stub.add_response(
             "list_objects_v2",
-            {"IsTruncated": True, "NextContinuationToken": "t"},
+            {"Name": "b", "IsTruncated": True, "NextContinuationToken": "t"},
             {"Bucket": "b", "Prefix": ""},
         )
         again = {"Bucket": "b", "Prefix": "", "ContinuationToken": "t"}
-        stub.add_response("list_objects_v2", {"IsTruncated": False, "Contents": [entry]}, again)
+        page = {"Name": "b", "IsTruncated": False, "Contents": [entry]}
+        stub.add_response("list_objects_v2", page, again)
         assert listed(source) == [LogObject(uri="s3://b/a", version='"1"', size=1, modified=NOW)]
 
 

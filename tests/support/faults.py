@@ -44,13 +44,21 @@ class Instead:
     target: str
 
 
+@dataclass(frozen=True)
+class Altered:
+    """The store's answer with another status, or with some headers replaced."""
+
+    headers: Mapping[str, str]
+    status: int | None = None
+
+
 class FaultProxy:
     """Passes requests on to `target`; `fault(asked)` may choose another answer for each."""
 
     def __init__(self, target: str) -> None:
         address = urlsplit(target)
         self.asked: list[Asked] = []
-        self.fault: Callable[[Asked], Refuse | Cut | Instead | None] = lambda asked: None
+        self.fault: Callable[[Asked], Refuse | Cut | Instead | Altered | None] = lambda asked: None
         proxy = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -86,7 +94,13 @@ class FaultProxy:
                 if isinstance(fault, Cut):
                     self.close_connection = True
                     body = body[: fault.after]
-                self._give(answer.status, dict(answer.getheaders()), body, size)
+                status, headers = answer.status, dict(answer.getheaders())
+                if isinstance(fault, Altered):
+                    status = fault.status or status
+                    names = {name.lower() for name in fault.headers}
+                    headers = {k: v for k, v in headers.items() if k.lower() not in names}
+                    headers |= fault.headers
+                self._give(status, headers, body, size)
 
             do_HEAD = do_POST = do_PUT = do_GET
 
@@ -99,7 +113,8 @@ class FaultProxy:
                         self.send_header(name, value)
                 self.send_header("Content-Length", str(size))
                 self.end_headers()
-                self.wfile.write(body)
+                if self.command != "HEAD":
+                    self.wfile.write(body)
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True

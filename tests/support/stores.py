@@ -86,6 +86,16 @@ class S3Store:
             **({"ContentEncoding": encoding} if encoding else {}),
         )
 
+    def listing(self) -> bytes:
+        """The document of a listing, as the server sends it."""
+        pages: list[bytes] = []
+        self._client.meta.events.register(
+            "before-parse.s3.ListObjectsV2",
+            lambda response_dict, **_: pages.append(response_dict["body"]),
+        )
+        self._client.list_objects_v2(Bucket=self.name)
+        return pages[0]
+
     def delete(self, key: str) -> None:
         self._client.delete_object(Bucket=self.name, Key=key)
 
@@ -150,6 +160,14 @@ class GcsStore:
         blob = self._bucket.blob(key)
         blob.content_encoding = encoding or None
         blob.upload_from_file(io.BytesIO(data))
+
+    def listing(self) -> bytes:
+        """The document of a listing, as the server sends it."""
+        connection = HTTPConnection(urlsplit(self.url).netloc)
+        connection.request("GET", f"/storage/v1/b/{self.name}/o")
+        document = connection.getresponse().read()
+        connection.close()
+        return document
 
     def delete(self, key: str) -> None:
         self._bucket.blob(key).delete()
@@ -234,6 +252,16 @@ class AzureStore:
 
     def archive(self, key: str) -> None:
         self._client.get_blob_client(key).set_standard_blob_tier("Archive")
+
+    def listing(self) -> bytes:
+        """The document of a listing, as the server sends it."""
+        pages: list[bytes] = []
+        list(
+            self._client.list_blobs(
+                raw_response_hook=lambda answer: pages.append(answer.http_response.body())
+            )
+        )
+        return pages[0]
 
     def delete(self, key: str) -> None:
         self._client.delete_blob(key)

@@ -37,6 +37,14 @@ class DecodeContext(Protocol):
         ...
 
     @property
+    def start(self) -> int:
+        """The place of the stream's first byte in the object, in bytes.
+
+        It is more than 0 where reading goes on after progress that was reported before.
+        """
+        ...
+
+    @property
     def is_complete(self) -> bool:
         """Whether the stream ends where the object ends.
 

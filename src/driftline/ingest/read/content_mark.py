@@ -9,6 +9,7 @@ from hashlib import sha256
 
 from driftline.contracts.source import Source
 from driftline.ingest.read.plan import Work
+from driftline.ingest.read.source_stream import open_object
 from driftline.types.model import LogObject
 
 MARK_BYTES = 1024
@@ -40,7 +41,7 @@ def is_continued(source: Source, work: Work) -> bool:
 
 def _bytes_before(source: Source, obj: LogObject, offset: int) -> bytes:
     first = max(offset - MARK_BYTES, 0)
-    with source.open(obj, first) as stream:
+    with open_object(source, obj, first) as stream:
         data = b""
         while len(data) < offset - first and (more := stream.read(offset - first - len(data))):
             data += more

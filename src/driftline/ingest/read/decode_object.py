@@ -13,6 +13,8 @@ from driftline.contracts.source import DiscoverContext
 from driftline.ingest.read.decoding import Decoding
 from driftline.ingest.read.job import Job
 from driftline.ingest.read.plan import Work
+from driftline.ingest.read.source_stream import iterate, open_object, translate_unknown
+from driftline.ingest.read.unfinished_record import TailStream
 from driftline.kit.decoding.split_records import side_of
 from driftline.types.errors import Unreadable
 from driftline.types.model import LogObject
@@ -55,9 +57,8 @@ def decode_records(job: Job, work: Work, decoding: Decoding) -> Iterator[pa.Reco
     Halves (requests or responses logged apart) come before the transform: it runs once they are
     paired. Raises SourceError, ObjectGone, ObjectChanged and Unreadable.
     """
-    batches = job.source.batches(work.object, decoding)
-    if batches is None:
-        batches = _decode_stream(job, work, decoding)
+    table = translate_unknown(job.source.batches, work.object, decoding)
+    batches = _decode_stream(job, work, decoding) if table is None else iterate(table)
     for batch in batches:
         job.beat()
         if decoding.parts:
@@ -96,10 +97,12 @@ def _decode_stream(job: Job, work: Work, decoding: Decoding) -> Iterator[pa.Reco
     from driftline.ingest.read.compression import open_decompressed
 
     format_ = choose_format(job.formats, work.object.uri)
-    with job.source.open(work.object, work.start) as stream:
+    with open_object(job.source, work.object, work.start) as stream:
         if format_.compressed:
             yield from format_.decode(stream, decoding)
             return
         plain = open_decompressed(stream)
         decoding.resumable = not plain.compressed
+        if work.may_be_unfinished and not plain.compressed:
+            plain = decoding.stream = TailStream(plain)
         yield from format_.decode(plain, decoding)

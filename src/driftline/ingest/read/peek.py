@@ -16,6 +16,7 @@ from driftline.ingest.read.decode_object import decode_records
 from driftline.ingest.read.decoding import Decoding
 from driftline.ingest.read.job import Job, Transform
 from driftline.ingest.read.plan import Work
+from driftline.ingest.read.source_stream import open_reference
 from driftline.kit.decoding.split_records import side_of
 from driftline.types.errors import Unreadable
 from driftline.types.model import LogObject
@@ -36,7 +37,7 @@ def peek(job: Job, objects: Sequence[LogObject]) -> list[pa.RecordBatch]:
     for number, obj in enumerate(_spread(objects)):
         if number >= OBJECTS and len(sides - {None}) != 1:
             break
-        decoding = Decoding(uri=obj.uri, parts=obj.parts, open_reference=job.source.open_reference)
+        decoding = Decoding(uri=obj.uri, parts=obj.parts, open_reference=open_reference(job.source))
         batches = decode_records(job, Work(object=obj, start=0, is_complete=True), decoding)
         try:
             first = list(islice(batches, 1 if number < OBJECTS else 2))

@@ -20,6 +20,7 @@ from driftline.ingest.read.job import Job
 from driftline.ingest.read.plan import READ_FROM_START, Work
 from driftline.ingest.read.prefetch import prefetch
 from driftline.ingest.read.profile_rows import make_caster, profile_rows
+from driftline.ingest.read.source_stream import open_reference
 from driftline.types.errors import (
     DriftlineError,
     ObjectChanged,
@@ -96,9 +97,10 @@ def _read(job: Job, work: Work, outcome: ReadOutcome) -> None:
     decoding = Decoding(
         uri=work.object.uri,
         fields=job.schema.fields,
+        start=work.start,
         is_complete=work.is_complete,
         parts=work.object.parts,
-        open_reference=job.source.open_reference,
+        open_reference=open_reference(job.source),
     )
     halves = HalfBuffer(make_caster(job, work.object, work.start), job.length, outcome)
     try:
@@ -128,6 +130,9 @@ def _resume_offset(work: Work, decoding: Decoding) -> int:
         return 0
     is_known = decoding.resumable and (decoding.offset is not None or work.start > 0)
     offset = work.start + (decoding.offset or 0) if is_known else 0
+    if decoding.unfinished is not None and decoding.stream is not None:
+        whole = min(offset, work.object.size - len(decoding.stream.tail))
+        return whole if whole > 0 else READ_FROM_START
     if work.is_complete:
         return 0 if offset < work.object.size else offset
     return offset or READ_FROM_START

@@ -17,6 +17,7 @@ from functools import partial
 from driftline.ingest.read.job import Job
 from driftline.ingest.read.plan import Work
 from driftline.ingest.read.read_object import read_in_other_process, read_objects
+from driftline.kit.stores.short_uri import shorten_uri
 from driftline.state import ledger
 from driftline.state.store import Store
 from driftline.types.errors import SourceError
@@ -67,8 +68,8 @@ class ReadCounts:
             self.quarantined += outcome.state == QUARANTINED
         if outcome.error and len(self.errors) < ERRORS_SHOWN:
             uri = outcome.object.uri
-            named = uri in outcome.error
-            self.errors.append(outcome.error if named else f"{uri}: {outcome.error}")
+            named = uri in outcome.error or shorten_uri(uri) in outcome.error
+            self.errors.append(outcome.error if named else f"{shorten_uri(uri)}: {outcome.error}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from driftline.contracts.source import Source
 from driftline.ingest.read.content_mark import mark_before
+from driftline.ingest.read.source_stream import open_object
 from driftline.state import ledger
 from driftline.state.store import Store
 from driftline.types.errors import DriftlineError, ObjectChanged, ObjectGone
@@ -45,7 +46,7 @@ def _is_renamed(source: Source, entry: LedgerEntry, obj: LogObject) -> bool:
     try:
         if not _has_same_content(source, entry, obj):
             return False
-        with source.open(replace(obj, uri=entry.uri)) as stream:
+        with open_object(source, replace(obj, uri=entry.uri)) as stream:
             stream.read(1)
     except (ObjectGone, ObjectChanged):
         return True

@@ -18,6 +18,7 @@ from driftline.ingest.read.decoding import Decoding
 from driftline.ingest.read.job import Job
 from driftline.ingest.read.plan import Work
 from driftline.ingest.read.profile_rows import EARLIEST_EVENT_TIME, watched_segments
+from driftline.ingest.read.source_stream import open_reference
 from driftline.kit.decoding.split_records import side_of
 from driftline.profiles.counting import name_hash
 from driftline.state.store import Store
@@ -43,7 +44,7 @@ def read_window_rows(
             uri=obj.uri,
             fields=job.schema.fields,
             parts=obj.parts,
-            open_reference=job.source.open_reference,
+            open_reference=open_reference(job.source),
         )
         caster = Caster(
             schema=job.schema,

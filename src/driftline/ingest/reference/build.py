@@ -25,6 +25,7 @@ from driftline.ingest.read.decoding import Decoding
 from driftline.ingest.read.job import Job
 from driftline.ingest.read.plan import Work
 from driftline.ingest.read.profile_rows import watched_segments
+from driftline.ingest.read.source_stream import open_reference
 from driftline.ingest.reference.spans import SpanProfiles, TimeRange
 from driftline.profiles.batch import Batch
 from driftline.profiles.categories import count_categories
@@ -192,7 +193,7 @@ def _records(job: Job, objects: list[LogObject]) -> Iterator[tuple[LogObject, pa
             fields=job.schema.fields,
             is_complete=True,
             parts=obj.parts,
-            open_reference=job.source.open_reference,
+            open_reference=open_reference(job.source),
         )
         try:
             for batch in decode_records(job, Work(object=obj, start=0, is_complete=True), decoding):

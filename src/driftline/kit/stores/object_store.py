@@ -14,6 +14,8 @@ from pydantic import PrivateAttr
 
 from driftline.contracts.context import StartContext
 from driftline.contracts.source import Source
+from driftline.kit.stores.answers import BadAnswer
+from driftline.kit.stores.faults import CLOCK_CODES, RATE_CODES, describe_clock, describe_rate
 from driftline.kit.stores.retry import parse_retry_after, retry_while_busy
 from driftline.types.errors import (
     DriftlineError,
@@ -54,6 +56,10 @@ class ObjectStore(Source):
         """Return the exceptions of the SDK that `_translate` knows."""
 
     @abstractmethod
+    def _place(self, name: str) -> str:
+        """Return the address of the object or listing `name`, for a sentence."""
+
+    @abstractmethod
     def _translate(self, error: Any, permission: str, name: str) -> DriftlineError:
         """Return driftline's error for `error`, which a request about `name` raised.
 
@@ -81,8 +87,21 @@ class ObjectStore(Source):
         def attempt() -> T:
             try:
                 return send()
+            except BadAnswer as error:
+                raise SourceError(f"{self._place(name)}: {error}") from None
+            except DriftlineError:
+                raise
             except self._sdk_errors() as error:
                 raise self._translate(error, permission, name) from None
+            except OSError:
+                raise  # a broken connection, which the reader of ranges knows
+            except Exception as error:
+                # What the SDK makes of an answer that it does not understand.
+                reason = f"{type(error).__name__}: {error}"[:120]
+                raise SourceError(
+                    f"{self._place(name)}: the answer can't be read ({reason}): "
+                    "check the address and the proxy settings"
+                ) from error
 
         return retry_while_busy(attempt, self._sleep)
 
@@ -99,7 +118,10 @@ def error_of_status(
         return ObjectGone(f"{place}: gone since it was listed")
     if status in (412, 416):
         return ObjectChanged(f"{place}: changed since it was listed")
-    text = f"{place}: {code or status}: {message}"
-    if status == 429 or status >= 500:
-        return SourceBusy(text, parse_retry_after(retry_after))
-    return SourceError(text)
+    pause = parse_retry_after(retry_after)
+    if status == 429 or code in RATE_CODES:
+        return SourceBusy(f"{place}: {describe_rate(code or str(status))}", pause)
+    if code in CLOCK_CODES:
+        return SourceError(f"{place}: {describe_clock()}")
+    text = f"{place}: {code or status}: {message[:200]}"
+    return SourceBusy(text, pause) if status >= 500 else SourceError(text)

@@ -9,12 +9,19 @@ import io
 from collections.abc import Callable
 from typing import Any, BinaryIO, Protocol, cast
 
+from driftline.kit.stores.faults import describe_connection
+from driftline.kit.stores.short_uri import shorten_uri
 from driftline.types.errors import SourceError
 
 PART = 8 << 20
 """Bytes of one request."""
 MAX_CUTS = 4
 """Connections that may break in a row without delivering a byte."""
+MAX_SHORT_CUTS = 100
+"""Connections of one stream that may break beyond one for each `BYTES_PER_CUT`."""
+BYTES_PER_CUT = 16 << 10
+SHRINK = 16
+"""Part of the size that is requested next after a connection that broke without a byte."""
 
 
 class RangeBody(Protocol):
@@ -49,7 +56,8 @@ def read_ranges(
 
     Nothing is fetched before it is read. `breaks` are the exceptions of a broken connection: the
     stream fetches the remaining bytes again. All other exceptions, such as ObjectChanged, go to the
-    reader. Reading raises SourceError when five connections in a row break without a byte.
+    reader. Reading raises SourceError when five connections in a row break without a byte, or when
+    connections keep breaking after fewer than `BYTES_PER_CUT` bytes each.
     """
     ranges = _Ranges(uri, fetch, start=start, end=end, part=part or PART, breaks=breaks)
     return cast(BinaryIO, io.BufferedReader(ranges, 1 << 20))
@@ -70,7 +78,8 @@ class _Ranges(io.RawIOBase):
         self._start, self._at, self._end = start, start, max(end, start)
         self._body: RangeBody | None = None
         self._part_end = 0
-        self._cuts = 0
+        self._cuts = self._all_cuts = 0
+        self._size, self._bytes = part, 0
 
     def readable(self) -> bool:
         return True
@@ -85,24 +94,30 @@ class _Ranges(io.RawIOBase):
             try:
                 if self._body is None:
                     # Request less after a cut: where whole parts never arrive, smaller ones may.
-                    self._part_end = min(self._at + max(self._part >> self._cuts, 1), self._end)
+                    self._part_end = min(self._at + self._size, self._end)
                     self._body = self._fetch(self._at, self._part_end)
                 data = self._body.read(min(size, self._part_end - self._at))
-                failure = "" if data else "the connection ended early"
+                failure = "" if data else "it ended early"
             except self._breaks as error:
-                data, failure = b"", f"{type(error).__name__}: {error}"
+                data, failure = b"", describe_connection(error)
             if data:
                 view[: len(data)] = data
                 self._at += len(data)
+                self._bytes += len(data)
                 self._cuts = 0
                 if self._at >= self._part_end:
                     self._drop()
+                    self._size = min(self._size * 2, self._part)
                 return len(data)
             self._drop()
             self._cuts += 1
-            if self._cuts > MAX_CUTS:
+            self._all_cuts += 1
+            self._size = max(self._size // SHRINK, 1)
+            allowed = MAX_SHORT_CUTS + self._bytes // BYTES_PER_CUT
+            if self._cuts > MAX_CUTS or self._all_cuts > allowed:
                 raise SourceError(
-                    f"{self._uri}: the connection broke {self._cuts} times: {failure}"
+                    f"{shorten_uri(self._uri)}: the connection broke {self._all_cuts} times: "
+                    f"{failure}"
                 )
         return 0
 
