@@ -387,6 +387,9 @@ def check(seeds: range) -> None:
 
 
 def test_each_row_of_a_log_with_a_fault_is_accounted_for() -> None:
+    """200 faults: renamed, of another type, in another order, torn, in another encoding, repeated,
+    at another time.
+    """
     check(range(FAULTS))
 
 
