@@ -95,7 +95,7 @@ def test_a_reference_has_the_settings_of_its_own_format(tmp_path, name, text, ex
 
 
 def test_a_reference_that_is_not_there_is_an_error(tmp_path):
-    with pytest.raises(SourceError, match="nothing is there"):
+    with pytest.raises(SourceError, match="no such file or folder"):
         find_reference_options(local(tmp_path / "train.csv"), Registry.load(), NOW)
 
 
