@@ -37,7 +37,8 @@ class Correlation(Check):
     | input | answer |
     | --- | --- |
     | no reference; no sample on a side; no column in common | no value, with the reason |
-    | no pair with such a correlation in the reference | no value, with the reason |
+    | no pair with such a correlation in the reference | nothing is measured |
+    | no such pair of the columns in the option `columns` | no value, with the reason |
     | a column constant or null in the window | no value for its pairs, with the reason |
     | fewer than 20 rows with both values in the reference | the pair is left out |
     | identical samples | the correlation of the reference |
@@ -68,6 +69,9 @@ class Correlation(Check):
         samples = sampled_rows.select_samples(ctx, self.columns, self.ignore)
         names = [name for name in samples.reference if name in numeric]
         pairs = [] if samples.reason else _related_pairs(samples.reference, names)
+        if not pairs and not samples.reason and not self.columns:
+            # Nothing is missing: this model has no relation that could change.
+            return
         if not pairs:
             reason = samples.reason or "no two numeric columns of the reference are related"
             yield Measurement(None, name="correlation", rows=samples.rows, reason=reason)

@@ -6,29 +6,251 @@ Needs labels; rows without a label are left out. An undefined metric has no valu
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from driftline import AlertFact, Check, CheckContext, Measurement, hookimpl, loss, stats
-from driftline.kit.checks import Decision, Scores, Task, Wording, label_use, phrasing
+from pydantic import field_validator
 
-Metric = Literal[
+from driftline import AlertFact, Check, CheckContext, Measurement, hookimpl, loss, stats
+from driftline.kit.checks import (
+    Decision,
+    Scores,
+    Task,
+    Wording,
+    label_use,
+    phrasing,
+    score_metrics,
+)
+
+DEPTH = 0.1
+"""Share of rows with the highest scores that gain and lift look at."""
+ECE_BINS = 15
+
+MetricName = Literal[
     "accuracy",
-    "precision",
-    "recall",
-    "f1",
-    "roc_auc",
-    "log_loss",
+    "average_precision",
+    "balanced_accuracy",
+    "bias",
     "brier",
     "calibration_gap",
+    "calibration_intercept",
+    "calibration_slope",
+    "cohen_kappa",
+    "expected_calibration_error",
+    "f0_5",
+    "f1",
+    "f2",
+    "false_negative_rate",
+    "false_positive_rate",
+    "gain",
+    "jaccard",
+    "lift",
+    "log_loss",
+    "macro_f1",
     "macro_precision",
     "macro_recall",
-    "macro_f1",
     "mae",
-    "rmse",
+    "mcc",
+    "mse",
+    "precision",
     "r2",
-    "bias",
+    "recall",
+    "rmse",
+    "roc_auc",
+    "separation",
+    "specificity",
+    "spiegelhalter_z",
+    "wape",
+    "weighted_f1",
+    "weighted_precision",
+    "weighted_recall",
 ]
+
+METRIC_ALIASES: Mapping[str, MetricName] = {
+    # SageMaker Model Monitor
+    "auc": "roc_auc",
+    "true_positive_rate": "recall",
+    "true_negative_rate": "specificity",
+    # Arize
+    "ACCURACY": "accuracy",
+    "PRECISION": "precision",
+    "RECALL": "recall",
+    "F_1": "f1",
+    "AUC": "roc_auc",
+    "PR_AUC": "average_precision",
+    "LOG_LOSS": "log_loss",
+    "FALSE_POSITIVE_RATE": "false_positive_rate",
+    "FALSE_NEGATIVE_RATE": "false_negative_rate",
+    "SENSITIVITY": "recall",
+    "SPECIFICITY": "specificity",
+    "CALIBRATION": "calibration_gap",
+    "MACRO_AVERAGED_PRECISION": "macro_precision",
+    "MACRO_AVERAGED_RECALL": "macro_recall",
+    "MAE": "mae",
+    "MSE": "mse",
+    "RMSE": "rmse",
+    "R_SQUARED": "r2",
+    "WAPE": "wape",
+    "MEAN_ERROR": "bias",
+    # Evidently
+    "Accuracy": "accuracy",
+    "Precision": "precision",
+    "Recall": "recall",
+    "F1Score": "f1",
+    "TPR": "recall",
+    "TNR": "specificity",
+    "FPR": "false_positive_rate",
+    "FNR": "false_negative_rate",
+    "RocAuc": "roc_auc",
+    "LogLoss": "log_loss",
+    "MeanError": "bias",
+    "R2Score": "r2",
+    # NannyML and Azure Machine Learning
+    "f1_score": "f1",
+    # scikit-learn, where a shorter name is usual here
+    "matthews_corrcoef": "mcc",
+    "brier_score_loss": "brier",
+    "mean_absolute_error": "mae",
+    "mean_squared_error": "mse",
+    "root_mean_squared_error": "rmse",
+    "r2_score": "r2",
+    "roc_auc_score": "roc_auc",
+}
+"""Names of other tools for the same metric."""
+
+
+@dataclass(frozen=True, slots=True)
+class PerformanceMetric:
+    """One metric of a task."""
+
+    tasks: frozenset[Task]
+    estimate: Callable[[Scores], stats.Estimate]
+    is_loss: bool = False
+    """Whether lower values are better."""
+    noun: str = ""
+    """What people call it; its name with spaces when empty."""
+
+
+BINARY, CLASSES = frozenset({Task.BINARY}), frozenset({Task.BINARY, Task.MULTICLASS})
+SEVERAL, REGRESSION = frozenset({Task.MULTICLASS}), frozenset({Task.REGRESSION})
+
+
+PERFORMANCE_METRICS: Mapping[MetricName, PerformanceMetric] = {
+    "accuracy": PerformanceMetric(CLASSES, lambda s: stats.accuracy(s.confusion)),
+    "balanced_accuracy": PerformanceMetric(
+        BINARY, lambda s: stats.balanced_accuracy(score_metrics.confusion_of(s))
+    ),
+    "precision": PerformanceMetric(
+        BINARY, lambda s: stats.precision(score_metrics.confusion_of(s))
+    ),
+    "recall": PerformanceMetric(BINARY, lambda s: stats.recall(score_metrics.confusion_of(s))),
+    "specificity": PerformanceMetric(
+        BINARY, lambda s: stats.specificity(score_metrics.confusion_of(s))
+    ),
+    "false_positive_rate": PerformanceMetric(
+        BINARY, lambda s: stats.false_positive_rate(score_metrics.confusion_of(s)), is_loss=True
+    ),
+    "false_negative_rate": PerformanceMetric(
+        BINARY, lambda s: stats.false_negative_rate(score_metrics.confusion_of(s)), is_loss=True
+    ),
+    "f1": PerformanceMetric(BINARY, lambda s: stats.f1(score_metrics.confusion_of(s)), noun="F1"),
+    "f0_5": PerformanceMetric(
+        BINARY, lambda s: stats.f_beta(score_metrics.confusion_of(s), 0.5), noun="F0.5"
+    ),
+    "f2": PerformanceMetric(
+        BINARY, lambda s: stats.f_beta(score_metrics.confusion_of(s), 2.0), noun="F2"
+    ),
+    "jaccard": PerformanceMetric(BINARY, lambda s: stats.jaccard(score_metrics.confusion_of(s))),
+    "mcc": PerformanceMetric(CLASSES, lambda s: stats.mcc(s.confusion), noun="MCC"),
+    "cohen_kappa": PerformanceMetric(
+        CLASSES, lambda s: stats.cohen_kappa(s.confusion), noun="Cohen's kappa"
+    ),
+    "roc_auc": PerformanceMetric(
+        BINARY,
+        lambda s: stats.roc_auc(s.negatives, s.positives, score_metrics.EACH_CLASS),
+        noun="ROC AUC",
+    ),
+    "average_precision": PerformanceMetric(BINARY, score_metrics.of_order(stats.average_precision)),
+    "gain": PerformanceMetric(BINARY, score_metrics.of_order(lambda n, p: stats.gain(n, p, DEPTH))),
+    "lift": PerformanceMetric(BINARY, score_metrics.of_order(lambda n, p: stats.lift(n, p, DEPTH))),
+    "separation": PerformanceMetric(BINARY, score_metrics.of_order(score_metrics.separation)),
+    "log_loss": PerformanceMetric(
+        BINARY,
+        lambda s: stats.log_loss(s.sums.n, s.sums.log_loss, s.sums.log_loss2, s.sums.outside),
+        is_loss=True,
+    ),
+    "brier": PerformanceMetric(
+        BINARY,
+        lambda s: stats.brier(s.sums.n, s.sums.brier, s.sums.brier2, s.sums.outside),
+        is_loss=True,
+    ),
+    "calibration_gap": PerformanceMetric(
+        BINARY,
+        lambda s: stats.calibration_gap(
+            s.sums.n, int(s.positives.sum()), s.sums.score, s.sums.brier, s.sums.outside
+        ),
+    ),
+    "expected_calibration_error": PerformanceMetric(
+        BINARY,
+        score_metrics.of_calibration(
+            lambda cells: stats.expected_calibration_error(cells, ECE_BINS)
+        ),
+        is_loss=True,
+    ),
+    "calibration_intercept": PerformanceMetric(
+        BINARY, score_metrics.of_calibration(lambda cells: stats.calibration_line(cells).intercept)
+    ),
+    "calibration_slope": PerformanceMetric(
+        BINARY, score_metrics.of_calibration(lambda cells: stats.calibration_line(cells).slope)
+    ),
+    "spiegelhalter_z": PerformanceMetric(
+        BINARY, score_metrics.of_calibration(score_metrics.spiegelhalter), noun="Spiegelhalter's z"
+    ),
+    "macro_precision": PerformanceMetric(SEVERAL, lambda s: stats.macro(s.confusion, "precision")),
+    "macro_recall": PerformanceMetric(SEVERAL, lambda s: stats.macro(s.confusion, "recall")),
+    "macro_f1": PerformanceMetric(
+        SEVERAL, lambda s: stats.macro(s.confusion, "f1"), noun="macro F1"
+    ),
+    "weighted_precision": PerformanceMetric(
+        SEVERAL, lambda s: stats.weighted(s.confusion, None, by_label=False)
+    ),
+    "weighted_recall": PerformanceMetric(SEVERAL, lambda s: stats.weighted(s.confusion, None)),
+    "weighted_f1": PerformanceMetric(
+        SEVERAL, lambda s: stats.weighted(s.confusion, 1.0), noun="weighted F1"
+    ),
+    "mae": PerformanceMetric(
+        REGRESSION,
+        lambda s: stats.mae(s.regression.n, s.regression.abs_e, s.regression.e2),
+        is_loss=True,
+        noun="MAE",
+    ),
+    "mse": PerformanceMetric(
+        REGRESSION,
+        lambda s: stats.mse(s.regression.n, s.regression.e2, s.regression.e4),
+        is_loss=True,
+        noun="MSE",
+    ),
+    "rmse": PerformanceMetric(
+        REGRESSION,
+        lambda s: stats.rmse(s.regression.n, s.regression.e2, s.regression.e4),
+        is_loss=True,
+        noun="RMSE",
+    ),
+    "wape": PerformanceMetric(REGRESSION, score_metrics.wape, is_loss=True, noun="WAPE"),
+    "r2": PerformanceMetric(
+        REGRESSION,
+        lambda s: stats.r2(
+            s.regression.n, s.regression.e2, s.regression.e4, s.regression.y, s.regression.y2
+        ),
+        noun="R²",
+    ),
+    "bias": PerformanceMetric(
+        REGRESSION, lambda s: stats.bias(s.regression.n, s.regression.e, s.regression.e2)
+    ),
+}
+"""Every metric that the scores of a window give."""
+
 Headline = Literal[
     "accuracy",
     "precision",
@@ -45,54 +267,24 @@ Headline = Literal[
     "r2",
 ]
 
-BINARY: tuple[Metric, ...] = (
-    "accuracy",
-    "precision",
-    "recall",
-    "f1",
-    "roc_auc",
-    "log_loss",
-    "brier",
-    "calibration_gap",
-)
-MULTICLASS: tuple[Metric, ...] = ("accuracy", "macro_precision", "macro_recall", "macro_f1")
-REGRESSION: tuple[Metric, ...] = ("mae", "rmse", "r2", "bias")
-LOSSES = frozenset({"log_loss", "brier", "mae", "rmse"})
-RELATIVE = frozenset({"mae", "rmse"})
-EACH_CLASS = 10
-"""Positive and negative labels that an AUC needs."""
-
-METRICS: Mapping[Metric, Callable[[Scores], stats.Estimate]] = {
-    "accuracy": lambda s: stats.accuracy(s.confusion),
-    "precision": lambda s: stats.precision(_binary(s)),
-    "recall": lambda s: stats.recall(_binary(s)),
-    "f1": lambda s: stats.f1(_binary(s)),
-    "roc_auc": lambda s: stats.roc_auc(s.negatives, s.positives, EACH_CLASS),
-    "log_loss": lambda s: stats.log_loss(
-        s.sums.n, s.sums.log_loss, s.sums.log_loss2, s.sums.outside
+USUAL: Mapping[Task, tuple[MetricName, ...]] = {
+    Task.BINARY: (
+        "accuracy",
+        "precision",
+        "recall",
+        "f1",
+        "roc_auc",
+        "log_loss",
+        "brier",
+        "calibration_gap",
     ),
-    "brier": lambda s: stats.brier(s.sums.n, s.sums.brier, s.sums.brier2, s.sums.outside),
-    "calibration_gap": lambda s: stats.calibration_gap(
-        s.sums.n, int(s.positives.sum()), s.sums.score, s.sums.brier, s.sums.outside
-    ),
-    "macro_precision": lambda s: stats.macro(s.confusion, "precision"),
-    "macro_recall": lambda s: stats.macro(s.confusion, "recall"),
-    "macro_f1": lambda s: stats.macro(s.confusion, "f1"),
-    "mae": lambda s: stats.mae(s.regression.n, s.regression.abs_e, s.regression.e2),
-    "rmse": lambda s: stats.rmse(s.regression.n, s.regression.e2, s.regression.e4),
-    "r2": lambda s: stats.r2(
-        s.regression.n, s.regression.e2, s.regression.e4, s.regression.y, s.regression.y2
-    ),
-    "bias": lambda s: stats.bias(s.regression.n, s.regression.e, s.regression.e2),
+    Task.MULTICLASS: ("accuracy", "macro_precision", "macro_recall", "macro_f1"),
+    Task.REGRESSION: ("mae", "rmse", "r2", "bias"),
 }
-
-
+"""The metrics that are measured where the settings name none."""
+RELATIVE = frozenset({"mae", "rmse"})
 NOUNS: Mapping[str, str] = {
-    "roc_auc": "ROC AUC",
-    "f1": "F1",
-    "mae": "MAE",
-    "rmse": "RMSE",
-    "r2": "R²",
+    name: metric.noun for name, metric in PERFORMANCE_METRICS.items() if metric.noun
 }
 """The name that people use for a metric, where it differs."""
 
@@ -212,12 +404,16 @@ class Performance(Check):
     default_place = 80
     wordings: ClassVar = {
         **{metric: Wording(noun=noun) for metric, noun in NOUNS.items()},
-        **{metric: _loss_wording(metric) for metric in METRICS if metric != "bias"},
+        **{metric: _loss_wording(metric) for metric in PERFORMANCE_METRICS if metric != "bias"},
         "drop": Wording(sentence=_drop_sentence, past=_past_drop_sentence, hides_value=True),
     }
 
-    metrics: tuple[Metric, ...] = ()
-    """The metrics to measure; when empty, all that the model's task has."""
+    metrics: tuple[MetricName, ...] = ()
+    """The metrics to measure; when empty, the usual ones of the model's task.
+
+    Gain and lift are those of the tenth of rows with the highest scores. The names that SageMaker,
+    Arize, Evidently and scikit-learn use are accepted, too.
+    """
     headline: Headline | None = None
     """The metric that `drop` compares. It plays no part in what is judged by default.
 
@@ -227,19 +423,31 @@ class Performance(Check):
     decision: Decision | None = None
     """What should happen when a judged metric has changed, for actions that are bound to it."""
 
+    @field_validator("metrics", "headline", mode="before")
+    @classmethod
+    def _use_own_names(cls, names: object) -> object:
+        if isinstance(names, str):
+            return METRIC_ALIASES.get(names, names)
+        if isinstance(names, Sequence):
+            return tuple(METRIC_ALIASES.get(name, name) for name in names)
+        return names
+
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """Yield every metric, then the drop."""
         scores = ctx.current.scores
         ref_scores = ctx.reference.scores if ctx.reference else Scores()
         task = ctx.schema.task or _task(scores if scores.labelled else ref_scores)
-        metrics = {Task.BINARY: BINARY, Task.MULTICLASS: MULTICLASS, Task.REGRESSION: REGRESSION}[
-            task
-        ]
         problem = label_use.unusable_reason(ctx)
         if problem:
             scores = Scores(rows=scores.rows)
-        for metric in self.metrics or metrics:
-            cur, ref = METRICS[metric](scores), METRICS[metric](ref_scores)
+        for metric in self.metrics or USUAL[task]:
+            definition = PERFORMANCE_METRICS[metric]
+            if task not in definition.tasks:
+                tasks = " and ".join(sorted(definition.tasks))
+                reason = f"{metric} is a metric of {tasks} models, not of {task} ones"
+                yield Measurement(None, name=metric, rows=scores.labelled, reason=reason)
+                continue
+            cur, ref = definition.estimate(scores), definition.estimate(ref_scores)
             value, reason = _finite(cur.value), cur.reason
             if value is None:
                 yield Measurement(
@@ -263,7 +471,7 @@ class Performance(Check):
 
     def _drop(self, task: Task, scores: Scores, ref_scores: Scores, problem: str) -> Measurement:
         has_scores = scores.sums.n > 0 or ref_scores.sums.n > 0
-        usual: Metric = (
+        usual: MetricName = (
             "mae"
             if task == Task.REGRESSION
             else "roc_auc"
@@ -271,7 +479,8 @@ class Performance(Check):
             else "accuracy"
         )
         metric = self.headline or usual
-        cur, ref = METRICS[metric](scores), METRICS[metric](ref_scores)
+        definition = PERFORMANCE_METRICS[metric]
+        cur, ref = definition.estimate(scores), definition.estimate(ref_scores)
         value, interval = stats.growth(cur, ref) if metric in RELATIVE else stats.change(cur, ref)
         if value is None or interval is None:
             reason = problem or (
@@ -282,7 +491,7 @@ class Performance(Check):
                 None, name="drop", rows=scores.labelled, reason=reason, detail={"metric": metric}
             )
         low, high = interval
-        if metric not in LOSSES:
+        if not definition.is_loss:
             value, low, high = -value, -high, -low
         detail = {"metric": metric, f"{metric}_was": ref.value, metric: cur.value}
         if (shown := _require_interval(cur.interval)) is not None:
@@ -295,16 +504,6 @@ class Performance(Check):
             detail=detail,
             decision=self.decision,
         )
-
-
-def _binary(scores: Scores) -> stats.Confusion:
-    cells = scores.confusion
-    return stats.Confusion(
-        cells.get(("1", "1"), 0),
-        cells.get(("0", "1"), 0),
-        cells.get(("0", "0"), 0),
-        cells.get(("1", "0"), 0),
-    )
 
 
 def _task(scores: Scores) -> Task:

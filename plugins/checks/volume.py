@@ -111,6 +111,7 @@ class Volume(Check):
     | no rows, then, where no earlier window of the hour was empty | 0, with the interval 0 to 0 |
     | mostly empty windows before | no ratio: nothing is expected |
     | a holiday, before two others are known | no ratio, with the reason |
+    | the last window of a log of the past that ends before it | no value, with the reason |
     """
 
     type = "volume"
@@ -173,6 +174,11 @@ class Volume(Check):
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """Yield the rows, their sums of hours and days, then the ratio to the rows expected."""
         rows, start, end = ctx.current.rows, ctx.current.start, ctx.current.end
+        if (log_end := ctx.current.log_end) is not None:
+            reason = f"the log ends in this window, at {log_end:%H:%M}"
+            yield Measurement(None, name="rows", rows=rows, unit="rows", reason=reason)
+            yield _no_ratio(rows, reason)
+            return
         yield Measurement(float(rows), name="rows", rows=rows, unit="rows")
         if start is None or end is None:
             yield _no_ratio(rows, "the window is no span of time")

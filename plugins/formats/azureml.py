@@ -19,6 +19,7 @@ import msgspec
 
 from driftline import DecodeContext, Format, ObjectGone, Unreadable, hookimpl
 from driftline.kit.decoding import json_values, serving_protocols
+from driftline.kit.decoding.glued_objects import parse_line
 from driftline.kit.decoding.headers import FormatWithHeaders
 from driftline.kit.decoding.line_chunks import LineChunks
 from driftline.kit.decoding.split_records import mark_side
@@ -58,6 +59,8 @@ class AzureML(FormatWithHeaders):
         frozenset({"specversion", "modelversion", "contentrange"}),
     )
 
+    folders: ClassVar = ("endpoint", "deployment", "collection")
+
     collections: tuple[str, ...] = ()
     """Collections to read, such as `[model_inputs, model_outputs]`; all when empty.
 
@@ -69,6 +72,20 @@ class AzureML(FormatWithHeaders):
 
     When empty, a single value is `prediction`, and several are `_o0`, `_o1` and so on.
     """
+
+    @classmethod
+    def suggest_options(cls, head: bytes, uris: Sequence[str]) -> dict[str, Any]:
+        """Return the collections to read: a side whose partner is not collected, or the frames.
+
+        Where both frames and bodies are collected, the bodies would count each call twice.
+        """
+        places = (PLACE.search(unquote(uri)) for uri in uris)
+        names = {place[3] for place in places if place is not None}
+        frames = names & {"model_inputs", "model_outputs"}
+        if frames and names & set(BODIES):
+            return {"collections": sorted(names - set(BODIES))}
+        lone = [name for name in names if name in PARTNER and PARTNER[name] not in names]
+        return {"collections": sorted(names)} if lone else {}
 
     def no_data(self, uri: str) -> str:
         """Return the reason for files with data that records refer to."""
@@ -250,7 +267,7 @@ class _Reader(_Rows):
             if not line or line.isspace():
                 continue
             try:
-                for record in self._records(line):
+                for record in list(self._records(line)):
                     self._add(record)
                     self._position += 1
             except (ValueError, ObjectGone, Unreadable) as error:
@@ -262,7 +279,7 @@ class _Reader(_Rows):
             return
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             pass  # Several documents on a line, NaN, or no object at all.
-        for document in json_values.parse_documents(line):
+        for document in parse_line(line):
             if not isinstance(document, dict):
                 raise ValueError("not a record: it is no object")
             yield msgspec.convert(document, _Record)
@@ -275,8 +292,9 @@ class _Reader(_Rows):
         if not self._form.wants(collection):
             return
         source = SOURCE.search(json_values.to_text(record.source or ""))
-        endpoint = self._parts.get("endpoint") or (source[1] if source else None)
-        deployment = self._parts.get("deployment") or (source[2] if source else None)
+        # The record knows its endpoint; a path may have been read by another layout.
+        endpoint = source[1] if source else self._parts.get("endpoint")
+        deployment = source[2] if source else self._parts.get("deployment")
         version = (
             None
             if record.modelversion in (None, "", "default")

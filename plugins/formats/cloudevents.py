@@ -121,7 +121,8 @@ class _Reader:
         for line in data.split(b"\n"):
             if line and not line.isspace():
                 try:
-                    for document in json_values.parse_documents(line):
+                    # The bucket logger of KServe writes events without line ends between them.
+                    for document in list(json_values.parse_documents(line)):
                         for event in document if isinstance(document, list) else [document]:
                             self._add_or_reject(event)
                 except ValueError as error:

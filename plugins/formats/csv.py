@@ -10,7 +10,7 @@ from __future__ import annotations
 import codecs
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
@@ -18,6 +18,7 @@ from pydantic import field_validator, model_validator
 
 from driftline import DecodeContext, Format, Unreadable, hookimpl
 from driftline.kit.decoding import csv_parse, json_values
+from driftline.kit.decoding.csv_settings import find_csv_settings
 from driftline.kit.decoding.line_chunks import read_blocks
 from driftline.kit.decoding.streams import open_utf8
 
@@ -54,7 +55,10 @@ class Csv(Format):
     If not, and without `names`, the columns are `_c0`, `_c1` and so on.
     """
     names: tuple[str, ...] = ()
-    """Names of the columns, in order, for files without a header line."""
+    """Names of the columns, in order, for files without a header line.
+
+    A line that has exactly these names is no record.
+    """
     encoding: str = "utf-8"
     """The encoding of the text, such as `cp1252` (Windows), `latin-1` or `utf-16`.
 
@@ -67,8 +71,12 @@ class Csv(Format):
     """
     escape: str | None = None
     """The character before a quote inside a value, such as the backslash that Spark writes."""
-    decimal: str = "."
-    """The character before the decimals of a number, such as the comma in `33,4`."""
+    decimal: str | None = None
+    """The character before the decimals of a number, such as the comma in `33,4`.
+
+    When absent, it is a point, or a comma where the delimiter is another character and numbers
+    have a comma before their decimals.
+    """
     thousands: str | None = None
     """The character between groups of three digits, such as the point in `26.610,29`."""
     nulls: tuple[str, ...] = csv_parse.NULLS
@@ -91,9 +99,14 @@ class Csv(Format):
 
     @model_validator(mode="after")
     def _distinct(self) -> Csv:
-        if self.decimal == self.thousands:
+        if self.thousands is not None and self.thousands == (self.decimal or "."):
             raise ValueError("decimal and thousands must be different characters")
         return self
+
+    @classmethod
+    def suggest_options(cls, head: bytes, uris: Sequence[str]) -> dict[str, Any]:
+        """Return the settings that the beginning of a file shows."""
+        return find_csv_settings(head)
 
     def decode(self, stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
         """Return batches of whole records; line ends inside quotes belong to the value."""
@@ -144,9 +157,10 @@ class Csv(Format):
             )
         if self.names or not self.header:
             columns = self.names or tuple(f"_c{i}" for i in range(len(values)))
-            table = _Table(
-                form=self, delimiter=delimiter, names=columns, ctx=ctx, lines=int(bool(sep))
-            )
+            table = _Table(form=self, delimiter=delimiter, names=columns, ctx=ctx)
+            is_header = tuple(value.strip() for value in values) == columns
+            if len(self.names) > 1:
+                table.header = data[:end] if is_header else delimiter.join(columns).encode()
             return table, data
         names: dict[str, None] = {}
         suffixes: dict[str, Iterator[int]] = {}
@@ -155,13 +169,7 @@ class Csv(Format):
             while unique_name in names:
                 unique_name = f"{name}.{next(suffixes.setdefault(name, count(1)))}"
             names[unique_name] = None
-        table = _Table(
-            form=self,
-            delimiter=delimiter,
-            names=tuple(names),
-            ctx=ctx,
-            lines=first.count("\n") + bool(sep),
-        )
+        table = _Table(form=self, delimiter=delimiter, names=tuple(names), ctx=ctx)
         table.header = data[:end] if len(names) > 1 else b""
         return table, data[end:]
 
@@ -178,13 +186,13 @@ class _Table:
     """Turns chunks of whole records into batches."""
 
     def __init__(
-        self, *, form: Csv, delimiter: str, names: tuple[str, ...], ctx: DecodeContext, lines: int
+        self, *, form: Csv, delimiter: str, names: tuple[str, ...], ctx: DecodeContext
     ) -> None:
         self.records = 0
         self.header = b""
         """The header line, which is left out where it is repeated; empty without one."""
         self._form, self._ctx = form, ctx
-        self._delimiter, self._names, self._lines = delimiter, names, lines
+        self._delimiter, self._names, self._decimal = delimiter, names, form.decimal or "."
         self._kinds = (
             None if ctx.fields is None else {field.path: field.kind for field in ctx.fields}
         )
@@ -200,37 +208,23 @@ class _Table:
         chunks.endless_records.clear()
         data = self._without_headers(self._without_bad_utf8(data))
         if not data.strip():
-            self._lines += data.count(b"\n")
             return None
         invalid: list[Any] = []
-        form = self._form
         try:
-            table = csv_parse.parse_csv(
-                data,
-                self._names,
-                self._kinds,
-                delimiter=self._delimiter,
-                quote=form.quote,
-                nulls=form.nulls,
-                escape=form.escape,
-                decimal=form.decimal,
-                thousands=form.thousands,
-                invalid=invalid,
-            )
+            table = self._parse(data, invalid)
+            may_be_comma = self._form.decimal is None and self._delimiter != "," != self._decimal
+            if may_be_comma and csv_parse.has_decimal_commas(table, self._kinds):
+                self._decimal = ","
+                table = self._parse(data, invalid)
         except pa.ArrowInvalid as error:
             raise Unreadable(f"not CSV: {error}") from None
-        word, before = (
-            ("record", self.records) if form.quote.encode() in data else ("line", self._lines)
-        )
         for row in invalid:
             reason = (
-                f"{word} {before + row.number} has {row.actual_columns} values "
-                f"where {row.expected_columns} are expected"
+                f"{row.actual_columns} values where {row.expected_columns} are expected"
             ) + self._escape_hint(row.text)
             self._ctx.reject(self.records + row.number - 1, reason, row.text)
         self.records += len(invalid)
         self.records += table.num_rows
-        self._lines += data.count(b"\n")
         if not table.num_rows:
             return None
         fields = self._ctx.fields
@@ -243,23 +237,34 @@ class _Table:
             table.num_rows,
         )
 
+    def _parse(self, data: bytes, invalid: list[Any]) -> pa.Table:
+        form = self._form
+        return csv_parse.parse_csv(
+            data,
+            self._names,
+            self._kinds,
+            delimiter=self._delimiter,
+            quote=form.quote,
+            nulls=form.nulls,
+            escape=form.escape,
+            decimal=self._decimal,
+            thousands=form.thousands,
+            invalid=invalid,
+        )
+
     def _escape_hint(self, record: bytes | str) -> str:
         """Return what to set where quotes of the record have a backslash before them."""
         text = record if isinstance(record, str) else record.decode("utf-8", "replace")
         if self._form.escape is not None or f"\\{self._form.quote}" not in text:
             return ""
-        return "; it has a backslash before a quote: set the format's escape to a backslash"
+        return ", with a backslash before a quote: set the format's escape to a backslash"
 
     def _without_headers(self, data: bytes) -> bytes:
         """Return the data without repeated header lines, as concatenated files have them."""
-        header = self.header
-        if not header.endswith(b"\n") or header not in data:
+        header = self.header.rstrip(b"\r\n")
+        if not header or header not in data:
             return data
-        while data.startswith(header):
-            data = data.removeprefix(header)
-        while b"\n" + header in data:
-            data = data.replace(b"\n" + header, b"\n")
-        return data
+        return re.sub(rb"(?:\A|(?<=\n))" + re.escape(header) + rb"\r?(?:\n|\Z)", b"", data)
 
     def _without_bad_utf8(self, data: bytes) -> bytes:
         """Return the data without the records that are not UTF-8."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 from driftline import DecodeContext, Format, Kind, Unreadable, hookimpl
 from driftline.kit.decoding import json_values
+from driftline.kit.decoding.glued_objects import parse_line, peek_glued
 from driftline.kit.decoding.json_documents import open_records
 from driftline.kit.decoding.line_chunks import Chunk, LineChunks
 from driftline.kit.decoding.streams import open_utf8
@@ -24,15 +25,15 @@ ROWS = 1 << 17
 PARTS = 16
 WINDOW = 1 << 14
 NEWLINE, BRACE = b"\n{"
-BARE_NULL = re.compile(rb"\s*null")
+BARE_NULL = re.compile(rb"[ \t\r]*null")
 
 
 class JsonLines(Format):
     """One JSON object on a line.
 
-    Also reads several objects without a newline, as Firehose writes them, and files that hold one
-    array of objects, objects over several lines, or a data frame of pandas (orientation `split`,
-    `columns`, `index` or `table`). UTF-16 with a byte order mark is recognised.
+    Also reads objects without newlines between them, as Firehose writes them, and files that hold
+    one array of objects, objects over several lines, or a data frame of pandas (orientation
+    `split`, `columns`, `index` or `table`). UTF-16 with a byte order mark is recognised.
     """
 
     type = "jsonl"
@@ -41,14 +42,19 @@ class JsonLines(Format):
 
     def decode(self, stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
         """Return batches of whole lines. `ctx.report_progress` is called before each batch."""
-        reader = _Reader(ctx)
         text, is_utf8 = open_utf8(stream)
         try:
+            text, is_glued = peek_glued(text, ctx)
             lines, is_same = open_records(text, ctx.is_complete)
         except UnicodeError as error:
             raise Unreadable(f"not text: {error}") from None
-        report_progress = ctx.report_progress if is_utf8 and is_same else lambda _: None
-        chunks = LineChunks(lines, ctx.is_complete or not is_same, between=b"}{")
+        reader = _Reader(ctx, is_glued)
+        report_progress = (
+            ctx.report_progress if is_utf8 and is_same and not is_glued else lambda _: None
+        )
+        chunks = LineChunks(
+            lines, ctx.is_complete or not is_same, between=b"}{" if is_glued else b""
+        )
         for chunk in _readable(chunks):
             before = reader.records
             if chunk.oversized:
@@ -75,10 +81,10 @@ def _readable(chunks: LineChunks) -> Iterator[Chunk]:
 class _Reader:
     """Turns chunks into batches. Remembers the types of the fields for pyarrow's parser."""
 
-    def __init__(self, ctx: DecodeContext) -> None:
+    def __init__(self, ctx: DecodeContext, is_glued: bool) -> None:
         self.records = 0
         """Records so far, good and bad."""
-        self._ctx = ctx
+        self._ctx, self._is_glued = ctx, is_glued
         self._fields = [(field, json_values.parse_path(field.path)) for field in ctx.fields or ()]
         self._path_names = [
             f'"{field.path}"'.encode() for field, path in self._fields if len(path) > 1
@@ -125,17 +131,17 @@ class _Reader:
         starts = np.append(0, np.flatnonzero(text == NEWLINE) + 1)
         starts = starts[:-1] if data.endswith(b"\n") else starts
         # pyarrow reads a bare null as an object, and crashes where a block starts with one.
-        if any(BARE_NULL.match(data, at) for at in starts[text[starts] != BRACE].tolist()):
+        others = starts[text[starts] != BRACE]
+        if any(BARE_NULL.match(data, at) for at in others.tolist()):
             return None
-        rows = len(starts)
+        rows = len(starts) if not len(others) else _record_lines(data)
         table = self._parse(data)
         if table is None or table.num_rows != rows:
-            # With blank lines there are more lines than rows. With several objects on a line there
-            # are more rows than lines. Records over several lines are not accepted.
-            rows = sum(1 for line in data.split(b"\n") if line.strip())
-            if (table is None or table.num_rows != rows) and b"}{" in data:
+            # With several objects on a line there are more rows than lines. Records over several
+            # lines are not accepted.
+            if (table is None or table.num_rows != rows) and self._is_glued and b"}{" in data:
                 data = data.replace(b"}{", b"}\n{")  # Inside a string this makes pyarrow fail.
-                rows = sum(1 for line in data.split(b"\n") if line.strip())
+                rows = _record_lines(data)
                 table = self._parse(data)
             if table is None or table.num_rows != rows:
                 return None
@@ -215,7 +221,8 @@ class _Reader:
                 continue
             problem = ""
             try:
-                for document in json_values.parse_documents(line):
+                parse = json_values.parse_documents if self._is_glued else parse_line
+                for document in parse(line):
                     if isinstance(document, dict):
                         rows.append(document)
                         self.records += 1
@@ -239,6 +246,11 @@ def _parts(data: bytes) -> Iterator[bytes]:
         end = data.find(b"\n", at + len(data) // PARTS) + 1 or len(data)
         yield data[at:end]
         at = end
+
+
+def _record_lines(data: bytes) -> int:
+    """Return the number of lines that are not blank."""
+    return sum(1 for line in data.split(b"\n") if line and not line.isspace())
 
 
 def _is_utf8(data: bytes) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 from driftline import DecodeContext, DriftlineError, Field, Format, Kind, Unreadable, hookimpl
 from driftline.kit.decoding import json_values
-from driftline.kit.decoding.plain_types import bytes_of_invalid_text, to_plain_type
+from driftline.kit.decoding.plain_types import bytes_of_invalid_text, to_plain_type, without_view
 from driftline.kit.decoding.streams import spool
 
 if TYPE_CHECKING:
@@ -80,6 +80,8 @@ def _decode(stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
                 )
     except DriftlineError:
         raise
+    except pa.ArrowNotImplementedError as error:
+        raise Unreadable(f"it has a type that pyarrow can't read: {error}") from None
     except (pa.ArrowException, OSError, EOFError) as error:
         where = f"damaged after {row_count:,} rows" if row_count else "not a whole Parquet file"
         raise Unreadable(f"{where}: {error}") from None
@@ -109,6 +111,13 @@ class _Path:
         if field.path not in schema.names:
             steps = json_values.parse_path(field.path)
         self.steps, self.kind = steps, field.kind
+        lists = (
+            pa.types.is_list,
+            pa.types.is_large_list,
+            pa.types.is_fixed_size_list,
+            pa.types.is_list_view,
+            pa.types.is_large_list_view,
+        )
         names: list[str] = []
         # of columns with one name the first is read
         kind: Any = (
@@ -123,7 +132,7 @@ class _Path:
             ):
                 names.append(step)
                 kind = kind.field(step).type
-            elif isinstance(step, int) and (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
+            elif isinstance(step, int) and any(is_list(kind) for is_list in lists):
                 kind = kind.value_type
             else:
                 self.exists = False
@@ -138,22 +147,28 @@ class _Path:
 
     def extract(self, batch: pa.RecordBatch) -> pa.Array:
         """Return the column of the field, null where the file does not have it."""
-        import pyarrow as pa
         import pyarrow.compute as pc
 
         if not self.exists:
             return json_values.value_array([None] * batch.num_rows, self.kind)
         column = batch.column(batch.schema.names.index(str(self.steps[0])))
         for step in self.steps[1:]:
+            column = without_view(column)
             if isinstance(step, str):
                 column = pc.struct_field(column, step)
             else:
                 column = json_values.list_items(column, step)
-        if pa.types.is_nested(column.type) and self.kind is not Kind.EMBEDDING:
-            return _text(column)
         if self.kind in (Kind.IMAGE, Kind.EMBEDDING):
-            return column
-        return bytes_of_invalid_text(to_plain_type(column))
+            return without_view(column)
+        return _plain(column)
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    """Return a column of a plain type; lists, maps and structs are JSON text."""
+    import pyarrow as pa
+
+    plain = to_plain_type(column)
+    return _text(plain) if pa.types.is_nested(plain.type) else bytes_of_invalid_text(plain)
 
 
 def _text(column: pa.Array) -> pa.Array:
@@ -174,12 +189,7 @@ def _all_columns(batch: pa.RecordBatch) -> pa.RecordBatch:
     while any(pa.types.is_struct(kind) and kind.num_fields for kind in table.schema.types):
         table = table.flatten()
     arrays = [column.combine_chunks() for column in table.columns]
-    arrays = [
-        _text(array)
-        if pa.types.is_nested(array.type)
-        else bytes_of_invalid_text(to_plain_type(array))
-        for array in arrays
-    ]
+    arrays = [_plain(array) for array in arrays]
     first_of_name = dict(reversed(list(zip(table.column_names, arrays, strict=True))))
     names = list(dict.fromkeys(table.column_names))
     return json_values.record_batch(names, [first_of_name[name] for name in names], batch.num_rows)

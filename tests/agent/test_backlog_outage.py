@@ -108,3 +108,28 @@ def test_a_late_file_of_an_old_day_is_told_with_its_end(tmp_path):
         station.tick()
         assert [note["event"] for note in station.told()[before + 2 :]] == ["opened"]
         assert station.summary()["trouble"] == []
+
+
+@pytest.mark.parametrize(
+    ("length", "text", "count"), [(DAY, "1d", 30), (6 * HOUR, "6h", 120)], ids=["days", "6 hours"]
+)
+@pytest.mark.parametrize("is_past", [True, False])
+def test_the_end_of_a_log_is_no_outage(tmp_path, length, text, count, is_past):
+    """A log of the past ends in the middle of a window: its few rows are not judged, and the reason
+    is said. Where the log ended just before the agent started, it may be an outage.
+    """
+    station = backlog(tmp_path, length, text, count, range(count - 1, count))
+    last = START + (count - 1) * length
+    station.write(f"log/{count:04d}.jsonl", last, length * 0.2, 12)
+    if not is_past:
+        station.clock.now = last + 1.5 * length
+    with station.open():
+        station.tick()
+        [(value, verdict)] = ratios(station, range(count - 1, count), length)
+        reasons = station.sql("select reason from measurements where name = 'rows_ratio'")
+        assert any("the log ends in this window" in reason for (reason,) in reasons) == is_past
+        if is_past:
+            assert (value, verdict) == (None, "unsure")
+            assert station.told() == []
+        else:
+            assert verdict == "changed"

@@ -68,11 +68,14 @@ def test_missing_values_leave_a_pair_the_rows_where_both_are_there():
     assert first.value > 0.75
 
 
-def test_without_related_columns_the_reason_is_said():
-    """A reference of noise has no pair to compare, and a constant column has no correlation."""
+def test_without_related_columns_the_reason_is_said_where_they_are_configured():
+    """A reference of noise has no pair to compare, which is no lack of data unless the columns are
+    named; a constant column has no correlation.
+    """
     rng = np.random.default_rng(5)
     noise = window_of({name: rng.normal(size=2_000).tolist() for name in "xy"})
-    [only] = measured(noise, noise)
+    assert measured(noise, noise) == []
+    [only] = Correlation(columns=("x", "y")).evaluate(context(noise, noise))
     assert only.value is None
     assert only.reason == "no two numeric columns of the reference are related"
     flat = {name: values.tolist() for name, values in columns(6, 500).items()} | {"b": [1.0] * 500}

@@ -1,10 +1,17 @@
 """The performance check: metrics with their intervals, and how much worse the headline is."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 import scipy.stats as ss
-from driftline_plugins.checks.performance import Performance
+from driftline_plugins.checks.performance import (
+    METRIC_ALIASES,
+    PERFORMANCE_METRICS,
+    Performance,
+)
 from profile_builder import binary_scores, context, judged, regression_scores, severity, window_of
+from sklearn import metrics as sk
 
 from driftline import above
 from driftline.kit.checks import Decision, Scores, Task
@@ -47,6 +54,97 @@ def test_binary_metrics_are_those_of_the_rows():
         found[name].interval[0] < value < found[name].interval[1] for name, value in plain.items()
     )
     assert found["precision"].rows == hit.sum()
+
+
+def test_every_metric_by_name_is_that_of_scikit_learn():
+    """Metrics of the confusion cells and of the order of scores agree; those of the score grid do
+    within a thousandth.
+    """
+    y, s = logits(1, 900, 1.5)
+    hit = (s >= 0.5).astype(float)
+    now = binary_scores(y, s)
+    names = [name for name, m in PERFORMANCE_METRICS.items() if Task.BINARY in m.tasks]
+    measurements = measured(now, check=Performance(metrics=names))
+    plain = {
+        "accuracy": sk.accuracy_score(y, hit),
+        "balanced_accuracy": sk.balanced_accuracy_score(y, hit),
+        "specificity": sk.recall_score(y, hit, pos_label=0),
+        "false_positive_rate": 1 - sk.recall_score(y, hit, pos_label=0),
+        "false_negative_rate": 1 - sk.recall_score(y, hit),
+        "f0_5": sk.fbeta_score(y, hit, beta=0.5),
+        "f2": sk.fbeta_score(y, hit, beta=2),
+        "jaccard": sk.jaccard_score(y, hit),
+        "mcc": sk.matthews_corrcoef(y, hit),
+        "cohen_kappa": sk.cohen_kappa_score(y, hit),
+        "average_precision": sk.average_precision_score(y, s),
+        "separation": ss.ks_2samp(s[y == 0], s[y == 1]).statistic,
+        "gain": y[np.argsort(-s)[:90]].sum() / y.sum(),
+        "lift": y[np.argsort(-s)[:90]].mean() / y.mean(),
+        "calibration_gap": np.mean(y - s),
+    }
+    for name, value in plain.items():
+        assert measurements[name].value == pytest.approx(value, rel=1e-3), name
+    assert all(measurements[name].value is not None for name in names)
+
+
+def test_metrics_of_several_classes_are_those_of_scikit_learn():
+    """Correlation, kappa and weighted averages agree."""
+    rng = np.random.default_rng(3)
+    y = rng.choice(list("abc"), 500)
+    guess = np.where(rng.random(500) < 0.6, y, rng.choice(list("abc"), 500))
+    confusion = Counter(zip(y.tolist(), guess.tolist(), strict=True))
+    names = ("mcc", "cohen_kappa", "weighted_precision", "weighted_recall", "weighted_f1")
+    now = Scores(rows=500, labelled=500, confusion=confusion)
+    measurements = measured(now, check=Performance(metrics=names), task=Task.MULTICLASS)
+    assert {name: measurements[name].value for name in names} == pytest.approx(
+        {
+            "mcc": sk.matthews_corrcoef(y, guess),
+            "cohen_kappa": sk.cohen_kappa_score(y, guess),
+            "weighted_precision": sk.precision_score(y, guess, average="weighted"),
+            "weighted_recall": sk.recall_score(y, guess, average="weighted"),
+            "weighted_f1": sk.f1_score(y, guess, average="weighted"),
+        }
+    )
+
+
+def test_metrics_of_errors_by_name():
+    """MSE and WAPE are those of the rows, within their intervals."""
+    draw = np.random.default_rng(2)
+    y = draw.normal(50, 10, 400)
+    p = y + draw.normal(1, 3, 400)
+    check = Performance(metrics=("mse", "wape"))
+    measurements = measured(regression_scores(y, p), check=check, task=Task.REGRESSION)
+    for name, value in (
+        ("mse", np.mean((p - y) ** 2)),
+        ("wape", np.abs(p - y).sum() / np.abs(y).sum()),
+    ):
+        assert measurements[name].value == pytest.approx(value)
+        assert measurements[name].interval[0] < value < measurements[name].interval[1]
+
+
+def test_names_of_other_tools_are_accepted():
+    """SageMaker's, Arize's, Evidently's and scikit-learn's name the same metric."""
+    for alias, name in METRIC_ALIASES.items():
+        assert name in PERFORMANCE_METRICS
+        assert Performance(metrics=(alias,)).metrics == (name,)
+    assert Performance(headline="auc").headline == "roc_auc"
+
+
+def test_a_metric_of_another_task_has_a_reason():
+    """The MAE of a binary model has no value."""
+    mae = measured(Scores(rows=40), check=Performance(metrics=("mae",)), task=Task.BINARY)["mae"]
+    assert mae.value is None
+    assert mae.reason == "mae is a metric of regression models, not of binary ones"
+
+
+def test_no_calibration_of_scores_that_are_no_probabilities():
+    """The reason says so for each metric of calibration."""
+    y, s = logits(1, 200, 1.5)
+    names = ("expected_calibration_error", "calibration_slope", "spiegelhalter_z")
+    measurements = measured(binary_scores(y, s * 100), check=Performance(metrics=names))
+    for name in names:
+        assert measurements[name].value is None
+        assert "no probabilities" in measurements[name].reason
 
 
 def test_regression_metrics_are_those_of_the_rows():

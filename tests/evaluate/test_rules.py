@@ -116,3 +116,12 @@ def test_a_share_as_large_as_would_have_been_seen_passes_the_bound(hits):
 
     assert verdict(enough) == "changed"
     assert hits < 500 or verdict(enough - 1) != "changed"
+
+
+def test_settings_that_replace_others_have_their_own_tolerance():
+    """The smallest size of the new settings counts, also after the old ones were used."""
+    default = Unusual(info=0.1, warning=0.2)
+    assert default.tolerance == 0.1
+    merged = default.override(Unusual(info=0.02))
+    assert merged == Unusual(info=0.02, warning=0.2)
+    assert merged.tolerance == 0.02

@@ -11,6 +11,7 @@ from textwrap import dedent
 import pytest
 
 from driftline.extensions import Registry
+from driftline.extensions.load import find_installed
 
 HEAD = "from driftline import *\n"
 CHECK = HEAD + dedent(
@@ -239,3 +240,105 @@ def test_a_check_of_an_unknown_family_is_left_out(tmp_path):
         "drift, quality, service, performance, business, fairness"
         for name, family in (("own", "monitoring"), ("typo", "qualty"))
     ]
+
+
+SINK = HEAD + dedent(
+    """
+    class Acme(Sink):
+        "Sends nowhere."
+        type = "{type}"
+        def send(self, notification): pass
+
+    @hookimpl
+    def register_sinks():
+        return [Acme]
+    """
+)
+LISTENER = HEAD + "@hookimpl\ndef on_window_closed(model): pass\n"
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Installs modules: `install({"entry-point": ("module", "its text")})`."""
+
+    def install(modules):
+        site = tmp_path / "site"
+        facts = site / "acme-1.2.dist-info"
+        facts.mkdir(parents=True)
+        (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.2\n")
+        lines = [f"{point} = {module}" for point, (module, _) in modules.items()]
+        (facts / "entry_points.txt").write_text("\n".join(["[driftline]", *lines, ""]))
+        write(site, **dict(modules.values()))
+        for module, _ in modules.values():
+            monkeypatch.delitem(sys.modules, module, raising=False)
+        monkeypatch.syspath_prepend(site)
+
+    return install
+
+
+def test_an_installed_plugin_is_loaded_when_it_is_asked_for(install):
+    """The name of its entry point promises it; a module with another name is loaded at once."""
+    install(
+        {
+            "sink-acme-pager": ("acme_pager", SINK.format(type="acme_pager")),
+            "acme-listener": ("acme_listener", LISTENER),
+        }
+    )
+    registry = Registry.load()
+    assert "acme_listener" in sys.modules
+    registry.get("source", "local")
+    assert "acme_pager" not in sys.modules
+    assert registry.get("sink", "acme_pager").__name__ == "Acme"
+    assert registry.info("sink", "acme_pager").version == "1.2"
+
+
+def test_a_plugin_that_no_entry_point_promises(install):
+    """A module may offer more than its entry point names: such a plugin is found, and listed."""
+    install({"sink-acme": ("acme_sink", SINK.format(type="beeper"))})
+    assert Registry.load().get("sink", "beeper").__name__ == "Acme"
+    assert "beeper" in Registry.load().names("sink")
+
+
+def test_a_broken_installed_plugin_costs_only_itself(install):
+    """It is reported to those who ask for it or list all; a configuration that doesn't name it
+    never meets it.
+    """
+    install(
+        {
+            "sink-acme": ("acme_broken", "1 / 0\n"),
+            "sink-beeper": ("acme_beeper", SINK.format(type="beeper")),
+        }
+    )
+    registry = Registry.load()
+    assert registry.get("sink", "beeper").__name__ == "Acme"
+    assert not registry.problems
+    with pytest.raises(KeyError, match=r"no sink plugin is called 'acme'.*ZeroDivisionError"):
+        registry.get("sink", "acme")
+    listing = Registry.load()
+    assert "console" in {info.name for info in listing.describe()}
+    [problem] = listing.problems
+    assert problem.origin == "acme (acme_broken)"
+
+
+def test_an_installed_plugin_keeps_its_name(install, tmp_path):
+    """A file that takes the name of an installed plugin is an error, though that plugin was not
+    loaded before.
+    """
+    install({"sink-acme": ("acme_sink", SINK.format(type="acme"))})
+    write(tmp_path, own=SINK.format(type="acme"))
+    registry = Registry.load([tmp_path / "own.py"])
+    [(origin, message, fatal)] = told(registry)
+    assert (origin, fatal) == ("own.py", True)
+    assert "exists already, from acme (acme_sink)" in message
+
+
+def test_the_shipped_modules_offer_what_their_entry_points_promise():
+    """No shipped module is needed for a kind that its entry point doesn't name."""
+    kinds: dict[str, set[str]] = {}
+    for info in Registry.load().infos:
+        kinds.setdefault(info.origin, set()).add(info.kind)
+    for module in find_installed():
+        if module.distribution == "driftline":
+            assert module.promise is not None
+            offered = kinds[f"driftline ({module.point.value})"] - {"collector", "hooks"}
+            assert offered <= {module.promise[0]}

@@ -38,12 +38,12 @@ def test_the_delimiter_is_found(delimiter):
 
 
 def test_a_row_of_another_width_is_rejected_with_both_numbers():
-    """The reject names the line, the values found and those expected; other rows stay."""
+    """The reject has the place, the values found and those expected; other rows stay."""
     rows, ctx = values(b"a,b\n1,2\n3\n4,5,6\n7,8\n", number("a"))
     assert rows == [(1.0,), (7.0,)]
     assert [sample[:2] for sample in ctx.samples] == [
-        (1, "line 3 has 1 values where 2 are expected"),
-        (2, "line 4 has 3 values where 2 are expected"),
+        (1, "1 values where 2 are expected"),
+        (2, "3 values where 2 are expected"),
     ]
 
 

@@ -61,7 +61,7 @@ def test_an_excel_sep_line_names_the_delimiter(sep, end):
     data = data.replace(b"a,x", b'"a,x"')
     rows, ctx = values(data, number("a,x"), number("b"))
     assert rows == [(1.0, 2.0)]
-    assert [sample[1] for sample in ctx.samples] == ["line 4 has 1 values where 2 are expected"]
+    assert [sample[1] for sample in ctx.samples] == ["1 values where 2 are expected"]
     data = f"SEP={sep}{end}1{sep}2{end}".encode()
     assert values(data, number("b"), form=Csv(names=("a", "b")))[0] == [(2.0,)]
 
@@ -116,3 +116,53 @@ def test_single_byte_encodings_by_setting(encoding):
     rows, ctx = values(data, category("b"))
     assert (rows, ctx.rejected) == ([("plain",)], 1)
     assert "set the format's encoding" in ctx.samples[0][1]
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"a;b\n33,4;1\n7,0;2\n", [33.4, 7.0]),
+        (b"a\tb\n0,125\t1\n-12\t2\n", [0.125, -12.0]),
+        (b"a;b\n1234,567;x\n,5;y\n", [1234.567, 0.5]),
+    ],
+)
+def test_decimal_commas_are_recognised(data, expected):
+    """The values between other delimiters say so."""
+    assert values(data, number("a"))[0] == [(value,) for value in expected]
+
+
+@pytest.mark.parametrize("data", [b"a;b\n1,234;1\n", b"a;b\n1,5;1\n2.5;2\n", b'a,b\n"1,5",2\n'])
+def test_a_comma_that_may_be_another_separator_stays(data):
+    """It may separate thousands, or the numbers have decimal points."""
+    assert all(isinstance(row[0], str) for row in values(data, number("a"))[0])
+
+
+def test_equal_mistakes_have_one_reason():
+    """The number of the line is their place, not their reason."""
+    _, ctx = values(b"a,b\n" + b'"x\\"y,z",1\n2,3\n' * 300, number("b"))
+    (reason,) = ctx.reasons.reasons
+    assert reason.startswith("3 values where 2 are expected, with a backslash before a quote")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"a,b\r\n1,x\r\na,b\r\n2,y\r\n",
+        b"a,b\n1,x\na,b\r\n2,y\na,b",
+        b"1,x\na,b\na,b\n2,y\n",
+    ],
+)
+@pytest.mark.parametrize("form", [Csv(names=("a", "b")), Csv(names=("a", "b"), header=False)])
+def test_a_line_of_the_set_names_is_no_row(form, data):
+    """Also the first line, one with another line end, and the last one without any."""
+    rows, ctx = values(data, number("a"), category("b"), form=form)
+    assert ([(float(a), b) for a, b in rows], ctx.rejected) == ([(1.0, "x"), (2.0, "y")], 0)
+
+
+def test_a_file_without_a_header_has_numbered_columns():
+    """The first line is a row, whatever stands in it."""
+    form = Csv(header=False)
+    assert values(b"x,1\ny,2\n", category("_c0"), number("_c1"), form=form)[0] == [
+        ("x", 1.0),
+        ("y", 2.0),
+    ]

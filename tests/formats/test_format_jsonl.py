@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import time
 
 import pyarrow as pa
 import pytest
@@ -267,6 +268,9 @@ def test_records_come_back(entries, ascii_only):
         assert all(same(row[name], entry.get(name)) for name in "abcd"), (row, entry)
 
 
+GLUED = b'{"a":2}{"a":3}\n'
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_a_growing_file_gives_the_rows_of_the_whole(data):
@@ -279,7 +283,7 @@ def test_a_growing_file_gives_the_rows_of_the_whole(data):
                     b'{"a":"x"}\n',
                     b"bad\n",
                     b"\n",
-                    b'{"a":2}{"a":3}\n',
+                    GLUED,
                     b'{"b":1}\r\n',
                     '{"a":"ü"}\n'.encode(),
                     b"{}\n",
@@ -292,12 +296,15 @@ def test_a_growing_file_gives_the_rows_of_the_whole(data):
     expected, total = values(whole, category("a"), is_complete=True)
     at, rows, rejected = 0, [], 0
     for cut in [*sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=5))), len(whole)]:
-        part, ctx = values(Trickle(whole[at:cut]), category("a"), is_complete=cut == len(whole))
-        rows += part
-        rejected += ctx.rejected
+        part, ctx = values(
+            Trickle(whole[at:cut]), category("a"), start=at, is_complete=cut == len(whole)
+        )
+        # What is read from the start replaces what was read before.
+        rows, rejected = (rows + part, rejected + ctx.rejected) if at else (part, ctx.rejected)
         at += ctx.offset or 0
     assert [str(row[0]) for row in rows] == [str(row[0]) for row in expected]
-    assert (rejected, at) == (total.rejected, len(whole))
+    assert (rejected, at) == (total.rejected, total.offset or 0)
+    assert at == (0 if lines[:1] == [GLUED] else len(whole))
 
 
 @pytest.mark.parametrize("null", [b"null\n", b" \t null\n", b"\nnull\n", b"null\nnull\n"])
@@ -310,3 +317,37 @@ def test_a_bare_null_is_no_object(null, before):
     assert [row["a"] for row in found] == [1.0] * (300 if before else 0) + [2.0]
     assert ctx.rejected == null.count(b"null")
     assert {reason for _, reason, _ in ctx.samples} == {"not an object: null"}
+
+
+@pytest.mark.parametrize("blank", [b"\n", b"\r\n", b"  \n", b"\t\r\n"])
+def test_blank_lines_take_linear_time(blank):
+    """A megabyte of them is read in a moment, before, between and after records."""
+    data = (blank * (1_000_000 // len(blank))).join([b"", b'{"a":1}\n', b'{"a":2}\n', b"x\n", b""])
+    start = time.process_time()
+    rows, ctx = values(data, number("a"))
+    assert (rows, ctx.rejected) == ([(1.0,), (2.0,)], 1)
+    assert time.process_time() - start < 20
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"a":7}{"a":8}',
+        b'{"a":7} {"a":8}',
+        b'{"a":7}x',
+        b'{"a":7}}',
+        b'{"a":7},',
+        b'{"a":7} null',
+        b'{"a":7}{"a":',
+        b'{"a":{"b":7}{"a":8}',
+    ],
+)
+@pytest.mark.parametrize("around", [b"", b"\n\n"])
+def test_a_malformed_line_is_one_reject_and_no_row(line, around):
+    """Also where it starts as a record, and in a chunk with blank lines."""
+    for many in (1, 300):
+        good = b'{"a":1}\n' * many
+        rows, ctx = values(good + around + line + b"\n" + around + good, number("a"))
+        assert (rows, ctx.rejected) == ([(1.0,)] * 2 * many, 1)
+        rows, ctx = values(good + line + b"\n" + good)
+        assert (len(rows), ctx.rejected) == (2 * many, 1)

@@ -158,7 +158,7 @@ def test_what_failed_is_counted_with_its_reason():
         (2, "the job failed on it: code null: died"),
         (3, "neither a prediction nor an error"),
         (4, "not an object"),
-        (5, "not JSON: Expecting property name enclosed in double quotes:"),
+        (5, "not JSON: Expecting property name enclosed in double quotes"),
     ]
     for name, lines in (
         ("prediction.errors_stats-00000-of-00001", 2),

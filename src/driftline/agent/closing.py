@@ -37,7 +37,7 @@ from driftline.ingest.read.job import Job
 from driftline.profiles.collector import Collector
 from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.window import Window
-from driftline.state import measurements, windows
+from driftline.state import measurements, models, windows
 from driftline.state.store import Store
 from driftline.state.trailing import TrailingProfiles
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
@@ -46,6 +46,8 @@ from driftline.types.times import as_micros, from_micros
 if TYPE_CHECKING:
     import pyarrow as pa
 
+CUT_SHARE = 0.05
+"""Share of a window without rows at its end from which on the log's end may cut it."""
 BATCH = 100
 """Spans of time whose windows are listed at once."""
 
@@ -103,7 +105,11 @@ class ModelEvaluation:
             last_event = profile.last
             if last_event is None:
                 last_event = windows.find_newest_event(connection, key, spec, collectors)
-            return profile.window(
+            log_end = None
+            length = due.end - key.start
+            if last_event is not None and due.end - last_event > CUT_SHARE * length:
+                log_end = models.find_log_end(connection, key.model, key.start, due.end)
+            window = profile.window(
                 start=from_micros(key.start),
                 end=from_micros(due.end),
                 version=key.version,
@@ -111,6 +117,7 @@ class ModelEvaluation:
                 last_seen=None if last_event is None else from_micros(last_event),
                 reread=None if read_rows is None else partial(read_rows, key),
             )
+            return window if log_end is None else replace(window, log_end=from_micros(log_end))
 
         def load_reference_window(due: DueWindow) -> Window | None:
             key = due.key

@@ -24,6 +24,7 @@ from driftline.agent.receivers import receivers_of
 from driftline.alerting.lifespans import Lifespans
 from driftline.alerting.silencing import UNREAD, Inhibition, MuteTime, Silencing
 from driftline.config import Config, ModelConfig, model_digest
+from driftline.config.cross_checks import find_named_columns
 from driftline.config.models import LabelsConfig
 from driftline.contracts.check import Check
 from driftline.contracts.format import Format
@@ -32,7 +33,7 @@ from driftline.contracts.source import Source
 from driftline.evaluate.check_plan import CheckPlan, collector_requests
 from driftline.extensions.phrasebook import Phrasebook
 from driftline.extensions.registry import source_formats
-from driftline.ingest.columns.usual_names import PREDICTIONS, SCORES
+from driftline.ingest.columns.column_names import PREDICTIONS, SCORES
 from driftline.ingest.read.job import Job, Transform
 from driftline.ingest.read.profile_rows import latest_event_time
 from driftline.profiles.profile import Collectors
@@ -118,6 +119,11 @@ class ModelSettings:
     def collector_options(self) -> Mapping[str, tuple[str, ...]]:
         """What the checks ask of their collectors, by collector."""
         return collector_requests(self.plans)
+
+    @cached_property
+    def named_columns(self) -> frozenset[str]:
+        """The columns that options of its checks name."""
+        return frozenset(name for plan in self.plans for name in plan.named_columns)
 
     @property
     def reference_digest(self) -> str:
@@ -349,6 +355,14 @@ def _check_plans(model: ModelConfig) -> list[CheckPlan]:
             keep=config.keep_firing,
             min_rows=config.min_rows,
             warn_only=frozenset(model.warn_only),
+            named_columns=frozenset(
+                column
+                for _, column in find_named_columns(
+                    type(config.plugin),
+                    config.plugin.model_dump(mode="json", exclude_unset=True),
+                    (),
+                )
+            ),
         )
         for name, config in (model.checks or {}).items()
     ]

@@ -11,6 +11,7 @@ from driftline.agent.late_labels import label_ledger
 from driftline.agent.tick import Tick
 from driftline.alerting.work import AlertingState
 from driftline.config import Config
+from driftline.ingest.reference.losses import losses_from_origin
 from driftline.state import (
     accounts,
     action_runs,
@@ -139,6 +140,9 @@ def _model(connection: Any, name: str) -> Plain:
     counts = measurements.count_verdicts(connection, name)
     state = models.load_model(connection, name)
     reference = models.load_current_reference(connection, name)
+    losses = (
+        "" if reference is None else losses_from_origin(reference.origin, reference.rows).describe()
+    )
     unpaired_counts = pair_rows.count_unpaired(
         connection, name, pair_rows.find_first_unjudged(connection, name)
     )
@@ -181,6 +185,7 @@ def _model(connection: Any, name: str) -> Plain:
             "number": reference.number,
             "rows": reference.rows,
             **({} if reference.spans is None else {"has_times": True}),
+            **({"losses": losses} if losses else {}),
         },
         "trouble": totals.trouble,
     }

@@ -274,7 +274,7 @@ def _check_columns(
 
 def _check_type(settings: Any, name: str, registry: Registry) -> type[Check] | None:
     type_ = settings.get("type", name) if isinstance(settings, dict) else name
-    return registry.types.get(("check", type_)) if isinstance(type_, str) else None
+    return registry.find("check", type_) if isinstance(type_, str) else None
 
 
 def find_named_columns(

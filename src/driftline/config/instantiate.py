@@ -81,11 +81,11 @@ class PluginFactory:
             )
         elif not isinstance(name, str):
             self._add_problem(loc, f"should be the name of a {kind} plugin")
-        elif name in self._registry.names(kind):
-            type_: type[Plugin] = self._registry.get(kind, name)
-            return type_
         else:
-            self._add_problem(loc, self._registry.unknown_message(kind, name))
+            type_: type[Plugin] | None = self._registry.find(kind, name)
+            if type_ is None:
+                self._add_problem(loc, self._registry.unknown_message(kind, name))
+            return type_
         return None
 
     def _create(

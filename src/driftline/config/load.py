@@ -39,13 +39,15 @@ def load_config(
     if resolver:
         document.value = resolver.tree(raw)
         problems += resolver.problems
-    if registry is None:
-        registry = Registry.load(plugin_paths(document))
-        problems += _plugin_problems(document, registry)
+    finds_plugins = registry is None
+    registry = registry or Registry.load(plugin_paths(document))
     problems += find_cross_problems(document, registry)
     assembly = Assembly(document, registry, raw)
     tree = assembly.build_tree()
     problems += assembly.problems
+    if finds_plugins:
+        registry.checks()  # all of them: each says which models it is a default of
+        problems += _plugin_problems(document, registry)
     config, core_problems = _validate(document, tree, assembly.plugin_locs)
     problems += core_problems
     if problems or config is None:

@@ -143,9 +143,12 @@ class Unusual(Settings):
 
     def override(self, settings: Unusual) -> Unusual:
         """Return these settings, replaced by those that `settings` sets."""
-        return self.model_copy(
-            update={name: getattr(settings, name) for name in settings.model_fields_set}
-        )
+        # A copy would keep the tolerance of these settings.
+        sources = {
+            **dict.fromkeys(self.model_fields_set, self),
+            **dict.fromkeys(settings.model_fields_set, settings),
+        }
+        return Unusual(**{name: getattr(source, name) for name, source in sources.items()})
 
     def judge_without_past(self, measurement: Measurement) -> Judgement:
         """Judge one window without a past.

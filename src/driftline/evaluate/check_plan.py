@@ -13,7 +13,7 @@ from driftline.contracts.classic_rules import PValue
 from driftline.contracts.rule import Range, Rule, above, below
 from driftline.profiles.window import Window
 from driftline.types.errors import DriftlineError
-from driftline.types.model import Judgement, Measurement, Severity, Verdict
+from driftline.types.model import Judgement, Measurement, Schema, Severity, Verdict
 from driftline.types.records import JudgedMeasurement
 from driftline.types.times import DAY
 
@@ -38,6 +38,22 @@ class CheckPlan:
     """The fewest rows of a window that is judged; the check's own number when None."""
     warn_only: frozenset[str] = frozenset()
     """Columns where the rule `unusual` gives at most a warning."""
+    named_columns: frozenset[str] = frozenset()
+    """The columns that its options name."""
+
+    def missing_columns(self, schema: Schema) -> str:
+        """Say which columns that the options name the schema lacks; empty where it has all.
+
+        A declared schema is compared with them when the configuration is read, an inferred one
+        can't be.
+        """
+        names = sorted(self.named_columns - schema.profile_columns.keys())
+        if not names:
+            return ""
+        text = ", ".join(f"'{name}'" for name in names)
+        if len(names) == 1:
+            return f"no column {text} in the inferred schema; declare it under schema"
+        return f"no columns {text} in the inferred schema; declare them under schema"
 
     def severity(self, row: JudgedMeasurement) -> Severity | None:
         """The severity of a judged measurement for people; None where it has none."""

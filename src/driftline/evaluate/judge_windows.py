@@ -105,6 +105,10 @@ def judge_windows(
                 facts += facts_of(window.due, plans[check], rows, inputs.reference_name)
             error = next((row.reason for row in rows if row.verdict == Verdict.ERROR), "")
             errors[check] = errors.get(check) or error
+    for plan in inputs.checks_of(group[0]):
+        missing = plan.missing_columns(inputs.schema)
+        if missing and not errors.get(plan.name):
+            errors[plan.name] = missing
     facts = add_upstream(facts, inputs.new_versions, schema_changes(inputs.plans))
     facts += [check_failure_fact(group[0], check, error) for check, error in errors.items()]
     blindness_facts = [

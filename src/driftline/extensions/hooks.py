@@ -90,6 +90,7 @@ def find_imported_checks(
     registry: Registry, document: Any, rename: Mapping[str, str]
 ) -> ImportedChecks | None:
     """The first plugin's checks for a document of another tool; None where no plugin knows it."""
+    registry.load_all()
     for _, read in listeners(registry, "import_checks"):
         if (imported := read(document=document, rename=rename)) is not None:
             return cast("ImportedChecks", imported)

@@ -1,7 +1,7 @@
 """Finds and loads plugin modules: installed ones by entry point, a user's own by file.
 
 A module that can't be loaded is a problem in the result, not an error. Does not look at what a
-module offers: the registry does.
+module offers: the registry does, and decides when an installed module is loaded.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args
+
+from driftline.contracts.plugin import PluginKind
 
 GROUP = "driftline"
 """The group of entry points."""
@@ -64,8 +66,41 @@ def load_built_in() -> PluginModule:
     )
 
 
-def load_installed() -> Iterator[PluginModule | PluginProblem]:
-    """Load every entry point of the group, one by one."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstalledModule:
+    """A module that an entry point names, before it is loaded."""
+
+    point: importlib.metadata.EntryPoint
+    distribution: str
+    version: str
+    """The version of the distribution."""
+    promise: tuple[str, str] | None
+    """Kind and name of the plugin that an entry point `KIND-NAME` offers; None for others."""
+
+    def load(self) -> PluginModule | PluginProblem:
+        """Import the module."""
+        name, value = self.distribution, self.point.value
+        origin = f"{name} ({value})" if name else value
+        try:
+            plugin = self.point.load()
+        except Exception as error:
+            message = f"could not be loaded: {describe_error(error)}"
+            return PluginProblem(origin=origin, message=message, distribution=name)
+        return PluginModule(module=plugin, origin=origin, version=self.version, distribution=name)
+
+
+def _promise(point: str) -> tuple[str, str] | None:
+    kind, hyphen, name = point.partition("-")
+    return (kind, plain_name(name)) if hyphen and kind in get_args(PluginKind) else None
+
+
+def plain_name(name: str) -> str:
+    """Return the name of a plugin in the one form in which names are compared."""
+    return name.replace("-", "_")
+
+
+def find_installed() -> list[InstalledModule]:
+    """Return the modules of all entry points of the group, by distribution and name."""
     # A distribution parses its whole metadata for its name, and again for its version.
     names: dict[int, str] = {}
     versions: dict[int, str] = {}
@@ -75,17 +110,16 @@ def load_installed() -> Iterator[PluginModule | PluginProblem]:
         if dist is not None and id(dist) not in names:
             metadata = dist.metadata
             names[id(dist)], versions[id(dist)] = metadata["Name"], metadata["Version"]
-    for point in sorted(points, key=lambda point: (names.get(id(point.dist), ""), point.name)):
-        name = names.get(id(point.dist), "")
-        origin = f"{name} ({point.value})" if name else point.value
-        try:
-            plugin = point.load()
-        except Exception as error:
-            message = f"could not be loaded: {describe_error(error)}"
-            yield PluginProblem(origin=origin, message=message, distribution=name)
-        else:
-            version = versions.get(id(point.dist), "")
-            yield PluginModule(module=plugin, origin=origin, version=version, distribution=name)
+    modules = [
+        InstalledModule(
+            point=point,
+            distribution=names.get(id(point.dist), ""),
+            version=versions.get(id(point.dist), ""),
+            promise=_promise(point.name),
+        )
+        for point in points
+    ]
+    return sorted(modules, key=lambda module: (module.distribution, module.point.name))
 
 
 def load_own(paths: Sequence[Path]) -> Iterator[PluginModule | PluginProblem]:

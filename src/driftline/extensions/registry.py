@@ -1,15 +1,18 @@
 """The registry of plugins: every plugin type by kind and name, and the hooks of all modules.
 
-Does not choose between two plugins of one name: that is a mistake that names both.
+An installed module whose entry point is called `KIND-NAME` is loaded when that plugin is asked for,
+any other one at once. Does not choose between two plugins of one name: that is a mistake that names
+both.
 """
 
 from __future__ import annotations
 
 import inspect
+import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import pluggy
@@ -23,12 +26,14 @@ from driftline.contracts.plugin import Plugin, PluginKind
 from driftline.contracts.sink import Sink
 from driftline.contracts.source import Source
 from driftline.extensions.load import (
+    InstalledModule,
     PluginModule,
     PluginProblem,
     describe_error,
+    find_installed,
     load_built_in,
-    load_installed,
     load_own,
+    plain_name,
 )
 from driftline.types.family import CHECK_FAMILIES
 
@@ -62,30 +67,93 @@ class PluginInfo(NamedTuple):
     """The distribution of an installed plugin; empty for a file."""
 
 
-@dataclass(frozen=True)
-class Registry:
-    """The plugins that one search found. It never changes."""
+class _Manager(pluggy.PluginManager):
+    """Looks closely at the marked functions of a module only: it has many other names."""
 
-    types: dict[tuple[PluginKind, str], type[Any]]
-    infos: tuple[PluginInfo, ...]
-    problems: tuple[PluginProblem, ...]
-    manager: pluggy.PluginManager
+    def parse_hookimpl_opts(self, plugin: Any, name: str) -> pluggy.HookimplOpts | None:
+        if isinstance(plugin, ModuleType):
+            function = vars(plugin).get(name)
+            if f"{self.project_name}_impl" not in getattr(function, "__dict__", ()):
+                return None
+        return super().parse_hookimpl_opts(plugin, name)
+
+
+class Registry:
+    """The plugins that one search found."""
+
+    def __init__(
+        self,
+        types: Mapping[tuple[PluginKind, str], type[Any]] | None = None,
+        infos: Iterable[PluginInfo] = (),
+    ) -> None:
+        """Start with the plugins of `types`, without their hooks."""
+        self.manager = _Manager("driftline")
+        self.manager.add_hookspecs(hookspecs)
+        self._types = dict(types or {})
+        self._infos = list(infos)
+        self._problems: list[PluginProblem] = []
+        self._waiting: list[InstalledModule] = []
+        """Installed modules that nobody has asked for yet."""
+        self._lock = threading.RLock()
 
     @classmethod
     def load(cls, paths: Sequence[Path] = (), *, entry_points: bool = True) -> Registry:
-        """Load all installed plugins and those at `paths`; what fails is listed in `problems`."""
-        builder = _Builder()
+        """Find all installed plugins and load those at `paths`; what fails is in `problems`."""
+        registry = cls()
         if entry_points:
-            builder.add([load_built_in(), *load_installed()])
-        builder.add(load_own(paths))
-        return builder.build()
+            registry._add(load_built_in())
+            installed = find_installed()
+            registry._waiting = [module for module in installed if module.promise is not None]
+            for module in installed:
+                if module.promise is None:
+                    registry._add(module.load())
+        for own in load_own(paths):
+            registry._add(own)
+        return registry
+
+    @property
+    def types(self) -> dict[tuple[PluginKind, str], type[Any]]:
+        """The types of all plugins, by kind and name."""
+        self.load_all()
+        return self._types
+
+    @property
+    def infos(self) -> tuple[PluginInfo, ...]:
+        """What is known of each plugin, and of each module with hooks only."""
+        self.load_all()
+        return tuple(self._infos)
+
+    @property
+    def problems(self) -> tuple[PluginProblem, ...]:
+        """What is wrong with the modules that were loaded so far."""
+        return tuple(self._problems)
+
+    def load_all(self) -> None:
+        """Load every installed module, to list what there is or to call all hooks."""
+        self._load_waiting()
+
+    def select(self, distribution: str) -> Registry:
+        """Return a registry of the plugins of one distribution only."""
+        infos = [info for info in self.infos if info.distribution == distribution]
+        keys = {(info.kind, info.name) for info in infos}
+        return Registry({key: type_ for key, type_ in self._types.items() if key in keys}, infos)
+
+    def find(self, kind: PluginKind, name: str) -> type[Any] | None:
+        """Return the type of that name; None if there is none."""
+        self._load_waiting(kind, name)
+        if (kind, name) not in self._types:
+            # A module may offer further plugins than the one that its entry point names.
+            self._load_waiting(kind)
+        if (kind, name) not in self._types:
+            self._load_waiting()
+        return self._types.get((kind, name))
 
     def get(self, kind: PluginKind, name: str) -> type[Any]:
         """Return the type of that name. Raises KeyError, with the nearest name in its text."""
-        try:
-            return self.types[kind, name]
-        except KeyError:
-            raise KeyError(self.unknown_message(kind, name)) from None
+        type_ = self.find(kind, name)
+        if type_ is None:
+            raise KeyError(self.unknown_message(kind, name))
+        return type_
 
     def unknown_message(self, kind: PluginKind, name: str) -> str:
         """Return the error text for a name that no plugin of this kind has."""
@@ -96,13 +164,14 @@ class Registry:
             else f"there are: {', '.join(self.names(kind)) or 'none'}"
         )
         problem = next(
-            (problem for problem in self.problems if name and name in problem.origin), None
+            (problem for problem in self._problems if name and name in problem.origin), None
         )
         return f"no {kind} plugin is called '{name}'; {hint}" + (f" ({problem})" if problem else "")
 
     def names(self, kind: PluginKind) -> list[str]:
         """Return the names of that kind, sorted."""
-        return sorted(name for of, name in self.types if of == kind)
+        self._load_waiting(kind)
+        return sorted(name for of, name in self._types if of == kind)
 
     def source_for(
         self, address: str, endpoint_url: str | None = None
@@ -115,7 +184,7 @@ class Registry:
         types: dict[str, type[Source]] = {}
         for name in self.names("source"):
             types.update(
-                dict.fromkeys(self.types["source", name].schemes, self.types["source", name])
+                dict.fromkeys(self._types["source", name].schemes, self._types["source", name])
             )
         type_ = types.get(scheme) or types.get("")
         if type_ is None:
@@ -124,11 +193,14 @@ class Registry:
 
     def checks(self) -> list[type[Check]]:
         """The types of checks, by name."""
-        return [self.types["check", name] for name in self.names("check")]
+        return [self._types["check", name] for name in self.names("check")]
 
     def collectors(self) -> dict[str, type[Collector]]:
         """Return the collectors, by name."""
-        return {name: type_ for (kind, name), type_ in self.types.items() if kind == "collector"}
+        # A check may bring collectors of its own.
+        self._load_waiting("check")
+        self._load_waiting("collector")
+        return {name: type_ for (kind, name), type_ in self._types.items() if kind == "collector"}
 
     def describe(self) -> list[PluginInfo]:
         """Return every plugin by kind and name, then the modules with hooks only."""
@@ -136,50 +208,32 @@ class Registry:
 
     def info(self, kind: PluginKind, name: str) -> PluginInfo:
         """Return version and origin of one plugin. Raises KeyError."""
-        try:
-            return next(info for info in self.infos if (info.kind, info.name) == (kind, name))
-        except StopIteration:
-            raise KeyError(self.unknown_message(kind, name)) from None
+        self.get(kind, name)
+        return next(info for info in self._infos if (info.kind, info.name) == (kind, name))
 
+    def _load_waiting(self, kind: PluginKind | None = None, name: str | None = None) -> None:
+        """Load the modules that wait: of one plugin, of one kind, or all."""
+        with self._lock:
+            wanted = [
+                module
+                for module in self._waiting
+                if kind is None
+                or (
+                    (module.promise or ("", ""))[0] == kind
+                    and (name is None or module.promise == (kind, plain_name(name)))
+                )
+            ]
+            for module in wanted:
+                # Another one of these may have loaded it, to see whether it offers the same name.
+                if module in self._waiting:
+                    self._waiting.remove(module)
+                    self._add(module.load())
 
-def source_formats(source: Source, registry: Registry) -> Mapping[str, Format]:
-    """Return the decoder of a source by file suffix; under "" where the source names a format."""
-    setting = source.format
-    if setting is not None:
-        reference = setting if isinstance(setting, FormatRef) else FormatRef(type=setting)
-        form = registry.get("format", reference.type).model_validate(reference.options)
-        assert isinstance(form, Format)
-        return {"": form}
-    formats: dict[str, Format] = {}
-    for name in registry.names("format"):
-        type_ = registry.get("format", name)
-        if not issubclass(type_, Format) or not type_.suffixes:
-            continue
-        form = type_()
-        formats |= dict.fromkeys(type_.suffixes, form)
-    return formats
-
-
-class _Builder:
-    """Collects modules and problems, then builds the registry."""
-
-    def __init__(self) -> None:
-        self.manager = pluggy.PluginManager("driftline")
-        self.manager.add_hookspecs(hookspecs)
-        self.types: dict[tuple[PluginKind, str], type[Any]] = {}
-        self.infos: list[PluginInfo] = []
-        self.problems: list[PluginProblem] = []
-        self.origins: dict[tuple[PluginKind, str], str] = {}
-
-    def add(self, modules: Iterable[PluginModule | PluginProblem]) -> None:
-        for module in modules:
-            if isinstance(module, PluginProblem):
-                self.problems.append(module)
-            elif not self.manager.is_registered(module.module):
-                self._register(module)
-
-    def build(self) -> Registry:
-        return Registry(self.types, tuple(self.infos), tuple(self.problems), self.manager)
+    def _add(self, module: PluginModule | PluginProblem) -> None:
+        if isinstance(module, PluginProblem):
+            self._problems.append(module)
+        elif not self.manager.is_registered(module.module):
+            self._register(module)
 
     def _problem(self, module: PluginModule, message: str, *, fatal: bool = False) -> None:
         problem = PluginProblem(
@@ -189,7 +243,7 @@ class _Builder:
             path=module.path,
             distribution=module.distribution,
         )
-        self.problems.append(problem)
+        self._problems.append(problem)
 
     def _register(self, module: PluginModule) -> None:
         try:
@@ -216,16 +270,16 @@ class _Builder:
         names = tuple(caller.name for caller in callers if caller.has_spec())
         if not callers:
             self._problem(module, "registers nothing: mark a function of it with @hookimpl")
-        before = len(self.infos)
+        before = len(self._infos)
         for kind in KINDS:
             if f"register_{kind}s" in names:
                 self._collect(kind, module, names)
         if (
             names
             and not any(name.startswith("register_") for name in names)
-            and len(self.infos) == before
+            and len(self._infos) == before
         ):
-            self.infos.append(_info(Path(module.origin).stem, "hooks", module, names))
+            self._infos.append(_info(Path(module.origin).stem, "hooks", module, names))
 
     def _collect(self, kind: PluginKind, module: PluginModule, names: tuple[str, ...]) -> None:
         try:
@@ -238,17 +292,35 @@ class _Builder:
                 self._problem(module, f"register_{kind}s offers {reason}")
                 continue
             name = _name(kind, type_)
-            if (kind, name) in self.types:
-                first = self.origins[kind, name]
+            self._load_waiting(kind, name)  # an installed plugin of that name keeps it
+            if (kind, name) in self._types:
+                first = self.info(kind, name).origin
                 self._problem(
                     module,
                     f"a {kind} plugin called '{name}' exists already, from {first}; rename one",
                     fatal=True,
                 )
                 continue
-            self.types[kind, name] = type_
-            self.origins[kind, name] = module.origin
-            self.infos.append(_info(name, kind, module, names))
+            self._types[kind, name] = type_
+            self._infos.append(_info(name, kind, module, names))
+
+
+def source_formats(source: Source, registry: Registry) -> Mapping[str, Format]:
+    """Return the decoder of a source by file suffix; under "" where the source names a format."""
+    setting = source.format
+    if setting is not None:
+        reference = setting if isinstance(setting, FormatRef) else FormatRef(type=setting)
+        form = registry.get("format", reference.type).model_validate(reference.options)
+        assert isinstance(form, Format)
+        return {"": form}
+    formats: dict[str, Format] = {}
+    for name in registry.names("format"):
+        type_ = registry.get("format", name)
+        if not issubclass(type_, Format) or not type_.suffixes:
+            continue
+        form = type_()
+        formats |= dict.fromkeys(type_.suffixes, form)
+    return formats
 
 
 def _info(

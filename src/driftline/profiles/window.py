@@ -261,6 +261,11 @@ class Window:
     last_event: datetime | None = None
     last_seen: datetime | None = None
     """The newest event time of the model up to the end of this window."""
+    log_end: datetime | None = None
+    """The newest event time of the log, where a log of the past ends before this window does.
+
+    Such a window has fewer rows than the span of time has, and that is no finding.
+    """
     summaries: Mapping[str, Any] = field(default_factory=dict)
     """The summaries of all collectors, by their names."""
     reread: Callable[[], Iterator[pa.RecordBatch]] | None = None

@@ -95,6 +95,23 @@ def add_model(connection: Connection, model: str, now: int) -> None:
         connection.execute(models.insert().values(name=model, watched_since=now))
 
 
+def find_log_end(connection: Connection, model: str, start: int, end: int) -> int | None:
+    """Find the newest event of a log of the past that ends in the window [start, end).
+
+    None where rows come later, or where the model has been watched since less than two such windows
+    after its end: rows that stop then may be an outage that is still on. Microseconds.
+    """
+    c = models.c
+    query = sa.select(c.last_event).where(
+        c.name == model,
+        c.last_event >= start,
+        c.last_event < end,
+        c.watched_since >= end + 2 * (end - start),
+    )
+    newest: int | None = connection.execute(query).scalar()
+    return newest
+
+
 def set_judged_until(connection: Connection, model: str, until: int) -> None:
     """Store up to where empty windows have been added (microseconds)."""
     connection.execute(models.update().where(models.c.name == model).values(judged_until=until))

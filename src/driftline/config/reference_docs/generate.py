@@ -6,7 +6,6 @@ Does not describe plugins of others: only those that ship with driftline.
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 from driftline.config.reference_docs.full import full_config
@@ -42,15 +41,13 @@ def load_shipped() -> Registry:
     Raises RuntimeError when one can't be loaded.
     """
     registry = Registry.load()
+    registry.load_all()
     problems = [
         str(problem) for problem in registry.problems if problem.distribution == DISTRIBUTION
     ]
     if problems:
         raise RuntimeError("\n".join(problems))
-    infos = tuple(info for info in registry.infos if info.distribution == DISTRIBUTION)
-    keys = {(info.kind, info.name) for info in infos}
-    types = {key: type_ for key, type_ in registry.types.items() if key in keys}
-    return replace(registry, infos=infos, types=types)
+    return registry.select(DISTRIBUTION)
 
 
 def main() -> None:

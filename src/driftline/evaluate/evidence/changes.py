@@ -31,8 +31,8 @@ A span needs more, because there are several of them to choose from.
 """
 SPANS = (2, 4, 7, 14)
 """Newest blocks over which an effect is averaged, beside the whole run or the newest day."""
-END_BOUND, END_BLOCKS = 3.0, 14
-"""Standard errors between the middle of a change and its end, and the most blocks for that.
+END_ODDS, END_BLOCKS = 1_000.0, 14
+"""Odds of the newest blocks for the end of a change, and the most blocks that are needed for them.
 
 A small change needs more blocks to be over than a large one.
 """
@@ -239,22 +239,30 @@ def _is_nearer_to_end(
     end: float,
     sd: float,
 ) -> bool:
-    """Whether the newest blocks of a stream lie nearer to the end of a change than to the change.
+    """Whether the newest blocks of a stream are those of the end of a change, not of the change.
 
-    So many blocks are taken that chance moves their mean over the middle at `END_BOUND` standard
-    errors only; `sd` is that of one block. `sign` is that of the change, `end` the effect where it
-    is over. Without this, a change that is little larger than the tolerance ends and begins again.
+    The size of the change is the mean effect of the blocks before them. Their likelihood ratio must
+    reach `END_ODDS`; after `END_BLOCKS` it is enough that they lie nearer to the end. `sd` is that
+    of one block, `sign` that of the change, `end` the effect where it is over. Without this, a
+    change that is little larger than the tolerance ends and begins again.
     """
-    newest = policy.day_windows if policy.has_day_blocks else NEWEST
-    rows = recent.windows(newest + END_BLOCKS * policy.day_windows, stream)
+    day = policy.day_windows
+    first = 1 if policy.has_day_blocks else NEWEST
+    rows = recent.windows(2 * END_BLOCKS * day, stream)
     effects = sign * rows["effect"] - end
-    in_change = effects[newest:][rows["start"][newest:] >= since]
-    size = float(_mean(in_change[:, None])[0])
-    if size <= 0:
-        return True
-    blocks = min(math.ceil((2 * END_BOUND * sd / size) ** 2), END_BLOCKS)
-    count = max(newest, blocks * policy.day_windows)
-    return float(_mean(effects[:count, None])[0]) < size / 2
+    is_in_change = rows["start"] >= since
+    for blocks in range(first, END_BLOCKS + 1):
+        count = blocks * day
+        before = effects[count : count + END_BLOCKS * day]
+        before = before[is_in_change[count : count + END_BLOCKS * day]]
+        size = float(_mean(before[:, None])[0])
+        if size <= 0:
+            # A change of few windows has none before the first split.
+            return blocks == first
+        nearer = size / 2 - float(_mean(effects[:count, None])[0])
+        if blocks * size * nearer / sd**2 >= math.log(END_ODDS):
+            return True
+    return nearer > 0
 
 
 def day_sd(baseline: Baseline, policy: AlarmPolicy) -> Floats:

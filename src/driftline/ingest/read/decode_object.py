@@ -14,6 +14,7 @@ from driftline.ingest.read.decoding import Decoding
 from driftline.ingest.read.job import Job
 from driftline.ingest.read.plan import Work
 from driftline.ingest.read.source_stream import iterate, open_object, translate_unknown
+from driftline.ingest.read.unfinished_record import TailStream
 from driftline.kit.decoding.split_records import side_of
 from driftline.types.errors import Unreadable
 from driftline.types.model import LogObject
@@ -48,6 +49,11 @@ def choose_format(formats: Mapping[str, Format], uri: str) -> Format:
         if name.endswith(suffix):
             return format_
     raise Unreadable("no format is known by this file name: set source.options.format")
+
+
+def is_packed(uri: str) -> bool:
+    """Whether the name of an object says that it is compressed."""
+    return uri.lower().endswith(PACKED_SUFFIXES)
 
 
 def decode_records(job: Job, work: Work, decoding: Decoding) -> Iterator[pa.RecordBatch]:
@@ -102,4 +108,6 @@ def _decode_stream(job: Job, work: Work, decoding: Decoding) -> Iterator[pa.Reco
             return
         plain = open_decompressed(stream)
         decoding.resumable = not plain.compressed
+        if work.may_be_unfinished and not plain.compressed:
+            plain = decoding.stream = TailStream(plain)
         yield from format_.decode(plain, decoding)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from driftline.ingest.read.unfinished_record import TailStream
 from driftline.types.errors import Unreadable
 from driftline.types.loss_reasons import LossReasons
 from driftline.types.model import Field
@@ -30,6 +31,8 @@ class Decoding:
     uri: str
     fields: tuple[Field, ...] | None = None
     """Fields to decode; None for all columns."""
+    start: int = 0
+    """The place of the stream's first byte in the object, in bytes."""
     is_complete: bool = True
     """Whether the last record counts although no line end follows it."""
     parts: Mapping[str, str] = field(default_factory=dict)
@@ -50,8 +53,21 @@ class Decoding:
     resumable: bool = True
     """False when offsets mean nothing in the stored bytes, as in compressed ones."""
 
+    stream: TailStream | None = None
+    """The stream, where a last record that can't be read may still be written."""
+    unfinished: tuple[int, str, bytes | str] | None = None
+    """Such a last record: it is not counted as rejected."""
+
     def reject(self, position: int, reason: str, record: bytes | str = b"") -> None:
         """Count one record that can't be read; the first SAMPLES are stored."""
+        if self.stream is not None:
+            raw = record.encode("utf-8", "replace") if isinstance(record, str) else record
+            if self.stream.ends_with(raw):
+                # An earlier record may look the same: only the last one is at the end.
+                earlier, self.unfinished = self.unfinished, (position, reason, record)
+                if earlier is None:
+                    return
+                position, reason, record = earlier
         self.rejected += 1
         self.reasons.add(reason[:REASON_CHARS], count=1, place=position)
         if len(self.samples) < SAMPLES:

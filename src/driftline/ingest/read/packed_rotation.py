@@ -16,6 +16,7 @@ from driftline.ingest.read.compression import BLOCK, PlainStream, open_decompres
 from driftline.ingest.read.content_mark import MARK_BYTES, mark_before, mark_of
 from driftline.ingest.read.decode_object import PACKED_SUFFIXES
 from driftline.ingest.read.plan import SEAL_AFTER
+from driftline.ingest.read.source_stream import open_object
 from driftline.state import ledger
 from driftline.state.store import Store
 from driftline.types.errors import DriftlineError, ObjectChanged, ObjectGone, Unreadable
@@ -128,7 +129,7 @@ def _marks_within(
     ahead = sorted(offsets)
     marks: dict[int, str] = {}
     tail, end = b"", 0  # the last bytes so far, and the offset of their end
-    with source.open(obj) as stream:
+    with open_object(source, obj) as stream:
         plain = open_decompressed(stream)
         while (data := _read(plain)) != b"":
             if data is None:
@@ -146,7 +147,7 @@ def _holds_the_same(source: Source, original: LogObject, packed: LogObject) -> b
     """Whether an object starts with all bytes of a packed one, as far as these are written."""
     size = 0
     try:
-        with source.open(original) as plain, source.open(packed) as stream:
+        with open_object(source, original) as plain, open_object(source, packed) as stream:
             unpacked = open_decompressed(stream)
             while data := _read(unpacked):
                 size += len(data)

@@ -5,7 +5,7 @@ Does not rely on the order or the filters of a listing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from driftline.state.ledger import ATTEMPTS
@@ -29,6 +29,8 @@ class Work:
     start: int
     is_complete: bool
     """Whether the object is read to its end, also when its last record is cut."""
+    may_be_unfinished: bool = False
+    """Whether the last record, if it can't be read, may still be written: then it waits."""
     cutoff: int | None = None
     """See `ReadOutcome.cutoff`."""
     mark: str = ""
@@ -56,7 +58,20 @@ def decide(
     that needs the newest spec. `retry` tries again an object that was given up because its source
     failed, not because of its content.
     """
-    is_complete = seal or not obj.grows or now - obj.modified >= SEAL_AFTER
+    is_settled = not obj.grows or now - obj.modified >= SEAL_AFTER
+    work = _decide(obj, entry, spec_digest, seal or is_settled, cutoff=cutoff, retry=retry)
+    return None if work is None else replace(work, may_be_unfinished=not is_settled)
+
+
+def _decide(
+    obj: LogObject,
+    entry: LedgerEntry | None,
+    spec_digest: str,
+    is_complete: bool,
+    *,
+    cutoff: int | None,
+    retry: bool,
+) -> Work | None:
     if entry is None or entry.state in (WAITING, GONE):
         return Work(object=obj, start=0, is_complete=is_complete)
     # Settled windows were counted by an older spec: only later windows are read anew.

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from driftline.contracts.context import StartContext
 from driftline.ingest.read.content_mark import is_continued, mark_before
-from driftline.ingest.read.decode_object import decode_records
+from driftline.ingest.read.decode_object import decode_records, is_packed
 from driftline.ingest.read.decoding import Decoding
 from driftline.ingest.read.job import Job
 from driftline.ingest.read.plan import READ_FROM_START, Work
@@ -43,6 +43,9 @@ def read_object(job: Job, work: Work) -> ReadOutcome:
         _read(job, work, outcome)
         if work.object.grows and outcome.offset > 0:
             outcome.mark = mark_before(job.source, work.object, outcome.offset)
+        elif work.object.lineage and is_packed(work.object.uri):
+            # A packed file that grows is read as a whole, but may be renamed, too.
+            outcome.mark = mark_before(job.source, work.object, work.object.size)
     except ObjectGone:
         outcome.state = GONE
     except (ObjectChanged, SourceError, OSError) as error:
@@ -97,6 +100,7 @@ def _read(job: Job, work: Work, outcome: ReadOutcome) -> None:
     decoding = Decoding(
         uri=work.object.uri,
         fields=job.schema.fields,
+        start=work.start,
         is_complete=work.is_complete,
         parts=work.object.parts,
         open_reference=open_reference(job.source),
@@ -129,6 +133,9 @@ def _resume_offset(work: Work, decoding: Decoding) -> int:
         return 0
     is_known = decoding.resumable and (decoding.offset is not None or work.start > 0)
     offset = work.start + (decoding.offset or 0) if is_known else 0
+    if decoding.unfinished is not None and decoding.stream is not None:
+        whole = min(offset, work.object.size - len(decoding.stream.tail))
+        return whole if whole > 0 else READ_FROM_START
     if work.is_complete:
         return 0 if offset < work.object.size else offset
     return offset or READ_FROM_START

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 NULLS = ("", "null", "NULL", "\\N")
 """Texts of missing values."""
 BLOCK = 2 << 20
+DECIMAL_COMMA = r"^\s*[+-]?(0|\d{4,}|),\d+\s*$|^\s*[+-]?\d+,(\d{1,2}|\d{4,})\s*$"
+DECIMAL_POINT = r"^\s*[+-]?\d*\.\d+([eE][+-]?\d+)?\s*$"
 
 
 def parse_csv(
@@ -90,6 +92,27 @@ def parse_csv(
             except pa.ArrowInvalid:
                 continue
     return table
+
+
+def has_decimal_commas(table: pa.Table, kinds: Mapping[str, Kind | None] | None) -> bool:
+    """Return whether numbers in a text column have decimals after a comma, and none after a point.
+
+    Without `kinds` every text column counts. A comma before three digits shows nothing: it may
+    separate thousands.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for name in table.column_names:
+        column = table.column(name)
+        if column.type != pa.string() or (kinds is not None and kinds[name] is not Kind.NUMERIC):
+            continue
+        if (
+            pc.any(pc.match_substring_regex(column, DECIMAL_COMMA)).as_py()
+            and not pc.any(pc.match_substring_regex(column, DECIMAL_POINT)).as_py()
+        ):
+            return True
+    return False
 
 
 def _plain_numbers(column: pa.ChunkedArray, decimal: str, thousands: str | None) -> Any:

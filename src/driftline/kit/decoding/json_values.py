@@ -141,8 +141,13 @@ def value_array(values: Sequence[Any], kind: Kind | None = None) -> pa.Array:
 
 def list_items(column: pa.Array, position: int) -> pa.Array:
     """Return the item at `position` of each list; null where a list is shorter."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
+    if pa.types.is_fixed_size_list(column.type):
+        if position >= column.type.list_size:
+            return pa.nulls(len(column), column.type.value_type)
+        return pc.list_element(column, position)
     exists = pc.greater(pc.list_value_length(column), position)
     return column.values.take(pc.if_else(exists, pc.add(column.offsets[:-1], position), None))
 
@@ -207,7 +212,7 @@ def parse_documents(line: bytes) -> Iterator[Any]:
     try:
         text = line.decode("utf-8-sig").strip()
     except UnicodeDecodeError as error:
-        raise ValueError(f"not UTF-8: byte 0x{line[error.start]:02x} at {error.start}") from None
+        raise ValueError(f"not UTF-8: byte 0x{line[error.start]:02x}") from None
     decoder = json.JSONDecoder()
     at = 0
     while at < len(text):
@@ -216,7 +221,9 @@ def parse_documents(line: bytes) -> Iterator[Any]:
         except RecursionError:
             raise ValueError("nested too deeply") from None
         except ValueError as error:
-            raise ValueError(f"not JSON: {error}") from None
+            # The place is that in one line; without it, equal mistakes have equal reasons.
+            message = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+            raise ValueError(f"not JSON: {message}") from None
         yield document
         while at < len(text) and text[at] in " \t\r\n":
             at += 1

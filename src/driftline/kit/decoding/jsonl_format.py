@@ -15,6 +15,7 @@ import msgspec
 
 from driftline.contracts.format import DecodeContext
 from driftline.kit.decoding import json_values
+from driftline.kit.decoding.glued_objects import parse_line, peek_glued
 from driftline.kit.decoding.line_chunks import CAP, LineChunks
 
 T = TypeVar("T")
@@ -71,11 +72,12 @@ class JsonRecords(Generic[T]):
 
     It reports each chunk to `ctx.report_progress`.
 
-    `shape` is any type that msgspec can decode. One line may have several documents, one after the
-    other.
+    `shape` is any type that msgspec can decode. A line has one document, except in a stream that
+    starts with several documents on a line, as Firehose writes them.
     """
 
     def __init__(self, stream: BinaryIO, ctx: DecodeContext, shape: Any) -> None:
+        stream, self._is_glued = peek_glued(stream, ctx)
         self._chunks = LineChunks(stream, ctx.is_complete)
         self._ctx, self._shape = ctx, shape
         self._decoder = msgspec.json.Decoder(shape)
@@ -85,10 +87,10 @@ class JsonRecords(Generic[T]):
         for chunk in self._chunks:
             if chunk.oversized:
                 self._reject("line longer than 16 MiB", chunk.data)
-                self._ctx.report_progress(chunk.end)
+                self._report_progress(chunk.end)
                 continue
             records = self._decode(chunk.data)
-            self._ctx.report_progress(chunk.end)
+            self._report_progress(chunk.end)
             if records.records:
                 self._resize(len(records.records), records.size)
                 yield records
@@ -100,6 +102,10 @@ class JsonRecords(Generic[T]):
         For formats whose records may have several rows.
         """
         self._resize(rows, chunk.size)
+
+    def _report_progress(self, end: int) -> None:
+        if not self._is_glued:
+            self._ctx.report_progress(end)
 
     def _resize(self, rows: int, size: int) -> None:
         self._chunks.size = min(8 << 20, max(1 << 16, ROWS * size // max(rows, 1)))
@@ -133,7 +139,8 @@ class JsonRecords(Generic[T]):
             if not line.strip():
                 continue
             try:
-                for document in json_values.parse_documents(line):
+                parse = json_values.parse_documents if self._is_glued else parse_line
+                for document in parse(line):
                     records.append(msgspec.convert(document, self._shape))
                     lines.append(line)
                     places.append(self._records)
