@@ -71,7 +71,9 @@ def _unreadable(reading: ReadCounts) -> str:
     if reading.quarantined:
         plural = "" if reading.quarantined == 1 else "s"
         example = f": {reading.errors[0]}" if reading.errors else ""
-        sentences.append(f"{reading.quarantined:,} object{plural} can't be decoded{example}: check its format")
+        sentences.append(
+            f"{reading.quarantined:,} object{plural} can't be decoded{example}: check its format"
+        )
     return "; ".join(reversed(sentences))
 
 
