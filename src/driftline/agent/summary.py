@@ -5,11 +5,9 @@ Counts what is stored; computes nothing else.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from driftline.agent.late_labels import label_ledger
-from driftline.agent.tick import Tick
-from driftline.alerting.work import AlertingState
+from driftline.agent.label_ledger import label_ledger
 from driftline.config import Config
 from driftline.ingest.reference.losses import losses_from_origin
 from driftline.state import (
@@ -29,6 +27,10 @@ from driftline.state.store import Store
 from driftline.types.family import Family
 from driftline.types.message_state import MessageState
 from driftline.types.times import from_micros
+
+if TYPE_CHECKING:
+    from driftline.agent.tick import Tick
+    from driftline.alerting.work import AlertingState
 
 Plain = dict[str, Any]
 

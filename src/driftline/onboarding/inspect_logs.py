@@ -6,6 +6,7 @@ Reads only a few objects. Does not write anything.
 from __future__ import annotations
 
 import json
+import os
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -352,8 +353,8 @@ def _keys(source: Source, listing: list[LogObject]) -> list[str]:
     """Return the names of objects below the source's prefix or folder."""
     root = getattr(source, "prefix", None)
     if root is None:
-        base = source.context.config_folder / getattr(source, "path", "")
-        root = f"{base.expanduser().absolute()}/"
+        path = os.path.expanduser(getattr(source, "path", ""))
+        root = f"{os.path.abspath(source.context.config_folder / path)}/"
     names = [unquote(obj.uri) for obj in listing]
     return [
         name.partition(root)[2] if root and root in name else name.split("://", 1)[-1]

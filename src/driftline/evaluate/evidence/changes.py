@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
 from driftline.evaluate.evidence.baseline import Baseline
 from driftline.evaluate.evidence.blocks import WHOLE_DAY, clear_evidence
+from driftline.evaluate.evidence.missing import zero_missing
 from driftline.evaluate.evidence.observation import Panel, StreamNumbers
 from driftline.evaluate.evidence.odds import share_of
 from driftline.evaluate.evidence.trail import Trail, WindowSizes
@@ -132,7 +133,7 @@ class RecentWindows:
         """The standard error that the rows of these windows make together, shape (J,)."""
         if self._policy.has_day_blocks:
             return self._newest_mean.size_error
-        errors = np.nan_to_num(self.newest.size_error)
+        errors = zero_missing(self.newest.size_error)
         error: Floats = np.sqrt((errors**2).sum(axis=0)) / len(errors)
         return error
 
@@ -158,8 +159,8 @@ class RecentWindows:
         where the rows of the reference have no times.
         """
         blocks = 1 if self._policy.has_day_blocks else len(self.newest.size)
-        sd = np.nan_to_num(day_sd(baseline, self._policy)) / math.sqrt(blocks)
-        error = np.maximum(sd, np.nan_to_num(self.size_error))
+        sd = zero_missing(day_sd(baseline, self._policy)) / math.sqrt(blocks)
+        error = np.maximum(sd, zero_missing(self.size_error))
         distance = np.abs(panel.distance(self.size, numbers.neutral))
         is_near = distance - RUN_BOUND * error < panel.tolerance
         in_range: NDArray[np.bool_] = panel.has_range & is_near
@@ -173,7 +174,7 @@ def weighted_mean(windows: WindowSizes) -> DayMean:
     weight = np.where(is_finite, np.maximum(windows.rows, 1.0), 0.0)
     weight = weight / np.where(count > 0, weight.sum(axis=0), np.nan)
     mean = (weight * np.where(is_finite, windows.size, 0.0)).sum(axis=0)
-    error = np.sqrt((weight**2 * np.nan_to_num(windows.size_error) ** 2).sum(axis=0))
+    error = np.sqrt((weight**2 * zero_missing(windows.size_error) ** 2).sum(axis=0))
     return DayMean(mean, error, count.astype(np.float64))
 
 
@@ -345,7 +346,7 @@ def returning_sides(
     distance = panel.distance(baseline.size_mean, numbers.neutral)
     count = max(2, policy.short_windows)
     hours = baseline.size_mean + _mean(recent.effects(count))
-    between_days = np.minimum(np.nan_to_num(day_sd(baseline, policy)), panel.tolerance)
+    between_days = np.minimum(zero_missing(day_sd(baseline, policy)), panel.tolerance)
     error = np.maximum(numbers.size_error, between_days) / np.sqrt(count)
     newest = panel.distance(hours, numbers.neutral)
     limit = panel.tolerance + RUN_BOUND * error
@@ -411,10 +412,12 @@ def _distances(usual: Floats, effect: Floats, margin: Floats | float, panel: Pan
     The distance of shares is taken between the shares themselves. `margin` is what chance may add
     to the effect.
     """
-    sizes = np.stack([usual + effect - margin, usual + effect + margin])
     plain = np.stack([effect - margin, -effect - margin])
-    shares = np.stack([share_of(sizes[0]) - share_of(usual), share_of(usual) - share_of(sizes[1])])
-    return np.where(panel.is_share, shares, plain)
+    if not panel.is_share.any():
+        return plain
+    usual_share = share_of(usual)
+    lower, upper = share_of(usual + effect - margin), share_of(usual + effect + margin)
+    return np.where(panel.is_share, np.stack([lower - usual_share, usual_share - upper]), plain)
 
 
 def _both_sides(effects: Floats) -> Floats:
