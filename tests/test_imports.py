@@ -52,6 +52,7 @@ UNNEEDED = {
     "httpcore",
     "httpx",
     "jinja2",
+    "prometheus_client",
     "psycopg",
     "pyarrow",
     "scipy",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import codecs
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
@@ -18,6 +18,7 @@ from pydantic import field_validator, model_validator
 
 from driftline import DecodeContext, Format, Unreadable, hookimpl
 from driftline.kit.decoding import csv_parse, json_values
+from driftline.kit.decoding.csv_settings import find_csv_settings
 from driftline.kit.decoding.line_chunks import read_blocks
 from driftline.kit.decoding.streams import open_utf8
 
@@ -54,7 +55,10 @@ class Csv(Format):
     If not, and without `names`, the columns are `_c0`, `_c1` and so on.
     """
     names: tuple[str, ...] = ()
-    """Names of the columns, in order, for files without a header line."""
+    """Names of the columns, in order, for files without a header line.
+
+    A line that has exactly these names is no record.
+    """
     encoding: str = "utf-8"
     """The encoding of the text, such as `cp1252` (Windows), `latin-1` or `utf-16`.
 
@@ -98,6 +102,11 @@ class Csv(Format):
         if self.thousands is not None and self.thousands == (self.decimal or "."):
             raise ValueError("decimal and thousands must be different characters")
         return self
+
+    @classmethod
+    def suggest_options(cls, head: bytes, uris: Sequence[str]) -> dict[str, Any]:
+        """Return the settings that the beginning of a file shows."""
+        return find_csv_settings(head)
 
     def decode(self, stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
         """Return batches of whole records; line ends inside quotes belong to the value."""
@@ -148,7 +157,11 @@ class Csv(Format):
             )
         if self.names or not self.header:
             columns = self.names or tuple(f"_c{i}" for i in range(len(values)))
-            return _Table(form=self, delimiter=delimiter, names=columns, ctx=ctx), data
+            table = _Table(form=self, delimiter=delimiter, names=columns, ctx=ctx)
+            is_header = tuple(value.strip() for value in values) == columns
+            if len(self.names) > 1:
+                table.header = data[:end] if is_header else delimiter.join(columns).encode()
+            return table, data
         names: dict[str, None] = {}
         suffixes: dict[str, Iterator[int]] = {}
         for i, value in enumerate(values):
@@ -244,18 +257,14 @@ class _Table:
         text = record if isinstance(record, str) else record.decode("utf-8", "replace")
         if self._form.escape is not None or f"\\{self._form.quote}" not in text:
             return ""
-        return "; it has a backslash before a quote: set the format's escape to a backslash"
+        return ", with a backslash before a quote: set the format's escape to a backslash"
 
     def _without_headers(self, data: bytes) -> bytes:
         """Return the data without repeated header lines, as concatenated files have them."""
-        header = self.header
-        if not header.endswith(b"\n") or header not in data:
+        header = self.header.rstrip(b"\r\n")
+        if not header or header not in data:
             return data
-        while data.startswith(header):
-            data = data.removeprefix(header)
-        while b"\n" + header in data:
-            data = data.replace(b"\n" + header, b"\n")
-        return data
+        return re.sub(rb"(?:\A|(?<=\n))" + re.escape(header) + rb"\r?(?:\n|\Z)", b"", data)
 
     def _without_bad_utf8(self, data: bytes) -> bytes:
         """Return the data without the records that are not UTF-8."""

@@ -243,3 +243,28 @@ def test_a_log_that_is_copied_and_cut_counts_once(tmp_path):
         log.write_text("")
         station.tick()
         assert (station.summary()["rows"], _windows(station)) == (450, [300, 150])
+
+
+def test_a_packed_log_that_grows_counts_once(tmp_path):
+    """Each look reads it as a whole: more members, a torn one, another name, all at once."""
+    station = Station(tmp_path)
+    station.clock.now = START + timedelta(hours=3)
+    lines = station.hour(0, 300, name="app").read_text().splitlines(keepends=True)
+    (tmp_path / "log" / "app.jsonl").unlink()
+    members = [gzip.compress("".join(lines[at : at + 100]).encode()) for at in (0, 100, 200)]
+    packed = tmp_path / "log" / "app.jsonl.gz"
+    with station.open():
+        packed.write_bytes(members[0])
+        station.tick()
+        packed.write_bytes(members[0] + members[1][:-9])
+        station.tick()
+        packed.write_bytes(members[0] + members[1])
+        station.tick()
+        assert (station.summary()["rows"], _windows(station)) == (200, [200])
+        with packed.open("ab") as file:
+            file.write(members[2])
+        packed.rename(tmp_path / "log" / "app.1.jsonl.gz")
+        for _ in range(2):
+            station.tick()
+            assert (station.summary()["rows"], _windows(station)) == (300, [300])
+        assert station.sql("select count(*) from objects") == [(1,)]

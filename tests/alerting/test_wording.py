@@ -48,7 +48,7 @@ def test_shares(value, text):
 @pytest.mark.parametrize(
     ("alert", "text"),
     [
-        (told(value=6.1, reason="above 0.25"), "PSI 6.1 (limit 0.25)"),
+        (told(value=6.1, reason="above 0.25"), "distance (PSI) 6.1 (limit 0.25)"),
         (
             told(measurement="accuracy", value=0.71, was=0.84, reason="below 0.8"),
             "accuracy 0.84 → 0.71",
@@ -107,7 +107,7 @@ def test_measurements_of_a_column_are_one_line():
         told(labels={"column": "age"}, measurement="ks", value=0.4),
     ]
     [line] = installed_phrasebook().lines(alerts)
-    assert line.text == "age: mean 180 → 45 (÷4, -2.5 sd) · PSI 1 · KS 0.4"
+    assert line.text == "age: mean 180 → 45 (÷4, -2.5 sd) · distance (PSI) 1 · KS 0.4"
 
 
 @pytest.mark.parametrize(

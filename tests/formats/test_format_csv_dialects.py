@@ -140,5 +140,29 @@ def test_a_comma_that_may_be_another_separator_stays(data):
 def test_equal_mistakes_have_one_reason():
     """The number of the line is their place, not their reason."""
     _, ctx = values(b"a,b\n" + b'"x\\"y,z",1\n2,3\n' * 300, number("b"))
-    (reason,) = ctx.reasons.reasons if hasattr(ctx, "reasons") else {s[1] for s in ctx.samples}
-    assert reason.startswith("3 values where 2 are expected; it has a backslash before a quote")
+    (reason,) = ctx.reasons.reasons
+    assert reason.startswith("3 values where 2 are expected, with a backslash before a quote")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"a,b\r\n1,x\r\na,b\r\n2,y\r\n",
+        b"a,b\n1,x\na,b\r\n2,y\na,b",
+        b"1,x\na,b\na,b\n2,y\n",
+    ],
+)
+@pytest.mark.parametrize("form", [Csv(names=("a", "b")), Csv(names=("a", "b"), header=False)])
+def test_a_line_of_the_set_names_is_no_row(form, data):
+    """Also the first line, one with another line end, and the last one without any."""
+    rows, ctx = values(data, number("a"), category("b"), form=form)
+    assert ([(float(a), b) for a, b in rows], ctx.rejected) == ([(1.0, "x"), (2.0, "y")], 0)
+
+
+def test_a_file_without_a_header_has_numbered_columns():
+    """The first line is a row, whatever stands in it."""
+    form = Csv(header=False)
+    assert values(b"x,1\ny,2\n", category("_c0"), number("_c1"), form=form)[0] == [
+        ("x", 1.0),
+        ("y", 2.0),
+    ]

@@ -19,7 +19,7 @@ from driftline.agent.model_settings import make_settings, phrasebook_for
 from driftline.agent.model_watch import ModelWatch
 from driftline.agent.services import Services
 from driftline.agent.tick import Tick
-from driftline.agent.tick_report import log_judging, update_state_metrics
+from driftline.agent.tick_report import count_tick, log_judging, update_state_metrics
 from driftline.alerting.fact import Fact
 from driftline.alerting.incident import Change
 from driftline.config import Config
@@ -88,7 +88,8 @@ class Agent:
 
     @property
     def registry(self) -> CollectorRegistry:
-        """The metrics."""
+        """The metrics. A single pass has none."""
+        assert self._services.metrics is not None
         return self._services.metrics.registry
 
     @property
@@ -136,7 +137,9 @@ class Agent:
         self._actions.expire_unapproved(self._services.store, now)
         self._delivery.report_pauses(name, now)
         log_judging(name, report, self._services)
-        update_state_metrics(name, self._services)
+        if self._services.metrics is not None:
+            count_tick(name, report, self._services.metrics)
+            update_state_metrics(name, self._services.store, self._services.metrics)
         self._announce(report.closing.changes)
         return report
 
@@ -144,7 +147,8 @@ class Agent:
         """Start every loop."""
         self.recover()
         services = self._services
-        services.metrics.leading.set(1)
+        if services.metrics is not None:
+            services.metrics.leading.set(1)
         with self.store.read() as connection:
             for row in incidents.load_incidents(connection, firing=True, limit=10):
                 services.log.info(

@@ -57,14 +57,24 @@ def make_guard(clock: Clock, metrics: Metrics | None = None) -> Guard:
     return Guard(clock, lambda key, text: metrics.plugin_errors.labels(key).inc())
 
 
-def make_services(
-    config: Config, store: Store, clock: Clock, log: Any, timeouts: Timeouts | None = None
-) -> Services:
-    """Return the shared parts of an agent."""
+def make_metrics() -> Metrics:
+    """Return the metrics of an agent."""
     from driftline import __version__
     from driftline.telemetry.metrics import Metrics
 
-    metrics = Metrics(__version__)
+    return Metrics(__version__)
+
+
+def make_services(
+    config: Config,
+    store: Store,
+    clock: Clock,
+    log: Any,
+    *,
+    metrics: Metrics | None,
+    timeouts: Timeouts | None = None,
+) -> Services:
+    """Return the shared parts of an agent."""
     return Services(
         store=store,
         registry=config.registry,
@@ -96,11 +106,12 @@ def open_agent(
     """Make an agent, and stop it and close its store at the end.
 
     Without `store`, that of the configuration is opened. With `once`, a source that can't be read
-    is reported in the first tick.
+    is reported in the first tick, and there are no metrics.
     """
     store = store or open_store(config.agent.state, base=config.origin.parent)
     try:
-        services = make_services(config, store, clock, log, timeouts)
+        metrics = None if once else make_metrics()
+        services = make_services(config, store, clock, log, metrics=metrics, timeouts=timeouts)
         contexts = ContextFactory(
             console=console or sys.stdout,
             clock=clock,

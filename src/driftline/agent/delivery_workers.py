@@ -193,7 +193,9 @@ class DeliveryWorkers:
 
     def _process_action_report(self, name: str, report: DeliveryReport) -> None:
         notification = report.notification
-        self._services.metrics.actions.labels(name, str(report.outcome)).inc()
+        metrics = self._services.metrics
+        if metrics is not None:
+            metrics.actions.labels(name, str(report.outcome)).inc()
         if report.outcome is DeliveryOutcome.SENT:
             self._services.log.info(
                 "action done", action=name, incident=notification.incident, run=notification.id
@@ -201,7 +203,8 @@ class DeliveryWorkers:
 
     def _process_sink_report(self, report: DeliveryReport) -> None:
         services, notification = self._services, report.notification
-        services.metrics.notifications.labels(report.sink, str(report.outcome)).inc()
+        if services.metrics is not None:
+            services.metrics.notifications.labels(report.sink, str(report.outcome)).inc()
         announce(
             services.registry,
             "on_delivery",

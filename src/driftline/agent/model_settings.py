@@ -33,7 +33,7 @@ from driftline.contracts.source import Source
 from driftline.evaluate.check_plan import CheckPlan, collector_requests
 from driftline.extensions.phrasebook import Phrasebook
 from driftline.extensions.registry import source_formats
-from driftline.ingest.columns.usual_names import PREDICTIONS, SCORES
+from driftline.ingest.columns.column_names import PREDICTIONS, SCORES
 from driftline.ingest.read.job import Job, Transform
 from driftline.ingest.read.profile_rows import latest_event_time
 from driftline.profiles.profile import Collectors

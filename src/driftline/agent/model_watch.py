@@ -121,6 +121,8 @@ class ModelWatch:
         self._reader.start(settings.config.source)
         reference = self._load_or_build_reference(now)
         report.warnings = reference.warnings
+        report.reference_losses = reference.losses
+        report.has_new_reference = self.reference is None
         if reference.warnings:
             reference = replace(reference, warnings=())  # reported once
         self.reference = reference
@@ -366,6 +368,9 @@ class ModelWatch:
             report.reading,
             error=report.error,
             request_counts=request_counts,
+            reference_losses=None
+            if self.reference is None or self.settings.origin.source is None
+            else self.reference.losses,
             label_problems=report.labels.problems
             if self._labels is not None and not report.error
             else {},

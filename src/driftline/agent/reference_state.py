@@ -7,7 +7,7 @@ change as normal.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -21,6 +21,7 @@ from driftline.contracts.source import DiscoverContext
 from driftline.ingest.read.decode_object import discover_objects
 from driftline.ingest.read.job import Job
 from driftline.ingest.read.profile_rows import latest_event_time
+from driftline.ingest.reference.losses import ReferenceLosses, losses_from_origin
 from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.spec import ProfileSpec
 from driftline.profiles.window import Window
@@ -46,30 +47,39 @@ class ReferenceState:
     """For people."""
     trailing: timedelta | None = None
     """How long before a window its reference begins; None for a fixed reference."""
-    profiles: Mapping[str, Profile] = field(default_factory=dict)
-    """By segment; empty for trailing references."""
-    span_profiles: tuple[Profile, ...] = ()
-    """Of its weeks or months, oldest first; empty where its rows have no times."""
+    profiles: Mapping[str, bytes] = field(default_factory=dict)
+    """Packed, by segment; empty for trailing references."""
+    span_profiles: Sequence[bytes] = ()
+    """Of its weeks or months, packed, oldest first; empty where its rows have no times."""
+    collectors: Collectors = field(default_factory=dict)
+    """All that are registered: they unpack the profiles when a window is judged."""
     warnings: tuple[str, ...] = ()
     """Doubts about the inferred schema, only right after it was inferred."""
+    losses: ReferenceLosses = field(default_factory=ReferenceLosses)
+    """What the source of the reference has and the reference has not."""
     input_columns: tuple[str, ...] = ()
     """Names of the inputs in the reference, in order, for formats whose records lack them."""
 
     def window(self, segment: str) -> Window | None:
         """Return the reference of a segment; None if it is trailing or lacks the segment."""
+        if segment not in self._windows and segment in self.profiles:
+            profile = self._unpack(self.profiles[segment])
+            self._windows[segment] = profile.window(version=self.name, segment=segment)
         return self._windows.get(segment)
 
     @cached_property
     def spans(self) -> tuple[Window, ...]:
         """The weeks or months of the reference, oldest first; empty without times."""
-        return tuple(profile.window(version=self.name) for profile in self.span_profiles)
+        return tuple(
+            self._unpack(content).window(version=self.name) for content in self.span_profiles
+        )
 
     @cached_property
-    def _windows(self) -> Mapping[str, Window]:
-        return {
-            segment: profile.window(version=self.name, segment=segment)
-            for segment, profile in self.profiles.items()
-        }
+    def _windows(self) -> dict[str, Window]:
+        return {}
+
+    def _unpack(self, content: bytes) -> Profile:
+        return Profile.from_bytes(content, self.spec, self.collectors)
 
 
 def load_reference(
@@ -83,18 +93,12 @@ def load_reference(
         return None
     if model.config_digest != settings.reference_digest:
         return None
-    spec = ProfileSpec.from_bytes(model.spec)
-    profiles: dict[str, Profile] = {}
+    profiles: dict[str, bytes] = {}
     if reference.profile is not None:
-        profile_bytes: dict[str, bytes] = msgspec.msgpack.decode(reference.profile)
-        profiles = {
-            segment: Profile.from_bytes(content, spec, collectors)
-            for segment, content in profile_bytes.items()
-        }
-    span_profiles: tuple[Profile, ...] = ()
+        profiles = msgspec.msgpack.decode(reference.profile)
+    span_profiles: list[bytes] = []
     if reference.spans is not None:
-        contents: list[bytes] = msgspec.msgpack.decode(reference.spans)
-        span_profiles = tuple(Profile.from_bytes(content, spec, collectors) for content in contents)
+        span_profiles = msgspec.msgpack.decode(reference.spans)
     origin = settings.origin
     if reference.acceptance:
         # An accepted reference stays until the configuration asks for another one.
@@ -104,12 +108,14 @@ def load_reference(
         )
     return ReferenceState(
         schema=schema_from_json(model.schema_json),
-        spec=spec,
+        spec=ProfileSpec.from_bytes(model.spec),
         reference_id=reference.id,
         name=_name(origin, reference.number, reference.rows),
         trailing=origin.trailing,
         profiles=profiles,
         span_profiles=span_profiles,
+        losses=losses_from_origin(reference.origin, reference.rows),
+        collectors=collectors,
         input_columns=tuple(msgspec.json.decode(model.columns_json)),
     )
 

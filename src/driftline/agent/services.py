@@ -50,7 +50,8 @@ class Services:
     monotonic: Callable[[], float]
     """Returns seconds that never go back, for lengths of time."""
     log: Any
-    metrics: Metrics
+    metrics: Metrics | None
+    """None for a single pass: it ends before anyone could read them."""
     base: Path
     """The folder of the configuration."""
     workers: int = 2

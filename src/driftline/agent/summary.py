@@ -10,6 +10,7 @@ from typing import Any
 from driftline.agent.late_labels import label_ledger
 from driftline.agent.tick import Tick
 from driftline.config import Config
+from driftline.ingest.reference.losses import losses_from_origin
 from driftline.state import (
     accounts,
     action_runs,
@@ -125,6 +126,9 @@ def _model(connection: Any, name: str) -> Plain:
     counts = measurements.count_verdicts(connection, name)
     state = models.load_model(connection, name)
     reference = models.load_current_reference(connection, name)
+    losses = (
+        "" if reference is None else losses_from_origin(reference.origin, reference.rows).describe()
+    )
     unpaired_counts = pair_rows.count_unpaired(
         connection, name, pair_rows.find_first_unjudged(connection, name)
     )
@@ -166,6 +170,7 @@ def _model(connection: Any, name: str) -> Plain:
             "number": reference.number,
             "rows": reference.rows,
             **({} if reference.spans is None else {"has_times": True}),
+            **({"losses": losses} if losses else {}),
         },
         "trouble": totals.trouble,
     }

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 from driftline.agent.services import Services
 from driftline.agent.tick import Tick
 from driftline.alerting.step import firing_alerts
 from driftline.state import models, outbox
 from driftline.state.incident_store import load_alerting_state
+from driftline.state.store import Store
 from driftline.types.model import Severity, Verdict
+
+if TYPE_CHECKING:
+    from driftline.telemetry.metrics import Metrics
 
 MAX_ERRORS = 3
 """Errors of objects that are logged in one tick."""
@@ -20,6 +25,8 @@ def log_reading(model: str, report: Tick, services: Services) -> None:
     log, reading = services.log.bind(model=model), report.reading
     for warning in report.warnings:
         log.warning(f"please check: {warning}")
+    if report.has_new_reference and (losses := report.reference_losses.describe()):
+        log.warning(losses)
     if reading.objects:
         quarantine_note = (
             f", {reading.quarantined:,} objects quarantined" if reading.quarantined else ""
@@ -45,9 +52,8 @@ def log_reading(model: str, report: Tick, services: Services) -> None:
 
 
 def log_judging(model: str, report: Tick, services: Services) -> None:
-    """Log what was judged in one tick, and count all of it in the metrics."""
-    log, metrics = services.log.bind(model=model), services.metrics
-    reading, closing = report.reading, report.closing
+    """Log what was judged in one tick."""
+    log, closing = services.log.bind(model=model), report.closing
     if closing.windows:
         counts = ", ".join(
             f"{count:,} {verdict}" for verdict, count in sorted(closing.verdicts.items())
@@ -64,9 +70,15 @@ def log_judging(model: str, report: Tick, services: Services) -> None:
         log.info(f"incident {change.event}: {title}", incident=change.incident.id)
     if report.error:
         log.error(report.error)
+
+
+def count_tick(model: str, report: Tick, metrics: Metrics) -> None:
+    """Count in the metrics what one tick read and judged."""
+    reading, closing = report.reading, report.closing
     metrics.objects.labels(model).inc(reading.objects)
     metrics.rows.labels(model).inc(reading.rows)
     metrics.rejected.labels(model).inc(reading.rejected_records)
+    metrics.reference_losses.labels(model).set(report.reference_losses.records)
     metrics.held.labels(model).inc(reading.rows_held_back)
     metrics.windows_closed.labels(model).inc(closing.windows)
     metrics.tick_seconds.labels(model).observe(report.seconds)
@@ -84,10 +96,9 @@ def log_judging(model: str, report: Tick, services: Services) -> None:
             )
 
 
-def update_state_metrics(model: str, services: Services) -> None:
+def update_state_metrics(model: str, store: Store, metrics: Metrics) -> None:
     """Set the metrics of firing alerts, waiting messages and the newest event of a model."""
-    metrics = services.metrics
-    with services.store.read() as connection:
+    with store.read() as connection:
         state = models.load_model(connection, model)
         alerts = firing_alerts(load_alerting_state(connection, model))
         sinks = outbox.load_sink_status(connection)

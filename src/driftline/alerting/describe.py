@@ -42,10 +42,13 @@ def describe_alert(
 ) -> AlertFact:
     """An alert in words and numbers; `with_version` adds the model version to its labels.
 
-    A resolved alert has the numbers of its newest window, with `as_fired` those of the newest
-    window that was changed.
+    A resolved alert has the numbers of its newest window, with `as_fired` those of the window that
+    differed most.
     """
-    newest = alert.newest_change if alert.is_firing or as_fired else alert.newest_entry
+    if as_fired:
+        newest = alert.largest_change
+    else:
+        newest = alert.newest_change if alert.is_firing else alert.newest_entry
     entry = newest or alert.newest_change or _empty_entry(alert)
     change = alert.newest_change or entry
     scope = {"segment": alert.segment, "version": alert.version if with_version else ""}

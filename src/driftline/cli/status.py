@@ -83,6 +83,8 @@ def show_models(report: dict[str, Any]) -> None:
                 f"[yellow]{escape(name)}: {model['held']:,} rows have no usable time, "
                 "or came too late[/]"
             )
+        if losses := (model["reference"] or {}).get("losses"):
+            console.print(f"[yellow]{escape(name)}: {escape(losses)}[/]")
         if sum(model["unpaired"].values()):
             counts = [
                 f"{count:,} {UNPAIRED[side]}" for side, count in model["unpaired"].items() if count

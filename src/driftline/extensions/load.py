@@ -74,15 +74,8 @@ class InstalledModule:
     distribution: str
     version: str
     """The version of the distribution."""
-
-    @property
-    def promise(self) -> tuple[str, str] | None:
-        """Kind and name of the plugin that an entry point `KIND-NAME` offers; None for others.
-
-        A hyphen in the name of an entry point stands for an underscore as well.
-        """
-        kind, hyphen, name = self.point.name.partition("-")
-        return (kind, plain_name(name)) if hyphen and kind in get_args(PluginKind) else None
+    promise: tuple[str, str] | None
+    """Kind and name of the plugin that an entry point `KIND-NAME` offers; None for others."""
 
     def load(self) -> PluginModule | PluginProblem:
         """Import the module."""
@@ -94,6 +87,11 @@ class InstalledModule:
             message = f"could not be loaded: {describe_error(error)}"
             return PluginProblem(origin=origin, message=message, distribution=name)
         return PluginModule(module=plugin, origin=origin, version=self.version, distribution=name)
+
+
+def _promise(point: str) -> tuple[str, str] | None:
+    kind, hyphen, name = point.partition("-")
+    return (kind, plain_name(name)) if hyphen and kind in get_args(PluginKind) else None
 
 
 def plain_name(name: str) -> str:
@@ -117,6 +115,7 @@ def find_installed() -> list[InstalledModule]:
             point=point,
             distribution=names.get(id(point.dist), ""),
             version=versions.get(id(point.dist), ""),
+            promise=_promise(point.name),
         )
         for point in points
     ]

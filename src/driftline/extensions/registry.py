@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import pluggy
@@ -66,6 +67,17 @@ class PluginInfo(NamedTuple):
     """The distribution of an installed plugin; empty for a file."""
 
 
+class _Manager(pluggy.PluginManager):
+    """Looks closely at the marked functions of a module only: it has many other names."""
+
+    def parse_hookimpl_opts(self, plugin: Any, name: str) -> pluggy.HookimplOpts | None:
+        if isinstance(plugin, ModuleType):
+            function = vars(plugin).get(name)
+            if f"{self.project_name}_impl" not in getattr(function, "__dict__", ()):
+                return None
+        return super().parse_hookimpl_opts(plugin, name)
+
+
 class Registry:
     """The plugins that one search found."""
 
@@ -75,7 +87,7 @@ class Registry:
         infos: Iterable[PluginInfo] = (),
     ) -> None:
         """Start with the plugins of `types`, without their hooks."""
-        self.manager = pluggy.PluginManager("driftline")
+        self.manager = _Manager("driftline")
         self.manager.add_hookspecs(hookspecs)
         self._types = dict(types or {})
         self._infos = list(infos)

@@ -269,6 +269,11 @@ class Window:
     summaries: Mapping[str, Any] = field(default_factory=dict)
     """The summaries of all collectors, by their names."""
     reread: Callable[[], Iterator[pa.RecordBatch]] | None = None
+    derived: dict[tuple[str, ...], Any] = field(default_factory=dict, compare=False, repr=False)
+    """What checks computed from this window alone: a reference serves many windows.
+
+    A key begins with the type of the check.
+    """
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Read the raw rows again from the log objects. Raises RuntimeError when it can't."""

@@ -51,6 +51,11 @@ def choose_format(formats: Mapping[str, Format], uri: str) -> Format:
     raise Unreadable("no format is known by this file name: set source.options.format")
 
 
+def is_packed(uri: str) -> bool:
+    """Whether the name of an object says that it is compressed."""
+    return uri.lower().endswith(PACKED_SUFFIXES)
+
+
 def decode_records(job: Job, work: Work, decoding: Decoding) -> Iterator[pa.RecordBatch]:
     """The decoded batches of one object, with columns by schema name, after the user's transform.
 

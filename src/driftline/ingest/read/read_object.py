@@ -14,7 +14,7 @@ from datetime import datetime
 
 from driftline.contracts.context import StartContext
 from driftline.ingest.read.content_mark import is_continued, mark_before
-from driftline.ingest.read.decode_object import decode_records
+from driftline.ingest.read.decode_object import decode_records, is_packed
 from driftline.ingest.read.decoding import Decoding
 from driftline.ingest.read.job import Job
 from driftline.ingest.read.plan import READ_FROM_START, Work
@@ -43,6 +43,9 @@ def read_object(job: Job, work: Work) -> ReadOutcome:
         _read(job, work, outcome)
         if work.object.grows and outcome.offset > 0:
             outcome.mark = mark_before(job.source, work.object, outcome.offset)
+        elif work.object.lineage and is_packed(work.object.uri):
+            # A packed file that grows is read as a whole, but may be renamed, too.
+            outcome.mark = mark_before(job.source, work.object, work.object.size)
     except ObjectGone:
         outcome.state = GONE
     except (ObjectChanged, SourceError, OSError) as error:

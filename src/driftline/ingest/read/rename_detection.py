@@ -60,9 +60,10 @@ def _has_same_content(source: Source, entry: LedgerEntry, obj: LogObject) -> boo
         return True
     # It may have grown since. The inode of a deleted file is used again for the next one: only the
     # content is proof.
-    if not (obj.grows and entry.mark and 0 < entry.offset <= obj.size):
+    end = entry.offset if obj.grows else entry.size  # a packed file is read as a whole
+    if not (entry.mark and 0 < end <= obj.size):
         return False
     try:
-        return mark_before(source, obj, entry.offset) == entry.mark
+        return mark_before(source, obj, end) == entry.mark
     except (ObjectGone, ObjectChanged):
         return False

@@ -181,8 +181,10 @@ class Side:
             z = (self.edges - self.mean) / sd
             widths = np.diff(z)
             middles = z[:-1] + widths / 2
-            within = middles**4 + middles**2 * widths**2 / 2 + widths**4 / 80
-            total = float(self.counts[1::2] @ z**4 + self.counts[2:-1:2] @ within) / rows
+            # numpy takes a fourth power forty times as long as two squares.
+            at_edges, at_middles, wide = z**2, middles**2, widths**2
+            within = at_middles**2 + at_middles * wide / 2 + wide**2 / 80
+            total = float(self.counts[1::2] @ at_edges**2 + self.counts[2:-1:2] @ within) / rows
             ends = zip(self.ends, (z[0], z[-1]), (-1, 1), strict=True)
             for (mass, reach, far), edge, sign in ends:
                 # Of all tails with this mean and extreme, the one with rows at both ends has the
