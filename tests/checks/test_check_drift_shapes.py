@@ -5,6 +5,7 @@ scipy on the raw rows.
 from __future__ import annotations
 
 import math
+
 import numpy as np
 import pytest
 import scipy.stats as ss

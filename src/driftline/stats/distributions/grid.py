@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftline.stats.distributions.segments import Segments, segments
-from driftline.stats.distributions.side import End, Side
+from driftline.stats.distributions.side import ONE_VALUE, End, Side
 from driftline.types.arrays import Floats
 
 
@@ -150,13 +150,12 @@ def grid_cramer_von_mises(ref: Side, cur: Side) -> float | None:
 
 def _has_one_value(ref: Side, cur: Side) -> NDArray[np.bool_]:
     """Whether all rows of both sides in an open cell have one value; shape (E+1,)."""
-    places, is_one = [], np.ones(len(ref.edges) + 1, bool)
-    for side in (ref, cur):
-        low, high = side.spans
-        has_rows = side.counts[::2] > 0
-        is_one &= ~has_rows | (low == high)
-        places.append(np.where(has_rows, low, np.nan))
-    return is_one & ~(np.abs(places[0] - places[1]) > 0)
+    is_empty, is_other_empty = ref.counts[::2] == 0, cur.counts[::2] == 0
+    is_one = (ref.has_one_value | is_empty) & (cur.has_one_value | is_other_empty)
+    gaps = np.abs(ref.spans[0] - cur.spans[0])
+    widths = np.diff(ref.edges, prepend=ref.minimum, append=max(ref.maximum, cur.maximum))
+    is_same: NDArray[np.bool_] = is_empty | is_other_empty | (gaps <= ONE_VALUE * np.abs(widths))
+    return is_one & is_same
 
 
 def _pooled_spreads(lines: Segments, n: int, m: int) -> tuple[Floats, Floats]:
