@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import scipy.stats as ss
-from column_shapes import NUMERIC, REPRESENTATIVE, Rows, draw
+from column_shapes import NUMERIC, Rows, draw
 from driftline_plugins.checks.missing import Missing
 from driftline_plugins.checks.other_tool import OtherTool
 from driftline_plugins.checks.performance import Performance
@@ -31,9 +31,9 @@ from driftline.types.model import Task
 
 pytestmark = pytest.mark.system
 COLLECTORS = {**BUILT_IN, IdentityCollector.name: IdentityCollector}
+USUAL = {"normal", "one outlier before", "prices"}
 SHAPES = [
-    pytest.param(shape, marks=() if shape in REPRESENTATIVE else pytest.mark.slow)
-    for shape in NUMERIC
+    pytest.param(shape, marks=() if shape in USUAL else pytest.mark.slow) for shape in NUMERIC
 ]
 PIECES = [1, 7]
 Columns = dict[str, Sequence[Any]]

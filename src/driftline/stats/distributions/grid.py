@@ -154,8 +154,8 @@ def _has_one_value(ref: Side, cur: Side) -> NDArray[np.bool_]:
     is_one = (ref.has_one_value | is_empty) & (cur.has_one_value | is_other_empty)
     gaps = np.abs(ref.spans[0] - cur.spans[0])
     widths = np.diff(ref.edges, prepend=ref.minimum, append=max(ref.maximum, cur.maximum))
-    is_same: NDArray[np.bool_] = is_empty | is_other_empty | (gaps <= ONE_VALUE * np.abs(widths))
-    return is_one & is_same
+    is_same = is_empty | is_other_empty | (gaps <= ONE_VALUE * np.abs(widths))
+    return np.asarray(is_one & is_same, bool)
 
 
 def _pooled_spreads(lines: Segments, n: int, m: int) -> tuple[Floats, Floats]:
