@@ -5,6 +5,7 @@ Covers data quality and model quality. A constraint without a counterpart here b
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,6 +35,8 @@ METRICS = {
     "f1": "f1",
 }
 WORDS = {"GreaterThanThreshold": "above", "LessThanThreshold": "below"}
+SAME = 1e-3
+"""The relative difference up to which two thresholds of one metric are the same."""
 R2 = (
     "r2 is left out: SageMaker computes it with label and prediction exchanged, so its threshold "
     "means nothing here"
@@ -201,6 +204,8 @@ def _stricter(
     A window that violates the other one violates it as well.
     """
     metric, word = key
+    if math.isclose(first[1], second[1], rel_tol=SAME):
+        return first
     choose = min if word == "above" else max
     strict = choose((first, second), key=lambda constraint: constraint[1])
     other = second if strict is first else first

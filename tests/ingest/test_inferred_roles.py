@@ -85,6 +85,9 @@ NO_FEATURES: dict[str, tuple[str, Any, str]] = {
     "constant number": ("flag", [3] * ROWS, "one value"),
     "constant text": ("country", ["DE"] * ROWS, "one value"),
     "second output": ("predicted_class_name", ["yes", "no"] * 100, "another output"),
+    "score of one class": ("scores.gold", CHANCE, "another output"),
+    "output without a name": ("_o1", CHANCE, "another output"),
+    "addresses": ("content", [f"gs://b/{row % 50}.jpg" for row in range(ROWS)], "addresses"),
     "probability of the other class": ("probability_0", CHANCE, "another output"),
 }
 
@@ -128,6 +131,8 @@ FEATURES: dict[str, tuple[str, Any, Kind]] = {
     "years": ("year_built", DRAW.integers(1950, 2020, ROWS).tolist(), Kind.NUMERIC),
     "a rating of a person": ("credit_score", DRAW.integers(300, 850, ROWS).tolist(), Kind.NUMERIC),
     "booleans": ("active", [bool(value) for value in BINARY], Kind.CATEGORICAL),
+    "numbers as bytes": ("rate", [str(value).encode() for value in PRICE], Kind.NUMERIC),
+    "text as bytes": ("plan", [value.encode() for value in PLAN], Kind.CATEGORICAL),
     "an input called score": ("inputs.score", CHANCE, Kind.NUMERIC),
 }
 
@@ -236,6 +241,26 @@ ROLES: dict[str, tuple[Columns, Columns]] = {
         {"prediction": CLASSES, "confidence": CHANCE, "label": CLASSES},
         {"prediction": "prediction", "label": "label", "task": Task.MULTICLASS},
     ),
+    "a class and its probability without names": (
+        {"_o0": BINARY, "_o1": [[0.1, 0.9][value] for value in BINARY]},
+        {"prediction": "_o0", "score": "_o1", "task": Task.BINARY, "positive": "1"},
+    ),
+    "bytes": (
+        {
+            "prediction": [str(value).encode() for value in BINARY],
+            "t": [t.encode() for t in CLOCK_TEXT],
+        },
+        {"timestamp": "t", "prediction": "prediction", "task": Task.BINARY, "positive": "1"},
+    ),
+    "an outcome that is yes or no": (
+        {"prediction": OTHER, "is_fraud": BINARY},
+        {"prediction": "prediction", "label": "is_fraud", "task": Task.BINARY, "positive": "1"},
+    ),
+    "classes that have a score each": (
+        {"prediction": ["a", "b"] * 100, "confidence": CHANCE}
+        | {f"scores.{name}": CHANCE for name in "abc"},
+        {"prediction": "prediction", "task": Task.MULTICLASS},
+    ),
     "outputs under their path": (
         {"inputs.label": PLAN, "outputs.decision": YES_NO, "outputs.probability": CHANCE},
         {
@@ -245,6 +270,15 @@ ROLES: dict[str, tuple[Columns, Columns]] = {
             "positive": "yes",
         },
     ),
+    "letters of a binary model": (
+        {"x": PRICE, "y": BINARY, "p": OTHER, "s": CHANCE},
+        {"prediction": "p", "score": "s", "label": "y", "task": Task.BINARY, "positive": "1"},
+    ),
+    "letters with a probability": (
+        {"x": PRICE, "y": BINARY, "p": CHANCE},
+        {"score": "p", "label": "y", "task": Task.BINARY, "positive": "1"},
+    ),
+    "letters of inputs": ({"x": PRICE, "y": BINARY, "p": AGE, "s": PLAN}, {}),
     "an input called y": ({"x": PRICE, "y": PRICE[::-1]}, {}),
     "ids without a usual name": (
         {"token": [str(uuid.UUID(int=int(row) << 90)) for row in MIXED], "prediction": BINARY},
@@ -279,6 +313,12 @@ def test_each_role_is_found_by_name_type_and_values(kind):
         if schema.task is Task.BINARY:
             roles["positive"] = schema.positive
     assert roles == expected
+
+
+def test_columns_that_options_of_checks_name_are_features():
+    """Somebody wants them to be judged, whatever they look like."""
+    batch = pa.RecordBatch.from_pydict({"order": list(range(ROWS)), "age": AGE})
+    assert set(infer_schema([batch], named={"order"}).schema.features) == {"order", "age"}
 
 
 def test_times_that_cannot_be_read_are_named():

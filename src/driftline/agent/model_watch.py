@@ -18,7 +18,8 @@ from driftline.agent.callbacks import Callbacks
 from driftline.agent.closing import Closing, ModelEvaluation
 from driftline.agent.feed import Feed, ListingOptions, work_by_day
 from driftline.agent.feed_facts import feed_facts
-from driftline.agent.late_labels import LABEL_PROBLEMS, LateLabels, label_ledger
+from driftline.agent.label_ledger import label_ledger
+from driftline.agent.late_labels import LABEL_PROBLEMS, LateLabels
 from driftline.agent.model_alerts import ModelAlerts
 from driftline.agent.model_settings import ModelSettings, Origin
 from driftline.agent.reading import ModelReader

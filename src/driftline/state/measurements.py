@@ -115,11 +115,26 @@ def load_earlier_values(
     limit: int,
 ) -> Sequence[PastValue]:
     """Load the values of one series before the window `key`, oldest first."""
-    parameters = _series_values(key, check=check, name=name, labels=labels, limit=limit)
-    return [
-        PastValue(from_micros(start), value, rows, verdict)
-        for start, value, rows, verdict in connection.execute(_EARLIER_VALUES, parameters)
-    ][::-1]
+    parameters = _series_values(key, check=check, name=name, labels=labels) | {"limit": limit}
+    rows = connection.execute(_EARLIER_VALUES, parameters)
+    return [_past_value(*row) for row in rows][::-1]
+
+
+def load_values_since(
+    connection: Connection,
+    key: WindowKey,
+    check: str,
+    name: str,
+    labels: Mapping[str, str],
+    since: int,
+) -> Sequence[PastValue]:
+    """Load the values of one series from `since` to the window `key`, oldest first."""
+    parameters = _series_values(key, check=check, name=name, labels=labels) | {"since": since}
+    return [_past_value(*row) for row in connection.execute(_VALUES_SINCE, parameters)]
+
+
+def _past_value(start: int, value: float, rows: int, verdict: str) -> PastValue:
+    return PastValue(from_micros(start), value, rows, verdict)
 
 
 def load_intervals(
@@ -131,7 +146,7 @@ def load_intervals(
     limit: int,
 ) -> Sequence[Interval]:
     """Load the values of one series with their intervals, oldest first."""
-    parameters = _series_values(key, check=check, name=name, labels=labels, limit=limit)
+    parameters = _series_values(key, check=check, name=name, labels=labels) | {"limit": limit}
     return [Interval(*row) for row in connection.execute(_INTERVALS, parameters)][::-1]
 
 
@@ -146,21 +161,26 @@ def _select_series(*columns: sa.Column[Any]) -> sa.Select[Any]:
             c.value.is_not(None),
         )
         .order_by(c.start.desc())
-        .limit(sa.bindparam("limit"))
     )
 
 
 # The statements that run for each window are made once.
-_EARLIER_VALUES = _select_series(
+_PAST_VALUES = _select_series(
     measurements.c.start, measurements.c.value, measurements.c.rows, measurements.c.verdict
+)
+_EARLIER_VALUES = _PAST_VALUES.limit(sa.bindparam("limit"))
+_VALUES_SINCE = (
+    _PAST_VALUES.where(measurements.c.start >= sa.bindparam("since"))
+    .order_by(None)
+    .order_by(measurements.c.start)
 )
 _INTERVALS = _select_series(
     measurements.c.start, measurements.c.value, measurements.c.low, measurements.c.high
-)
+).limit(sa.bindparam("limit"))
 
 
 def _series_values(
-    key: WindowKey, *, check: str, name: str, labels: Mapping[str, str], limit: int
+    key: WindowKey, *, check: str, name: str, labels: Mapping[str, str]
 ) -> dict[str, Any]:
     return {
         "model": key.model,
@@ -170,7 +190,6 @@ def _series_values(
         "name": name,
         "labels": labels_json(labels),
         "start": key.start,
-        "limit": limit,
     }
 
 

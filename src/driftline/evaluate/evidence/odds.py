@@ -36,3 +36,9 @@ def share_of(size: ArrayLike) -> Floats:
     odds = np.exp(bounded)
     share: Floats = (odds * (1 + ADDED_SHARE) - ADDED_SHARE) / (1 + odds)
     return np.minimum(np.maximum(share, 0.0), 1.0)
+
+
+def share_of_one(size: float) -> float:
+    """The `share_of` one size, without the cost of an array."""
+    odds = math.exp(min(max(size, -50.0), 50.0))
+    return min(max((odds * (1 + ADDED_SHARE) - ADDED_SHARE) / (1 + odds), 0.0), 1.0)

@@ -79,6 +79,20 @@ LABELS = (
     "y",
     "outcome",
 )
+OUTCOMES = (
+    "churn",
+    "churned",
+    "survived",
+    "fraud",
+    "is_fraud",
+    "isfraud",
+    "defaulted",
+    "converted",
+    "clicked",
+    "purchased",
+    "exited",
+)
+"""Names of labels that are yes or no."""
 WEAK_LABELS = ("y", "outcome")
 """Names of labels that are those of inputs as well, where no column has a prediction."""
 _ROW_IDS = frozenset(name.replace("_", "") for name in IDS)
@@ -87,6 +101,9 @@ _PREDICTED = {"pred", "predicted", "prediction", "yhat", "hat"}
 _CHANCE = {"probability", "probabilities", "proba", "prob", "score", "confidence"}
 _CLASS_WORDS = {"yes", "no", "true", "false", "positive", "negative", "pos", "neg", "class"}
 _TRUE = {"actual", "true", "truth", "label", "target"}
+_SCORES_BY_CLASS = {"scores", "probabilities", "probs", "proba"}
+_UNNAMED_OUTPUT = re.compile(r"_o\d+")
+"""What formats call an output without a name."""
 _INPUTS = {"input", "inputs", "feature", "features", "instance", "instances", "request"}
 _OUTPUTS = {"output", "outputs", "response", "prediction", "predictions", "result"}
 _ID_WORDS = {"id", "ids", "uuid", "guid", "ulid"}
@@ -157,6 +174,7 @@ _SERVING = _MODELS | frozenset(
         "eventversion",
         "specversion",
         "datacontenttype",
+        "mimetype",
         "workspaceid",
         "projectid",
     )
@@ -218,6 +236,10 @@ class ColumnName:
     """Whether the path says that it is an input of the model."""
     is_output: bool
     """Whether the path says that it is an output of the model."""
+    is_class_score: bool
+    """Whether it is the score of one of several classes."""
+    is_unnamed_output: bool
+    """Whether it is an output that has no name in the records."""
 
     @property
     def joined(self) -> str:
@@ -317,6 +339,8 @@ def read_name(name: str) -> ColumnName:
         words or ("",),
         is_input=bool(places & _INPUTS),
         is_output=bool(places & _OUTPUTS) and not places & _INPUTS,
+        is_class_score=bool(places & _SCORES_BY_CLASS),
+        is_unnamed_output=bool(_UNNAMED_OUTPUT.fullmatch(name)),
     )
 
 

@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from driftline.ingest.columns import row_marks, unstructured, vectors
+from driftline.ingest.columns.bytes_as_text import as_text
 from driftline.ingest.columns.canonical import to_categorical, to_numeric
-from driftline.ingest.columns.column_names import ColumnName, read_name
+from driftline.ingest.columns.column_names import SCORES, ColumnName, read_name
 from driftline.ingest.columns.roles import SHARE, find_roles, holds_times
 from driftline.types.model import Field, Kind, Schema, Task
 
@@ -30,6 +31,7 @@ HTTP_STATUSES = frozenset(
 )
 FEW, MANY = 20, 100
 """Rows from which a constant or distinct texts show, and distinct values of ids."""
+_SCORE_NAMES = frozenset(name.replace("_", "") for name in SCORES)
 PLACE = "where the record was written"
 """The reason that needs no check."""
 SHOWN = 5
@@ -138,6 +140,8 @@ def _columns(records: Iterable[pa.RecordBatch]) -> Mapping[str, pa.Array]:
     columns: dict[str, pa.Array] = {}
     for batch in records:
         for name, array in zip(batch.schema.names, batch.columns, strict=True):
+            if not unstructured.is_image(array):
+                array = as_text(array)[0]
             if name not in columns or columns[name].null_count == len(columns[name]):
                 columns[name] = array
     return columns
@@ -158,8 +162,16 @@ def _no_input_reason(name: ColumnName, array: pa.Array, schema: Schema) -> str:
     if name.is_time or holds_times(name, array):
         return "times"
     is_role = schema.prediction is not None or schema.score is not None
-    if not name.is_input and (name.is_prediction or (name.is_chance and is_role)):
-        return "called like another output of the model"
+    if _has_addresses(array):
+        return "addresses of other data"
+    is_score = (
+        name.is_chance
+        or name.is_class_score
+        or name.is_unnamed_output
+        or name.joined in _SCORE_NAMES
+    )
+    if not name.is_input and (name.is_prediction or (is_score and is_role)):
+        return "another output of the model"
     if pa.types.is_nested(array.type) or pa.types.is_binary(array.type):
         return ""
     values, wrong = to_numeric(array)
@@ -255,6 +267,13 @@ def _kind(name: str, read: ColumnName, array: pa.Array, doubts: list[str]) -> Ki
         )
         return None
     return Kind.CATEGORICAL
+
+
+def _has_addresses(array: pa.Array) -> bool:
+    """Whether all values are addresses such as `gs://bucket/cat.jpg`."""
+    if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
+        return False
+    return bool(pc.all(pc.match_substring_regex(array, r"^[a-z][a-z0-9+]*://\S+$")).as_py())
 
 
 def _has_leading_zeros(array: pa.Array) -> bool:
