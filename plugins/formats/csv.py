@@ -31,6 +31,8 @@ ROWS = 1 << 17
 """About the most rows of a batch."""
 COLUMNS = 20_000
 DELIMITERS = ",;\t|"
+SPACES = re.compile(rb"(?m)^ +\r?(?:\n|\Z)")
+"""A line of spaces, which is blank."""
 EXCEL_SEP = re.compile(rb"sep=([!-~\t])\r?\n", re.IGNORECASE)
 """The line before the header by which Excel learns the delimiter."""
 
@@ -207,6 +209,8 @@ class _Table:
             self.records += 1
         chunks.endless_records.clear()
         data = self._without_headers(self._without_bad_utf8(data))
+        if b"\n " in data and self._form.quote.encode() not in data:
+            data = SPACES.sub(b"", data)
         if not data.strip():
             return None
         invalid: list[Any] = []

@@ -46,6 +46,10 @@ MOST_EXAMPLES = 3
 NAME_LENGTH = 40
 """Characters of a model or column name in a title."""
 REASON_LENGTH = 90
+SENTENCE_LENGTH = 125
+"""Characters of a reason that is a sentence of its own."""
+SENTENCES = frozenset({MonitoringKind.UNREADABLE, MonitoringKind.UNUSABLE_TIMES})
+"""Kinds of trouble whose reason says what is wrong and where."""
 TROUBLE: Mapping[str, str] = {
     MonitoringKind.READING: "driftline can't read the log",
     MonitoringKind.UNREADABLE: "driftline can't decode some records",
@@ -187,6 +191,8 @@ def _trouble(alert: AlertFact, phrasebook: Phrasebook) -> str:
     """Trouble of the agent itself, with its reason."""
     # What the rule adds after a semicolon stands in the message.
     text = alert.reason.partition("; ")[0] or phrasebook.noun(alert)
+    if alert.measurement in SENTENCES and len(text) > REASON_LENGTH:
+        return clean(text, SENTENCE_LENGTH)
     reason = clean(text, REASON_LENGTH)
     name = subject(alert, NAME_LENGTH) or clean(alert.check, NAME_LENGTH)
     trouble = TROUBLE.get(alert.measurement)

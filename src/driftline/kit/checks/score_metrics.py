@@ -8,6 +8,7 @@ import numpy as np
 
 from driftline import stats
 from driftline.profiles.window import Counts, Scores
+from driftline.types.arrays import Floats
 
 EACH_CLASS = 10
 """Positive and negative labels that a metric of the order of scores needs."""
@@ -23,11 +24,16 @@ def score_cells(s: Scores) -> stats.ScoreCells:
 
     The outer cells reach to 0 and 1.
     """
-    ends = np.concatenate(([0.0], s.edges, [1.0]))
+    return stats.ScoreCells.of(cell_centres(s.edges), s.positives, s.negatives)
+
+
+def cell_centres(edges: Floats) -> Floats:
+    """The middle of each cell of a grid of scores, shape (2E+1,); the outer ones end at 0 and 1."""
+    ends = np.concatenate(([0.0], edges, [1.0]))
     middle = np.clip((ends[:-1] + ends[1:]) / 2, 0.0, 1.0)
-    centres = np.empty(2 * len(s.edges) + 1)
-    centres[::2], centres[1::2] = middle, np.clip(s.edges, 0.0, 1.0)
-    return stats.ScoreCells.of(centres, s.positives, s.negatives)
+    centres = np.empty(2 * len(edges) + 1)
+    centres[::2], centres[1::2] = middle, np.clip(edges, 0.0, 1.0)
+    return centres
 
 
 def of_order(
