@@ -58,9 +58,7 @@ def set_entry_uri(connection: Connection, entry_id: int, uri: str) -> None:
     connection.execute(objects.update().where(objects.c.id == entry_id).values(uri=uri))
 
 
-def find_entries_of_growing_files(
-    connection: Connection, model: str, folder: str
-) -> list[LedgerEntry]:
+def find_marked_entries(connection: Connection, model: str, folder: str) -> list[LedgerEntry]:
     """Find the entries below `folder` (with `/` at its end) that have a mark, the newest first."""
     query = (
         sa.select(*_ENTRY)
@@ -68,7 +66,6 @@ def find_entries_of_growing_files(
             objects.c.model == model,
             objects.c.uri.startswith(folder, autoescape=True),
             objects.c.mark != "",
-            objects.c.offset > 0,
         )
         .order_by(objects.c.id.desc())
     )
