@@ -76,3 +76,27 @@ def test_a_reference_without_any_row_says_why(tmp_path, monkeypatch, capsys):
     error = json.loads(capsys.readouterr().out)["models"]["m"]["error"]
     assert error.startswith("the reference has no row that can be read: 5 of 5 records left out")
     assert "not JSON" in error
+
+
+def test_responses_without_requests_are_the_reason(tmp_path, monkeypatch, capsys):
+    """A log of one side only, read as if both were there, says which side is missing."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "collected/ep/blue/model_outputs/2026/11/01/10/a.jsonl"
+    path.parent.mkdir(parents=True)
+    record = {"specversion": "1.0", "time": "2026-11-01T10:00:00Z", "data": [{"reply": "yes"}]}
+    lines = [json.dumps({**record, "correlationid": f"c{n}"}) for n in range(40)]
+    path.write_text("\n".join(lines) + "\n")
+    (tmp_path / "driftline.yaml").write_text(
+        """
+version: 1
+agent: {state: "sqlite:///d.db", http: null}
+models:
+  m:
+    source: {type: local, options: {path: collected, format: azureml}}
+    reference: {trailing: 28d}
+    windows: {notify_within: null, backfill: null}
+"""
+    )
+    assert call("run", "--once", "--json") == 3
+    error = json.loads(capsys.readouterr().out)["models"]["m"]["error"]
+    assert "40 of 40 records left out of the reference: a response without a request" in error

@@ -81,7 +81,8 @@ LOGS: dict[str, Expected] = {
         "city county zip_code", 1400, ""),
     "gcp/batch/automl_image_classification": (
         {"prediction": "prediction", "task": "multiclass"}, "", 1, ""),
-    "gcp/batch/custom_cifar10": ({}, "bytes_inputs.b64", 2, ""),
+    "gcp/batch/custom_cifar10": (
+        {}, " ".join(f"_o{place}" for place in range(10)) + " bytes_inputs.b64", 2, ""),
 }  # fmt: skip
 USUAL = {f"{ADULT}1705692264-e088", "azure/modelDataCollector/momo-endpoint"}
 

@@ -131,6 +131,8 @@ FEATURES: dict[str, tuple[str, Any, Kind]] = {
     "years": ("year_built", DRAW.integers(1950, 2020, ROWS).tolist(), Kind.NUMERIC),
     "a rating of a person": ("credit_score", DRAW.integers(300, 850, ROWS).tolist(), Kind.NUMERIC),
     "booleans": ("active", [bool(value) for value in BINARY], Kind.CATEGORICAL),
+    "numbers as bytes": ("rate", [str(value).encode() for value in PRICE], Kind.NUMERIC),
+    "text as bytes": ("plan", [value.encode() for value in PLAN], Kind.CATEGORICAL),
     "an input called score": ("inputs.score", CHANCE, Kind.NUMERIC),
 }
 
@@ -239,6 +241,17 @@ ROLES: dict[str, tuple[Columns, Columns]] = {
         {"prediction": CLASSES, "confidence": CHANCE, "label": CLASSES},
         {"prediction": "prediction", "label": "label", "task": Task.MULTICLASS},
     ),
+    "a class and its probability without names": (
+        {"_o0": BINARY, "_o1": [[0.1, 0.9][value] for value in BINARY]},
+        {"prediction": "_o0", "score": "_o1", "task": Task.BINARY, "positive": "1"},
+    ),
+    "bytes": (
+        {
+            "prediction": [str(value).encode() for value in BINARY],
+            "t": [t.encode() for t in CLOCK_TEXT],
+        },
+        {"timestamp": "t", "prediction": "prediction", "task": Task.BINARY, "positive": "1"},
+    ),
     "an outcome that is yes or no": (
         {"prediction": OTHER, "is_fraud": BINARY},
         {"prediction": "prediction", "label": "is_fraud", "task": Task.BINARY, "positive": "1"},
@@ -257,6 +270,15 @@ ROLES: dict[str, tuple[Columns, Columns]] = {
             "positive": "yes",
         },
     ),
+    "letters of a binary model": (
+        {"x": PRICE, "y": BINARY, "p": OTHER, "s": CHANCE},
+        {"prediction": "p", "score": "s", "label": "y", "task": Task.BINARY, "positive": "1"},
+    ),
+    "letters with a probability": (
+        {"x": PRICE, "y": BINARY, "p": CHANCE},
+        {"score": "p", "label": "y", "task": Task.BINARY, "positive": "1"},
+    ),
+    "letters of inputs": ({"x": PRICE, "y": BINARY, "p": AGE, "s": PLAN}, {}),
     "an input called y": ({"x": PRICE, "y": PRICE[::-1]}, {}),
     "ids without a usual name": (
         {"token": [str(uuid.UUID(int=int(row) << 90)) for row in MIXED], "prediction": BINARY},

@@ -53,7 +53,8 @@ def feed_facts(
 def _waiting(reading: ReadCounts) -> str:
     if not reading.waiting or not reading.errors:
         return ""
-    return f"{reading.waiting} objects could not be read just now: {reading.errors[0]}"
+    plural = "" if reading.waiting == 1 else "s"
+    return f"{reading.waiting:,} object{plural} could not be read just now: {reading.errors[0]}"
 
 
 def _unreadable(reading: ReadCounts) -> str:
@@ -70,7 +71,9 @@ def _unreadable(reading: ReadCounts) -> str:
     if reading.quarantined:
         plural = "" if reading.quarantined == 1 else "s"
         example = f": {reading.errors[0]}" if reading.errors else ""
-        sentences.append(f"{reading.quarantined:,} object{plural} can't be decoded{example}")
+        sentences.append(
+            f"{reading.quarantined:,} object{plural} can't be decoded{example}: check its format"
+        )
     return "; ".join(reversed(sentences))
 
 

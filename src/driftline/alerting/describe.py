@@ -25,6 +25,8 @@ REPORTED = "reported"
 """The state of a difference that is no alert."""
 LONGEST = 200
 """Characters of a name in a message."""
+LONGEST_REASON = 400
+"""Characters of a reason in a message: what to do stands at its end."""
 UNIT_LENGTH, DETAIL_NAME_LENGTH, MOST_DETAILS = 40, 60, 20
 """Characters of a unit and of the name of a detail, and the number of details in a message."""
 OWN_FIELDS = frozenset({"labels", "rows", "reason", "decision"})
@@ -65,7 +67,7 @@ def describe_alert(
         state=state,
         cause=alert.cause,
         severity=alert.phase.severity or Severity.WARNING,
-        reason=clean(change.judgement.reason, LONGEST),
+        reason=clean(change.judgement.reason, LONGEST_REASON),
         bound=change.judgement.bound,
         since=alert.phase.since or entry.start,
         rows=entry.judged.rows,

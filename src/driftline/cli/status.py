@@ -74,6 +74,8 @@ def show_models(report: dict[str, Any]) -> None:
                 f"[{paint}]{row['state']:8}  {row['severity']:8}[/]  {escape(row['title'])}"
                 f"  [dim]{row['id']}[/]"
             )
+            for reason in row.get("reasons", ()):
+                console.print(f"    {escape(reason)}")
         if model.get("report"):
             console.print(f"[dim]report: {escape(model['report']['title'])}[/]")
         if model["open_windows"]:

@@ -237,7 +237,9 @@ class ColumnName:
     is_output: bool
     """Whether the path says that it is an output of the model."""
     is_class_score: bool
-    """Whether it is the score of one of several classes, or an output without a name."""
+    """Whether it is the score of one of several classes."""
+    is_unnamed_output: bool
+    """Whether it is an output that has no name in the records."""
 
     @property
     def joined(self) -> str:
@@ -337,7 +339,8 @@ def read_name(name: str) -> ColumnName:
         words or ("",),
         is_input=bool(places & _INPUTS),
         is_output=bool(places & _OUTPUTS) and not places & _INPUTS,
-        is_class_score=bool(places & _SCORES_BY_CLASS) or bool(_UNNAMED_OUTPUT.fullmatch(name)),
+        is_class_score=bool(places & _SCORES_BY_CLASS),
+        is_unnamed_output=bool(_UNNAMED_OUTPUT.fullmatch(name)),
     )
 
 

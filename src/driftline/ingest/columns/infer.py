@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from driftline.ingest.columns import row_marks, unstructured, vectors
+from driftline.ingest.columns.bytes_as_text import as_text
 from driftline.ingest.columns.canonical import to_categorical, to_numeric
 from driftline.ingest.columns.column_names import SCORES, ColumnName, read_name
 from driftline.ingest.columns.roles import SHARE, find_roles, holds_times
@@ -139,6 +140,8 @@ def _columns(records: Iterable[pa.RecordBatch]) -> Mapping[str, pa.Array]:
     columns: dict[str, pa.Array] = {}
     for batch in records:
         for name, array in zip(batch.schema.names, batch.columns, strict=True):
+            if not unstructured.is_image(array):
+                array = as_text(array)[0]
             if name not in columns or columns[name].null_count == len(columns[name]):
                 columns[name] = array
     return columns
@@ -159,9 +162,14 @@ def _no_input_reason(name: ColumnName, array: pa.Array, schema: Schema) -> str:
     if name.is_time or holds_times(name, array):
         return "times"
     is_role = schema.prediction is not None or schema.score is not None
-    if name.is_class_score or _has_addresses(array):
-        return "another output of the model" if name.is_class_score else "addresses of other data"
-    is_score = name.is_chance or name.joined in _SCORE_NAMES
+    if _has_addresses(array):
+        return "addresses of other data"
+    is_score = (
+        name.is_chance
+        or name.is_class_score
+        or name.is_unnamed_output
+        or name.joined in _SCORE_NAMES
+    )
     if not name.is_input and (name.is_prediction or (is_score and is_role)):
         return "another output of the model"
     if pa.types.is_nested(array.type) or pa.types.is_binary(array.type):

@@ -48,7 +48,11 @@ def find_roles(columns: Columns, doubts: list[str]) -> Schema:
     outputs = {name: read for name, read in names.items() if name != stamp}
     prediction = _find_prediction(columns, outputs)
     score = _find_score(columns, outputs, prediction)
+    if prediction is None and score is None:
+        prediction, score = _find_unnamed_outputs(columns, outputs, doubts)
     label = _find_label(columns, outputs, prediction, score)
+    if prediction is None and score is None and label is None:
+        prediction, score, label = _find_letters(columns, outputs)
     has_classes = sum(read.is_class_score for read in names.values()) > 2
     task = _task(columns, prediction, score, label)
     if has_classes and task is Task.BINARY and label is None and prediction is not None:
@@ -233,6 +237,53 @@ def _find_score(
     return next(iter(chances), None)
 
 
+def _find_unnamed_outputs(
+    columns: Columns, names: Mapping[str, ColumnName], doubts: list[str]
+) -> tuple[str | None, str | None]:
+    """Return prediction and score of two outputs without names: a class and a probability."""
+    outputs = [name for name, read in names.items() if read.is_unnamed_output]
+    chances = [
+        name
+        for name in outputs
+        if _is_number(columns[name]) and is_chance(columns[name]) and _has_fractions(columns[name])
+    ]
+    classes = [name for name in outputs if name not in chances and _is_target(columns[name])]
+    if (len(outputs), len(chances), len(classes)) != (2, 1, 1):
+        return None, None
+    doubts.append(
+        f"the outputs have no names: {classes[0]} looks like a class and {chances[0]} like its "
+        "probability"
+    )
+    return classes[0], chances[0]
+
+
+def _find_letters(
+    columns: Columns, names: Mapping[str, ColumnName]
+) -> tuple[str | None, str | None, str | None]:
+    """Return prediction `p`, score `s` or `p`, and label `y` of a binary model.
+
+    The letters may be those of inputs as well: `y` must have two classes, and one of the others
+    the values of a prediction or a probability.
+    """
+    letters = {read.joined: name for name, read in names.items() if "." not in name}
+    label, prediction, score = (letters.get(letter) for letter in "yps")
+    if label is None or not _is_target(columns[label]) or len(_classes(columns, label)) > 2:
+        return None, None, None
+    if prediction is not None and not (
+        _is_target(columns[prediction])
+        and _classes(columns, prediction) & _classes(columns, label)
+        and len(_classes(columns, prediction)) <= 2
+    ):
+        is_probability = _is_number(columns[prediction]) and is_chance(columns[prediction])
+        score = prediction if is_probability and score is None else score
+        prediction = None
+    if score is not None and not (
+        _is_number(columns[score]) and (prediction is not None or is_chance(columns[score]))
+    ):
+        score = None
+    return (prediction, score, label) if prediction or score else (None, None, None)
+
+
 def _find_label(
     columns: Columns, names: Mapping[str, ColumnName], prediction: str | None, score: str | None
 ) -> str | None:
@@ -284,6 +335,12 @@ def _is_number(array: pa.Array) -> bool:
     return wrong is None and values.null_count < len(values)
 
 
+def _has_fractions(array: pa.Array) -> bool:
+    """Whether some numbers are not whole."""
+    values = to_numeric(array)[0].drop_null()
+    return bool(pc.any(pc.not_equal(pc.floor(values), values)).as_py())
+
+
 def _task(
     columns: Columns, prediction: str | None, score: str | None, label: str | None
 ) -> Task | None:
@@ -299,10 +356,9 @@ def _task(
     known = _classes(columns, label) or _classes(columns, prediction)
     if len(known) <= 2:
         return Task.BINARY
-    numbers = [to_numeric(columns[name])[0].drop_null() for name in targets]
     if not all(_is_number(columns[name]) for name in targets):
         return Task.MULTICLASS
-    has_fractions = any(pc.any(pc.not_equal(pc.floor(part), part)).as_py() for part in numbers)
+    has_fractions = any(_has_fractions(columns[name]) for name in targets)
     return Task.REGRESSION if has_fractions or len(known) > FEW else Task.MULTICLASS
 
 

@@ -53,7 +53,7 @@ def add_time_faults(
     rows, name, array = len(events), column.path, column.values
     if array is None or array.null_count == rows:
         if rows:
-            text = f"no time: the column {name} is missing or empty"
+            text = f"no time: the column {name} is missing or empty: set {column.setting}"
             reasons.add(text, count=rows, place=offset + 1)
         return
     empty = np.asarray(array.is_null().to_numpy(zero_copy_only=False), bool)

@@ -50,7 +50,9 @@ class ReferenceLosses:
             shown = list(self.unreadable.items())[:MOST_OBJECTS]
             texts = "; ".join(f"{uri.rsplit('/', 1)[-1]}: {text}" for uri, text in shown)
             objects = f"{len(self.unreadable):,} object{'' if len(self.unreadable) == 1 else 's'}"
-            sentences.append(f"{objects} of the reference can't be decoded: {texts}")
+            sentences.append(
+                f"{objects} of the reference can't be decoded: {texts}: check its format"
+            )
         return "; ".join(sentences)
 
     def is_large(self, share: float) -> bool:
