@@ -15,7 +15,11 @@ from driftline.cli.main import main
 from driftline.contracts.context import StartContext
 from driftline.extensions.registry import Registry
 from driftline.kit.decoding.csv_settings import find_csv_settings
-from driftline.onboarding.inspect_logs import inspect_logs
+from driftline.onboarding.inspect_logs import (
+    LogInspection,
+    find_reference_options,
+    inspect_logs,
+)
 from driftline.onboarding.recognise import recognise_layout
 from driftline.telemetry.logs import make_log
 from driftline.types.errors import SourceError
@@ -63,12 +67,36 @@ def test_an_encoding_that_is_not_utf_8_is_found_and_a_cut_character_is_none():
     assert find_csv_settings(text.encode()[: len(b"name,n\nZo") + 1]) == {}
 
 
-def look(path: Path):
+def local(path: Path) -> Local:
     source = Local(path=str(path))
     source.start(
         StartContext(name="m", log=make_log(), clock=lambda: NOW, config_folder=path.parent)
     )
-    return inspect_logs(source, Registry.load(), NOW)
+    return source
+
+
+def look(path: Path) -> LogInspection:
+    return inspect_logs(local(path), Registry.load(), NOW)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("train.csv", "a;b\n" + "1,5;2,25\n" * 30, {"decimal": ","}),
+        ("train.csv", "\n".join(NUMBERS), {"header": False}),
+        ("train.csv", "a,b,c\n" + "\n".join(NUMBERS), None),
+    ],
+)
+def test_a_reference_has_the_settings_of_its_own_format(tmp_path, name, text, expected):
+    """It may be written by another tool than the log; defaults are not written out."""
+    (tmp_path / name).write_text(text)
+    options = find_reference_options(local(tmp_path / name), Registry.load(), NOW)
+    assert options == ({"format": {"type": "csv", "options": expected}} if expected else {})
+
+
+def test_a_reference_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(SourceError, match="no such file or folder"):
+        find_reference_options(local(tmp_path / "train.csv"), Registry.load(), NOW)
 
 
 def collected(place: int, collection: str, data: object, **more: object) -> str:

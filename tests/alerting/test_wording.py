@@ -110,6 +110,25 @@ def test_measurements_of_a_column_are_one_line():
     assert line.text == "age: mean 180 → 45 (÷4, -2.5 sd) · distance (PSI) 1 · KS 0.4"
 
 
+def test_a_column_that_is_back_is_shown_beside_what_is_usual():
+    """The number of now comes first, and what it is compared with is named."""
+    detail = {"mean_was": 180.0, "mean": 182.0, "shift_sd": 0.02}
+    alerts = [
+        told(labels={"column": "age"}, value=0.01, detail=detail, state="resolved"),
+        told(measurement="own_number", value=0.8, was=0.81, state="resolved"),
+    ]
+    column, model = installed_phrasebook().lines(alerts)
+    assert column.text == "age: mean 182 now (usually 180) · distance (PSI) 0.01"
+    assert model.text == "own number 0.8 now (usually 0.81)"
+
+
+def test_a_mean_near_zero_has_no_factor():
+    """From -0.02 to -0.28 of a spread of 1 is a small shift, not seventeen times as much."""
+    detail = {"mean_was": -0.0167, "mean": -0.279, "shift_sd": -0.262}
+    movement = phrasing.find_movement(told(labels={"column": "x"}, value=1, detail=detail))
+    assert movement.sentence == "the mean went from -0.0167 to -0.279"
+
+
 @pytest.mark.parametrize(
     ("minutes", "text"),
     [(134, "2 h 14 min"), (60, "1 h"), (0, "0 min"), (1500, "1 d 1 h"), (1445, "1 d 5 min")],

@@ -270,6 +270,15 @@ ROLES: dict[str, tuple[Columns, Columns]] = {
             "positive": "yes",
         },
     ),
+    "letters of a binary model": (
+        {"x": PRICE, "y": BINARY, "p": OTHER, "s": CHANCE},
+        {"prediction": "p", "score": "s", "label": "y", "task": Task.BINARY, "positive": "1"},
+    ),
+    "letters with a probability": (
+        {"x": PRICE, "y": BINARY, "p": CHANCE},
+        {"score": "p", "label": "y", "task": Task.BINARY, "positive": "1"},
+    ),
+    "letters of inputs": ({"x": PRICE, "y": BINARY, "p": AGE, "s": PLAN}, {}),
     "an input called y": ({"x": PRICE, "y": PRICE[::-1]}, {}),
     "ids without a usual name": (
         {"token": [str(uuid.UUID(int=int(row) << 90)) for row in MIXED], "prediction": BINARY},

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
+T = TypeVar("T")
 ROWS, CELL = 10, 24
 """The rows that are shown, and the most characters of a value."""
 
@@ -50,9 +52,10 @@ def init(
     from driftline.contracts.source import Source
     from driftline.extensions.registry import Registry
     from driftline.onboarding.config_text import InspectedModel, write_config
-    from driftline.onboarding.inspect_logs import inspect_logs
+    from driftline.onboarding.inspect_logs import find_reference_options, inspect_logs
     from driftline.onboarding.training_file import find_training_file
     from driftline.telemetry.logs import make_log
+    from driftline.types.errors import DriftlineError
 
     if output.exists() and not force:
         raise click.UsageError(f"{output} exists: --force overwrites it, -o names another file")
@@ -61,22 +64,41 @@ def init(
 
     def inspect(address: str, name: str) -> InspectedModel:
         kind, options = registry.source_for(address, endpoint_url)
-        source: Source = registry.get("source", kind).model_validate(options)
-        source.start(
-            StartContext(name=name, log=make_log(), clock=system_clock, config_folder=base)
-        )
-        try:
-            inspection = inspect_logs(source, registry, now)
-        finally:
-            source.stop()
+        inspection = with_source(kind, options, lambda source: inspect_logs(source, registry, now))
         training = (
             _from_folder(reference, base)
             if reference is not None
             else find_training_file(address, base)
         )
         options |= inspection.source_options
-        reference_source = None if training is None else registry.source_for(training, endpoint_url)
-        return InspectedModel(name, kind, options, inspection, reference_source)
+        reference_source = None if training is None else inspect_reference(training)
+        return InspectedModel(
+            name=name,
+            source_type=kind,
+            source_options=options,
+            inspection=inspection,
+            reference=reference_source,
+        )
+
+    def inspect_reference(address: str) -> tuple[str, dict[str, Any]]:
+        kind, options = registry.source_for(address, endpoint_url)
+        try:
+            options |= with_source(
+                kind, options, lambda source: find_reference_options(source, registry, now)
+            )
+        except DriftlineError as error:
+            click.echo(f"please check: the reference {address} can't be read: {error}", err=True)
+        return kind, options
+
+    def with_source(kind: str, options: dict[str, Any], call: Callable[[Source], T]) -> T:
+        source: Source = registry.get("source", kind).model_validate(options)
+        source.start(
+            StartContext(name=model, log=make_log(), clock=system_clock, config_folder=base)
+        )
+        try:
+            return call(source)
+        finally:
+            source.stop()
 
     models = [inspect(where, model)]
     if folders := models[0].inspection.folders:

@@ -189,6 +189,33 @@ def inspect_logs(source: Source, registry: Registry, now: datetime) -> LogInspec
     )
 
 
+def find_reference_options(source: Source, registry: Registry, now: datetime) -> dict[str, Any]:
+    """Return the options that read a reference: its whole prefix, and settings of its format.
+
+    Raises SourceError when there is no object, or none that can be read.
+    """
+    ctx = DiscoverContext(now=now)
+    prefix = _whole_prefix(source, ctx)
+    if prefix is not None:
+        source = source.model_copy(update={"prefix": prefix})
+    listing = list(islice(source.discover(ctx), MAX_LISTED))
+    if not listing:
+        raise SourceError("nothing is there: check the path, bucket and prefix")
+    found: dict[str, Any] = {} if prefix is None else {"prefix": prefix}
+    newest = _newest_objects(listing)[-1]
+    by_suffix = _format_by_suffix(source, newest, registry)
+    name = recognise_format(source, _one_of_each_kind(listing), registry) or by_suffix
+    if not name:
+        return found
+    uris = [obj.uri for obj in listing]
+    options = registry.get("format", name).suggest_options(read_head(source, newest), uris)
+    if options:
+        found["format"] = {"type": name, "options": options}
+    elif name != by_suffix:
+        found["format"] = name
+    return found
+
+
 def _whole_prefix(source: Source, ctx: DiscoverContext) -> str | None:
     """Return the prefix with a `/`, where it is the name of a folder with objects; else None.
 

@@ -51,6 +51,8 @@ def find_roles(columns: Columns, doubts: list[str]) -> Schema:
     if prediction is None and score is None:
         prediction, score = _find_unnamed_outputs(columns, outputs, doubts)
     label = _find_label(columns, outputs, prediction, score)
+    if prediction is None and score is None and label is None:
+        prediction, score, label = _find_letters(columns, outputs)
     has_classes = sum(read.is_class_score for read in names.values()) > 2
     task = _task(columns, prediction, score, label)
     if has_classes and task is Task.BINARY and label is None and prediction is not None:
@@ -253,6 +255,33 @@ def _find_unnamed_outputs(
         "probability"
     )
     return classes[0], chances[0]
+
+
+def _find_letters(
+    columns: Columns, names: Mapping[str, ColumnName]
+) -> tuple[str | None, str | None, str | None]:
+    """Return prediction `p`, score `s` or `p`, and label `y` of a binary model.
+
+    The letters may be those of inputs as well: `y` must have two classes, and one of the others
+    the values of a prediction or a probability.
+    """
+    letters = {read.joined: name for name, read in names.items() if "." not in name}
+    label, prediction, score = (letters.get(letter) for letter in "yps")
+    if label is None or not _is_target(columns[label]) or len(_classes(columns, label)) > 2:
+        return None, None, None
+    if prediction is not None and not (
+        _is_target(columns[prediction])
+        and _classes(columns, prediction) & _classes(columns, label)
+        and len(_classes(columns, prediction)) <= 2
+    ):
+        is_probability = _is_number(columns[prediction]) and is_chance(columns[prediction])
+        score = prediction if is_probability and score is None else score
+        prediction = None
+    if score is not None and not (
+        _is_number(columns[score]) and (prediction is not None or is_chance(columns[score]))
+    ):
+        score = None
+    return (prediction, score, label) if prediction or score else (None, None, None)
 
 
 def _find_label(
