@@ -62,18 +62,18 @@ UNNEEDED = {
 }
 """What only reads, judges, sends, serves or connects."""
 
-ONCE = """
+CALL = """
 from driftline.cli.main import main
 try:
-    main(["run", "--once", "-c", {config!r}])
+    main({arguments!r})
 except SystemExit as leaving:
     assert not leaving.code, leaving.code
 """
 
 
 @pytest.fixture
-def pass_with_nothing_new(tmp_path: Path) -> str:
-    """The code of a second pass over a log in JSONL, with a configuration of its own."""
+def config(tmp_path: Path) -> Path:
+    """A configuration of a log in JSONL, after a first pass over it."""
     rows = [
         {
             "timestamp": f"2026-03-{1 + row // 96:02}T{row // 4 % 24:02}:00:00Z",
@@ -89,16 +89,21 @@ def pass_with_nothing_new(tmp_path: Path) -> str:
         "models: {churn: {source: {type: local, options: {path: log.jsonl}}, "
         "windows: {length: 1d}, notify: []}}\n"
     )
-    start = ONCE.format(config=str(config))
-    loaded_modules(start)
-    return start
+    loaded_modules(CALL.format(arguments=["run", "--once", "-c", str(config)]))
+    return config
 
 
-def test_a_pass_with_nothing_new_loads_what_it_uses(pass_with_nothing_new):
-    """`run --once` loads no library for reading, judging, sending or serving before there is
-    something to read, judge, send or serve.
+@pytest.mark.parametrize("command", ["run --once", "validate", "status"])
+def test_a_command_loads_what_it_uses(config, command):
+    """A pass with nothing new loads no library for reading, judging, sending or serving; what only
+    looks at the configuration or the state doesn't either.
     """
-    assert not UNNEEDED.intersection(packages(loaded_modules(pass_with_nothing_new)))
+    call = CALL.format(arguments=[*command.split(), "-c", str(config)])
+    modules = loaded_modules(call)
+    assert not UNNEEDED.intersection(packages(modules))
+    assert "driftline_plugins.sources.local" in modules
+    assert "driftline_plugins.sources.s3" not in modules
+    assert "driftline_plugins.sinks.slack" not in modules
 
 
 def loaded_modules(start: str) -> list[str]:

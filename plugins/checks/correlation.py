@@ -68,7 +68,12 @@ class Correlation(Check):
         numeric = {column.name for column in ctx.reference.numeric()} if ctx.reference else set()
         samples = sampled_rows.select_samples(ctx, self.columns, self.ignore)
         names = [name for name in samples.reference if name in numeric]
-        pairs = [] if samples.reason else _related_pairs(samples.reference, names)
+        pairs = []
+        if ctx.reference is not None and not samples.reason:
+            derived, key = ctx.reference.derived, (self.type, *names)
+            if key not in derived:
+                derived[key] = _related_pairs(samples.reference, names)
+            pairs = derived[key]
         if not pairs and not samples.reason and not self.columns:
             # Nothing is missing: this model has no relation that could change.
             return

@@ -120,7 +120,10 @@ def _past_vanished_categories(alert: AlertFact) -> str:
 def _share_sentence(alert: AlertFact) -> str:
     if not phrasing.is_share(alert) or alert.was is None:
         return ""
-    return f"{phrasing.share(alert.was)} → {phrasing.share(alert.value or 0.0)} of rows"
+    was, now = phrasing.share(alert.was), phrasing.share(alert.value or 0.0)
+    if alert.state == "resolved":
+        return f"{now} of rows now (usually {was})"
+    return f"{was} → {now} of rows"
 
 
 def _past_share_sentence(alert: AlertFact) -> str:
@@ -199,7 +202,7 @@ class Drift(Check):
     default_for: ClassVar = frozenset()
     default_place = 20
     wordings: ClassVar = {
-        "psi": Wording(noun="PSI"),
+        "psi": Wording(noun="distance (PSI)"),
         "js": Wording(noun="Jensen-Shannon"),
         "ks": Wording(noun="KS"),
         "wasserstein": Wording(noun="Wasserstein"),

@@ -72,7 +72,7 @@ class Embedding(Check):
     wordings: ClassVar = {
         "mmd": Wording(noun="MMD²"),
         "centroid_cosine": Wording(noun="cosine distance of the means"),
-        "cluster_psi": Wording(noun="PSI of the clusters"),
+        "cluster_psi": Wording(noun="distance of the cluster shares (PSI)"),
         "prototype_distance_p95": Wording(noun="95th percentile of the prototype distance"),
     }
 

@@ -5,6 +5,7 @@ Covers data quality and model quality. A constraint without a counterpart here b
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,6 +35,8 @@ METRICS = {
     "f1": "f1",
 }
 WORDS = {"GreaterThanThreshold": "above", "LessThanThreshold": "below"}
+SAME = 1e-3
+"""The relative difference up to which two thresholds of one metric are the same."""
 R2 = (
     "r2 is left out: SageMaker computes it with label and prediction exchanged, so its threshold "
     "means nothing here"
@@ -161,7 +164,7 @@ def _settings(config: Plain, where: str, checks: MonitorChecks) -> tuple[Plain, 
 
 
 def _model_quality(constraints: Plain, checks: MonitorChecks) -> None:
-    thresholds: dict[tuple[str, str], float] = {}
+    thresholds: dict[tuple[str, str], tuple[str, float]] = {}
     for name, constraint in constraints.items():
         value = constraint.get("threshold") if isinstance(constraint, dict) else None
         word = (
@@ -176,16 +179,41 @@ def _model_quality(constraints: Plain, checks: MonitorChecks) -> None:
                 f"{name} is left out: its constraint has no threshold, or an operator that is "
                 "unknown"
             )
-        elif name == "mse" and value >= 0:
-            thresholds.setdefault(("rmse", word), value**0.5)
-        elif name in METRICS:
-            thresholds[(METRICS[name], word)] = value
+        elif name == "mse" and value < 0:
+            checks.doubts.append("mse is left out: its threshold is below 0")
+        elif name == "mse" or name in METRICS:
+            key = (METRICS.get(name, "rmse"), word)
+            bound = value**0.5 if name == "mse" else value
+            if key in thresholds:
+                thresholds[key] = _stricter(key, thresholds[key], (name, bound), checks)
+            else:
+                thresholds[key] = (name, bound)
         else:
             checks.doubts.append(f"{name} is left out: the performance check has no such metric")
     checks.rules = [
         {"measurement": metric, word: {"warning": value}}
-        for (metric, word), value in thresholds.items()
+        for (metric, word), (_, value) in thresholds.items()
     ]
+
+
+def _stricter(
+    key: tuple[str, str], first: tuple[str, float], second: tuple[str, float], checks: MonitorChecks
+) -> tuple[str, float]:
+    """Return the stricter of two constraints, name and bound, of one metric.
+
+    A window that violates the other one violates it as well.
+    """
+    metric, word = key
+    if math.isclose(first[1], second[1], rel_tol=SAME):
+        return first
+    choose = min if word == "above" else max
+    strict = choose((first, second), key=lambda constraint: constraint[1])
+    other = second if strict is first else first
+    checks.doubts.append(
+        f"{first[0]} and {second[0]} both bound {metric}: {strict[0]} is the stricter one and is "
+        f"kept as {metric} not {word} {strict[1]:.6g}; {other[0]} would be {other[1]:.6g}"
+    )
+    return strict
 
 
 def _mapping(node: Plain, name: str) -> Plain:

@@ -59,6 +59,8 @@ class AzureML(FormatWithHeaders):
         frozenset({"specversion", "modelversion", "contentrange"}),
     )
 
+    folders: ClassVar = ("endpoint", "deployment", "collection")
+
     collections: tuple[str, ...] = ()
     """Collections to read, such as `[model_inputs, model_outputs]`; all when empty.
 
@@ -70,6 +72,20 @@ class AzureML(FormatWithHeaders):
 
     When empty, a single value is `prediction`, and several are `_o0`, `_o1` and so on.
     """
+
+    @classmethod
+    def suggest_options(cls, head: bytes, uris: Sequence[str]) -> dict[str, Any]:
+        """Return the collections to read: a side whose partner is not collected, or the frames.
+
+        Where both frames and bodies are collected, the bodies would count each call twice.
+        """
+        places = (PLACE.search(unquote(uri)) for uri in uris)
+        names = {place[3] for place in places if place is not None}
+        frames = names & {"model_inputs", "model_outputs"}
+        if frames and names & set(BODIES):
+            return {"collections": sorted(names - set(BODIES))}
+        lone = [name for name in names if name in PARTNER and PARTNER[name] not in names]
+        return {"collections": sorted(names)} if lone else {}
 
     def no_data(self, uri: str) -> str:
         """Return the reason for files with data that records refer to."""
@@ -276,8 +292,9 @@ class _Reader(_Rows):
         if not self._form.wants(collection):
             return
         source = SOURCE.search(json_values.to_text(record.source or ""))
-        endpoint = self._parts.get("endpoint") or (source[1] if source else None)
-        deployment = self._parts.get("deployment") or (source[2] if source else None)
+        # The record knows its endpoint; a path may have been read by another layout.
+        endpoint = source[1] if source else self._parts.get("endpoint")
+        deployment = source[2] if source else self._parts.get("deployment")
         version = (
             None
             if record.modelversion in (None, "", "default")

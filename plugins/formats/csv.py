@@ -10,7 +10,7 @@ from __future__ import annotations
 import codecs
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
@@ -18,6 +18,7 @@ from pydantic import field_validator, model_validator
 
 from driftline import DecodeContext, Format, Unreadable, hookimpl
 from driftline.kit.decoding import csv_parse, json_values
+from driftline.kit.decoding.csv_settings import find_csv_settings
 from driftline.kit.decoding.line_chunks import read_blocks
 from driftline.kit.decoding.streams import open_utf8
 
@@ -30,6 +31,8 @@ ROWS = 1 << 17
 """About the most rows of a batch."""
 COLUMNS = 20_000
 DELIMITERS = ",;\t|"
+SPACES = re.compile(rb"(?m)^ +\r?(?:\n|\Z)")
+"""A line of spaces, which is blank."""
 EXCEL_SEP = re.compile(rb"sep=([!-~\t])\r?\n", re.IGNORECASE)
 """The line before the header by which Excel learns the delimiter."""
 
@@ -79,7 +82,10 @@ class Csv(Format):
     thousands: str | None = None
     """The character between groups of three digits, such as the point in `26.610,29`."""
     nulls: tuple[str, ...] = csv_parse.NULLS
-    """Texts of missing values."""
+    """Texts of missing values, in all columns.
+
+    In numeric columns the texts that pandas takes for missing values are so as well, such as `NA`.
+    """
 
     @field_validator("delimiter", "quote", "escape", "decimal", "thousands")
     @classmethod
@@ -101,6 +107,11 @@ class Csv(Format):
         if self.thousands is not None and self.thousands == (self.decimal or "."):
             raise ValueError("decimal and thousands must be different characters")
         return self
+
+    @classmethod
+    def suggest_options(cls, head: bytes, uris: Sequence[str]) -> dict[str, Any]:
+        """Return the settings that the beginning of a file shows."""
+        return find_csv_settings(head)
 
     def decode(self, stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
         """Return batches of whole records; line ends inside quotes belong to the value."""
@@ -201,6 +212,8 @@ class _Table:
             self.records += 1
         chunks.endless_records.clear()
         data = self._without_headers(self._without_bad_utf8(data))
+        if b"\n " in data and self._form.quote.encode() not in data:
+            data = SPACES.sub(b"", data)
         if not data.strip():
             return None
         invalid: list[Any] = []

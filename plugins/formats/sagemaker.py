@@ -58,6 +58,7 @@ class SageMaker(FormatWithHeaders):
         frozenset({"captureData", "eventMetadata", "groundTruthData"}),
         frozenset({"SageMakerOutput"}),
     )
+    folders: ClassVar = ("endpoint", "variant")
 
     output_headers: tuple[str, ...] = ()
     """Names of the output values, in order, for records that have no names.

@@ -65,6 +65,42 @@ def test_model_quality_becomes_rules_and_r2_is_left_out():
     assert [doubt[:2] for doubt in asked.doubts] == ["r2"]
 
 
+@pytest.mark.parametrize(
+    ("constraints", "rules", "kept"),
+    [
+        (
+            {"mse": (0.0336, "Greater"), "rmse": (0.5776, "Greater")},
+            [("rmse", "above", 0.1833)],
+            "mse is the stricter one and is kept as rmse not above 0.183303",
+        ),
+        (
+            {"rmse": (0.1, "Greater"), "mse": (0.5, "Greater")},
+            [("rmse", "above", 0.1)],
+            "rmse is the stricter one and is kept as rmse not above 0.1",
+        ),
+        (
+            {"true_positive_rate": (0.8, "Less"), "recall": (0.5, "Less")},
+            [("recall", "below", 0.8)],
+            "true_positive_rate is the stricter one and is kept as recall not below 0.8",
+        ),
+    ],
+)
+def test_the_stricter_of_two_constraints_of_one_metric_is_kept(constraints, rules, kept):
+    """A window that violates either of them violates the one that is kept; a sentence says so."""
+    document = {
+        name: {"threshold": bound, "comparison_operator": f"{word}ThanThreshold"}
+        for name, (bound, word) in constraints.items()
+    }
+    checks = convert_constraints({"regression_constraints": document}, {})
+    assert [
+        (rule["measurement"], word, round(bounds["warning"], 4))
+        for rule in checks.rules
+        for word, bounds in rule.items()
+        if word != "measurement"
+    ] == rules
+    assert [kept in doubt for doubt in checks.doubts] == [True]
+
+
 def test_binary_model_quality():
     """Rates that mean the same are one rule; what the check does not measure is told."""
     told = {

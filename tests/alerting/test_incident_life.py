@@ -32,7 +32,7 @@ def test_columns_of_one_window_are_one_incident():
     told = sim.told[0][1]
     assert [alert.labels["column"] for alert in told.alerts] == ["plan", "age", "city"]
     assert (
-        "churn: all 3 columns changed since Fri 20 Nov 00:00 UTC: “plan” PSI 6.1 (limit 0.25)"
+        "churn: all 3 columns changed since Fri 20 Nov 00:00 UTC: “plan” distance (PSI) 6.1"
         in told.title
     )
 
@@ -51,7 +51,7 @@ def test_only_news_is_told():
         ("opened", "first alert"),
         ("updated", "more alerts"),
         ("updated", "more severe"),
-        ("resolved", "all alerts resolved"),
+        ("resolved", "this incident is over"),
     ]
     assert expected == changes(sim)
     last = sim.told[-1][1]
@@ -341,3 +341,25 @@ def test_monitoring_facts_are_folded_by_tick():
         sim.told[0][1].title == "churn: source: bucket can't be listed since Fri 20 Nov 00:01 UTC"
     )
     assert sim.steps[1].changes[0].at == at(0) + HOUR / 60
+
+
+@pytest.mark.parametrize("usual", [2, 20], ids=["remembered", "no longer remembered"])
+def test_the_end_says_what_it_was_at_its_worst(usual):
+    """The last windows of a change are as usual already: it takes several to prove the end."""
+    sim = Simulation()
+    rates = [0.4, 0.6, 0.5] + [0.21] * usual + [0.2]
+    for hour, rate in enumerate(rates):
+        sim.feed(
+            fact(
+                hour,
+                verdict="changed" if hour < len(rates) - 1 else "ok",
+                measurement="category_share",
+                labels=(("category", "gold"), ("column", "plan")),
+                unit="share",
+                value=rate,
+                was=0.2,
+            )
+        )
+    event, last = sim.told[-1][1].event, sim.told[-1][1].title
+    assert event == "resolved"
+    assert "“plan category gold” is back to normal: it was in 60% of rows (usually 20%)" in last

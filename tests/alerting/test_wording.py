@@ -48,7 +48,7 @@ def test_shares(value, text):
 @pytest.mark.parametrize(
     ("alert", "text"),
     [
-        (told(value=6.1, reason="above 0.25"), "PSI 6.1 (limit 0.25)"),
+        (told(value=6.1, reason="above 0.25"), "distance (PSI) 6.1 (limit 0.25)"),
         (
             told(measurement="accuracy", value=0.71, was=0.84, reason="below 0.8"),
             "accuracy 0.84 → 0.71",
@@ -107,7 +107,26 @@ def test_measurements_of_a_column_are_one_line():
         told(labels={"column": "age"}, measurement="ks", value=0.4),
     ]
     [line] = installed_phrasebook().lines(alerts)
-    assert line.text == "age: mean 180 → 45 (÷4, -2.5 sd) · PSI 1 · KS 0.4"
+    assert line.text == "age: mean 180 → 45 (÷4, -2.5 sd) · distance (PSI) 1 · KS 0.4"
+
+
+def test_a_column_that_is_back_is_shown_beside_what_is_usual():
+    """The number of now comes first, and what it is compared with is named."""
+    detail = {"mean_was": 180.0, "mean": 182.0, "shift_sd": 0.02}
+    alerts = [
+        told(labels={"column": "age"}, value=0.01, detail=detail, state="resolved"),
+        told(measurement="own_number", value=0.8, was=0.81, state="resolved"),
+    ]
+    column, model = installed_phrasebook().lines(alerts)
+    assert column.text == "age: mean 182 now (usually 180) · distance (PSI) 0.01"
+    assert model.text == "own number 0.8 now (usually 0.81)"
+
+
+def test_a_mean_near_zero_has_no_factor():
+    """From -0.02 to -0.28 of a spread of 1 is a small shift, not seventeen times as much."""
+    detail = {"mean_was": -0.0167, "mean": -0.279, "shift_sd": -0.262}
+    movement = phrasing.find_movement(told(labels={"column": "x"}, value=1, detail=detail))
+    assert movement.sentence == "the mean went from -0.0167 to -0.279"
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,9 @@ def test_doctor_reaches_everything_and_sends_a_test_message(call, monkeypatch):
         code, out, _ = call("doctor", "--json")
         assert code == 0, out
         assert [finding["part"] for finding in json.loads(out)["findings"]] == [
+            "state",
             "models.titanic.source",
+            "models.titanic.rows",
             "models.titanic.reference",
             "sinks.hook",
         ]

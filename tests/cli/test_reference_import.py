@@ -18,6 +18,7 @@ import pyarrow.csv
 import pytest
 
 from driftline.cli.main import main
+from driftline.config.document import parse_document
 
 pytestmark = pytest.mark.system
 
@@ -403,3 +404,26 @@ def test_explain_of_trouble_that_has_no_measurement(folder, driftline):
     assert "the pipeline has no such column" in said
     told = json.loads(driftline(folder, "explain", "quality", "--check", "boom", "--json").stdout)
     assert [(each["verdict"], each["rows"]) for each in told["findings"]] == [("error", 0)]
+
+
+def test_names_of_inputs_become_headers_of_the_format(tmp_path, driftline):
+    """Constraints alone name the inputs too; columns with a role are no inputs."""
+    features = [
+        {"name": name, "inferred_type": "Fractional", "completeness": 1.0}
+        for name in ("prediction", "age", "income")
+    ]
+    (tmp_path / "constraints.json").write_text(json.dumps({"version": 0.0, "features": features}))
+    (tmp_path / "driftline.yaml").write_text(
+        """
+version: 1
+agent: {http: null}
+models:
+  m:
+    source: {type: local, options: {path: capture, format: sagemaker}}
+    schema: {timestamp: event_time, prediction: {score: prediction, kind: binary}}
+"""
+    )
+    driftline(tmp_path, "reference", "import", "constraints.json", "-c", "driftline.yaml")
+    document = parse_document((tmp_path / "driftline.yaml").read_text(), Path("driftline.yaml"))
+    options = document.value["models"]["m"]["source"]["options"]
+    assert options["format"] == {"type": "sagemaker", "options": {"headers": ["age", "income"]}}

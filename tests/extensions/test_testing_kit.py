@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from driftline_plugins.checks.performance import PERFORMANCE_METRICS, USUAL
 
 from driftline import (
     Action,
@@ -31,6 +32,7 @@ from driftline import (
 )
 from driftline.contracts.wording import Wording
 from driftline.extensions import Registry
+from driftline.kit.checks import Task
 from driftline.profiles.collector import Collector
 from driftline.testing import (
     FakeClock,
@@ -111,7 +113,8 @@ UNMEASURED = {
     "drift": ("cramer_von_mises", "g_test", "tvd"),
     "embedding": ("centroid_cosine", "cluster_psi", "mean_shift", "mmd", "prototype_distance_p95"),
     "other_tool": ("chi2", "jensen_shannon", "ks", "psi", "wasserstein"),
-    "performance": ("macro_f1", "macro_precision", "macro_recall", "mae", "r2", "rmse"),
+    "performance": tuple(PERFORMANCE_METRICS.keys() - set(USUAL[Task.BINARY])),
+    "statistics": ("category_share", "quantile_value"),
     "text": ("repeated_texts", "unknown_words"),
 }
 """Measurements that need another model, or other options, than the contract has."""

@@ -124,6 +124,8 @@ def test_empty_files_and_blank_lines():
         rows, ctx = values(data, number("a"))
         assert (rows, ctx.rejected) == ([], 0)
     assert values(b"\na,b\n1,2\n\n3,4\n", number("a"))[0] == [(1.0,), (3.0,)]
+    rows, ctx = values(b"a,b\n1,2\n  \n3,4\r\n \r\n5,6\n   ", number("a"))
+    assert (rows, ctx.rejected) == ([(1.0,), (3.0,), (5.0,)], 0)
 
 
 def test_the_last_line_without_its_end():

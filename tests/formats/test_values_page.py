@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from email.utils import format_datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -215,12 +216,17 @@ def holds_bytes(table: pa.Table) -> bool:
     return pa.types.is_binary(kind) or pa.types.is_fixed_size_binary(kind) or kind == pa.uuid()
 
 
+@cache
+def database() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(config={"threads": 1})
+
+
 def copied(table: pa.Table, form: str) -> bytes:
     """The file that DuckDB copies the table to."""
     if form != "parquet" and holds_bytes(table) and table.schema.field("v").type != pa.uuid():
         raise TypeError("DuckDB writes the escapes of bytes")
     path = Path(os.environ["PAGE_FOLDER"]) / "copy"
-    connection = duckdb.connect()
+    connection = database()
     connection.register("rows", table)
     connection.execute(f"copy (select * from rows) to '{path}' (format {form})")
     return path.read_bytes()

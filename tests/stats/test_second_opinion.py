@@ -267,6 +267,21 @@ def test_macro_standard_errors_match_resampling():
         assert stats.macro(as_mapping(table), metric).se == pytest.approx(np.std(redrawn), rel=0.06)
 
 
+def test_a_class_of_few_rows_is_not_known_exactly():
+    """Of 40 rows some classes have two or three, all right or all wrong by chance: the interval of
+    the macro recall has the true value in nine of ten draws.
+    """
+    rng = np.random.default_rng(2)
+    shares = np.array([[0.56, 0.07, 0.07], [0.02, 0.16, 0.02], [0.01, 0.01, 0.08]])
+    truth = np.mean(np.diag(shares) / shares.sum(axis=1))
+    hits = 0
+    for counts in rng.multinomial(40, shares.ravel(), 1_000).reshape(-1, 3, 3):
+        rows = {("abc"[i], "abc"[j]): int(counts[i, j]) for i in range(3) for j in range(3)}
+        low, high = stats.macro(rows, "recall").interval
+        hits += low <= truth <= high
+    assert hits >= 900
+
+
 @pytest.mark.parametrize("true_shift", [0.0, 0.3, 0.6])
 def test_the_psi_interval_covers_the_true_value(true_shift):
     """In about 95 of 100 windows the interval holds the PSI of the two laws themselves, with and

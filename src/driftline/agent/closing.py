@@ -38,6 +38,7 @@ from driftline.profiles.collector import Collector
 from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.window import Window
 from driftline.state import measurements, models, windows
+from driftline.state.earlier_values import EarlierValues
 from driftline.state.store import Store
 from driftline.state.trailing import TrailingProfiles
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
@@ -86,15 +87,18 @@ class ModelEvaluation:
         history: HistoryOf | None = None,
         profiles: Callable[[WindowKey], Profile] | None = None,
         trailing: TrailingProfiles | None = None,
+        earlier_values: EarlierValues | None = None,
     ) -> Inputs:
         """Return the inputs of judging, from what is stored.
 
         `read_rows` reads the rows of a window from its objects again; `history` and `profiles`
-        replace what is stored. `trailing` has the rows before earlier windows of the same run.
+        replace what is stored. `trailing` has the rows before earlier windows of the same run,
+        `earlier_values` the values before them.
         Does not write to `connection`.
         """
         spec, collectors, reference = self.reference.spec, self.collectors, self.reference
         trailing_profiles = trailing or self.trailing_profiles()
+        earlier = earlier_values or EarlierValues()
 
         def load_window(due: DueWindow) -> Window:
             key = due.key
@@ -138,9 +142,7 @@ class ModelEvaluation:
         def load_history(
             key: WindowKey, check: str, name: str, labels: Mapping[str, str], limit: int
         ) -> Sequence[PastValue]:
-            return measurements.load_earlier_values(
-                connection, key, check=check, name=name, labels=labels, limit=limit
-            )
+            return earlier.load(connection, key, check, name, labels, limit)
 
         return Inputs(
             schema=reference.schema,
@@ -232,7 +234,7 @@ class Closing:
         """
         model, limit, before, past = self.settings.name, as_micros(until), report.windows, None
         # Nothing is read while windows are judged, so the rows before a window do not change.
-        trailing = self.evaluation.trailing_profiles()
+        trailing, earlier_values = self.evaluation.trailing_profiles(), EarlierValues()
         with self.store.read() as connection:
             total = windows.count_due(connection, model, limit)
         while True:
@@ -251,6 +253,7 @@ class Closing:
                     now,
                     report,
                     trailing=trailing,
+                    earlier_values=earlier_values,
                     with_report=is_backlog_end and is_last,
                 )
                 report.windows += 1
@@ -277,6 +280,7 @@ class Closing:
         report: ClosingReport,
         *,
         trailing: TrailingProfiles | None,
+        earlier_values: EarlierValues,
         with_report: bool,
     ) -> None:
         group = [self._silence_old(due, now) for due in group]
@@ -286,7 +290,11 @@ class Closing:
                 group, partial(windows.list_versions, connection, self.settings.name)
             )
             inputs = self.evaluation.inputs(
-                connection, past, read_rows=self._read_rows, trailing=trailing
+                connection,
+                past,
+                read_rows=self._read_rows,
+                trailing=trailing,
+                earlier_values=earlier_values,
             )
             inputs = replace(inputs, new_versions=versions)
             verdicts, facts = judge_windows(group, inputs)

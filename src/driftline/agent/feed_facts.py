@@ -7,6 +7,7 @@ from datetime import datetime
 
 from driftline.alerting.fact import Fact, monitoring_fact
 from driftline.ingest.read.read_pass import ReadCounts
+from driftline.ingest.reference.losses import ReferenceLosses
 from driftline.state.pair_rows import RequestCounts
 from driftline.types.monitoring_kind import MonitoringKind
 
@@ -21,12 +22,14 @@ def feed_facts(
     *,
     error: str,
     request_counts: RequestCounts | None,
+    reference_losses: ReferenceLosses | None,
     label_problems: Mapping[MonitoringKind, str],
     patience_ticks: int,
 ) -> list[Fact]:
     """Return a fact for each trouble that a tick may have; an empty reason says there is none.
 
-    `request_counts` is None where no requests wait for responses.
+    `request_counts` is None where no requests wait for responses, `reference_losses` where the
+    model has no reference of its own source.
     """
 
     def fact(kind: MonitoringKind, reason: str, ticks: int = 1) -> Fact:
@@ -36,6 +39,10 @@ def feed_facts(
     if reading.objects:
         facts.append(fact(MonitoringKind.UNREADABLE, _unreadable(reading)))
         facts.append(fact(MonitoringKind.UNUSABLE_TIMES, _unusable_times(reading)))
+    if reference_losses is not None:
+        is_large = reference_losses.is_large(REJECTED_SHARE)
+        reason = reference_losses.describe() if is_large else ""
+        facts.append(fact(MonitoringKind.REFERENCE_LOSSES, reason))
     facts.append(fact(MonitoringKind.UNPAIRED, _unpaired(request_counts) if request_counts else ""))
     patience = {MonitoringKind.LABELS: patience_ticks}
     return facts + [
@@ -46,7 +53,8 @@ def feed_facts(
 def _waiting(reading: ReadCounts) -> str:
     if not reading.waiting or not reading.errors:
         return ""
-    return f"{reading.waiting} objects could not be read just now: {reading.errors[0]}"
+    plural = "" if reading.waiting == 1 else "s"
+    return f"{reading.waiting:,} object{plural} could not be read just now: {reading.errors[0]}"
 
 
 def _unreadable(reading: ReadCounts) -> str:
@@ -63,7 +71,9 @@ def _unreadable(reading: ReadCounts) -> str:
     if reading.quarantined:
         plural = "" if reading.quarantined == 1 else "s"
         example = f": {reading.errors[0]}" if reading.errors else ""
-        sentences.append(f"{reading.quarantined:,} object{plural} can't be decoded{example}")
+        sentences.append(
+            f"{reading.quarantined:,} object{plural} can't be decoded{example}: check its format"
+        )
     return "; ".join(reversed(sentences))
 
 

@@ -80,11 +80,6 @@ class LabelReport:
         )
 
 
-def label_ledger(model: str) -> str:
-    """Return the name of the ledger of labels; the name of a model has no # in it."""
-    return f"{model}#labels"
-
-
 @dataclass(frozen=True, kw_only=True)
 class LateLabels:
     """The labels of one model that come later."""

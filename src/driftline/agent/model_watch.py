@@ -18,7 +18,8 @@ from driftline.agent.callbacks import Callbacks
 from driftline.agent.closing import Closing, ModelEvaluation
 from driftline.agent.feed import Feed, ListingOptions, work_by_day
 from driftline.agent.feed_facts import feed_facts
-from driftline.agent.late_labels import LABEL_PROBLEMS, LateLabels, label_ledger
+from driftline.agent.label_ledger import label_ledger
+from driftline.agent.late_labels import LABEL_PROBLEMS, LateLabels
 from driftline.agent.model_alerts import ModelAlerts
 from driftline.agent.model_settings import ModelSettings, Origin
 from driftline.agent.reading import ModelReader
@@ -121,6 +122,8 @@ class ModelWatch:
         self._reader.start(settings.config.source)
         reference = self._load_or_build_reference(now)
         report.warnings = reference.warnings
+        report.reference_losses = reference.losses
+        report.has_new_reference = self.reference is None
         if reference.warnings:
             reference = replace(reference, warnings=())  # reported once
         self.reference = reference
@@ -366,6 +369,9 @@ class ModelWatch:
             report.reading,
             error=report.error,
             request_counts=request_counts,
+            reference_losses=None
+            if self.reference is None or self.settings.origin.source is None
+            else self.reference.losses,
             label_problems=report.labels.problems
             if self._labels is not None and not report.error
             else {},

@@ -21,6 +21,7 @@ from driftline.contracts.source import DiscoverContext
 from driftline.ingest.read.decode_object import discover_objects
 from driftline.ingest.read.job import Job
 from driftline.ingest.read.profile_rows import latest_event_time
+from driftline.ingest.reference.losses import ReferenceLosses, losses_from_origin
 from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.spec import ProfileSpec
 from driftline.profiles.window import Window
@@ -54,6 +55,8 @@ class ReferenceState:
     """All that are registered: they unpack the profiles when a window is judged."""
     warnings: tuple[str, ...] = ()
     """Doubts about the inferred schema, only right after it was inferred."""
+    losses: ReferenceLosses = field(default_factory=ReferenceLosses)
+    """What the source of the reference has and the reference has not."""
     input_columns: tuple[str, ...] = ()
     """Names of the inputs in the reference, in order, for formats whose records lack them."""
 
@@ -111,6 +114,7 @@ def load_reference(
         trailing=origin.trailing,
         profiles=profiles,
         span_profiles=span_profiles,
+        losses=losses_from_origin(reference.origin, reference.rows),
         collectors=collectors,
         input_columns=tuple(msgspec.json.decode(model.columns_json)),
     )

@@ -5,14 +5,15 @@ Counts what is stored; computes nothing else.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from driftline.agent.late_labels import label_ledger
-from driftline.agent.tick import Tick
+from driftline.agent.label_ledger import label_ledger
 from driftline.config import Config
+from driftline.ingest.reference.losses import losses_from_origin
 from driftline.state import (
     accounts,
     action_runs,
+    incident_store,
     incidents,
     measurements,
     models,
@@ -23,8 +24,13 @@ from driftline.state import (
     windows,
 )
 from driftline.state.store import Store
+from driftline.types.family import Family
 from driftline.types.message_state import MessageState
 from driftline.types.times import from_micros
+
+if TYPE_CHECKING:
+    from driftline.agent.tick import Tick
+    from driftline.alerting.work import AlertingState
 
 Plain = dict[str, Any]
 
@@ -119,12 +125,26 @@ def _report(connection: Any, name: str) -> Plain:
     }
 
 
+def _reasons(row: incidents.IncidentRow, alerting: AlertingState) -> Plain:
+    """Return the newest reasons of an open incident about the agent itself as `reasons`."""
+    incident = alerting.incidents.get(row.id)
+    if incident is None or row.cause != Family.MONITORING or row.state != "firing":
+        return {}
+    members = [alerting.alerts[key] for key in sorted(incident.keys) if key in alerting.alerts]
+    entries = [alert.newest_change for alert in members if alert.is_firing]
+    return {"reasons": [entry.judgement.reason for entry in entries if entry is not None]}
+
+
 def _model(connection: Any, name: str) -> Plain:
     totals = accounts.load_totals(connection, name)
+    alerting = incident_store.load_alerting_state(connection, name)
     judged_windows, open_windows = windows.count_windows(connection, name)
     counts = measurements.count_verdicts(connection, name)
     state = models.load_model(connection, name)
     reference = models.load_current_reference(connection, name)
+    losses = (
+        "" if reference is None else losses_from_origin(reference.origin, reference.rows).describe()
+    )
     unpaired_counts = pair_rows.count_unpaired(
         connection, name, pair_rows.find_first_unjudged(connection, name)
     )
@@ -153,6 +173,7 @@ def _model(connection: Any, name: str) -> Plain:
                 "title": row.title,
                 "since": row.since.isoformat(),
                 "resolved_at": row.resolved_at.isoformat() if row.resolved_at else None,
+                **_reasons(row, alerting),
             }
             for row in incidents.load_incidents(connection, name)
         ],
@@ -166,6 +187,7 @@ def _model(connection: Any, name: str) -> Plain:
             "number": reference.number,
             "rows": reference.rows,
             **({} if reference.spans is None else {"has_times": True}),
+            **({"losses": losses} if losses else {}),
         },
         "trouble": totals.trouble,
     }

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from driftline.agent.closing import ClosingReport
 from driftline.agent.late_labels import LabelReport
 from driftline.ingest.read.read_pass import ReadCounts
+from driftline.ingest.reference.losses import ReferenceLosses
 
 
 @dataclass(slots=True, kw_only=True)
@@ -20,6 +21,9 @@ class Tick:
     closing: ClosingReport = field(default_factory=ClosingReport)
     skipped_objects: list[tuple[str, str]] = field(default_factory=list)
     """URI and reason."""
+    reference_losses: ReferenceLosses = field(default_factory=ReferenceLosses)
+    has_new_reference: bool = False
+    """Whether the reference was built or loaded in this tick."""
     warnings: tuple[str, ...] = ()
     """Doubts about the inferred schema, only in the tick that inferred it."""
     error: str = ""

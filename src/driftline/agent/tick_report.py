@@ -25,6 +25,8 @@ def log_reading(model: str, report: Tick, services: Services) -> None:
     log, reading = services.log.bind(model=model), report.reading
     for warning in report.warnings:
         log.warning(f"please check: {warning}")
+    if report.has_new_reference and (losses := report.reference_losses.describe()):
+        log.warning(losses)
     if reading.objects:
         quarantine_note = (
             f", {reading.quarantined:,} objects quarantined" if reading.quarantined else ""
@@ -76,6 +78,7 @@ def count_tick(model: str, report: Tick, metrics: Metrics) -> None:
     metrics.objects.labels(model).inc(reading.objects)
     metrics.rows.labels(model).inc(reading.rows)
     metrics.rejected.labels(model).inc(reading.rejected_records)
+    metrics.reference_losses.labels(model).set(report.reference_losses.records)
     metrics.held.labels(model).inc(reading.rows_held_back)
     metrics.windows_closed.labels(model).inc(closing.windows)
     metrics.tick_seconds.labels(model).observe(report.seconds)

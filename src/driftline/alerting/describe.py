@@ -25,6 +25,8 @@ REPORTED = "reported"
 """The state of a difference that is no alert."""
 LONGEST = 200
 """Characters of a name in a message."""
+LONGEST_REASON = 400
+"""Characters of a reason in a message: what to do stands at its end."""
 UNIT_LENGTH, DETAIL_NAME_LENGTH, MOST_DETAILS = 40, 60, 20
 """Characters of a unit and of the name of a detail, and the number of details in a message."""
 OWN_FIELDS = frozenset({"labels", "rows", "reason", "decision"})
@@ -42,10 +44,13 @@ def describe_alert(
 ) -> AlertFact:
     """An alert in words and numbers; `with_version` adds the model version to its labels.
 
-    A resolved alert has the numbers of its newest window, with `as_fired` those of the newest
-    window that was changed.
+    A resolved alert has the numbers of its newest window, with `as_fired` those of the window that
+    differed most.
     """
-    newest = alert.newest_change if alert.is_firing or as_fired else alert.newest_entry
+    if as_fired:
+        newest = alert.largest_change
+    else:
+        newest = alert.newest_change if alert.is_firing else alert.newest_entry
     entry = newest or alert.newest_change or _empty_entry(alert)
     change = alert.newest_change or entry
     scope = {"segment": alert.segment, "version": alert.version if with_version else ""}
@@ -62,7 +67,7 @@ def describe_alert(
         state=state,
         cause=alert.cause,
         severity=alert.phase.severity or Severity.WARNING,
-        reason=clean(change.judgement.reason, LONGEST),
+        reason=clean(change.judgement.reason, LONGEST_REASON),
         bound=change.judgement.bound,
         since=alert.phase.since or entry.start,
         rows=entry.judged.rows,

@@ -204,8 +204,19 @@ def update_incident(
             incident, Event.UPDATED, Reason.MORE_ALERTS, members, occasion, additions=additions
         )
     else:
-        return incident, None
+        return _restate(incident, members, occasion), None
     return change.incident, change
+
+
+def _restate(incident: Incident, members: Sequence[Alert], occasion: Occasion) -> Incident:
+    """Return an incident about the agent itself with the newest reason in its title.
+
+    Nobody gets a message: the trouble is the same, and whoever looks should see what it is now.
+    """
+    if incident.cause != Family.MONITORING:
+        return incident
+    newest = make_change(incident, Event.UPDATED, Reason.DOUBLED, members, occasion).incident
+    return replace(incident, title=newest.title, headline=newest.headline)
 
 
 def resolve(

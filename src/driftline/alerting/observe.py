@@ -89,6 +89,7 @@ def _trim(alert: Alert) -> Alert:
             floor=None,
             evidence=alert.newest_change,
             newest_dropped=alert.newest_entry,
+            largest_dropped=alert.largest_change,
         )
     first = alert.recent[0]
     evidence = first if first.verdict is Verdict.CHANGED else alert.evidence
@@ -98,7 +99,18 @@ def _trim(alert: Alert) -> Alert:
         recent=alert.recent[1:],
         evidence=evidence,
         newest_dropped=first,
+        largest_dropped=_larger_change(alert, first),
     )
+
+
+def _larger_change(alert: Alert, first: AlertEntry) -> AlertEntry | None:
+    """Of two changed windows of one run the one that differs more; that of the newer run."""
+    largest, since = alert.largest_dropped, alert.phase.since
+    if first.verdict is not Verdict.CHANGED:
+        return largest
+    if largest is None or (since is not None and largest.start < since):
+        return first
+    return max(largest, first, key=lambda entry: entry.difference)
 
 
 def _new(fact: Fact) -> Alert:

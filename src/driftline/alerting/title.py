@@ -46,10 +46,15 @@ MOST_EXAMPLES = 3
 NAME_LENGTH = 40
 """Characters of a model or column name in a title."""
 REASON_LENGTH = 90
+SENTENCE_LENGTH = 125
+"""Characters of a reason that is a sentence of its own."""
+SENTENCES = frozenset({MonitoringKind.UNREADABLE, MonitoringKind.UNUSABLE_TIMES})
+"""Kinds of trouble whose reason says what is wrong and where."""
 TROUBLE: Mapping[str, str] = {
     MonitoringKind.READING: "driftline can't read the log",
     MonitoringKind.UNREADABLE: "driftline can't decode some records",
     MonitoringKind.UNUSABLE_TIMES: "rows have no usable time",
+    MonitoringKind.REFERENCE_LOSSES: "the reference lacks some of its records",
     MonitoringKind.UNPAIRED: "requests lack their response",
     MonitoringKind.LABELS: "driftline can't read the labels",
     MonitoringKind.UNUSABLE_LABELS: "labels can't be used",
@@ -63,6 +68,7 @@ OVER: Mapping[str, str] = {
     MonitoringKind.READING: "driftline reads the log again",
     MonitoringKind.UNREADABLE: "driftline decodes the records again",
     MonitoringKind.UNUSABLE_TIMES: "rows have usable times again",
+    MonitoringKind.REFERENCE_LOSSES: "the reference has its records again",
     MonitoringKind.UNPAIRED: "requests have their response again",
     MonitoringKind.LABELS: "driftline reads the labels again",
     MonitoringKind.UNUSABLE_LABELS: "labels can be used again",
@@ -82,7 +88,7 @@ class Story:
     alerts: Sequence[AlertFact]
     """All alerts of the incident, in the order of the message."""
     as_fired: Sequence[AlertFact] = ()
-    """The same with the numbers of their newest changed windows, for the end."""
+    """The same with the numbers of their most different windows, for the end."""
     additions: Sequence[AlertFact] = ()
     """Those that are new to the incident."""
     columns: Collection[str] = ()
@@ -164,7 +170,9 @@ def _example(group: Sequence[AlertFact], phrasebook: Phrasebook) -> str:
     name = quoted(subject(group[0], NAME_LENGTH))
     movement = next((move for move in map(find_movement, group) if move), None)
     if group[0].cause != Family.DRIFT or movement is None:
-        return f"{name} {phrasebook.figure(group[0])}".strip()
+        # Limits of several subjects leave no room for their names.
+        short = group[0].model_copy(update={"bound": None})
+        return f"{name} {phrasebook.figure(short)}".strip()
     return f"{name} {movement.factor or movement.text}"
 
 
@@ -183,6 +191,8 @@ def _trouble(alert: AlertFact, phrasebook: Phrasebook) -> str:
     """Trouble of the agent itself, with its reason."""
     # What the rule adds after a semicolon stands in the message.
     text = alert.reason.partition("; ")[0] or phrasebook.noun(alert)
+    if alert.measurement in SENTENCES and len(text) > REASON_LENGTH:
+        return clean(text, SENTENCE_LENGTH)
     reason = clean(text, REASON_LENGTH)
     name = subject(alert, NAME_LENGTH) or clean(alert.check, NAME_LENGTH)
     trouble = TROUBLE.get(alert.measurement)
@@ -219,7 +229,7 @@ def _end_headline(story: Story, reason: Reason, phrasebook: Phrasebook) -> str:
     columns = [alert.labels.get("column", "") for alert in alerts]
     if all(columns) and len(set(columns)) > 1:
         return _fit(f"{_count(columns, story)} are back to normal{after}: ", names, "", room)
-    what = [name or phrasebook.noun(g[0]) for name, g in zip(names, groups, strict=True)]
+    what = [name or phrasebook.past_finding(g) for name, g in zip(names, groups, strict=True)]
     return _fit(f"back to normal{after}: ", what, "", room)
 
 

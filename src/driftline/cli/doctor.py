@@ -1,13 +1,16 @@
-"""`driftline doctor`: connect to every source, and send a test message through every sink."""
+"""`driftline doctor`: try the state, every source with a few of its rows, and every sink."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +18,10 @@ from driftline.cli.options import config_option, json_option
 from driftline.types.errors import DriftlineError
 from driftline.types.model import Severity
 from driftline.types.notification import Event, Notification
+
+if TYPE_CHECKING:
+    from driftline.config import Config
+    from driftline.extensions.guard import Guard
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +40,10 @@ class Finding:
     "--send/--no-send", default=True, help="Send a test message through every sink, or not."
 )
 def doctor(config: Path, as_json: bool, send: bool) -> None:
-    """Connect to every source, sink and action once, and report what fails.
+    """Try the state, every source, sink and action once, and report what fails.
 
-    Exits with 3 when one of them fails.
+    Of each model a few rows are decoded: how many, from when to when, with which columns. Exits
+    with 3 when one of them fails.
     """
     from rich.console import Console
     from rich.markup import escape
@@ -68,9 +76,15 @@ def _examine(path: Path, send: bool, as_json: bool) -> list[Finding]:
         base=config.origin.parent,
         phrasebook=phrasebook_for(config),
     )
-    findings: list[Finding] = []
+    findings: list[Finding] = [_examine_state(config)]
 
-    def attempt(part: str, plugin: Plugin, context: StartContext, test: bool) -> None:
+    def attempt(
+        part: str,
+        plugin: Plugin,
+        context: StartContext,
+        test: bool,
+        look: Callable[[], Finding] | None = None,
+    ) -> None:
         try:
             guard.call(f"{part}.start", plugin.start, context, timeout=30)
             text = guard.call(f"{part}.probe", plugin.probe, timeout=30)
@@ -79,6 +93,8 @@ def _examine(path: Path, send: bool, as_json: bool) -> list[Finding]:
                 guard.call(f"{part}.send", send, _test_message(part, now), timeout=30)
                 text = "took a test message"
             findings.append(Finding(part, True, text))
+            if look is not None:
+                findings.append(look())
         except DriftlineError as error:
             rights = plugin.permissions()
             needs = f" (needs {', '.join(rights)})" if rights else ""
@@ -94,11 +110,13 @@ def _examine(path: Path, send: bool, as_json: bool) -> list[Finding]:
         if model.labels is not None:
             sources[f"models.{name}.labels"] = model.labels.plugin
         for part, source in sources.items():
+            look = partial(_examine_rows, config, name, guard, now)
             attempt(
                 part,
                 source,
                 StartContext(name=name, log=log, clock=system_clock, config_folder=base),
                 False,
+                look if source is model.source else None,
             )
     for name, sink in config.sinks.items():
         context = contexts.sink_context(name, sink, log)
@@ -107,6 +125,41 @@ def _examine(path: Path, send: bool, as_json: bool) -> list[Finding]:
         context = contexts.action_context(name, action, log)
         attempt(f"actions.{name}", action.plugin, context, False)
     return findings
+
+
+def _examine_state(config: Config) -> Finding:
+    from driftline.state.probe import probe_state
+
+    try:
+        return Finding("state", True, probe_state(config.agent.state, config.origin.parent))
+    except DriftlineError as error:
+        return Finding("state", False, str(error))
+
+
+def _examine_rows(config: Config, model: str, guard: Guard, now: datetime) -> Finding:
+    """Decode a few rows of a model whose source is started."""
+    from driftline.agent.model_settings import make_settings
+    from driftline.extensions.hooks import transformer
+    from driftline.ingest.read.sample_rows import sample_rows
+    from driftline.profiles.built_in import BUILT_IN
+    from driftline.profiles.spec import ProfileSpec
+    from driftline.types.model import Schema
+
+    settings = make_settings(config, model, config.registry, patience_ticks=1)
+    job = settings.make_job(
+        settings.schema or Schema(),
+        ProfileSpec(columns={}),
+        now,
+        collectors=BUILT_IN,
+        base=config.origin.parent,
+        transform=transformer(config.registry, model),
+    )
+    part = f"models.{model}.rows"
+    try:
+        sample = guard.call(part, lambda: sample_rows(job, now), timeout=60)
+    except DriftlineError as error:
+        return Finding(part, False, str(error))
+    return Finding(part, not sample.problem, sample.problem or sample.sentence)
 
 
 def _test_message(part: str, now: datetime) -> Notification:

@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import click
 
-from driftline.types.model import Field, Schema, Task
-
-if TYPE_CHECKING:
-    from driftline.onboarding.window_choice import WindowChoice
-
-HEAD = """\
-# Written by `driftline init`. Check the marked lines, then run:
-# driftline validate && driftline run --once
-version: 1
-
-agent:
-  state: sqlite:///driftline.db
-  http: 127.0.0.1:8080
-"""
-
-
+T = TypeVar("T")
 ROWS, CELL = 10, 24
 """The rows that are shown, and the most characters of a value."""
 
@@ -65,38 +51,71 @@ def init(
     from driftline.contracts.context import StartContext
     from driftline.contracts.source import Source
     from driftline.extensions.registry import Registry
-    from driftline.onboarding.inspect_logs import inspect_logs
+    from driftline.onboarding.config_text import InspectedModel, write_config
+    from driftline.onboarding.inspect_logs import find_reference_options, inspect_logs
     from driftline.onboarding.training_file import find_training_file
     from driftline.telemetry.logs import make_log
+    from driftline.types.errors import DriftlineError
 
     if output.exists() and not force:
         raise click.UsageError(f"{output} exists: --force overwrites it, -o names another file")
-    registry = Registry.load()
-    kind, options = registry.source_for(where, endpoint_url)
-    source: Source = registry.get("source", kind).model_validate(options)
-    now = system_clock()
-    source.start(
-        StartContext(name=model, log=make_log(), clock=system_clock, config_folder=output.parent)
-    )
-    try:
-        inspection = inspect_logs(source, registry, now)
-    finally:
-        source.stop()
-    _show(inspection)
-    if reference is None:
-        reference = find_training_file(where, output.parent)
-    options |= {"layout": inspection.layout} if inspection.layout else {}
-    options |= {"format": inspection.format} if inspection.format else {}
-    text = _text(
-        model,
-        source=(kind, options),
-        schema=inspection.inference.schema,
-        reference=registry.source_for(reference, endpoint_url) if reference is not None else None,
-        doubts=inspection.inference.doubts,
-        windows=inspection.windows,
-    )
-    output.write_text(text, encoding="utf-8")
+    where, base = _from_folder(where, output.parent), output.parent
+    registry, now = Registry.load(), system_clock()
+
+    def inspect(address: str, name: str) -> InspectedModel:
+        kind, options = registry.source_for(address, endpoint_url)
+        inspection = with_source(kind, options, lambda source: inspect_logs(source, registry, now))
+        training = (
+            _from_folder(reference, base)
+            if reference is not None
+            else find_training_file(address, base)
+        )
+        options |= inspection.source_options
+        reference_source = None if training is None else inspect_reference(training)
+        return InspectedModel(
+            name=name,
+            source_type=kind,
+            source_options=options,
+            inspection=inspection,
+            reference=reference_source,
+        )
+
+    def inspect_reference(address: str) -> tuple[str, dict[str, Any]]:
+        kind, options = registry.source_for(address, endpoint_url)
+        try:
+            options |= with_source(
+                kind, options, lambda source: find_reference_options(source, registry, now)
+            )
+        except DriftlineError as error:
+            click.echo(f"please check: the reference {address} can't be read: {error}", err=True)
+        return kind, options
+
+    def with_source(kind: str, options: dict[str, Any], call: Callable[[Source], T]) -> T:
+        source: Source = registry.get("source", kind).model_validate(options)
+        source.start(
+            StartContext(name=model, log=make_log(), clock=system_clock, config_folder=base)
+        )
+        try:
+            return call(source)
+        finally:
+            source.stop()
+
+    models = [inspect(where, model)]
+    if folders := models[0].inspection.folders:
+        click.echo(f"{len(folders)} models: {', '.join(folders)}", err=True)
+        models = [inspect(f"{where.rstrip('/')}/{folder}", folder) for folder in folders]
+    for inspected in models:
+        _show(inspected.inspection)
+    output.write_text(write_config(models), encoding="utf-8")
     click.echo(f"wrote {output}", err=True)
+
+
+def _from_folder(address: str, folder: Path) -> str:
+    """Return a path as it is written in a configuration in `folder`; another address unchanged."""
+    path = Path(address).expanduser()
+    if "://" in address or path.is_absolute():
+        return address
+    return os.path.relpath(path, folder)
 
 
 def _show(inspection: Any) -> None:
@@ -112,6 +131,9 @@ def _show(inspection: Any) -> None:
     if inspection.layout:
         text += f", layout [bold]{escape(inspection.layout)}[/]"
     console.print(text)
+    if rejected := inspection.rejected.describe("record"):
+        name, total = escape(inspection.rejected.first_name), inspection.rejected.total
+        console.print(f"[yellow]{total:,} records rejected[/] in {name}: {escape(rejected)}")
     for uri, reason in inspection.skipped_objects[:3]:
         console.print(f"[dim]left out: {escape(uri)}: {reason}[/]")
     _rows(console, inspection.batches[0])
@@ -139,110 +161,3 @@ def _rows(console: Any, batch: Any) -> None:
     console.print(table)
     if len(batch.schema.names) > len(columns):
         console.print(f"[dim]and {len(batch.schema.names) - len(columns)} more columns[/]")
-
-
-def _text(
-    model: str,
-    *,
-    source: tuple[str, dict[str, Any]],
-    schema: Schema,
-    reference: tuple[str, dict[str, Any]] | None,
-    doubts: list[str],
-    windows: WindowChoice,
-) -> str:
-    """Write the configuration. `source` and `reference` are a type with its options."""
-    type_name, options = source
-    lines = [
-        HEAD,
-        "models:",
-        f"  {_quoted(model)}:",
-        "    source:",
-        f"      type: {type_name}",
-        "      options:",
-    ]
-    lines += [f"        {name}: {_quoted(value)}" for name, value in options.items()]
-    lines += [""]
-    lines += [f"    # CHECK: {doubt}" for doubt in doubts]
-    lines += ["    schema:", *_schema(schema), ""]
-    if reference is None:
-        lines += [
-            "    # What windows are compared with. A training file is better:",
-            "    # {type: local, options: {path: train.parquet}}",
-        ]
-        lines += ["    reference: {trailing: 28d}"]
-    else:
-        inside = ", ".join(f"{name}: {_quoted(value)}" for name, value in reference[1].items())
-        lines += [f"    reference: {{type: {reference[0]}, options: {{{inside}}}}}"]
-    backfill = ", backfill: null" if windows.reads_all else ""
-    spans = f"length: {windows.length}, lateness: 15m, notify_within: {windows.notify_within}"
-    lines += [
-        "",
-        "    # Rows belong to windows by event time. A window is judged `lateness` after its end.",
-        "    # No message is sent about a window that ended more than `notify_within` before it is",
-        "    # first judged; null sends messages about all windows.",
-        f"    windows: {{{spans}{backfill}}}",
-    ]
-    lines += [
-        "",
-        "    # Without `checks`, those that fit the columns run with their default rules.",
-        "    notify: [terminal]",
-        "",
-    ]
-    lines += [
-        "sinks:",
-        "  terminal: {type: console}",
-        '  # team-chat: {type: slack, options: {webhook_url: "${env:SLACK_WEBHOOK_URL}"}}',
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def _schema(schema: Schema) -> list[str]:
-    lines = []
-    for role in ("timestamp", "id", "version"):
-        part: Field | None = getattr(schema, role)
-        if part is not None:
-            lines.append(f"      {role}: {_quoted(part.name)}")
-    lines.append("      features:" if schema.features else "      features: {}")
-    lines += [
-        f"        {_quoted(name)}: {_feature(part)}" for name, part in schema.features.items()
-    ]
-    if schema.task is not None and (schema.prediction or schema.score):
-        outputs = {"column": schema.prediction, "score": schema.score}
-        inside = [f"{key}: {_quoted(part.name)}" for key, part in outputs.items() if part]
-        if schema.task is Task.BINARY and schema.positive not in ("", "1"):
-            inside.append(f"positive: {json.dumps(schema.positive, ensure_ascii=False)}")
-        lines.append(
-            f"      prediction: {{{', '.join([*inside, f'kind: {Task(schema.task).value}'])}}}"
-        )
-    if schema.label is not None:
-        lines.append(f"      label: {{column: {_quoted(schema.label.name)}}}")
-    return lines
-
-
-def _feature(part: Field) -> str:
-    parts = {
-        "path": part.path if part.path != part.name else "",
-        "dimension": part.dimension if not part.element_paths else 0,
-    }
-    inside = ", ".join(
-        f"{key}: {_quoted(value) if key == 'path' else value}"
-        for key, value in parts.items()
-        if value
-    )
-    return f"{{kind: {part.kind}, {inside}}}" if inside else str(part.kind)
-
-
-def _quoted(value: object) -> str:
-    """Write a value as YAML, with quotes if it needs them."""
-    text = str(value)
-    plain = (
-        text.replace("_", "").replace("-", "").replace(".", "").replace("/", "").replace(" ", "")
-    )
-    safe = (
-        plain.isalnum()
-        and text == text.strip()
-        and not plain[0].isdigit()
-        and text not in ("true", "false", "null", "True", "False")
-    )
-    return text if safe else json.dumps(text, ensure_ascii=False)

@@ -20,8 +20,8 @@ from driftline.types.errors import ConfigError, DriftlineError
 FINDINGS, USAGE, ENVIRONMENT, INTERRUPTED = 1, 2, 3, 130
 """Exit codes beside 0: findings; wrong usage or configuration; a failed environment; Ctrl-C."""
 
-UNCOLLECTED_OBJECTS = 100_000
-"""New objects after which the garbage collector looks for cycles."""
+UNCOLLECTED_OBJECTS = 200_000
+"""New objects after which the garbage collector looks for cycles: more than a start makes."""
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("init:init", "Look at a file or bucket and write a configuration for it."),
@@ -77,9 +77,6 @@ class LazyGroup(click.Group):
             return None
         module, _, name = COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(import_module(f"driftline.cli.{module}"), name)
-        # What was imported stays: the collector need not look through it at all.
-        gc.freeze()
-        gc.enable()
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -111,7 +108,6 @@ def main(args: list[str] | None = None) -> None:
     # Imports and settings make many objects that stay: with the default of 700 the collector
     # looks through them again and again, which takes a sixth of a start.
     gc.set_threshold(UNCOLLECTED_OBJECTS)
-    gc.disable()
     # Matrices are small here: several BLAS threads would only wait for each other.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     sys.exit(_run(args))

@@ -199,6 +199,7 @@ def _write(
     from driftline.config import load_config
     from driftline.config.document import parse_document
     from driftline.config.edit import set_value
+    from driftline.onboarding.importing import format_with_headers
     from driftline.types.errors import ConfigError, Problem
 
     raw = path.read_bytes()
@@ -208,6 +209,9 @@ def _write(
     model_settings = parse_document(text, path).value["models"][model]
     if baseline.reference is not None:
         text = set_value(text, path, ("models", model), "reference", baseline.reference)
+    if form := format_with_headers(baseline, model_settings, registry):
+        place = ("models", model, "source", "options")
+        text = set_value(text, path, place, "format", form)
     if baseline.checks:
         if model_settings.get("checks") is None:
             checks = {name: {"type": name} for name in default}

@@ -74,6 +74,8 @@ def show_models(report: dict[str, Any]) -> None:
                 f"[{paint}]{row['state']:8}  {row['severity']:8}[/]  {escape(row['title'])}"
                 f"  [dim]{row['id']}[/]"
             )
+            for reason in row.get("reasons", ()):
+                console.print(f"    {escape(reason)}")
         if model.get("report"):
             console.print(f"[dim]report: {escape(model['report']['title'])}[/]")
         if model["open_windows"]:
@@ -83,6 +85,8 @@ def show_models(report: dict[str, Any]) -> None:
                 f"[yellow]{escape(name)}: {model['held']:,} rows have no usable time, "
                 "or came too late[/]"
             )
+        if losses := (model["reference"] or {}).get("losses"):
+            console.print(f"[yellow]{escape(name)}: {escape(losses)}[/]")
         if sum(model["unpaired"].values()):
             counts = [
                 f"{count:,} {UNPAIRED[side]}" for side, count in model["unpaired"].items() if count

@@ -87,6 +87,11 @@ class Format(Plugin, ABC):
     """The first bytes of each of its files, by which the format is recognised."""
     any_json: ClassVar[bool] = False
     """Whether it reads JSON records of any shape: the format of JSON without `marks`."""
+    folders: ClassVar[tuple[str, ...]] = ()
+    """Names of the folders before the time, as the service that writes the format makes them.
+
+    A layout of fewer folders has the last of these names.
+    """
     compressed: ClassVar[bool] = False
     """Whether the format compresses by itself, such as Parquet.
 
@@ -103,6 +108,14 @@ class Format(Plugin, ABC):
     def no_data(self, uri: str) -> str:
         """Return why an object is no data of the format, such as a manifest; empty when it is."""
         return ""
+
+    @classmethod
+    def suggest_options(cls, head: bytes, uris: Sequence[str]) -> dict[str, Any]:
+        """Return the options that read some objects as they are meant; a guess for `init`.
+
+        `head` is the beginning of the newest object, unpacked; `uris` are those of all objects.
+        """
+        return {}
 
     @classmethod
     def holds_statistics(cls, document: Any, content: bytes) -> bool:

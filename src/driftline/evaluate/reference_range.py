@@ -69,11 +69,16 @@ def add_ranges(
     rows: Iterable[JudgedMeasurement], ranges: Mapping[Series, ReferenceRange]
 ) -> list[JudgedMeasurement]:
     """The rows; those of a series with a range have its ends among their details."""
-    return [_with_range(row, ranges.get(series_of(row))) for row in rows] if ranges else list(rows)
+    return [_with_range(row, ranges) for row in rows] if ranges else list(rows)
 
 
-def _with_range(row: JudgedMeasurement, found: ReferenceRange | None) -> JudgedMeasurement:
-    if found is None or row.measurement.value is None:
+def _with_range(
+    row: JudgedMeasurement, ranges: Mapping[Series, ReferenceRange]
+) -> JudgedMeasurement:
+    if row.measurement.value is None:
+        return row
+    found = ranges.get(series_of(row))
+    if found is None:
         return row
     detail = {**row.measurement.detail, REFERENCE_LOW: found.low, REFERENCE_HIGH: found.high}
     return replace(row, measurement=replace(row.measurement, detail=detail))

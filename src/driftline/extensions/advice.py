@@ -44,6 +44,9 @@ BY_KIND: Mapping[str, str] = {
         "Check the column and the format of the time (schema.timestamp); "
         "these rows are in no window."
     ),
+    MonitoringKind.REFERENCE_LOSSES: (
+        "Check the format of the reference; windows are compared with the other records only."
+    ),
     MonitoringKind.UNPAIRED: "Check that each response is logged with the id of its request.",
     MonitoringKind.LABELS: "Check that the labels are there and that driftline may read them.",
     MonitoringKind.UNUSABLE_LABELS: "Check that each label has an id, a time and a value.",

@@ -111,9 +111,13 @@ class Phrasebook:
         if is_share(alert):
             if alert.was is None or not 0 <= alert.was <= 1:
                 return f"{noun} {share(alert.value)}"
+            if is_resolved:
+                return f"{noun} {share(alert.value)} now (usually {share(alert.was)})"
             return f"{noun} {share(alert.was)} → {share(alert.value)}"
         now = f"{number(alert.value)}{_unit(alert)}"
         if alert.was is not None:
+            if is_resolved:
+                return f"{noun} {now} now (usually {number(alert.was)})"
             return f"{noun} {number(alert.was)} → {now}"
         limit = None if alert.bound is None or is_resolved else alert.bound.value
         return f"{noun} {now} (limit {number(limit)})" if limit is not None else f"{noun} {now}"
@@ -192,10 +196,13 @@ class Phrasebook:
         return [clean(text) for text in (reason, self.smallest_visible(alert)) if text]
 
     def _line(self, group: list[AlertFact]) -> Line:
+        is_calm = all(alert.state == "resolved" for alert in group)
         moves = dict.fromkeys(move for alert in group if (move := find_movement(alert)))
         # A movement that another one contains is left out: `(×60)` beside `(×60, +195 sd)`.
         parts = {
-            move.text: None for move in moves if not any(other.contains(move) for other in moves)
+            move.calm_text if is_calm else move.text: None
+            for move in moves
+            if not any(other.contains(move) for other in moves)
         }
         for alert in group:
             sure = "" if alert.state == "resolved" else self.interval(alert)

@@ -6,6 +6,7 @@ Does not write anything.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 MAX_FILES = 50
 """Files of one folder that are read."""
+NO_NAME = re.compile(r"_c\d+")
+"""A name that stands for a value without one."""
 Plain = dict[str, Any]
 
 
@@ -166,6 +169,34 @@ def compare_with_model(baseline: ImportedBaseline, model: ModelConfig) -> list[s
                 "--rename OLD=NEW gives them the schema's names"
             )
     return doubts
+
+
+def format_with_headers(
+    baseline: ImportedBaseline, model_settings: Mapping[str, Any], registry: Registry
+) -> Plain | None:
+    """Return the format of the model's source with the baseline's names of inputs as `headers`.
+
+    `model_settings` is the model as it is written in the configuration. None where the format
+    takes no headers or has some, or where the baseline has no names of its own.
+    """
+    form = model_settings.get("source", {}).get("options", {}).get("format")
+    written: Plain = dict(form) if isinstance(form, dict) else {"type": form}
+    type_name, options = written.get("type"), dict(written.get("options") or {})
+    if type_name not in registry.names("format") or options.get("headers"):
+        return None
+    if "headers" not in getattr(registry.get("format", type_name), "model_fields", {}):
+        return None
+    schema = model_settings.get("schema") or {}
+    parts = [schema.get(role) for role in ("timestamp", "id", "version", "label")]
+    prediction = schema.get("prediction")
+    if isinstance(prediction, dict):
+        parts += [prediction.get("column"), prediction.get("score")]
+    roles = {part.get("column") if isinstance(part, dict) else part for part in parts}
+    names = [column.name for column in baseline.columns] or list(baseline.features)
+    names = [name for name in names if name not in roles]
+    if not names or any(NO_NAME.fullmatch(name) for name in names):
+        return None
+    return {"type": type_name, "options": {**options, "headers": names}}
 
 
 def _document(content: bytes) -> Any:

@@ -5,15 +5,19 @@ Reads only a few objects. Does not write anything.
 
 from __future__ import annotations
 
+import json
+import os
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import pyarrow as pa
 
+from driftline.contracts.format import Format
 from driftline.contracts.source import DiscoverContext, Source
 from driftline.extensions.registry import source_formats
 from driftline.ingest.columns.infer import InferredSchema, infer_schema
@@ -22,10 +26,19 @@ from driftline.ingest.read.decoding import Decoding
 from driftline.ingest.read.job import Job
 from driftline.ingest.read.peek import pair_samples
 from driftline.ingest.read.plan import Work
-from driftline.onboarding.recognise import recognise_format, recognise_layout, recognise_names
+from driftline.ingest.read.source_stream import open_reference
+from driftline.kit.decoding.split_records import side_of
+from driftline.kit.stores.layout import LAYOUTS
+from driftline.onboarding.recognise import (
+    read_head,
+    recognise_format,
+    recognise_layout,
+    recognise_names,
+)
 from driftline.onboarding.window_choice import WindowChoice, choose_windows
 from driftline.profiles.spec import ProfileSpec
 from driftline.types.errors import DriftlineError, SourceError
+from driftline.types.loss_reasons import LossReasons
 from driftline.types.model import LogObject, Schema
 
 if TYPE_CHECKING:
@@ -41,6 +54,14 @@ MAX_WHOLE = 64 << 20
 """Bytes of the newest object up to which it is read to its end, for the time of its last row."""
 
 
+MAX_FOLDERS = 20
+"""Folders of models that are told apart."""
+ALIKE = 0.5
+"""The share of common columns from which the records of two folders are of one model."""
+MAX_TRIED = 20
+"""Objects that are tried until one has a record that can be read."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogInspection:
     """The result of inspecting the logs of a source."""
@@ -53,14 +74,44 @@ class LogInspection:
     """Objects that were listed."""
     format: str
     """Name of a format; empty for a table, whose source decodes by itself."""
+    format_options: Mapping[str, Any]
+    """Settings of the format that differ from its defaults."""
+    prefix: str | None
+    """The prefix that ends where a folder ends; None for a source without, or a right one."""
     layout: str | None
     """Name or pattern of a layout; None where names of objects don't contain the time."""
+    folders: tuple[str, ...]
+    """Names of the first folders, where each has the records of another model."""
     batches: list[pa.RecordBatch]
     """The first records of each object that was read."""
     inference: InferredSchema
     windows: WindowChoice
+    rejected: LossReasons
+    """Records before those of `batches` that can't be read, and the reasons."""
     skipped_objects: list[tuple[str, str]] = field(default_factory=list)
     """URI of what is no data, and the reason."""
+
+    @property
+    def source_options(self) -> dict[str, Any]:
+        """Options of the source that were found."""
+        form: Any = self.format
+        if self.format_options:
+            form = {"type": self.format, "options": dict(self.format_options)}
+        options = {"prefix": self.prefix, "layout": self.layout, "format": form}
+        return {name: value for name, value in options.items() if value}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _FirstRecords:
+    """The first records of some objects."""
+
+    batches: list[pa.RecordBatch]
+    last_batches: list[pa.RecordBatch]
+    """The last records of the newest object, if they are not the first ones and it is small."""
+    objects: list[LogObject]
+    rejected: LossReasons
+    error: str
+    """Why an object could not be read; empty where all could."""
 
 
 def inspect_logs(source: Source, registry: Registry, now: datetime) -> LogInspection:
@@ -72,6 +123,10 @@ def inspect_logs(source: Source, registry: Registry, now: datetime) -> LogInspec
     ctx = DiscoverContext(
         now=now, skipped=lambda uri, reason: skipped_objects.append((uri, reason))
     )
+    prefix = _whole_prefix(source, ctx)
+    if prefix is not None:
+        skipped_objects.clear()
+        source = source.model_copy(update={"prefix": prefix})
     listing = list(islice(source.discover(ctx), MAX_LISTED + 1))
     if not listing:
         raise SourceError("nothing is there: check the path, bucket and prefix")
@@ -79,28 +134,129 @@ def inspect_logs(source: Source, registry: Registry, now: datetime) -> LogInspec
     if "layout" in type(source).model_fields:
         layout = recognise_layout(_keys(source, listing))
     if layout is not None:
-        source = source.model_copy(update={"layout": layout})
-        listing = _list_recent(source, now) if has_more else []
-        listing = listing or list(islice(source.discover(DiscoverContext(now=now)), MAX_LISTED))
-    objects = _newest_objects(listing)
-    name = recognise_format(source, objects, registry)
-    batches, last_batches, name, error = _read(source, objects, name, registry)
-    if not batches:
-        raise SourceError(f"{objects[-1].uri} can't be read: {error}")
-    inference = infer_schema(batches)
+        source, listing = _list_by_layout(source, layout, listing, has_more, now)
+    name = recognise_format(source, _one_of_each_kind(listing), registry)
+    if not name:
+        name = _format_by_suffix(source, _newest_objects(listing)[-1], registry)
+    form: Any = registry.get("format", name) if name else None
+    if layout is not None and form is not None and form.folders:
+        service_layout = recognise_layout(_keys(source, listing), form.folders)
+        if service_layout not in (None, layout):
+            layout = service_layout
+            source, listing = _list_by_layout(source, layout, listing, has_more, now)
+    options: dict[str, Any] = {}
+    if form is not None:
+        listing = _without_other_data(listing, form(), skipped_objects)
+        head = read_head(source, _newest_objects(listing)[-1])
+        options = form.suggest_options(head, [obj.uri for obj in listing])
+    first = _read(source, listing, name, options, registry)
+    if not first.batches:
+        reasons = first.rejected.describe("record")
+        reasons = f"{first.rejected.total:,} records rejected: {reasons}" if reasons else ""
+        uri = first.rejected.first_uri or first.objects[-1].uri
+        raise SourceError(
+            f"{uri} can't be read: {first.error or reasons or 'no records are there'}"
+        )
+    if name and registry.get("format", name).magic:
+        better_name = recognise_names(registry, first.batches[0].schema.names)
+        if better_name and better_name != name:
+            name, options = better_name, {}
+            first = _read(source, listing, name, options, registry)
+    inference = infer_schema(first.batches)
     stamp = inference.schema.timestamp
-    windows = choose_windows([*batches, *last_batches], stamp.path if stamp else None, now)
+    windows = choose_windows(
+        [*first.batches, *first.last_batches], stamp.path if stamp else None, now
+    )
+    doubts = [
+        f"the first records look as if {key} of the format is {json.dumps(value)}"
+        for key, value in options.items()
+    ]
+    doubts += inference.doubts
     return LogInspection(
-        objects=objects,
+        objects=first.objects,
         has_more=has_more,
         object_count=len(listing),
         format=name,
+        format_options=options,
+        prefix=prefix,
         layout=layout,
-        batches=batches,
-        inference=inference,
+        folders=_model_folders(source, listing, layout, name, registry),
+        batches=first.batches,
+        inference=replace(inference, doubts=doubts),
         windows=windows,
+        rejected=first.rejected,
         skipped_objects=skipped_objects,
     )
+
+
+def find_reference_options(source: Source, registry: Registry, now: datetime) -> dict[str, Any]:
+    """Return the options that read a reference: its whole prefix, and settings of its format.
+
+    Raises SourceError when there is no object, or none that can be read.
+    """
+    ctx = DiscoverContext(now=now)
+    prefix = _whole_prefix(source, ctx)
+    if prefix is not None:
+        source = source.model_copy(update={"prefix": prefix})
+    listing = list(islice(source.discover(ctx), MAX_LISTED))
+    if not listing:
+        raise SourceError("nothing is there: check the path, bucket and prefix")
+    found: dict[str, Any] = {} if prefix is None else {"prefix": prefix}
+    newest = _newest_objects(listing)[-1]
+    by_suffix = _format_by_suffix(source, newest, registry)
+    name = recognise_format(source, _one_of_each_kind(listing), registry) or by_suffix
+    if not name:
+        return found
+    uris = [obj.uri for obj in listing]
+    options = registry.get("format", name).suggest_options(read_head(source, newest), uris)
+    if options:
+        found["format"] = {"type": name, "options": options}
+    elif name != by_suffix:
+        found["format"] = name
+    return found
+
+
+def _whole_prefix(source: Source, ctx: DiscoverContext) -> str | None:
+    """Return the prefix with a `/`, where it is the name of a folder with objects; else None.
+
+    Without the `/`, the objects of `logs-old/` have the prefix `logs` as well.
+    """
+    prefix = getattr(source, "prefix", "")
+    if not prefix or prefix.endswith("/") or getattr(source, "layout", None):
+        return None
+    inside = source.model_copy(update={"prefix": f"{prefix}/"})
+    return f"{prefix}/" if next(iter(inside.discover(ctx)), None) is not None else None
+
+
+def _list_by_layout(
+    source: Source, layout: str, listing: list[LogObject], has_more: bool, now: datetime
+) -> tuple[Source, list[LogObject]]:
+    """Return the source with a layout, and its objects with the parts of their paths."""
+    source = source.model_copy(update={"layout": layout})
+    listing = _list_recent(source, now) if has_more else []
+    listing = listing or list(islice(source.discover(DiscoverContext(now=now)), MAX_LISTED))
+    return source, listing
+
+
+def _format_by_suffix(source: Source, obj: LogObject, registry: Registry) -> str:
+    """Return the format of an object's suffix; empty for a table or an unknown suffix."""
+    try:
+        with source.open(obj):
+            return choose_format(source_formats(source, registry), obj.uri).type
+    except (NotImplementedError, DriftlineError):
+        return ""
+
+
+def _without_other_data(
+    listing: list[LogObject], form: Format, skipped: list[tuple[str, str]]
+) -> list[LogObject]:
+    """Return the objects that are data of the format; all where none would be left."""
+    reasons = {obj.uri: form.no_data(obj.uri) for obj in listing}
+    data = [obj for obj in listing if not reasons[obj.uri]]
+    if not data:
+        return listing
+    skipped.extend((uri, reason) for uri, reason in reasons.items() if reason)
+    return data
 
 
 def _list_recent(source: Source, now: datetime) -> list[LogObject]:
@@ -112,13 +268,19 @@ def _list_recent(source: Source, now: datetime) -> list[LogObject]:
 
 
 def _read(
-    source: Source, objects: list[LogObject], name: str, registry: Registry
-) -> tuple[list[pa.RecordBatch], list[pa.RecordBatch], str, str]:
-    """Return the first records of each object, the last of the newest one, format and last error.
-
-    The last records are there only if they are not the first ones and the object is small.
-    """
-    formats = {"": registry.get("format", name)()} if name else source_formats(source, registry)
+    source: Source,
+    listing: list[LogObject],
+    name: str,
+    options: Mapping[str, Any],
+    registry: Registry,
+) -> _FirstRecords:
+    """Read the first records of the newest objects; of older ones where these have none."""
+    formats: Mapping[str, Format]
+    formats = (
+        {"": registry.get("format", name).model_validate(dict(options))}
+        if name
+        else source_formats(source, registry)
+    )
     job = Job(
         source=source,
         formats=formats,
@@ -127,32 +289,78 @@ def _read(
         length=1,
         latest=0,
     )
+    newest = _newest_objects(listing)
+    older = sorted(
+        (obj for obj in listing if obj not in newest), key=lambda obj: obj.uri, reverse=True
+    )
     batches: list[pa.RecordBatch] = []
     last_batches: list[pa.RecordBatch] = []
-    last_error = "it holds no records"
-    for obj in objects:
+    read, rejected, error = list[LogObject](), LossReasons(), ""
+    for place, obj in enumerate([*newest, *older[: MAX_TRIED - len(newest)]]):
+        if place >= len(newest) and batches:
+            break
+        decoding = Decoding(
+            uri=obj.uri,
+            fields=None,
+            is_complete=True,
+            parts=obj.parts,
+            open_reference=open_reference(source),
+        )
+        read.append(obj)
         try:
-            decoding = Decoding(
-                uri=obj.uri,
-                fields=None,
-                is_complete=True,
-                parts=obj.parts,
-                open_reference=source.open_reference,
-            )
-            work = Work(object=obj, start=0, is_complete=True)
-            records = decode_records(job, work, decoding)
+            records = decode_records(job, Work(object=obj, start=0, is_complete=True), decoding)
             batches += islice(records, 1)
-            if obj is objects[-1] and obj.size <= MAX_WHOLE:
+            if obj is newest[-1] and obj.size <= MAX_WHOLE:
                 last_batches = list(deque(records, maxlen=1))
-            if not name and source.batches(obj, decoding) is None:
-                name = choose_format(formats, obj.uri).type
-        except DriftlineError as error:
-            last_error = str(error)
-    if batches and name and registry.get("format", name).magic:
-        better_name = recognise_names(registry, batches[0].schema.names)
-        if better_name and better_name != name:
-            return _read(source, objects, better_name, registry)
-    return pair_samples(batches), last_batches, name, last_error
+        except DriftlineError as trouble:
+            error = str(trouble)
+        rejected.merge(decoding.reasons, obj.uri)
+    return _FirstRecords(
+        batches=pair_samples(batches),
+        last_batches=last_batches,
+        objects=read,
+        rejected=rejected,
+        error=error,
+    )
+
+
+def _one_of_each_kind(listing: list[LogObject]) -> list[LogObject]:
+    """Return the newest objects, and the newest of each other suffix."""
+    newest = _newest_objects(listing)
+    by_suffix = {obj.uri.rpartition(".")[2]: obj for obj in sorted(listing, key=lambda o: o.uri)}
+    others = [obj for obj in by_suffix.values() if obj not in newest]
+    return [*newest, *others[:MAX_KINDS]]
+
+
+def _model_folders(
+    source: Source, listing: list[LogObject], layout: str | None, name: str, registry: Registry
+) -> tuple[str, ...]:
+    """Return the first folders where each has the records of another model; else nothing.
+
+    Folders of endpoints are models. Other folders are where their records have other columns.
+    """
+    by_folder: dict[str, list[LogObject]] = {}
+    for key, obj in zip(_keys(source, listing), listing, strict=True):
+        folder, slash, _ = key.lstrip("/").partition("/")
+        if not slash or not folder or not folder.strip("0123456789-T:") or "=" in folder:
+            return ()
+        by_folder.setdefault(folder, []).append(obj)
+    pattern = LAYOUTS.get(layout or "", layout or "")
+    if not 1 < len(by_folder) <= MAX_FOLDERS or pattern.startswith("{collection}"):
+        return ()
+    if not pattern.startswith("{endpoint}"):
+        if not pattern.startswith("{") and pattern:
+            return ()
+        columns = [
+            set(batch.schema.names)
+            for objects in by_folder.values()
+            for batch in _read(source, objects[-1:], name, {}, registry).batches[:1]
+            if side_of(batch) is None
+        ]
+        alike = (len(names & columns[0]) / len(names | columns[0]) for names in columns)
+        if len(columns) < len(by_folder) or min(alike) >= ALIKE:
+            return ()
+    return tuple(sorted(by_folder))
 
 
 def _newest_objects(listing: list[LogObject]) -> list[LogObject]:
@@ -172,8 +380,8 @@ def _keys(source: Source, listing: list[LogObject]) -> list[str]:
     """Return the names of objects below the source's prefix or folder."""
     root = getattr(source, "prefix", None)
     if root is None:
-        base = source.context.config_folder / getattr(source, "path", "")
-        root = f"{base.expanduser().absolute()}/"
+        path = os.path.expanduser(getattr(source, "path", ""))
+        root = f"{os.path.abspath(source.context.config_folder / path)}/"
     names = [unquote(obj.uri) for obj in listing]
     return [
         name.partition(root)[2] if root and root in name else name.split("://", 1)[-1]

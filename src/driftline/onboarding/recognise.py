@@ -98,6 +98,15 @@ def recognise_names(registry: Registry, names: Iterable[str]) -> str:
     return best[1]
 
 
+def read_head(source: Source, obj: LogObject) -> bytes:
+    """Return the beginning of an object, unpacked; empty for a table or an unreadable object."""
+    try:
+        with source.open(obj) as stream:
+            return _read_head(open_decompressed(stream))
+    except (NotImplementedError, DriftlineError):
+        return b""
+
+
 def _read_head(stream: BinaryIO) -> bytes:
     head = b""
     while len(head) < HEAD_BYTES and (more := stream.read(HEAD_BYTES - len(head))):
@@ -126,10 +135,11 @@ def _first_names(head: bytes) -> set[str] | None:
     return set(re.findall(r'"([^"\\]{1,60})"\s*:', start[:4096].decode("utf-8", "replace"))) or None
 
 
-def recognise_layout(keys: Sequence[str]) -> str | None:
+def recognise_layout(keys: Sequence[str], service_folders: Sequence[str] = ()) -> str | None:
     """Return the layout of most of `keys`: a name of `LAYOUTS`, or a pattern.
 
-    `keys` are names of objects without the prefix. None where they don't contain the time.
+    `keys` are names of objects without the prefix, `service_folders` the names that their format
+    gives to the last folders before the time. None where they don't contain the time.
     """
     shapes: dict[str, list[list[str]]] = {}
     for key in keys:
@@ -143,11 +153,19 @@ def recognise_layout(keys: Sequence[str]) -> str | None:
     if len(matches) < MIN_SHARE * len(keys):
         return None
     before = shape.count("{}/")
-    names = FOLDERS.get(before, [f"folder{place + 1}" for place in range(before)])
+    names = _folder_names(before, service_folders)
     for place in range(before):
         shape = shape.replace("{}", f"{{{names[place]}}}", 1)
     names_by_pattern = {pattern: name for name, pattern in LAYOUTS.items()}
     return names_by_pattern.get(Layout(shape).pattern, shape)
+
+
+def _folder_names(count: int, service_folders: Sequence[str]) -> Sequence[str]:
+    """Return the names of `count` folders before the time."""
+    if not service_folders:
+        return FOLDERS.get(count) or [f"folder{place + 1}" for place in range(count)]
+    others = [f"folder{place + 1}" for place in range(count - len(service_folders))]
+    return [*others, *service_folders[max(0, len(service_folders) - count) :]]
 
 
 def _shape(folders: Sequence[str]) -> str | None:

@@ -27,15 +27,24 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Profile:
     """The number of rows, first and last event time, and the collectors of its spec."""
 
-    def __init__(self, spec: ProfileSpec, collectors: Collectors) -> None:
+    def __init__(
+        self,
+        spec: ProfileSpec,
+        collectors: Collectors,
+        parts: Mapping[str, Collector] | None = None,
+    ) -> None:
+        """Make the profile of no rows, or one of `parts`: the collectors of the spec, by name."""
         self.spec = spec
         self.collectors = collectors
         self.rows = 0
         self.first: int | None = None
         """Microseconds since the epoch."""
         self.last: int | None = None
-        self._types = {name: collectors[name] for name in spec.collectors}
-        self._parts = {name: kind.zero(spec) for name, kind in self._types.items()}
+        self._parts = (
+            {name: collectors[name].zero(spec) for name in spec.collectors}
+            if parts is None
+            else dict(parts)
+        )
 
     def update(self, batch: Batch) -> None:
         """Add the rows of a batch."""
@@ -80,13 +89,15 @@ class Profile:
         digest, rows, first, last, parts = unpack(zlib.decompress(data))
         if digest != spec.digest:
             raise ValueError(f"the profile was made by spec {digest}, not {spec.digest}")
-        profile = cls(spec, collectors)
+        profile = cls(
+            spec,
+            collectors,
+            {
+                name: collectors[name].from_bytes(part, spec)
+                for name, part in zip(spec.collectors, parts, strict=True)
+            },
+        )
         profile.rows, profile.first, profile.last = rows, first, last
-        kinds = profile._types.items()
-        profile._parts = {
-            name: kind.from_bytes(part, spec)
-            for (name, kind), part in zip(kinds, parts, strict=True)
-        }
         return profile
 
     def window(

@@ -211,6 +211,8 @@ class Scores:
     """Scores of rows labelled 0 on the cells of the grid, shape (2E+1,), as in `NumericColumn`."""
     positives: Counts = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
     """Scores of rows labelled 1, same shape."""
+    order_reason: str = ""
+    """Why the order of the scores is not known; then no metric of their order exists."""
     sums: ScoreSums = ScoreSums()
     regression: RegressionSums = RegressionSums()
 
@@ -269,6 +271,11 @@ class Window:
     summaries: Mapping[str, Any] = field(default_factory=dict)
     """The summaries of all collectors, by their names."""
     reread: Callable[[], Iterator[pa.RecordBatch]] | None = None
+    derived: dict[tuple[str, ...], Any] = field(default_factory=dict, compare=False, repr=False)
+    """What checks computed from this window alone: a reference serves many windows.
+
+    A key begins with the type of the check.
+    """
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Read the raw rows again from the log objects. Raises RuntimeError when it can't."""

@@ -27,7 +27,12 @@ from driftline.types.records import JudgedMeasurement
 from driftline.types.times import as_micros, from_micros, from_micros_or_none
 
 VERSION = 1
-ALERT_KEYS = {"for_windows": "needed", "keep_firing_windows": "keep", "newest_dropped": "seen"}
+ALERT_KEYS = {
+    "for_windows": "needed",
+    "keep_firing_windows": "keep",
+    "newest_dropped": "seen",
+    "largest_dropped": "largest",
+}
 """JSON keys of the fields of an alert that have another name there."""
 ALERT_FIELDS = {key: name for name, key in ALERT_KEYS.items()}
 
@@ -45,6 +50,7 @@ def dump_alert(alert: Alert) -> str:
             "base": _dump_fields(alert.base),
             "evidence": _dump_entry(alert.evidence),
             "seen": _dump_entry(alert.newest_dropped),
+            "largest": _dump_entry(alert.largest_dropped),
             "labels": list(alert.labels),
             "recent": [_dump_entry(entry) for entry in alert.recent],
             "floor": None if alert.floor is None else as_micros(alert.floor),
@@ -70,6 +76,8 @@ def parse_alert(text: str) -> Alert:
                 "floor": from_micros_or_none(state["floor"]),
                 "evidence": load_entry(state["evidence"]) if state["evidence"] else None,
                 "newest_dropped": load_entry(state["seen"]) if state["seen"] else None,
+                # Earlier versions did not store it.
+                "largest_dropped": load_entry(state["largest"]) if state.get("largest") else None,
             }
         )
     except (TypeError, KeyError, AttributeError, OverflowError) as error:

@@ -82,7 +82,7 @@ def _row(
         "severity": item.severity,
         "reason": item.reason or m.reason,
         "unit": m.unit,
-        "detail": _encode(dict(m.detail)),
+        "detail": _encode(dict(m.detail)) if m.detail else "{}",
         "reference_id": reference_id,
         "trace": item.trace,
         "bound_side": "" if bound is None else bound.side.value,
@@ -115,19 +115,26 @@ def load_earlier_values(
     limit: int,
 ) -> Sequence[PastValue]:
     """Load the values of one series before the window `key`, oldest first."""
-    c = measurements.c
-    query = _select_series(
-        [c.start, c.value, c.rows, c.verdict],
-        key,
-        check=check,
-        name=name,
-        labels=labels,
-        limit=limit,
-    )
-    return [
-        PastValue(from_micros(r.start), r.value, r.rows, r.verdict)
-        for r in connection.execute(query)
-    ][::-1]
+    parameters = _series_values(key, check=check, name=name, labels=labels) | {"limit": limit}
+    rows = connection.execute(_EARLIER_VALUES, parameters)
+    return [_past_value(*row) for row in rows][::-1]
+
+
+def load_values_since(
+    connection: Connection,
+    key: WindowKey,
+    check: str,
+    name: str,
+    labels: Mapping[str, str],
+    since: int,
+) -> Sequence[PastValue]:
+    """Load the values of one series from `since` to the window `key`, oldest first."""
+    parameters = _series_values(key, check=check, name=name, labels=labels) | {"since": since}
+    return [_past_value(*row) for row in connection.execute(_VALUES_SINCE, parameters)]
+
+
+def _past_value(start: int, value: float, rows: int, verdict: str) -> PastValue:
+    return PastValue(from_micros(start), value, rows, verdict)
 
 
 def load_intervals(
@@ -139,38 +146,51 @@ def load_intervals(
     limit: int,
 ) -> Sequence[Interval]:
     """Load the values of one series with their intervals, oldest first."""
-    c = measurements.c
-    query = _select_series(
-        [c.start, c.value, c.low, c.high], key, check=check, name=name, labels=labels, limit=limit
-    )
-    return [Interval(*row) for row in connection.execute(query)][::-1]
+    parameters = _series_values(key, check=check, name=name, labels=labels) | {"limit": limit}
+    return [Interval(*row) for row in connection.execute(_INTERVALS, parameters)][::-1]
 
 
-def _select_series(
-    columns: Sequence[sa.Column[Any]],
-    key: WindowKey,
-    *,
-    check: str,
-    name: str,
-    labels: Mapping[str, str],
-    limit: int,
-) -> sa.Select[Any]:
+def _select_series(*columns: sa.Column[Any]) -> sa.Select[Any]:
     c = measurements.c
+    equal_columns = (c.model, c.version, c.segment, c.check, c.name, c.labels)
     return (
         sa.select(*columns)
         .where(
-            c.model == key.model,
-            c.version == key.version,
-            c.segment == key.segment,
-            c.check == check,
-            c.name == name,
-            c.labels == labels_json(labels),
-            c.start < key.start,
+            *(column == sa.bindparam(column.name) for column in equal_columns),
+            c.start < sa.bindparam("start"),
             c.value.is_not(None),
         )
         .order_by(c.start.desc())
-        .limit(limit)
     )
+
+
+# The statements that run for each window are made once.
+_PAST_VALUES = _select_series(
+    measurements.c.start, measurements.c.value, measurements.c.rows, measurements.c.verdict
+)
+_EARLIER_VALUES = _PAST_VALUES.limit(sa.bindparam("limit"))
+_VALUES_SINCE = (
+    _PAST_VALUES.where(measurements.c.start >= sa.bindparam("since"))
+    .order_by(None)
+    .order_by(measurements.c.start)
+)
+_INTERVALS = _select_series(
+    measurements.c.start, measurements.c.value, measurements.c.low, measurements.c.high
+).limit(sa.bindparam("limit"))
+
+
+def _series_values(
+    key: WindowKey, *, check: str, name: str, labels: Mapping[str, str]
+) -> dict[str, Any]:
+    return {
+        "model": key.model,
+        "version": key.version,
+        "segment": key.segment,
+        "check": check,
+        "name": name,
+        "labels": labels_json(labels),
+        "start": key.start,
+    }
 
 
 def count_verdicts(connection: Connection, model: str) -> VerdictCounts:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from driftline.state import migrations
-from driftline.types.errors import StateError
+from driftline.types.errors import NoState, StateError
 
 if TYPE_CHECKING:
     from driftline.state.store import Store
@@ -58,7 +58,7 @@ def check_version(store: Store, place: str) -> None:
     """Raise StateError unless the database has exactly this version; for readers."""
     current = read_version(store, place)
     if current is None:
-        raise StateError(f"{place}: there is no state yet: start `driftline run` first")
+        raise NoState(f"{place}: there is no state yet: start `driftline run` first")
     if current < migrations.HEAD:
         remedy = "the first `driftline run` of this version brings it up to date"
         raise StateError(

@@ -18,7 +18,7 @@ from driftline.state import migrations
 from driftline.state.lock import FileLock
 from driftline.state.migrate import check_version, migrate
 from driftline.state.store import Store
-from driftline.types.errors import StateError
+from driftline.types.errors import NoState, StateError
 
 NETWORK_FILE_SYSTEMS = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph", "glusterfs"}
@@ -62,7 +62,7 @@ def open_file(url: URL, base: Path, readonly: bool) -> Store:
     fresh = not path.exists()
     if readonly:
         if fresh:
-            raise StateError(f"{path}: there is no state yet: start `driftline run` first")
+            raise NoState(f"{path}: there is no state yet: start `driftline run` first")
         store = Store(_engine(f"sqlite:///{path}", sa.QueuePool))
         check_version(store, str(path))
         return store

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -19,6 +20,16 @@ from driftline.types.model import LogObject
 from driftline.types.records import DueWindow, WindowKey
 from driftline.types.times import DAY_MICROS, from_micros
 
+_KEY = ("model", "start", "version", "segment")
+# The statements that run for each window are made once.
+_WINDOW_PROFILES = sa.select(windows.c.profile, windows.c.labelled).where(
+    *(windows.c[name] == sa.bindparam(name) for name in _KEY)
+)
+_SHARE_PROFILES = (
+    sa.select(shares.c.profile)
+    .where(*(shares.c[name] == sa.bindparam(name) for name in _KEY), shares.c.profile.is_not(None))
+    .order_by(shares.c.object_id, shares.c.piece)
+)
 ROWS, LABELS = 1, 2
 """Values of `dirty`: a window got rows, or labels for its rows, since it was judged."""
 
@@ -131,9 +142,7 @@ def load_profile(
 
     Profiles of another spec are left out.
     """
-    stored = connection.execute(
-        sa.select(windows.c.profile, windows.c.labelled).where(_has_key(windows, key))
-    ).one_or_none()
+    stored = connection.execute(_WINDOW_PROFILES, _key_values(key)).one_or_none()
     window_profile, late_labels = (None, None) if stored is None else stored
     profile = _merge_counted_rows(connection, key, window_profile, spec, collectors)
     if late_labels is not None:
@@ -159,22 +168,34 @@ def _merge_counted_rows(
     collectors: Collectors,
 ) -> Profile:
     """Decode the profile of a settled window, or merge the shares of one that is not settled."""
-    profile = Profile(spec, collectors)
-    if window_profile is not None:
-        _merge(profile, window_profile)
-        return profile
-    query = sa.select(shares.c.profile).where(_has_key(shares, key), shares.c.profile.is_not(None))
-    for row in connection.execute(query.order_by(shares.c.object_id, shares.c.piece)):
-        _merge(profile, row.profile)
-    return profile
+    contents = (
+        [row.profile for row in connection.execute(_SHARE_PROFILES, _key_values(key))]
+        if window_profile is None
+        else [window_profile]
+    )
+    total: Profile | None = None
+    for content in contents:
+        profile = _decode(content, spec, collectors)
+        if total is None:
+            total = profile
+        elif profile is not None:
+            total.merge(profile)
+    return Profile(spec, collectors) if total is None else total
+
+
+def _decode(content: bytes, spec: ProfileSpec, collectors: Collectors) -> Profile | None:
+    """Decode a profile; None for one of another spec."""
+    try:
+        return Profile.from_bytes(content, spec, collectors)
+    except ValueError:
+        return None
 
 
 def _merge(profile: Profile, content: bytes) -> None:
     """Merge an encoded profile, unless it has another spec."""
-    try:
-        profile.merge(Profile.from_bytes(content, profile.spec, profile.collectors))
-    except ValueError:
-        return
+    other = _decode(content, profile.spec, profile.collectors)
+    if other is not None:
+        profile.merge(other)
 
 
 def list_contributors(connection: Connection, key: WindowKey) -> list[LogObject]:
@@ -391,6 +412,10 @@ def find_newest_event(
         ).last
         or start
     )
+
+
+def _key_values(key: WindowKey) -> dict[str, Any]:
+    return {name: getattr(key, name) for name in _KEY}
 
 
 def _has_key(table: sa.Table, key: WindowKey) -> sa.ColumnElement[bool]:

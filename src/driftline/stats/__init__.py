@@ -247,6 +247,10 @@ from driftline.stats.performance.regression import (
     root_mean_loss,
     wape,
 )
+from driftline.stats.performance.score_calibrator import (
+    calibrated_probabilities,
+    resampled_probabilities,
+)
 from driftline.stats.performance.score_curves import (
     ScoreCurve,
     average_precision,
@@ -371,6 +375,7 @@ __all__ = [
     "by",
     "by_value",
     "calibrate",
+    "calibrated_probabilities",
     "calibration_gap",
     "calibration_in_the_large",
     "calibration_line",
@@ -547,6 +552,7 @@ __all__ = [
     "reconstruction",
     "reliability",
     "repeat_rate",
+    "resampled_probabilities",
     "rescaled_ks",
     "rmse",
     "robust_scale",

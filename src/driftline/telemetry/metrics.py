@@ -42,6 +42,12 @@ class Metrics:
             ["model"],
             registry=registry,
         )
+        self.reference_losses = Gauge(
+            "driftline_reference_losses",
+            "Records that the reference leaves out because they can't be used.",
+            ["model"],
+            registry=registry,
+        )
         self.objects = Counter(
             "driftline_objects", "Log objects that were read.", ["model"], registry=registry
         )

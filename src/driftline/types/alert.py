@@ -5,11 +5,12 @@ It keeps its last windows one by one, so that late data can revise one of them.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
-from driftline.types.model import Judgement, Measurement, Severity, Verdict
+from driftline.types.model import BoundSide, Judgement, Measurement, Severity, Verdict
 from driftline.types.records import JudgedMeasurement
 
 
@@ -51,6 +52,17 @@ class AlertEntry:
     def verdict(self) -> Verdict:
         """`ok`, `changed` or `unsure`."""
         return self.judgement.verdict
+
+    @property
+    def difference(self) -> float:
+        """How far the number lies from what it was, or from 0; negative towards a lower bound."""
+        number, bound = self.measurement, self.judgement.bound
+        if number.value is None:
+            return -math.inf
+        if number.was is not None:
+            return abs(number.value - number.was)
+        is_below = bound is not None and bound.side is BoundSide.BELOW
+        return -number.value if is_below else abs(number.value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +108,8 @@ class Alert:
     """The newest changed window that is no longer in `recent`."""
     newest_dropped: AlertEntry | None = None
     """The newest window that is no longer in `recent`."""
+    largest_dropped: AlertEntry | None = None
+    """The changed window that differed most of those that are no longer in `recent`."""
 
     phase: Phase = field(init=False)
     """Where the alert stands after its newest window."""
@@ -134,6 +148,22 @@ class Alert:
         """The newest window whose verdict was `changed`."""
         changes = [entry for entry in self.recent if entry.verdict is Verdict.CHANGED]
         return changes[-1] if changes else self.evidence
+
+    @property
+    def largest_change(self) -> AlertEntry | None:
+        """The window of the newest run of changes that differed most.
+
+        The last windows of a run may already be as usual: it takes several to prove that it is
+        over.
+        """
+        known = (*self.recent, *(entry for entry in (self.largest_dropped,) if entry))
+        changes = [
+            entry
+            for entry in known
+            if entry.verdict is Verdict.CHANGED
+            and (self.phase.since is None or entry.start >= self.phase.since)
+        ]
+        return max(changes, key=lambda entry: entry.difference, default=self.newest_change)
 
     @property
     def newest_entry(self) -> AlertEntry | None:

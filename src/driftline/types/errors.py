@@ -76,6 +76,10 @@ class StateError(DriftlineError):
     """The state can't be used: locked by another agent, newer than this version, or damaged."""
 
 
+class NoState(StateError):
+    """There is no state yet: no agent has run."""
+
+
 class AnotherAgentLeads(StateError):
     """Another agent works on a state that several agents can share."""
 

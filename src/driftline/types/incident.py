@@ -49,7 +49,7 @@ _REASON_TEXTS = {
     Reason.CAME_BACK: "came back",
     Reason.FLAPPING: "comes and goes, held until it is calm",
     Reason.DECIDED: "a check says what to do",
-    Reason.ALL_RESOLVED: "all alerts resolved",
+    Reason.ALL_RESOLVED: "this incident is over",
     Reason.CALM: "calm after it came and went",
     Reason.LATE_DATA: "late data showed no change",
     Reason.RETIRED: "no longer watched",

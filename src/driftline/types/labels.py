@@ -9,7 +9,8 @@ from functools import lru_cache
 
 def labels_json(labels: Mapping[str, str]) -> str:
     """Encode labels as canonical text."""
-    return _labels_json(tuple(sorted(labels.items())))
+    pairs = labels.items()
+    return _labels_json(tuple(sorted(pairs) if len(pairs) > 1 else pairs))
 
 
 @lru_cache(maxsize=20_000)

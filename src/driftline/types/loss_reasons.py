@@ -13,17 +13,19 @@ EXAMPLE_LENGTH = 60
 """Characters of an example in a sentence."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class LossReason:
     """How often one reason occurred, and where first."""
 
     count: int
     place: int
-    """Ordinal of the first record in its object, from 1."""
+    """Ordinal of the first record in the piece of its object that was read, from 1."""
     example: str = ""
     """The value that can't be used; empty where a message should not quote it."""
     uri: str = ""
     """The object of the first record."""
+    piece: int = 0
+    """The byte of that object from which on it was read."""
 
 
 @dataclass(slots=True)
@@ -37,18 +39,29 @@ class LossReasons:
         """All records together."""
         return sum(reason.count for reason in self.reasons.values())
 
-    def add(self, text: str, *, count: int, place: int, example: str = "", uri: str = "") -> None:
+    def add(
+        self,
+        text: str,
+        *,
+        count: int,
+        place: int,
+        example: str = "",
+        uri: str = "",
+        piece: int = 0,
+    ) -> None:
         """Count `count` more records with the reason `text`."""
         if text not in self.reasons and len(self.reasons) >= MOST_REASONS:
             text = OTHER_REASONS
         known = self.reasons.get(text)
         if known is None:
-            self.reasons[text] = LossReason(count, place, example, uri)
+            self.reasons[text] = LossReason(
+                count=count, place=place, example=example, uri=uri, piece=piece
+            )
         else:
             known.count += count
 
-    def merge(self, other: LossReasons, uri: str = "") -> None:
-        """Add the reasons of another object, whose URI is `uri`."""
+    def merge(self, other: LossReasons, uri: str = "", piece: int = 0) -> None:
+        """Add the reasons of another object, whose URI is `uri`, read from byte `piece` on."""
         for text, reason in other.reasons.items():
             self.add(
                 text,
@@ -56,6 +69,7 @@ class LossReasons:
                 place=reason.place,
                 example=reason.example,
                 uri=reason.uri or uri,
+                piece=reason.piece or piece,
             )
 
     def copy(self) -> LossReasons:
@@ -78,9 +92,11 @@ class LossReasons:
             count = f"{reason.count:,} times, " if len(self.reasons) > 1 else ""
             example = f": {_quote(reason.example)}" if reason.example else ""
             name = reason.uri.rsplit("/", 1)[-1]
+            after = f" after byte {reason.piece:,}" if reason.piece else ""
             # The sentence begins with the object of its first reason.
             other = f" of {name}" if reason.uri != self.first_uri else ""
-            sentences.append(f"{text} ({count}first at {noun} {reason.place:,}{other}{example})")
+            place = f"{noun} {reason.place:,}{after}{other}"
+            sentences.append(f"{text} ({count}first at {place}{example})")
         hidden = len(self.reasons) - len(shown)
         if hidden:
             sentences.append(f"{hidden} more reasons")

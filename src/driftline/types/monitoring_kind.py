@@ -14,6 +14,8 @@ class MonitoringKind(StrEnum):
     """Objects or records can't be decoded."""
     UNUSABLE_TIMES = "unusable times"
     """Rows are held back because their time can't be used."""
+    REFERENCE_LOSSES = "reference losses"
+    """Records of the reference can't be decoded."""
     UNPAIRED = "unpaired"
     """Requests have no response."""
     LABELS = "labels"

@@ -106,7 +106,7 @@ def subject(alert: AlertFact, limit: int = 60) -> str:
         if name not in ("column", "segment", "version")
     }
     parts = [clean(alert.labels["column"], limit)] if alert.labels.get("column") else []
-    parts += [f"{clean(name, 20)}={clean(value, limit)}" for name, value in more_labels.items()]
+    parts += [f"{clean(name, 20)} {clean(value, limit)}" for name, value in more_labels.items()]
     within = [
         clean(alert.labels[name], limit)
         for name in ("segment", "version")
@@ -181,6 +181,14 @@ class Movement:
         return f"{name} {self.before} → {self.after}{unit}" + (f" ({size})" if size else "")
 
     @property
+    def calm_text(self) -> str:
+        """Plain text for a subject that is back to normal: `mean 181 now (usually 180)`."""
+        unit = " of rows" if self.is_share else ""
+        name = self.name.removeprefix("the value ").removeprefix("the ")
+        name += ":" if self.is_share and not name.startswith("‘") else ""
+        return f"{name} {self.after}{unit} now (usually {self.before})"
+
+    @property
     def sentence(self) -> str:
         """Plain text for a title: `the mean went from 180 to 10,790 (×60)`."""
         if self.is_share:
@@ -214,10 +222,18 @@ def find_movement(alert: AlertFact) -> Movement | None:
             name=word,
             before=number(change[0]),
             after=number(change[1]),
-            factor=times(*change),
+            factor="" if _is_near_zero(change, shift) else times(*change),
             deviations=deviations(shift),
         )
     return moved_share
+
+
+def _is_near_zero(change: tuple[float, float], shift: str | float | None) -> bool:
+    """Whether the old value is so near zero, for its spread, that a factor says nothing."""
+    if not isinstance(shift, (int, float)) or not shift:
+        return False
+    sd = abs((change[1] - change[0]) / shift)
+    return abs(change[0]) < LEAST_SHIFT * sd
 
 
 def _find_moved_share(alert: AlertFact) -> Movement | None:

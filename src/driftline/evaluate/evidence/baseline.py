@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftline import stats
+from driftline.evaluate.evidence.missing import zero_missing
 from driftline.types.arrays import Floats
 from driftline.types.times import DAY_MICROS, EPOCH, HOUR_MICROS
 
@@ -293,7 +294,7 @@ class Baseline:
         scale = 1.0 if self.day_scores is not None else _innovation_scale(self.memory)
         residual = np.where(
             np.isfinite(previous_offset),
-            offset - self.memory * np.nan_to_num(previous_offset),
+            offset - self.memory * zero_missing(previous_offset),
             offset * scale,
         )
         sd = np.maximum(self.sd, least_sd)
@@ -313,7 +314,7 @@ class Baseline:
         """
         if self.day_scores is None:
             return np.ones((2, len(offset)))
-        residual = offset - self.memory * np.nan_to_num(previous_offset)
+        residual = offset - self.memory * zero_missing(previous_offset)
         least_sd = self.sd / math.sqrt(DAY_MICROS / self.calendar.length)
         sd = np.maximum(self.day_sd, 0.7 * least_sd)
         t = _prediction_score(residual, sd, self.day_count)

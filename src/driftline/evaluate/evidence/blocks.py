@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from driftline import stats
 from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
 from driftline.evaluate.evidence.baseline import Baseline
+from driftline.evaluate.evidence.missing import zero_missing
 from driftline.types.arrays import Floats
 
 MOST_EVIDENCE = 1e200
@@ -82,7 +83,7 @@ def add_to_block(
     total = np.minimum(np.moveaxis(traces["block_total"], 0, -1) + evidence, MOST_EVIDENCE)
     traces["block_total"] = np.moveaxis(total, -1, 0)
     traces["block_windows"] += is_judged
-    traces["block_offset"] += np.where(is_judged, np.nan_to_num(traces["offset"]), 0.0)
+    traces["block_offset"] += np.where(is_judged, zero_missing(traces["offset"]), 0.0)
 
 
 def block_evidence(
@@ -106,7 +107,7 @@ def _block_evidence(
         has_window = traces["block_windows"] > 0
         evidence: Floats = np.where(has_window, base * block_total, total)
         return evidence
-    starts = np.nan_to_num(traces["start"]).astype(np.int64)
+    starts = zero_missing(traces["start"]).astype(np.int64)
     evidence = np.empty_like(base)
     # Streams differ in their newest window only where some have none in this span of time.
     for start in np.unique(starts).tolist():

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
 from driftline.evaluate.evidence.baseline import Baseline
 from driftline.evaluate.evidence.blocks import WHOLE_DAY, clear_evidence
+from driftline.evaluate.evidence.missing import zero_missing
 from driftline.evaluate.evidence.observation import Panel, StreamNumbers
 from driftline.evaluate.evidence.odds import share_of
 from driftline.evaluate.evidence.trail import Trail, WindowSizes
@@ -31,8 +32,8 @@ A span needs more, because there are several of them to choose from.
 """
 SPANS = (2, 4, 7, 14)
 """Newest blocks over which an effect is averaged, beside the whole run or the newest day."""
-END_BOUND, END_BLOCKS = 3.0, 14
-"""Standard errors between the middle of a change and its end, and the most blocks for that.
+END_ODDS, END_BLOCKS = 1_000.0, 14
+"""Odds of the newest blocks for the end of a change, and the most blocks that are needed for them.
 
 A small change needs more blocks to be over than a large one.
 """
@@ -132,7 +133,7 @@ class RecentWindows:
         """The standard error that the rows of these windows make together, shape (J,)."""
         if self._policy.has_day_blocks:
             return self._newest_mean.size_error
-        errors = np.nan_to_num(self.newest.size_error)
+        errors = zero_missing(self.newest.size_error)
         error: Floats = np.sqrt((errors**2).sum(axis=0)) / len(errors)
         return error
 
@@ -158,8 +159,8 @@ class RecentWindows:
         where the rows of the reference have no times.
         """
         blocks = 1 if self._policy.has_day_blocks else len(self.newest.size)
-        sd = np.nan_to_num(day_sd(baseline, self._policy)) / math.sqrt(blocks)
-        error = np.maximum(sd, np.nan_to_num(self.size_error))
+        sd = zero_missing(day_sd(baseline, self._policy)) / math.sqrt(blocks)
+        error = np.maximum(sd, zero_missing(self.size_error))
         distance = np.abs(panel.distance(self.size, numbers.neutral))
         is_near = distance - RUN_BOUND * error < panel.tolerance
         in_range: NDArray[np.bool_] = panel.has_range & is_near
@@ -173,7 +174,7 @@ def weighted_mean(windows: WindowSizes) -> DayMean:
     weight = np.where(is_finite, np.maximum(windows.rows, 1.0), 0.0)
     weight = weight / np.where(count > 0, weight.sum(axis=0), np.nan)
     mean = (weight * np.where(is_finite, windows.size, 0.0)).sum(axis=0)
-    error = np.sqrt((weight**2 * np.nan_to_num(windows.size_error) ** 2).sum(axis=0))
+    error = np.sqrt((weight**2 * zero_missing(windows.size_error) ** 2).sum(axis=0))
     return DayMean(mean, error, count.astype(np.float64))
 
 
@@ -239,22 +240,30 @@ def _is_nearer_to_end(
     end: float,
     sd: float,
 ) -> bool:
-    """Whether the newest blocks of a stream lie nearer to the end of a change than to the change.
+    """Whether the newest blocks of a stream are those of the end of a change, not of the change.
 
-    So many blocks are taken that chance moves their mean over the middle at `END_BOUND` standard
-    errors only; `sd` is that of one block. `sign` is that of the change, `end` the effect where it
-    is over. Without this, a change that is little larger than the tolerance ends and begins again.
+    The size of the change is the mean effect of the blocks before them. Their likelihood ratio must
+    reach `END_ODDS`; after `END_BLOCKS` it is enough that they lie nearer to the end. `sd` is that
+    of one block, `sign` that of the change, `end` the effect where it is over. Without this, a
+    change that is little larger than the tolerance ends and begins again.
     """
-    newest = policy.day_windows if policy.has_day_blocks else NEWEST
-    rows = recent.windows(newest + END_BLOCKS * policy.day_windows, stream)
+    day = policy.day_windows
+    first = 1 if policy.has_day_blocks else NEWEST
+    rows = recent.windows(2 * END_BLOCKS * day, stream)
     effects = sign * rows["effect"] - end
-    in_change = effects[newest:][rows["start"][newest:] >= since]
-    size = float(_mean(in_change[:, None])[0])
-    if size <= 0:
-        return True
-    blocks = min(math.ceil((2 * END_BOUND * sd / size) ** 2), END_BLOCKS)
-    count = max(newest, blocks * policy.day_windows)
-    return float(_mean(effects[:count, None])[0]) < size / 2
+    is_in_change = rows["start"] >= since
+    for blocks in range(first, END_BLOCKS + 1):
+        count = blocks * day
+        before = effects[count : count + END_BLOCKS * day]
+        before = before[is_in_change[count : count + END_BLOCKS * day]]
+        size = float(_mean(before[:, None])[0])
+        if size <= 0:
+            # A change of few windows has none before the first split.
+            return blocks == first
+        nearer = size / 2 - float(_mean(effects[:count, None])[0])
+        if blocks * size * nearer / sd**2 >= math.log(END_ODDS):
+            return True
+    return nearer > 0
 
 
 def day_sd(baseline: Baseline, policy: AlarmPolicy) -> Floats:
@@ -337,7 +346,7 @@ def returning_sides(
     distance = panel.distance(baseline.size_mean, numbers.neutral)
     count = max(2, policy.short_windows)
     hours = baseline.size_mean + _mean(recent.effects(count))
-    between_days = np.minimum(np.nan_to_num(day_sd(baseline, policy)), panel.tolerance)
+    between_days = np.minimum(zero_missing(day_sd(baseline, policy)), panel.tolerance)
     error = np.maximum(numbers.size_error, between_days) / np.sqrt(count)
     newest = panel.distance(hours, numbers.neutral)
     limit = panel.tolerance + RUN_BOUND * error
@@ -403,10 +412,12 @@ def _distances(usual: Floats, effect: Floats, margin: Floats | float, panel: Pan
     The distance of shares is taken between the shares themselves. `margin` is what chance may add
     to the effect.
     """
-    sizes = np.stack([usual + effect - margin, usual + effect + margin])
     plain = np.stack([effect - margin, -effect - margin])
-    shares = np.stack([share_of(sizes[0]) - share_of(usual), share_of(usual) - share_of(sizes[1])])
-    return np.where(panel.is_share, shares, plain)
+    if not panel.is_share.any():
+        return plain
+    usual_share = share_of(usual)
+    lower, upper = share_of(usual + effect - margin), share_of(usual + effect + margin)
+    return np.where(panel.is_share, np.stack([lower - usual_share, usual_share - upper]), plain)
 
 
 def _both_sides(effects: Floats) -> Floats:

@@ -29,7 +29,7 @@ OTHER_SHARE = 0.10
 """The share of all other families together: fairness, business and numbers from outside."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # Not frozen: a window makes hundreds of them.
 class Observation:
     """One stream's number in one window, and how the stream is judged."""
 
@@ -139,7 +139,7 @@ class Panel:
         """
         low = np.where(np.isnan(self.reference_low), neutral, self.reference_low)
         high = np.where(np.isnan(self.reference_high), neutral, self.reference_high)
-        nearest = np.clip(size, np.minimum(low, neutral), np.maximum(high, neutral))
+        nearest = np.minimum(np.maximum(size, np.minimum(low, neutral)), np.maximum(high, neutral))
         distance: Floats = size - nearest
         return distance
 

@@ -32,6 +32,13 @@ def log_odds_of(share: float) -> float:
 
 def share_of(size: ArrayLike) -> Floats:
     """The inverse of `log_odds`, from 0 to 1."""
-    odds = np.exp(np.clip(np.asarray(size, np.float64), -50.0, 50.0))
-    share: Floats = np.clip((odds * (1 + ADDED_SHARE) - ADDED_SHARE) / (1 + odds), 0.0, 1.0)
-    return share
+    bounded = np.minimum(np.maximum(np.asarray(size, np.float64), -50.0), 50.0)
+    odds = np.exp(bounded)
+    share: Floats = (odds * (1 + ADDED_SHARE) - ADDED_SHARE) / (1 + odds)
+    return np.minimum(np.maximum(share, 0.0), 1.0)
+
+
+def share_of_one(size: float) -> float:
+    """The `share_of` one size, without the cost of an array."""
+    odds = math.exp(min(max(size, -50.0), 50.0))
+    return min(max((odds * (1 + ADDED_SHARE) - ADDED_SHARE) / (1 + odds), 0.0), 1.0)

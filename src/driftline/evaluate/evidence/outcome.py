@@ -27,7 +27,7 @@ Measured in simulations: 2.9 for 10 units.
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # Not frozen: a window makes hundreds of them.
 class StreamOutcome:
     """The outcome of one window for one stream; sizes are on the scale of `Observation.size`."""
 

@@ -108,6 +108,8 @@ class Trail:
         self.length, self.baseline_windows, self.lag = length, baseline_windows, lag
         self._starts: list[int] = []
         self._columns: dict[Stream, int] = {}
+        self._columns_of_series: dict[tuple[str, ...], list[int]] = {}
+        """The columns of the streams that differ in nothing but the version."""
         self._rows = np.full((64, 8), np.nan, TRACE)
         self._newest = np.full(8, -1, np.int64)
         """The row of each column's newest trace; -1 without one."""
@@ -166,7 +168,7 @@ class Trail:
     def columns_of(self, streams: Sequence[Stream]) -> Columns:
         """The column of each stream; a new stream gets a new column."""
         if self._columns_cache[0] is not streams:
-            columns = [self._columns.setdefault(stream, len(self._columns)) for stream in streams]
+            columns = [self._column_of(stream) for stream in streams]
             self._columns_cache = (streams, np.array(columns, np.int64))
             more = len(self._columns) - self._rows.shape[1]
             if more > 0:
@@ -176,6 +178,13 @@ class Trail:
                 )
                 self._newest = np.concatenate((self._newest, np.full(more, -1)))
         return self._columns_cache[1]
+
+    def _column_of(self, stream: Stream) -> int:
+        column = self._columns.get(stream)
+        if column is None:
+            column = self._columns[stream] = len(self._columns)
+            self._columns_of_series.setdefault(stream[1:], []).append(column)
+        return column
 
     def newest_before(self, start: int, columns: Columns) -> NDArray[np.void]:
         """The newest trace of each column before the window at `start`; NaN without one."""
@@ -284,11 +293,9 @@ class Trail:
         for place, (stream, is_shared) in enumerate(zip(streams, shared_by_versions, strict=True)):
             if not is_shared or good_windows[columns[place]] >= min_windows:
                 continue
-            same_series = [
-                column for candidate, column in self._columns.items() if candidate[1:] == stream[1:]
-            ]
             baseline_columns[place] = max(
-                same_series, key=lambda column: (good_windows[column], -column)
+                self._columns_of_series[stream[1:]],
+                key=lambda column: (good_windows[column], -column),
             )
         return baseline_columns
 

@@ -18,7 +18,7 @@ from driftline.contracts.rule import Scale, Unusual
 from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
 from driftline.evaluate.evidence.loss_rule import LossJudge
 from driftline.evaluate.evidence.observation import Observation
-from driftline.evaluate.evidence.odds import log_odds_of, share_of
+from driftline.evaluate.evidence.odds import log_odds_of, share_of_one
 from driftline.evaluate.evidence.outcome import DETECTION_WINDOWS, StreamOutcome, judge_window
 from driftline.evaluate.evidence.trail import Stream, Trail
 from driftline.types.family import Family
@@ -179,7 +179,7 @@ def _value(scale: Scale, size: float) -> float:
     if scale == "log":
         return math.exp(min(size, 700.0))
     if scale == "odds":
-        return float(share_of(size))
+        return share_of_one(size)
     return max(0.0, size) ** 2 if scale in ("root", "cube_root") else size
 
 

@@ -13,29 +13,29 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from driftline.ingest.columns import row_marks, unstructured, vectors
+from driftline.ingest.columns.bytes_as_text import as_text
 from driftline.ingest.columns.canonical import to_categorical, to_numeric
-from driftline.ingest.columns.timestamps import to_micros
-from driftline.ingest.columns.usual_names import (
-    IDS,
-    LABELS,
-    PLACES,
-    PREDICTIONS,
-    SCORES,
-    TIMES,
-    VERSIONS,
-)
-from driftline.profiles.categories import count_categories
-from driftline.profiles.label_classes import find_classes
+from driftline.ingest.columns.column_names import SCORES, ColumnName, read_name
+from driftline.ingest.columns.roles import SHARE, find_roles, holds_times
 from driftline.types.model import Field, Kind, Schema, Task
 
 CODES = re.compile(
-    r"(?i)(^|[_\s.-])(zip|zipcode|postal|postcode|code|area|region|branch|store|sku|ids?|type|class"
-    r"|category|phone)$|_id$"
+    r"(?i)(^|[_\s.-])(zip|zipcode|postal|postcode|code|area|region|branch|store|sku|type|class"
+    r"|category|phone)$"
 )
 """Names of columns whose numbers are often names."""
-SHARE = 0.95
-"""The share of values that must read as numbers for a column of text to be numeric."""
+HTTP_STATUSES = frozenset(
+    str(code)
+    for first, count in ((200, 9), (300, 9), (400, 30), (500, 12))
+    for code in (*range(first, first + count), 499)
+)
 FEW, MANY = 20, 100
+"""Rows from which a constant or distinct texts show, and distinct values of ids."""
+_SCORE_NAMES = frozenset(name.replace("_", "") for name in SCORES)
+PLACE = "where the record was written"
+"""The reason that needs no check."""
+SHOWN = 5
+"""Columns that a doubt names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,8 @@ class InferredSchema:
 
     schema: Schema
     doubts: list[str] = field(default_factory=list)
+    positive: str = ""
+    """The positive class of a binary model as the records spell it, such as `True`."""
 
 
 def infer_schema(
@@ -54,14 +56,15 @@ def infer_schema(
     """The schema of these records, which come from the log or the reference.
 
     A declared schema is kept; its embeddings without a dimension get it from the records. Columns
-    that look like ids or images are left out and named in the doubts, except those in `named`:
+    that are no input of a model are left out and named in the doubts: ids, counters, times,
+    constants, facts about serving, more outputs of the model, and images. Those in `named` stay:
     options of checks name them, so somebody wants them to be judged.
     """
     columns = _columns(records)
     schema = declared or Schema()
     doubts: list[str] = []
     if declared is None:
-        schema = _roles(columns, doubts)
+        schema = find_roles(columns, doubts)
     used_paths = {part.path for part in schema.fields}
     if schema.features:
         return InferredSchema(
@@ -71,7 +74,7 @@ def infer_schema(
     remaining = {
         name: array
         for name, array in columns.items()
-        if name not in used_paths and (name in named or not _is_metadata(name))
+        if name not in used_paths and array.null_count < len(array)
     }
     for part in unstructured.find_embedding_columns(remaining):
         features[part.name] = part
@@ -82,12 +85,45 @@ def infer_schema(
         remaining = {
             name: array for name, array in remaining.items() if name not in part.element_paths
         }
+    left_out: dict[str, list[str]] = {}
     for name, array in remaining.items():
-        feature = _plain_feature(name, array) if name in named else None
-        feature = feature or _feature(name, array, doubts)
+        if name in named and (plain := _plain_feature(name, array)) is not None:
+            features[name] = plain
+            continue
+        read = read_name(name)
+        reason = _no_input_reason(read, array, schema)
+        if reason:
+            left_out.setdefault(reason, []).append(name)
+            continue
+        feature = _feature(name, read, array, doubts)
         if feature is not None:
             features[name] = feature
-    return InferredSchema(replace(schema, features=features), doubts)
+    doubts += [_sentence(names, reason) for reason, names in left_out.items() if reason != PLACE]
+    positive = _spelling(columns, schema) if schema.task is Task.BINARY else ""
+    return InferredSchema(replace(schema, features=features), doubts, positive)
+
+
+def _spelling(columns: Mapping[str, pa.Array], schema: Schema) -> str:
+    """Return a value of the label or prediction that is the positive class."""
+    for part in (schema.label, schema.prediction):
+        if part is None or not schema.positive:
+            continue
+        names, _ = to_categorical(columns[part.path])
+        place = pc.index(names.cast(pa.string()), schema.positive).as_py()
+        if place >= 0:
+            value = columns[part.path][place].as_py()
+            return str(value).lower() if isinstance(value, bool) else str(value)
+    return schema.positive
+
+
+def _sentence(names: list[str], reason: str) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    is_one = len(names) == 1
+    return (
+        f"{', '.join(names[:SHOWN])}{more} {'is' if is_one else 'are'} left out: {reason}; make "
+        f"{'it a feature if it is an input' if is_one else 'each a feature that is an input'} of "
+        "the model"
+    )
 
 
 def _with_dimensions(
@@ -104,121 +140,61 @@ def _columns(records: Iterable[pa.RecordBatch]) -> Mapping[str, pa.Array]:
     columns: dict[str, pa.Array] = {}
     for batch in records:
         for name, array in zip(batch.schema.names, batch.columns, strict=True):
+            if not unstructured.is_image(array):
+                array = as_text(array)[0]
             if name not in columns or columns[name].null_count == len(columns[name]):
                 columns[name] = array
     return columns
 
 
-def _is_metadata(name: str) -> bool:
-    return name.lower() in (*IDS, *TIMES, *PLACES, *VERSIONS)
-
-
-def _roles(columns: Mapping[str, pa.Array], doubts: list[str]) -> Schema:
-    lower = {name.lower(): name for name in reversed(list(columns))}
-
-    def first(names: tuple[str, ...]) -> str | None:
-        return next(
-            (
-                lower[name]
-                for name in names
-                if name in lower and columns[lower[name]].null_count < len(columns[lower[name]])
-            ),
-            None,
-        )
-
-    stamp = next(
-        (name for name, array in columns.items() if pa.types.is_timestamp(array.type)), None
-    ) or first(TIMES)
-    if stamp is None or not to_micros(columns[stamp])[1].any():
-        stamp = next((name for name, array in columns.items() if _is_time(array)), None)
-    if stamp is None:
-        doubts.append(
-            "no column with times was found: each row counts at its object's last change; set "
-            "schema.timestamp"
-        )
-    identity, version = first(IDS), first(VERSIONS)
-    prediction, score, label = first(PREDICTIONS), first(SCORES), first(LABELS)
-    task = _task(columns, prediction, score, label)
-    if (
-        task is Task.BINARY
-        and score is None
-        and prediction is not None
-        and _is_share(columns[prediction])
-    ):
-        score, prediction = prediction, None
-        doubts.append(
-            f"{score} looks like a probability: predictions are taken to be positive from 0.5 on"
-        )
-    positive = "1"
-    if task is Task.BINARY:
-        classes = find_classes("", *(_value_counts(columns, name) for name in (label, prediction)))
-        positive = classes.positive
-        if classes.reason:
-            doubts.append(classes.reason)
-    target_kind = Kind.NUMERIC if task is Task.REGRESSION else Kind.CATEGORICAL
-    return Schema(
-        timestamp=_plain(stamp),
-        id=_plain(identity),
-        version=_plain(version),
-        prediction=None
-        if prediction is None or task is None
-        else Field(prediction, prediction, target_kind),
-        score=None if score is None else Field(score, score, Kind.NUMERIC),
-        label=None if label is None or task is None else Field(label, label, target_kind),
-        task=task,
-        positive=positive,
+def _no_input_reason(name: ColumnName, array: pa.Array, schema: Schema) -> str:
+    """Return why a column is no input of the model; empty for one that may be an input."""
+    if name.is_place or name.is_model:
+        models = pc.unique(to_categorical(array)[0].cast(pa.string())).drop_null().to_pylist()
+        if len(models) < 2 or not name.is_model:
+            return PLACE if name.is_place else name.serving_fact
+        names = f"{', '.join(models[:SHOWN])}{' and more' if len(models) > SHOWN else ''}"
+        return f"names of several models ({names}); each needs a log of its own"
+    if name.serving_fact:
+        return name.serving_fact
+    if name.is_row_id:
+        return "called like an id"
+    if name.is_time or holds_times(name, array):
+        return "times"
+    is_role = schema.prediction is not None or schema.score is not None
+    if _has_addresses(array):
+        return "addresses of other data"
+    is_score = (
+        name.is_chance
+        or name.is_class_score
+        or name.is_unnamed_output
+        or name.joined in _SCORE_NAMES
     )
-
-
-def _value_counts(columns: Mapping[str, pa.Array], name: str | None) -> Mapping[str, int]:
-    """Return the rows by category of a column; empty without the column."""
-    return {} if name is None else dict(count_categories(to_categorical(columns[name])[0]))
-
-
-def _plain(name: str | None) -> Field | None:
-    return None if name is None else Field(name, name)
-
-
-def _is_time(array: pa.Array) -> bool:
-    """Whether all values of a column of text are dates with times."""
-    if not pa.types.is_string(array.type) or array.null_count == len(array):
-        return False
-    all_dates = pc.all(pc.match_substring_regex(array, r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d")).as_py()
-    return bool(all_dates) and bool(to_micros(array)[1].any())
-
-
-def _is_share(array: pa.Array) -> bool:
+    if not name.is_input and (name.is_prediction or (is_score and is_role)):
+        return "another output of the model"
+    if pa.types.is_nested(array.type) or pa.types.is_binary(array.type):
+        return ""
     values, wrong = to_numeric(array)
-    span = pc.min_max(values).as_py()
-    few = pc.count_distinct(values).as_py() <= 2
-    return (
-        wrong is None
-        and not few
-        and span["min"] is not None
-        and span["min"] >= 0
-        and span["max"] <= 1
-    )
-
-
-def _task(
-    columns: Mapping[str, pa.Array], prediction: str | None, score: str | None, label: str | None
-) -> Task | None:
-    if score is not None:
-        return Task.BINARY
-    target = label or prediction
-    if target is None:
-        return None
-    distinct = pc.count_distinct(to_categorical(columns[target])[0].cast(pa.string())).as_py()
-    if prediction is not None and _is_share(columns[prediction]):
-        return Task.BINARY
-    if distinct <= 2:
-        return Task.BINARY
-    values, wrong = to_numeric(columns[target])
-    return (
-        Task.REGRESSION
-        if wrong is None and distinct > FEW and values.null_count < len(values)
-        else Task.MULTICLASS
-    )
+    numbers = values.drop_null()
+    names, _ = to_categorical(array)
+    rows, distinct = len(array) - array.null_count, len(names.dictionary)
+    is_numeric = wrong is None and len(numbers) > 0 and not pa.types.is_boolean(array.type)
+    if is_numeric:
+        if row_marks.is_counter(numbers.to_numpy(zero_copy_only=False)):
+            return "the values rise or fall from row to row, as those of counters and times do"
+        statuses = set(names.dictionary.to_pylist())
+        is_called_status = name.words[-1] in {"status", "code", "http"}
+        if is_called_status and "200" in statuses and statuses <= HTTP_STATUSES:
+            return "status codes"
+    if name.is_index and (distinct == rows or rows < FEW or not name.joined):
+        return "called like the number of a row"
+    if name.is_id and distinct > min(MANY, 0.5 * rows):
+        return "called like an id, with many values"
+    if row_marks.is_code(array):
+        return "each row has another code"
+    if distinct == 1 and rows >= FEW and not unstructured.is_image(array):
+        return "one value only"
+    return ""
 
 
 def _plain_feature(name: str, array: pa.Array) -> Field | None:
@@ -233,7 +209,7 @@ def _plain_feature(name: str, array: pa.Array) -> Field | None:
     return Field(name, name, Kind.NUMERIC if is_numeric else Kind.CATEGORICAL)
 
 
-def _feature(name: str, array: pa.Array, doubts: list[str]) -> Field | None:
+def _feature(name: str, read: ColumnName, array: pa.Array, doubts: list[str]) -> Field | None:
     values = array.dictionary.take(array.indices) if pa.types.is_dictionary(array.type) else array
     size = unstructured.vector_size(values)
     if size:
@@ -247,26 +223,13 @@ def _feature(name: str, array: pa.Array, doubts: list[str]) -> Field | None:
             "if these are secret"
         )
         return Field(name, name, Kind.TEXT)
-    kind = _kind(name, array, doubts)
+    kind = _kind(name, read, array, doubts)
     return None if kind is None else Field(name, name, kind)
 
 
-def _row_mark(values: pa.Array) -> str:
-    """Return what says that a column of numbers names its rows; empty when nothing does."""
-    numbers = values.drop_null().to_numpy(zero_copy_only=False)
-    if row_marks.is_rising_id(numbers):
-        return "its values rise from row to row, as those of ids and times do"
-    return "its values look like times since 1970" if row_marks.is_epoch(numbers) else ""
-
-
-def _kind(name: str, array: pa.Array, doubts: list[str]) -> Kind | None:
+def _kind(name: str, read: ColumnName, array: pa.Array, doubts: list[str]) -> Kind | None:
     rows = len(array) - array.null_count
-    if (
-        not rows
-        or pa.types.is_nested(array.type)
-        or pa.types.is_timestamp(array.type)
-        or pa.types.is_binary(array.type)
-    ):
+    if pa.types.is_nested(array.type) or pa.types.is_binary(array.type):
         return None
     values, wrong = to_numeric(array)
     numbers = len(values) - values.null_count
@@ -278,10 +241,13 @@ def _kind(name: str, array: pa.Array, doubts: list[str]) -> Kind | None:
     )
     names, _ = to_categorical(array)
     distinct = len(names.dictionary)
-    if mark := _row_mark(values):
-        doubts.append(f"{name} is left out: {mark}; make it numeric if it is an input of the model")
-        return None
     is_numeric = numbers and numbers >= SHARE * (numbers + others)
+    if is_numeric and ((read.is_id and distinct > 2) or _has_leading_zeros(array)):
+        doubts.append(
+            f"{name} is taken as categorical: its numbers look like codes; make it numeric if they "
+            "are amounts"
+        )
+        return Kind.CATEGORICAL
     if is_numeric and not pa.types.is_boolean(array.type):
         if text and distinct > MANY and distinct > 0.9 * rows:
             doubts.append(
@@ -294,10 +260,24 @@ def _kind(name: str, array: pa.Array, doubts: list[str]) -> Kind | None:
                 "categorical"
             )
         return Kind.NUMERIC
-    if distinct > MANY and distinct > 0.5 * rows:
+    if (distinct > MANY / 2 and distinct > 0.5 * rows) or distinct == rows >= FEW:
         doubts.append(
             f"{name} is left out: {distinct} distinct values in {rows} rows look like ids or free "
             "text"
         )
         return None
     return Kind.CATEGORICAL
+
+
+def _has_addresses(array: pa.Array) -> bool:
+    """Whether all values are addresses such as `gs://bucket/cat.jpg`."""
+    if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
+        return False
+    return bool(pc.all(pc.match_substring_regex(array, r"^[a-z][a-z0-9+]*://\S+$")).as_py())
+
+
+def _has_leading_zeros(array: pa.Array) -> bool:
+    """Whether some values are whole numbers of text that begin with 0, as postcodes do."""
+    if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
+        return False
+    return bool(pc.any(pc.match_substring_regex(array, r"^0[0-9]+$")).as_py())

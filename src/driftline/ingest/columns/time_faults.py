@@ -53,7 +53,7 @@ def add_time_faults(
     rows, name, array = len(events), column.path, column.values
     if array is None or array.null_count == rows:
         if rows:
-            text = f"no time: the column {name} is missing or empty"
+            text = f"no time: the column {name} is missing or empty: set {column.setting}"
             reasons.add(text, count=rows, place=offset + 1)
         return
     empty = np.asarray(array.is_null().to_numpy(zero_copy_only=False), bool)
@@ -78,7 +78,7 @@ def add_time_faults(
         places = np.flatnonzero(mask)
         if len(places):
             first = int(places[0])
-            example = "" if mask is empty else str(array[first].as_py())
+            example = "" if mask is empty else _text(array[first])
             reasons.add(text, count=len(places), place=offset + first + 1, example=example)
 
 
@@ -90,3 +90,10 @@ def _is_day_or_month(array: pa.Array) -> NDArray[np.bool_]:
         return np.zeros(len(array), bool)
     matches = pc.match_substring_regex(texts, DAY_OR_MONTH).fill_null(False)
     return np.asarray(matches.to_numpy(zero_copy_only=False), bool)
+
+
+def _text(value: pa.Scalar) -> str:
+    if pa.types.is_timestamp(value.type):
+        # Python's times have no nanoseconds.
+        value = pc.cast(value, pa.timestamp("us", value.type.tz), safe=False)
+    return str(value.as_py())

@@ -69,7 +69,7 @@ class Decoding:
                     return
                 position, reason, record = earlier
         self.rejected += 1
-        self.reasons.add(reason[:REASON_CHARS], count=1, place=position)
+        self.reasons.add(reason[:REASON_CHARS], count=1, place=position + 1)
         if len(self.samples) < SAMPLES:
             raw = (
                 record[:SAMPLE_BYTES].encode("utf-8", "replace")

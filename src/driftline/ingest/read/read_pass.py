@@ -62,9 +62,9 @@ class ReadCounts:
             self.rows += outcome.rows
             self.responses += outcome.responses
             self.rejected_records += outcome.rejected
-            self.rejected_reasons.merge(outcome.rejected_reasons, outcome.object.uri)
+            self.rejected_reasons.merge(outcome.rejected_reasons, outcome.object.uri, outcome.piece)
             self.rows_held_back += outcome.held
-            self.held_reasons.merge(outcome.held_reasons, outcome.object.uri)
+            self.held_reasons.merge(outcome.held_reasons, outcome.object.uri, outcome.piece)
             self.quarantined += outcome.state == QUARANTINED
         if outcome.error and len(self.errors) < ERRORS_SHOWN:
             uri = outcome.object.uri

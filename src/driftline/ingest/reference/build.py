@@ -26,7 +26,9 @@ from driftline.ingest.read.job import Job
 from driftline.ingest.read.plan import Work
 from driftline.ingest.read.profile_rows import watched_segments
 from driftline.ingest.read.source_stream import open_reference
+from driftline.ingest.reference.losses import ReferenceLosses
 from driftline.ingest.reference.spans import SpanProfiles, TimeRange
+from driftline.kit.decoding.split_records import side_of
 from driftline.profiles.batch import Batch
 from driftline.profiles.categories import count_categories
 from driftline.profiles.counting import BoundedCounter, name_hash
@@ -61,7 +63,7 @@ class NewReference:
     spans: tuple[Profile, ...]
     """The profiles of its weeks or months, oldest first; empty where its rows have no times."""
     origin: str
-    """JSON: the objects with their versions and rows."""
+    """JSON: the objects with their versions and rows; what they leave out with the first one."""
     digest: str
     """See `fingerprint`."""
 
@@ -107,17 +109,21 @@ def make_reference(
     so many rows. `options` are those of `ProfileSpec`. Raises SourceError when no row can be read.
     """
     rows_by_uri: dict[str, int] = {}
-    data = _GridData()
-    for timed in _batches(job, objects, span, limit):
+    data, losses = _GridData(), ReferenceLosses()
+    for timed in _batches(job, objects, span, limit, losses):
         uri = timed.object.uri
         rows_by_uri[uri] = rows_by_uri.get(uri, 0) + timed.batch.rows
         _add_batch(data, timed, job)
         if limit is not None and data.rows >= limit:
             break
     if not data.rows:
+        place = " in its span" if span else ""
+        reasons = losses.describe()
         raise SourceError(
-            "the reference has no row that can be read" + (" in its span" if span else "")
+            f"the reference has no row that can be read{place}"
+            + (f": {reasons}" if reasons else "")
         )
+    losses.rows = data.rows
     if data.batches is None:
         _reduce_to_sample(data)
     spec = make_spec(
@@ -131,7 +137,11 @@ def make_reference(
     segments: dict[str, Profile] = {}
     spans = SpanProfiles(spec, job.collectors, data.times)
     segment_names = watched_segments(spec, job.schema)
-    batches = data.batches if data.batches is not None else _batches(job, objects, span, limit)
+    batches = (
+        data.batches
+        if data.batches is not None
+        else _batches(job, objects, span, limit, ReferenceLosses())
+    )
     for timed in batches:
         batch = timed.batch
         profile.update(batch)
@@ -140,11 +150,13 @@ def make_reference(
             segments.setdefault(segment, Profile(spec, job.collectors)).update(rows)
         if limit is not None and profile.rows >= limit:
             break
-    origin = [
+    origin: list[dict[str, object]] = [
         {"uri": obj.uri, "version": obj.version, "rows": rows_by_uri[obj.uri]}
         for obj in objects
         if obj.uri in rows_by_uri
     ]
+    if losses.describe():
+        origin[0]["losses"] = losses.to_plain()
     return NewReference(
         spec=spec,
         profile=profile,
@@ -156,12 +168,17 @@ def make_reference(
 
 
 def _batches(
-    job: Job, objects: list[LogObject], span: tuple[int, int] | None, limit: int | None
+    job: Job,
+    objects: list[LogObject],
+    span: tuple[int, int] | None,
+    limit: int | None,
+    losses: ReferenceLosses,
 ) -> Iterator[TimedBatch]:
+    """Yield the rows of the reference; what is left out is counted in `losses`."""
     # A training file need not have times: without a span all its rows count.
     schema = job.schema if span is not None else replace(job.schema, timestamp=None)
     casters: dict[str, Caster] = {}
-    for obj, records in pair_batches(_records(job, objects), job.transform, limit):
+    for obj, records in pair_batches(_records(job, objects, losses), job.transform, limit):
         caster = casters.get(obj.uri)
         if caster is None:
             caster = casters[obj.uri] = Caster(
@@ -171,7 +188,8 @@ def _batches(
                 object_hash=name_hash(obj.uri),
                 with_hashes=True,
             )
-        batch, times = caster.cast(records).batch, None
+        cast = caster.cast(records)
+        batch, times = cast.batch, None
         if span is not None:
             batch = take_rows(
                 batch, np.flatnonzero((batch.events >= span[0]) & (batch.events < span[1]))
@@ -184,9 +202,14 @@ def _batches(
             times = np.where(is_usable & (micros > 0) & (micros <= job.latest), micros, 0)
         if batch.rows:
             yield TimedBatch(obj, batch, times)
+    for uri, caster in casters.items():
+        losses.reasons.merge(caster.time_faults, uri)
 
 
-def _records(job: Job, objects: list[LogObject]) -> Iterator[tuple[LogObject, pa.RecordBatch]]:
+def _records(
+    job: Job, objects: list[LogObject], losses: ReferenceLosses
+) -> Iterator[tuple[LogObject, pa.RecordBatch]]:
+    sides = {"request": 0, "response": 0}
     for obj in objects:
         decoding = Decoding(
             uri=obj.uri,
@@ -197,9 +220,17 @@ def _records(job: Job, objects: list[LogObject]) -> Iterator[tuple[LogObject, pa
         )
         try:
             for batch in decode_records(job, Work(object=obj, start=0, is_complete=True), decoding):
+                side = side_of(batch)
+                if side is not None:
+                    sides[side] += len(batch)
                 yield obj, batch
-        except Unreadable:
-            continue
+        except Unreadable as error:
+            losses.add_object(obj.uri, decoding, " ".join(str(error).split()))
+        else:
+            losses.add_object(obj.uri, decoding)
+    lone = sides["response"] - sides["request"]
+    if lone > 0:
+        losses.reasons.add("a response without a request", count=lone, place=1)
 
 
 def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.ingest.columns.canonical import take_rows
 from driftline.profiles.batch import Batch
 from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.spec import ProfileSpec
@@ -69,6 +68,8 @@ class SpanProfiles:
         length = self._times.span_length
         if times is None or not length:
             return
+        from driftline.ingest.columns.canonical import take_rows  # loads pyarrow
+
         places = np.where(times > 0, (times - self._times.first) // length, -1)
         for place in np.unique(places[places >= 0]).tolist():
             if place not in self._by_place:

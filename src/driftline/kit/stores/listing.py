@@ -38,11 +38,24 @@ def list_store(
     folder = _folder(prefix, pattern)
     if pattern is None or ctx.since is None:
         entries = objects(folder, "")
+        if pattern is None:
+            entries = _one_or_all(entries, prefix)
     else:
         entries = Layout(pattern).list_open(
             folder, ctx.since, ctx.now, folders, objects, can_start_after=can_start_after
         )
     return select_objects(ctx, pattern, prefix, entries)
+
+
+def _one_or_all(entries: KeyedObjects, prefix: str) -> KeyedObjects:
+    """Yield only the object whose key is the prefix, if it is there; else all objects.
+
+    Keys come in order, so it is the first one: `train.csv` comes before `train.csv.bak`.
+    """
+    for key, obj in entries:
+        yield key, obj
+        if key == prefix and not key.endswith("/"):
+            return
 
 
 def select_objects(

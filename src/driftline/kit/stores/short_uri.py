@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-LIMIT = 120
+LIMIT = 80
 """Characters of an address in a sentence."""
 
 

@@ -48,11 +48,12 @@ def segments(ref: Side, cur: Side) -> Segments:
         for span, side in zip(spans, (ref, cur), strict=True)
     ]
     parts = (np.diff(points, axis=0), *pieces[0], *pieces[1])
-    keep = np.ones(len(ref.widths), bool)
-    keep[cells] = False
+    is_plain = np.ones(len(ref.widths), bool)
+    is_plain[cells] = False
+    others = np.flatnonzero(is_plain)
     return Segments(
         *(
-            np.concatenate((line[keep], part.ravel()))
+            np.concatenate((line.take(others), part.ravel()))
             for line, part in zip(plain, parts, strict=True)
         )
     )
@@ -67,10 +68,10 @@ def _shares_at(
     value; `ends` are the shares of rows at its edges. Each has shape (C,).
     """
     low, wide = span[0], span[1] - span[0]
-    safe = np.where(wide > 0, wide, 1.0)
-    at_one = (points[:-1] >= low).astype(np.float64)
-    shares = []
-    for place in (points[:-1], points[1:]):
-        inside = np.where(wide > 0, np.clip((place - low) / safe, 0, 1), at_one)
-        shares.append(ends[0] + (ends[1] - ends[0]) * inside)
-    return shares[0], shares[1]
+    is_wide = wide > 0
+    inside = np.minimum(np.maximum((points - low) / np.where(is_wide, wide, 1.0), 0.0), 1.0)
+    shares = ends[0] + (ends[1] - ends[0]) * inside
+    if is_wide.all():
+        return shares[:-1], shares[1:]
+    at_one = ends[0] + (ends[1] - ends[0]) * (points[:-1] >= low)
+    return np.where(is_wide, shares[:-1], at_one), np.where(is_wide, shares[1:], at_one)

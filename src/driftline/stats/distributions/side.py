@@ -23,6 +23,8 @@ BINS = 10
 """Quantile bins of a reference."""
 EVEN = math.sqrt(3)
 """How far values go to both sides of their mean when spread evenly, in standard deviations."""
+ONE_VALUE = 1e-6
+"""Share of the width of a cell within which values count as one value: sums are rounded."""
 
 
 class Tails(NamedTuple):
@@ -109,6 +111,15 @@ class Side:
         return np.where(known, centres - reach, low), np.where(known, centres + reach, high)
 
     @cached_property
+    def has_one_value(self) -> NDArray[np.bool_]:
+        """Whether all values of each open cell are one value; shape (E+1,). False without rows."""
+        low, high = self.spans
+        ends = np.concatenate(([self.minimum], self.edges, [self.maximum]))
+        widths = np.abs(np.diff(ends))
+        has_rows: NDArray[np.bool_] = self.counts[::2] > 0
+        return has_rows & (high - low <= ONE_VALUE * widths)
+
+    @cached_property
     def cuts(self) -> Counts:
         """Where its deciles cut the grid, see `quantile_groups`."""
         return quantile_groups(self.counts, BINS)
@@ -181,8 +192,10 @@ class Side:
             z = (self.edges - self.mean) / sd
             widths = np.diff(z)
             middles = z[:-1] + widths / 2
-            within = middles**4 + middles**2 * widths**2 / 2 + widths**4 / 80
-            total = float(self.counts[1::2] @ z**4 + self.counts[2:-1:2] @ within) / rows
+            # numpy takes a fourth power forty times as long as two squares.
+            at_edges, at_middles, wide = z**2, middles**2, widths**2
+            within = at_middles**2 + at_middles * wide / 2 + wide**2 / 80
+            total = float(self.counts[1::2] @ at_edges**2 + self.counts[2:-1:2] @ within) / rows
             ends = zip(self.ends, (z[0], z[-1]), (-1, 1), strict=True)
             for (mass, reach, far), edge, sign in ends:
                 # Of all tails with this mean and extreme, the one with rows at both ends has the

@@ -97,33 +97,44 @@ def macro(confusion: Mapping[tuple[str, str], int], metric: Average) -> Estimate
 
     The metric of a class is 0 where its denominator is: the precision of a class that is never
     predicted, the recall of one that is never labelled. The standard error is that of the delta
-    method on the multinomial counts of {(label, predicted): rows}.
+    method on the multinomial counts of {(label, predicted): rows}, with one right and one wrong row
+    more of each class: a class of few rows that are all right or all wrong is not known exactly.
     """
     classes = sorted({name for pair in confusion for name in pair})
     n = sum(confusion.values())
     if not n:
         return Estimate(None, reason="no labelled rows")
     places = {name: place for place, name in enumerate(classes)}
-    table = np.zeros((len(classes), len(classes)))
+    counts = np.zeros((len(classes), len(classes)))
     for (label, decision), count in confusion.items():
-        table[places[label], places[decision]] += count
-    table = table / n
-    labels, predictions, right = table.sum(axis=1), table.sum(axis=0), np.diag(table)
-    weights = {"precision": predictions, "recall": labels, "f1": (labels + predictions) / 2}[metric]
-    present = labels + predictions > 0
-    safe = np.where(weights > 0, weights, 1.0)
-    values = np.where(weights > 0, right / safe, 0.0)
-    class_count = int(present.sum())
-    if not class_count:
-        return Estimate(None, reason="no labelled rows")
-    value = float(values[present].sum()) / class_count
-    slope = np.where(present & (weights > 0), 1 / safe, 0.0) / class_count
+        counts[places[label], places[decision]] += count
+    present = counts.sum(axis=0) + counts.sum(axis=1) > 0
+    counts = counts[np.ix_(present, present)]
+    class_count = len(counts)
+    weights, values = _by_class(counts, metric)
+    value = float(values.sum()) / class_count
+    is_right = np.eye(class_count)
+    table = counts + is_right + (1 - is_right) / max(class_count - 1, 1)
+    table /= table.sum()
+    weights, values = _by_class(table, metric)
+    slope = 1 / weights / class_count
     loss = values * slope
     by_label = {"precision": 0.0, "recall": 1.0, "f1": 0.5}[metric]
     gradient = np.diag(slope) - by_label * loss[:, None] - (1 - by_label) * loss[None, :]
     variance = float(np.sum(table * gradient**2) - np.sum(table * gradient) ** 2) / n
     se = math.sqrt(max(0.0, variance))
     return Estimate(value, se, _logit_bounds(value, se, n), n)
+
+
+def _by_class(table: Floats, metric: Average) -> tuple[Floats, Floats]:
+    """The denominator and the metric of each class, each of shape (classes,).
+
+    `table` are counts or shares by label and prediction, shape (classes, classes).
+    """
+    labels, predictions = table.sum(axis=1), table.sum(axis=0)
+    weights = {"precision": predictions, "recall": labels, "f1": (labels + predictions) / 2}[metric]
+    values = np.where(weights > 0, np.diag(table) / np.where(weights > 0, weights, 1.0), 0.0)
+    return weights, values
 
 
 def roc_auc(negatives: ArrayLike, positives: ArrayLike, least: int = 1) -> Estimate:

@@ -1,0 +1,373 @@
+"""Finds the roles of columns in a few records: time, id, version, prediction, score and label.
+
+The name of a column suggests its role; its type and values must fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from driftline.ingest.columns import row_marks, unstructured
+from driftline.ingest.columns.canonical import to_categorical, to_numeric
+from driftline.ingest.columns.column_names import (
+    IDS,
+    LABELS,
+    OUTCOMES,
+    PREDICTIONS,
+    SCORES,
+    TIMES,
+    VERSIONS,
+    WEAK_LABELS,
+    ColumnName,
+    read_name,
+)
+from driftline.ingest.columns.timestamps import to_micros
+from driftline.profiles.categories import count_categories
+from driftline.profiles.label_classes import find_classes, is_unknown
+from driftline.types.model import Field, Kind, Schema, Task
+
+FEW, MANY = 20, 100
+"""Values up to which a column of codes has classes, and rows from which ids show."""
+SHARE = 0.95
+"""The share of values that must be alike."""
+BIRTHS = frozenset(("birth", "born", "dob", "signup", "joined", "expiry", "expires", "due"))
+"""Words of times that are facts about a person or a thing, not the time of the row."""
+Columns = Mapping[str, pa.Array]
+
+
+def find_roles(columns: Columns, doubts: list[str]) -> Schema:
+    """Return a schema without features; guesses that a person should check go to `doubts`."""
+    names = {
+        name: read_name(name) for name, array in columns.items() if array.null_count < len(array)
+    }
+    stamp = _find_time(columns, names, doubts)
+    outputs = {name: read for name, read in names.items() if name != stamp}
+    prediction = _find_prediction(columns, outputs)
+    score = _find_score(columns, outputs, prediction)
+    if prediction is None and score is None:
+        prediction, score = _find_unnamed_outputs(columns, outputs, doubts)
+    label = _find_label(columns, outputs, prediction, score)
+    if prediction is None and score is None and label is None:
+        prediction, score, label = _find_letters(columns, outputs)
+    has_classes = sum(read.is_class_score for read in names.values()) > 2
+    task = _task(columns, prediction, score, label)
+    if has_classes and task is Task.BINARY and label is None and prediction is not None:
+        task = Task.MULTICLASS
+    if task is Task.REGRESSION and prediction is None and score is not None:
+        prediction, score = score, None
+    if task is not Task.BINARY:
+        score = None
+    if (
+        task is Task.BINARY
+        and score is None
+        and prediction is not None
+        and is_share(columns[prediction])
+    ):
+        score, prediction = prediction, None
+        doubts.append(
+            f"{score} looks like a probability: predictions are taken to be positive from 0.5 on"
+        )
+    positive = "1"
+    if task is Task.BINARY:
+        classes = find_classes("", *(value_counts(columns, name) for name in (label, prediction)))
+        positive = classes.positive
+        if classes.reason:
+            doubts.append(classes.reason)
+    target_kind = Kind.NUMERIC if task is Task.REGRESSION else Kind.CATEGORICAL
+    return Schema(
+        timestamp=_plain(stamp),
+        id=_plain(_find_id(columns, names)),
+        version=_plain(next(_exact(names, VERSIONS), None)),
+        prediction=None
+        if prediction is None or task is None
+        else Field(prediction, prediction, target_kind),
+        score=None if score is None else Field(score, score, Kind.NUMERIC),
+        label=None if label is None or task is None else Field(label, label, target_kind),
+        task=task,
+        positive=positive,
+    )
+
+
+def is_share(array: pa.Array) -> bool:
+    """Whether all values are numbers from 0 to 1, and more than two are different."""
+    return is_chance(array) and pc.count_distinct(to_numeric(array)[0]).as_py() > 2
+
+
+def is_chance(array: pa.Array) -> bool:
+    """Whether all values are numbers from 0 to 1."""
+    values, wrong = to_numeric(array)
+    span = pc.min_max(values).as_py()
+    return wrong is None and span["min"] is not None and span["min"] >= 0 and span["max"] <= 1
+
+
+def holds_times(name: ColumnName, array: pa.Array) -> bool:
+    """Whether the values are times: of a type for times, texts, or numbers since 1970."""
+    if array.null_count == len(array):
+        return False
+    kind = array.type
+    if pa.types.is_temporal(kind):
+        return True
+    if pa.types.is_dictionary(kind):
+        array = array.dictionary.take(array.indices)
+        kind = array.type
+    values = array.drop_null()
+    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    if not is_text and not (
+        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    ):
+        return False
+    numbers, wrong = to_numeric(values)
+    if not is_text or numbers.null_count < (1 - SHARE) * len(values):
+        return wrong is None and row_marks.is_epoch(
+            numbers.drop_null().to_numpy(zero_copy_only=False), is_named=name.is_time
+        )
+    _, usable = to_micros(values)
+    return bool(np.count_nonzero(usable) >= SHARE * len(values))
+
+
+def value_counts(columns: Columns, name: str | None) -> Mapping[str, int]:
+    """Return the rows by category of a column; empty without the column."""
+    return {} if name is None else dict(count_categories(to_categorical(columns[name])[0]))
+
+
+def _exact(names: Mapping[str, ColumnName], usual: Sequence[str]) -> Iterator[str]:
+    """Yield the columns that are called like one of `usual`, in the order of `usual`.
+
+    A column outside a path comes before one inside; inputs of a model have no role.
+    """
+    for plain in (name.replace("_", "") for name in usual):
+        matches = [name for name, read in names.items() if read.joined == plain]
+        yield from sorted(
+            (name for name in matches if not names[name].is_input), key=lambda name: "." in name
+        )
+
+
+def _find_time(columns: Columns, names: Mapping[str, ColumnName], doubts: list[str]) -> str | None:
+    """Return the column with the time of a row; None where there is none."""
+    usual = list(_exact(names, TIMES))
+    for name in usual:
+        if _is_usable_time(columns[name]):
+            return name
+    times = [
+        name for name, read in names.items() if not read.is_id and holds_times(read, columns[name])
+    ]
+    times.sort(key=lambda name: bool(BIRTHS.intersection(names[name].words)))
+    if times and not BIRTHS.intersection(names[times[0]].words):
+        return times[0]
+    if usual:
+        example = columns[usual[0]].drop_null()[0].as_py()
+        doubts.append(
+            f"{usual[0]} has times that can't be read, such as {str(example)[:40]!r}: each row "
+            "counts at its object's last change; set the format and zone of schema.timestamp"
+        )
+    else:
+        doubts.append(
+            "no column with times was found: each row counts at its object's last change; set "
+            "schema.timestamp"
+        )
+    return None
+
+
+def _is_usable_time(array: pa.Array) -> bool:
+    """Whether the values can be read as times after 2000, where they may be numbers."""
+    values = array.drop_null()
+    micros, usable = to_micros(values)
+    recent = usable & (micros >= row_marks.EPOCH_START * 1e6) & (micros < row_marks.EPOCH_END * 1e6)
+    is_plain_number = pa.types.is_integer(values.type) or pa.types.is_floating(values.type)
+    good = recent if is_plain_number else usable
+    return bool(len(values) and np.count_nonzero(good) >= 0.5 * len(values))
+
+
+def _find_id(columns: Columns, names: Mapping[str, ColumnName]) -> str | None:
+    """Return the column with the id of a row, by its name or because its values are UUIDs."""
+    usual = next(_exact(names, IDS), None)
+    if usual is not None:
+        return usual
+    codes = [name for name in names if row_marks.is_code(columns[name])]
+    return codes[0] if len(codes) == 1 else None
+
+
+def _find_prediction(columns: Columns, names: Mapping[str, ColumnName]) -> str | None:
+    exact = [name for name in _exact(names, PREDICTIONS) if _is_target(columns[name])]
+    if exact:
+        return exact[0]
+    others = [
+        name
+        for name, read in names.items()
+        if not read.is_input and read.is_prediction and _is_target(columns[name])
+    ]
+    if others:
+        return others[0]
+    outputs = [
+        name
+        for name, read in names.items()
+        if read.is_output
+        and not (read.is_chance or read.is_id or read.is_time or read.serving_fact)
+        and read.joined not in _plain_names(SCORES)
+        and _is_target(columns[name])
+    ]
+    named = [name for name in outputs if names[name].joined in _plain_names(LABELS)]
+    return next(iter(named), outputs[0] if len(outputs) == 1 else None)
+
+
+def _find_score(
+    columns: Columns, names: Mapping[str, ColumnName], prediction: str | None
+) -> str | None:
+    free = {name: read for name, read in names.items() if name != prediction}
+    exact = [name for name in _exact(free, SCORES) if _is_number(columns[name])]
+    exact.sort(key=lambda name: not is_chance(columns[name]))
+    if exact:
+        return exact[0]
+    stems = {names[prediction].stem} if prediction else set()
+    chances = [
+        name
+        for name, read in free.items()
+        if not read.is_input
+        and not read.is_class_score
+        and (read.is_chance or ({"score", "p"} & set(read.words) and read.stem in stems))
+        and _is_number(columns[name])
+        and is_chance(columns[name])
+    ]
+    # Of one column for each class, the positive one is 1, yes or true.
+    chances.sort(key=lambda name: names[name].words[-1] not in {"1", "yes", "true", "positive"})
+    return next(iter(chances), None)
+
+
+def _find_unnamed_outputs(
+    columns: Columns, names: Mapping[str, ColumnName], doubts: list[str]
+) -> tuple[str | None, str | None]:
+    """Return prediction and score of two outputs without names: a class and a probability."""
+    outputs = [name for name, read in names.items() if read.is_unnamed_output]
+    chances = [
+        name
+        for name in outputs
+        if _is_number(columns[name]) and is_chance(columns[name]) and _has_fractions(columns[name])
+    ]
+    classes = [name for name in outputs if name not in chances and _is_target(columns[name])]
+    if (len(outputs), len(chances), len(classes)) != (2, 1, 1):
+        return None, None
+    doubts.append(
+        f"the outputs have no names: {classes[0]} looks like a class and {chances[0]} like its "
+        "probability"
+    )
+    return classes[0], chances[0]
+
+
+def _find_letters(
+    columns: Columns, names: Mapping[str, ColumnName]
+) -> tuple[str | None, str | None, str | None]:
+    """Return prediction `p`, score `s` or `p`, and label `y` of a binary model.
+
+    The letters may be those of inputs as well: `y` must have two classes, and one of the others
+    the values of a prediction or a probability.
+    """
+    letters = {read.joined: name for name, read in names.items() if "." not in name}
+    label, prediction, score = (letters.get(letter) for letter in "yps")
+    if label is None or not _is_target(columns[label]) or len(_classes(columns, label)) > 2:
+        return None, None, None
+    if prediction is not None and not (
+        _is_target(columns[prediction])
+        and _classes(columns, prediction) & _classes(columns, label)
+        and len(_classes(columns, prediction)) <= 2
+    ):
+        is_probability = _is_number(columns[prediction]) and is_chance(columns[prediction])
+        score = prediction if is_probability and score is None else score
+        prediction = None
+    if score is not None and not (
+        _is_number(columns[score]) and (prediction is not None or is_chance(columns[score]))
+    ):
+        score = None
+    return (prediction, score, label) if prediction or score else (None, None, None)
+
+
+def _find_label(
+    columns: Columns, names: Mapping[str, ColumnName], prediction: str | None, score: str | None
+) -> str | None:
+    free = {
+        name: read
+        for name, read in names.items()
+        if name not in (prediction, score) and not read.is_input and not read.is_output
+    }
+    weak = () if prediction or score else WEAK_LABELS
+    exact = (name for name in _exact(free, LABELS) if free[name].joined not in weak)
+    for name in exact:
+        if _is_target(columns[name]):
+            return name
+    for name in _exact(free, OUTCOMES):
+        if _is_target(columns[name]) and len(_classes(columns, name)) == 2:
+            return name
+    stems = {names[name].stem for name in (prediction, score) if name} - {()}
+    for name, read in free.items():
+        if not _is_target(columns[name]) or read.is_id or read.is_time or read.is_prediction:
+            continue
+        if read.is_chance:
+            continue
+        if (read.is_label and (prediction or score)) or read.stem in stems:
+            return name
+    return None
+
+
+def _plain_names(usual: Sequence[str]) -> set[str]:
+    return {name.replace("_", "") for name in usual}
+
+
+def _is_target(array: pa.Array) -> bool:
+    """Whether the values may be predictions or labels: numbers, or some classes."""
+    kind = array.type
+    if pa.types.is_nested(kind) or pa.types.is_temporal(kind) or pa.types.is_binary(kind):
+        return False
+    if _is_number(array):
+        return True
+    values = array.dictionary.take(array.indices) if pa.types.is_dictionary(kind) else array
+    rows = len(values) - values.null_count
+    distinct = pc.count_distinct(values).as_py()
+    return not (unstructured.is_prose(values) or (distinct > MANY and distinct > 0.5 * rows))
+
+
+def _is_number(array: pa.Array) -> bool:
+    if pa.types.is_nested(array.type) or pa.types.is_temporal(array.type):
+        return False
+    values, wrong = to_numeric(array)
+    return wrong is None and values.null_count < len(values)
+
+
+def _has_fractions(array: pa.Array) -> bool:
+    """Whether some numbers are not whole."""
+    values = to_numeric(array)[0].drop_null()
+    return bool(pc.any(pc.not_equal(pc.floor(values), values)).as_py())
+
+
+def _task(
+    columns: Columns, prediction: str | None, score: str | None, label: str | None
+) -> Task | None:
+    targets = [name for name in (label, prediction) if name is not None]
+    if not targets:
+        if score is None:
+            return None
+        return Task.BINARY if is_chance(columns[score]) else Task.REGRESSION
+    if prediction is not None and is_share(columns[prediction]):
+        # a probability, unless the labels are shares as well
+        both = label is not None and is_share(columns[label])
+        return Task.REGRESSION if both else Task.BINARY
+    known = _classes(columns, label) or _classes(columns, prediction)
+    if len(known) <= 2:
+        return Task.BINARY
+    if not all(_is_number(columns[name]) for name in targets):
+        return Task.MULTICLASS
+    has_fractions = any(_has_fractions(columns[name]) for name in targets)
+    return Task.REGRESSION if has_fractions or len(known) > FEW else Task.MULTICLASS
+
+
+def _classes(columns: Columns, name: str | None) -> set[str]:
+    """Return the values in lower case, without those for an unknown label."""
+    classes = {value.lower() for value in value_counts(columns, name)}
+    known = {value for value in classes if not is_unknown(value)}
+    return known if len(classes) > 2 or not known else classes
+
+
+def _plain(name: str | None) -> Field | None:
+    return None if name is None else Field(name, name)

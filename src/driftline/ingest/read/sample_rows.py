@@ -1,0 +1,190 @@
+"""Decodes a few rows of a source and says what it sees: columns, times, and what can't be used.
+
+Does not profile, and writes nothing. Reads the newest objects of a short listing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+
+import pyarrow as pa
+
+from driftline.contracts.source import DiscoverContext
+from driftline.ingest.read.decode_object import decode_records, discover_objects
+from driftline.ingest.read.decoding import Decoding
+from driftline.ingest.read.job import Job
+from driftline.ingest.read.peek import pair_samples
+from driftline.ingest.read.plan import Work
+from driftline.ingest.read.profile_rows import make_caster
+from driftline.ingest.read.source_stream import open_reference
+from driftline.kit.stores.short_uri import shorten_uri
+from driftline.types.errors import ObjectGone, Unreadable
+from driftline.types.loss_reasons import LossReasons
+from driftline.types.model import LogObject, Schema
+from driftline.types.times import from_micros
+
+MAX_LISTED = 1000
+"""Objects that are listed; the newest of them are read."""
+MAX_OBJECTS = 3
+MAX_ROWS = 1000
+"""Rows of one object."""
+LOSS_SHARE = 0.05
+"""Share of the rows that may be lost without a word."""
+NAMES_SHOWN = 10
+
+
+@dataclass(slots=True, kw_only=True)
+class RowSample:
+    """What some rows of a source look like."""
+
+    objects: int = 0
+    """Objects that were decoded."""
+    rows: int = 0
+    columns: list[str] = field(default_factory=list)
+    """Names in the records, in order."""
+    missing: list[str] = field(default_factory=list)
+    """Paths of the schema's columns that no record has."""
+    rejected: LossReasons = field(default_factory=LossReasons)
+    held: LossReasons = field(default_factory=LossReasons)
+    first_event: int | None = None
+    last_event: int | None = None
+    unreadable: str = ""
+    """Why an object can't be decoded; empty where all can."""
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with the rows and what to do, in one sentence; empty where nothing is."""
+        if self.unreadable:
+            return f"{self.unreadable}: check source.options.format"
+        records = self.rows + self.rejected.total
+        if self.rejected.total > LOSS_SHARE * max(records, 1):
+            return (
+                f"{self.rejected.total:,} of {records:,} records are rejected: "
+                f"{self.rejected.describe('record')}: check source.options.format"
+            )
+        if self.missing and _looks_like_data(self.columns):
+            return (
+                f"the first line of the file looks like a record ({_names(self.columns)}), "
+                "not like names: set header: false and names in source.options.format"
+            )
+        if self.missing:
+            return (
+                f"the records have no column {_names(self.missing)}, they have "
+                f"{_names(self.columns)}: correct schema"
+            )
+        if self.held.total > LOSS_SHARE * max(self.rows, 1):
+            return (
+                f"{self.held.total:,} of {self.rows:,} rows have no usable time: "
+                f"{self.held.describe('row')}: check schema.timestamp"
+            )
+        return ""
+
+    @property
+    def sentence(self) -> str:
+        """Rows, times and columns, for people."""
+        if not self.objects:
+            return "no object to decode yet"
+        span = ""
+        if self.first_event is not None and self.last_event is not None:
+            first, last = from_micros(self.first_event), from_micros(self.last_event)
+            span = f" from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC"
+        objects = "1 object" if self.objects == 1 else f"{self.objects} objects"
+        return (
+            f"{self.rows:,} rows in {objects}{span}; {len(self.columns)} columns: "
+            f"{_names(self.columns)}"
+        )
+
+
+def sample_rows(job: Job, now: datetime) -> RowSample:
+    """Decode the start of the newest objects that `job` lists.
+
+    Raises SourceError when the source fails.
+    """
+    context = DiscoverContext(now=now, skipped=lambda uri, reason: None)
+    listed = sorted(
+        islice(discover_objects(job, context), MAX_LISTED), key=lambda obj: (obj.modified, obj.uri)
+    )
+    sample = RowSample()
+    batches: list[tuple[LogObject, pa.RecordBatch]] = []
+    for obj in reversed(listed[-MAX_OBJECTS:]):
+        try:
+            _see_columns(job, obj, sample)
+            batches += [(obj, batch) for batch in _decode(job, obj, job.schema, sample)]
+            sample.objects += 1
+        except Unreadable as error:
+            sample.unreadable = f"{shorten_uri(obj.uri)}: {error}"
+        except ObjectGone:
+            continue
+    if batches:
+        _see_rows(job, batches, sample)
+    return sample
+
+
+def _decode(
+    job: Job, obj: LogObject, schema: Schema, sample: RowSample | None
+) -> list[pa.RecordBatch]:
+    """Return the first rows of an object; all columns where the schema has none."""
+    decoding = Decoding(
+        uri=obj.uri,
+        fields=schema.fields or None,
+        parts=obj.parts,
+        open_reference=open_reference(job.source),
+    )
+    batches = decode_records(job, Work(object=obj, start=0, is_complete=True), decoding)
+    first = [batch.slice(0, MAX_ROWS) for batch in islice(batches, 1)]
+    if sample is not None:
+        sample.rejected.merge(decoding.reasons, obj.uri)
+    return first
+
+
+def _see_columns(job: Job, obj: LogObject, sample: RowSample) -> None:
+    """Add the names of all columns of an object."""
+    for batch in pair_samples(_decode(job, obj, Schema(), None), job.transform):
+        sample.columns += [name for name in batch.schema.names if name not in sample.columns]
+
+
+def _see_rows(
+    job: Job, batches: Sequence[tuple[LogObject, pa.RecordBatch]], sample: RowSample
+) -> None:
+    """Count rows, times and missing columns."""
+    rows = pair_samples([batch for _, batch in batches], job.transform)
+    filled: set[str] = set()
+    for batch in rows:
+        filled |= {
+            name
+            for name, column in zip(batch.schema.names, batch.columns, strict=True)
+            if column.null_count < len(batch)
+        }
+        sample.rows += len(batch)
+        caster = make_caster(job, batches[0][0], 0)
+        events = caster.cast(batch).batch.events
+        sample.held.merge(caster.time_faults)
+        if len(events):
+            ends = (sample.first_event, sample.last_event, int(events.min()), int(events.max()))
+            times = [end for end in ends if end is not None]
+            sample.first_event, sample.last_event = min(times), max(times)
+    if rows:
+        sample.missing = [
+            part.path
+            for part in job.schema.fields
+            if part.name not in filled and not _is_in(part.path, sample.columns)
+        ]
+
+
+def _is_in(path: str, columns: Sequence[str]) -> bool:
+    return any(name == path or name.startswith(f"{path}.") for name in columns)
+
+
+def _looks_like_data(names: Sequence[str]) -> bool:
+    """Whether column names are rather values: numbers, dates, or nothing."""
+    values = [name for name in names if re.fullmatch(r"[-+\d.,:eETZ /]*", name)]
+    return 2 * len(values) >= len(names) > 0
+
+
+def _names(names: Sequence[str]) -> str:
+    shown = ", ".join(name[:40] for name in names[:NAMES_SHOWN])
+    return shown if len(names) <= NAMES_SHOWN else f"{shown} and {len(names) - NAMES_SHOWN} more"

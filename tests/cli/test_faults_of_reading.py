@@ -1,0 +1,200 @@
+"""Ten faults of reading, and the one sentence about each in `doctor` and in `status`."""
+
+from __future__ import annotations
+
+import json
+from email.utils import format_datetime
+from pathlib import Path
+
+import pytest
+from faults import FaultProxy, Refuse
+from run_commands import configure
+from stores import NOW
+
+from driftline.cli.main import main
+
+pytestmark = pytest.mark.system
+
+CSV = {"type": "local", "path": "log", "format": "csv"}
+SCHEMA = {"timestamp": "timestamp", "features": {"amount": "numeric", "country": "categorical"}}
+HEADER = "timestamp,amount,country\n"
+ROWS = "".join(f"2026-05-01T{n % 24:02d}:00:00Z,{n}.5,DE\n" for n in range(120))
+DATE = format_datetime(NOW, usegmt=True)
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch, capsys):
+    """Run a command in an empty folder; gives exit code and standard output."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "1000")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "k")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
+
+    def run(*args: str) -> tuple[int, str]:
+        with pytest.raises(SystemExit) as left:
+            main(list(args))
+        return left.value.code, capsys.readouterr().out
+
+    return run
+
+
+def watch_files(content: bytes, *, schema: dict = SCHEMA, form: str = "csv") -> None:
+    Path("log").mkdir()
+    Path("log/a.csv").write_bytes(content)
+    source = {"type": "local", "options": {"path": "log/*.csv", "format": form}}
+    configure(Path(), {"m": {"source": source, "schema": schema}})
+
+
+def watch_bucket(url: str) -> None:
+    options = {"bucket": "logs", "endpoint_url": url.removesuffix("/x"), "region": "us-east-1",
+               "addressing_style": "path", "format": "csv"}  # fmt: skip
+    configure(Path(), {"m": {"source": {"type": "s3", "options": options}, "schema": SCHEMA}})
+
+
+def look(call) -> tuple[str, str]:
+    """What doctor finds wrong, and the reason of the incident after one run, in status."""
+    code, out = call("doctor", "--json", "--no-send")
+    assert code == 3
+    [fault] = [finding["text"] for finding in json.loads(out)["findings"] if not finding["ok"]]
+    call("run", "--once", "--json")
+    code, out = call("status", "--json")
+    assert code == 1
+    [incident] = json.loads(out)["models"]["m"]["incidents"]
+    [reason] = incident["reasons"]
+    assert " ".join(reason.split()) in " ".join(call("status")[1].split())
+    return fault, reason
+
+
+FILES = {
+    "time column": (
+        (HEADER + ROWS).encode(), {"schema": SCHEMA | {"timestamp": "country"}},
+        "120 of 120 rows have no usable time: the time in country can't be read "
+        '(first at row 1: "DE"): check schema.timestamp',
+        '120 of 120 rows held back in a.csv: the time in country can\'t be read (first at row 1: "DE")',
+    ),
+    "renamed time column": (
+        (HEADER + ROWS).encode(), {"schema": SCHEMA | {"timestamp": "ts"}},
+        "the records have no column ts, they have timestamp, amount, country: correct schema",
+        "120 of 120 rows held back in a.csv: no time: the column ts is missing or empty: "
+        "set schema.timestamp (first at row 1)",
+    ),
+    "format": (
+        (HEADER + ROWS).encode(), {"form": "parquet"},
+        "a.csv: not a whole Parquet file: Parquet magic bytes not found in footer. Either the file is "
+        "corrupted or this is not a parquet file.: check source.options.format",
+        "the reference has no row that can be read: 1 object of the reference can't be decoded: "
+        "a.csv: not a whole Parquet file: Parquet magic bytes not found in footer. Either the file "
+        "is corrupted or this is not a parquet file.: check its format",
+    ),
+    "encoding": (
+        (HEADER + ROWS).replace("DE", "Österreich").encode("cp1252"), {},
+        "120 of 120 records are rejected: not UTF-8: set the format's encoding if it is not utf-8 "
+        "(first at record 0): check source.options.format",
+        "120 of 120 records left out of the reference in a.csv: not UTF-8: set the format's encoding if it is not utf-8",
+    ),
+    "header": (
+        ROWS.encode(), {},
+        "the first line of the file looks like a record (2026-05-01T00:00:00Z, 0.5, DE), not like "
+        "names: set header: false and names in source.options.format",
+        "119 of 119 rows held back in a.csv: no time: the column timestamp is missing or empty: "
+        "set schema.timestamp",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_fault_of_the_files(call, name):
+    """The sentence says what is wrong and which setting corrects it."""
+    content, settings, in_doctor, in_status = FILES[name]
+    watch_files(content, **settings)
+    fault, reason = look(call)
+    assert in_doctor in fault
+    assert in_status in reason
+
+
+def answer(status: int, code: str, **headers: str) -> Refuse:
+    body = f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
+    return Refuse(status, {"Content-Type": "application/xml"} | headers, body)
+
+
+STORES = {
+    "region": (
+        answer(301, "PermanentRedirect", **{"x-amz-bucket-region": "eu-west-1"}),
+        "s3://logs/: the bucket is in eu-west-1: set region",
+    ),
+    "permission": (
+        answer(403, "AccessDenied"),
+        "s3://logs/: access denied (credentials from env): s3:ListBucket is needed",
+    ),
+    "token": (
+        answer(400, "ExpiredToken"),
+        "s3://logs/: the credentials have expired (credentials from env): renew them",
+    ),
+    "redirect": (
+        Refuse(302, {"Location": "http://login.example/x", "Content-Type": "text/html"}),
+        "s3://logs/: the answer is a redirect to login.example (HTTP 302), which is not followed: "
+        "set the store's own address, and let a proxy pass it",
+    ),
+    "clock": (
+        answer(403, "RequestTimeTooSkewed", Date=DATE),
+        "s3://logs/: the clock of this machine differs too much from the store's "
+        f"({DATE} there): set it, with NTP for example",
+    ),
+    "bucket": (
+        answer(404, "NoSuchBucket"),
+        "s3://logs/: there is no such bucket: check bucket",
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture
+def server():
+    made = FaultProxy("http://127.0.0.1:9/x")
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(
+    "name", [name if name == "clock" else pytest.param(name, marks=pytest.mark.slow) for name in STORES]
+)  # fmt: skip
+def test_a_fault_of_the_store(call, server, name):
+    """The same sentence in both; an open incident has that of the newest fault."""
+    fault, sentence = STORES[name]
+    server.fault = lambda asked: fault
+    watch_bucket(server.url)
+    in_doctor, in_status = look(call)
+    assert in_doctor.startswith(sentence)
+    assert in_status == sentence
+
+    server.fault = lambda asked: answer(404, "NoSuchBucket")
+    call("run", "--once", "--json")
+    [incident] = json.loads(call("status", "--json")[1])["models"]["m"]["incidents"]
+    assert incident["reasons"] == [STORES["bucket"][1]]
+    assert STORES["bucket"][1] in incident["title"]
+
+
+def test_what_doctor_says_of_sound_rows(call):
+    """Rows, times and columns; and whether the state can be used."""
+    watch_files((HEADER + ROWS).encode())
+    code, out = call("doctor", "--json", "--no-send")
+    texts = {finding["part"]: finding["text"] for finding in json.loads(out)["findings"]}
+    assert code == 0
+    assert texts["models.m.rows"] == (
+        "120 rows in 1 object from 2026-05-01 00:00 to 2026-05-01 23:00 UTC; 3 columns: "
+        "timestamp, amount, country"
+    )
+    assert "no state yet" in texts["state"]
+    call("run", "--once", "--json")
+    assert "1 objects are known" in call("doctor", "--no-send")[1]
+
+
+def test_doctor_names_a_damaged_state(call):
+    """The sentence names the file."""
+    watch_files((HEADER + ROWS).encode())
+    call("run", "--once", "--json")
+    [path] = Path().glob("*.db")
+    path.write_bytes(b"not a database" * 1000)
+    code, out = call("doctor", "--no-send")
+    assert code == 3
+    assert "fail  state: " in out
+    assert path.name in out
