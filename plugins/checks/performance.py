@@ -168,7 +168,7 @@ PERFORMANCE_METRICS: Mapping[MetricName, PerformanceMetric] = {
     ),
     "roc_auc": PerformanceMetric(
         BINARY,
-        lambda s: stats.roc_auc(s.negatives, s.positives, score_metrics.EACH_CLASS),
+        score_metrics.roc_auc,
         noun="ROC AUC",
     ),
     "average_precision": PerformanceMetric(BINARY, score_metrics.of_order(stats.average_precision)),
@@ -386,6 +386,7 @@ class Performance(Check):
     | no positive label in the window | no recall, with the reason |
     | none in the reference either, or no two known classes | no metric, with the reason |
     | fewer than 10 positive or negative labels, or no scores | no roc_auc, with the reason |
+    | scores that the reference does not have | no metric of their order, with the reason |
     | one row | errors and calibration gap without interval |
     | scores below 0 or above 1 | no log_loss, brier and calibration_gap, with the reason |
     | a class that is only labelled or only predicted | 0 for it in the macro averages |
@@ -440,6 +441,9 @@ class Performance(Check):
         problem = label_use.unusable_reason(ctx)
         if problem:
             scores = Scores(rows=scores.rows)
+        if ctx.schema.score is not None:
+            column = ctx.current.columns.get(ctx.schema.score.name)
+            scores = score_metrics.with_known_order(scores, column)
         for metric in self.metrics or USUAL[task]:
             definition = PERFORMANCE_METRICS[metric]
             if task not in definition.tasks:

@@ -82,7 +82,10 @@ class Csv(Format):
     thousands: str | None = None
     """The character between groups of three digits, such as the point in `26.610,29`."""
     nulls: tuple[str, ...] = csv_parse.NULLS
-    """Texts of missing values."""
+    """Texts of missing values, in all columns.
+
+    In numeric columns the texts that pandas takes for missing values are so as well, such as `NA`.
+    """
 
     @field_validator("delimiter", "quote", "escape", "decimal", "thousands")
     @classmethod

@@ -9,9 +9,9 @@ import math
 import numpy as np
 import pytest
 import scipy.stats as ss
+from column_shapes import SCHEMA, summary
 from driftline_plugins.checks.other_tool import OtherTool
 from scipy.spatial.distance import jensenshannon
-from test_check_drift_shapes import SCHEMA, summary
 
 from driftline import CheckContext, Measurement
 from driftline.profiles.spec import make_spec

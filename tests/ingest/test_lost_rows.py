@@ -365,7 +365,14 @@ def assert_nothing_is_lost(fault: FaultyLog) -> None:
     reading = ReadCounts()
     reading.add(outcome)
     facts = feed_facts(
-        "m", NOW, reading, error="", request_counts=None, label_problems={}, patience_ticks=1
+        "m",
+        NOW,
+        reading,
+        error="",
+        request_counts=None,
+        reference_losses=None,
+        label_problems={},
+        patience_ticks=1,
     )
     reasons = [text for fact in facts if (text := fact.judged.judgement.reason)]
     lost = fault.rows - counted - waiting

@@ -76,10 +76,20 @@ def stored(name: str) -> Any:
     return json.loads((STORED / "outputs" / f"{name}.json").read_text())
 
 
+def of_earlier(shown: Any, earlier: Any) -> Any:
+    """What is shown, without the fields that the earlier version did not have."""
+    if isinstance(shown, dict) and isinstance(earlier, dict):
+        return {key: of_earlier(shown[key], earlier[key]) for key in shown.keys() & earlier.keys()}
+    if isinstance(shown, list) and isinstance(earlier, list) and len(shown) == len(earlier):
+        return [of_earlier(*pair) for pair in zip(shown, earlier, strict=True)]
+    return shown
+
+
 def test_the_commands_show_the_same_facts(folder):
     """Every field that the earlier version showed is there, with the same value."""
     for name, command in COMMANDS.items():
-        assert show(folder, *command) == stored(name), name
+        earlier = stored(name)
+        assert of_earlier(show(folder, *command), earlier) == earlier, name
     explained = sorted(path.stem for path in (STORED / "outputs").glob("explain-*"))
     assert len(explained) == 8
     for name in explained:
@@ -111,7 +121,7 @@ def test_the_next_tick_continues(folder):
     for model, (measurements, unsure) in ADDED.items():
         status["models"][model]["measurements"] += measurements
         status["models"][model]["verdicts"]["unsure"] += unsure
-    assert show(folder, "status") == status
+    assert of_earlier(show(folder, "status"), status) == status
     assert show(folder, "incidents", "--all") == stored("incidents-next")
 
 

@@ -185,11 +185,15 @@ def reference_digest(
         # The default was "1" before classes were found in the values: a state of that time keeps
         # its reference, and the predictions that wait for labels.
         schema = replace(schema, positive=schema.positive or "1")
+    text = None if schema is None else schema_to_json(schema)
+    if text is not None:
+        # Nor had it a form of times.
+        text = text.replace(f'"time_form":{msgspec.json.encode(TimeForm()).decode()},', "")
     facts: tuple[object, ...] = (
         None if source is None else (source.type, source.model_dump(mode="json")),
         None if origin.span is None else [at.isoformat() for at in origin.span],
         None if origin.trailing is None else origin.trailing.total_seconds(),
-        None if schema is None else schema_to_json(schema),
+        text,
         sorted(collectors),
     )
     if collector_options:

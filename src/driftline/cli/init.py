@@ -72,7 +72,13 @@ def init(
         )
         options |= inspection.source_options
         reference_source = None if training is None else inspect_reference(training)
-        return InspectedModel(name, kind, options, inspection, reference_source)
+        return InspectedModel(
+            name=name,
+            source_type=kind,
+            source_options=options,
+            inspection=inspection,
+            reference=reference_source,
+        )
 
     def inspect_reference(address: str) -> tuple[str, dict[str, Any]]:
         kind, options = registry.source_for(address, endpoint_url)

@@ -21,7 +21,7 @@ agent:
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InspectedModel:
     """What is written about one model."""
 

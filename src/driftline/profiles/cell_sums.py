@@ -92,7 +92,10 @@ class CellSums:
         low, wide = spec.edges[lower], spec.edges[lower + 1] - spec.edges[lower]
         means[lower] = low + wide * share
         variance = self.squares[cells] / rows / float(1 << 2 * COARSE) - share * share
-        deviations[lower] = wide * np.sqrt(np.maximum(variance, 0.0))
+        # The coarse squares are exact where all rows have one place: then nothing varies.
+        coarse = np.rint(share * float(1 << COARSE)).astype(np.int64)
+        varies = self.squares[cells] != rows * coarse * coarse
+        deviations[lower] = wide * np.sqrt(np.maximum(variance, 0.0) * varies)
         return means, deviations
 
     def tails(self) -> Tails:

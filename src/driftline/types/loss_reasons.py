@@ -13,7 +13,7 @@ EXAMPLE_LENGTH = 60
 """Characters of an example in a sentence."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class LossReason:
     """How often one reason occurred, and where first."""
 
@@ -54,7 +54,9 @@ class LossReasons:
             text = OTHER_REASONS
         known = self.reasons.get(text)
         if known is None:
-            self.reasons[text] = LossReason(count, place, example, uri, piece)
+            self.reasons[text] = LossReason(
+                count=count, place=place, example=example, uri=uri, piece=piece
+            )
         else:
             known.count += count
 

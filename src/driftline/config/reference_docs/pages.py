@@ -16,6 +16,7 @@ from driftline.config.columns import (
     LabelConfig,
     PredictionConfig,
     SchemaConfig,
+    TimeColumnConfig,
     VersionConfig,
 )
 from driftline.config.field_docs import describe_fields
@@ -55,6 +56,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("models.NAME", ModelConfig),
     ("models.NAME.schema", SchemaConfig),
     ("A column", ColumnConfig),
+    ("A column of times", TimeColumnConfig),
     ("models.NAME.schema.version", VersionConfig),
     ("models.NAME.schema.features.NAME", FeatureConfig),
     ("models.NAME.schema.prediction", PredictionConfig),
@@ -81,6 +83,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
 )
 SHORT: dict[type[BaseModel], str] = {
     ColumnConfig: "Short form: the path alone.",
+    TimeColumnConfig: "Short form: the path alone.",
     VersionConfig: "Short form: a bare word is a column; text in quotes is one version for all "
     "records.",
     FeatureConfig: "Short form: `NAME: numeric`, and likewise for the other kinds.",

@@ -227,7 +227,7 @@ _TIME_WORDS = {"time", "duration", "elapsed"}
 _UNITS = {"ms", "us", "ns", "millis", "milliseconds", "micros", "seconds", "secs", "sec", "s"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnName:
     """The words of a column's name, in lower case, without those of its path."""
 
@@ -336,7 +336,7 @@ def read_name(name: str) -> ColumnName:
     places = {word for part in path for word in _split(part)}
     words = _split(last)
     return ColumnName(
-        words or ("",),
+        words=words or ("",),
         is_input=bool(places & _INPUTS),
         is_output=bool(places & _OUTPUTS) and not places & _INPUTS,
         is_class_score=bool(places & _SCORES_BY_CLASS),

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from driftline import stats
-from driftline.profiles.window import Counts, Scores
+from driftline.profiles.window import Column, Counts, NumericColumn, Scores
 from driftline.types.arrays import Floats
 
 EACH_CLASS = 10
 """Positive and negative labels that a metric of the order of scores needs."""
+
+UNKNOWN_ORDER = 0.025
+"""Most by which an AUC may be wrong because scores between two edges count as equal.
+
+It would be wrong by that if these pairs were all in order; usually it is by less than a third.
+"""
 
 
 def confusion_of(s: Scores) -> stats.Confusion:
@@ -36,13 +43,38 @@ def cell_centres(edges: Floats) -> Floats:
     return centres
 
 
+def with_known_order(s: Scores, column: Column | None) -> Scores:
+    """The scores, or those with the reason why their order is not known.
+
+    Scores between two edges of the grid, which is that of the reference, count as equal. `column`
+    is the summary of the scores of all rows: it shows where such scores are equal indeed.
+    """
+    pairs = int(s.negatives.sum()) * int(s.positives.sum())
+    if not pairs:
+        return s
+    equal_pairs = s.negatives[::2].astype(float) * s.positives[::2]
+    if isinstance(column, NumericColumn) and len(column.edges) == len(s.edges):
+        equal_pairs = np.where(column.side.has_one_value, 0.0, equal_pairs)
+    if float(equal_pairs.sum()) / 2 / pairs <= UNKNOWN_ORDER:
+        return s
+    reason = "too many scores lie outside of those of the reference to know their order"
+    return replace(s, order_reason=reason)
+
+
+def roc_auc(s: Scores) -> stats.Estimate:
+    """The area under the ROC curve; it has no value where the order of the scores is not known."""
+    if s.order_reason:
+        return stats.Estimate(None, reason=s.order_reason)
+    return stats.roc_auc(s.negatives, s.positives, EACH_CLASS)
+
+
 def of_order(
     metric: Callable[[Counts, Counts], stats.Estimate],
 ) -> Callable[[Scores], stats.Estimate]:
     """A metric of the order of scores, which needs enough labels of both classes."""
 
     def estimate(s: Scores) -> stats.Estimate:
-        auc = stats.roc_auc(s.negatives, s.positives, EACH_CLASS)
+        auc = roc_auc(s)
         return auc if auc.value is None else metric(s.negatives, s.positives)
 
     return estimate

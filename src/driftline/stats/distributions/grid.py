@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from driftline.stats.distributions.segments import Segments, segments
-from driftline.stats.distributions.side import End, Side
+from driftline.stats.distributions.side import ONE_VALUE, End, Side
 from driftline.types.arrays import Floats
 
 
@@ -131,9 +132,9 @@ def energy_margin(ref: Side, cur: Side, lines: Segments | None = None) -> float 
 def grid_cramer_von_mises(ref: Side, cur: Side) -> float | None:
     """Anderson's (1962) T, nm/(n+m) times the integral of (F - G) squared, within a thousandth.
 
-    The integral is over the pooled distribution. Values within an open cell count as evenly spread.
-    At a value that many rows share, F and G are halfway up their steps, so that equal distributions
-    give 0 whatever their ties.
+    The integral is over the pooled distribution. Values within an open cell count as evenly spread,
+    unless all are one value. At a value that many rows share, F and G are halfway up their steps,
+    so that equal distributions give 0 whatever their ties.
     """
     if not ref.rows or not cur.rows:
         return None
@@ -141,8 +142,20 @@ def grid_cramer_von_mises(ref: Side, cur: Side) -> float | None:
     apart = ref.cdf - cur.cdf
     before = np.concatenate(([0.0], apart[:-1]))
     square = _mean_square_of_line(before, apart)
-    square[1::2] = ((before + apart)[1::2] / 2) ** 2
+    is_step = np.ones(len(square), bool)
+    is_step[::2] = _has_one_value(ref, cur)
+    square[is_step] = ((before + apart)[is_step] / 2) ** 2
     return n * m / (n + m) ** 2 * float((ref.counts + cur.counts) @ square)
+
+
+def _has_one_value(ref: Side, cur: Side) -> NDArray[np.bool_]:
+    """Whether all rows of both sides in an open cell have one value; shape (E+1,)."""
+    is_empty, is_other_empty = ref.counts[::2] == 0, cur.counts[::2] == 0
+    is_one = (ref.has_one_value | is_empty) & (cur.has_one_value | is_other_empty)
+    gaps = np.abs(ref.spans[0] - cur.spans[0])
+    widths = np.diff(ref.edges, prepend=ref.minimum, append=max(ref.maximum, cur.maximum))
+    is_same = is_empty | is_other_empty | (gaps <= ONE_VALUE * np.abs(widths))
+    return np.asarray(is_one & is_same, bool)
 
 
 def _pooled_spreads(lines: Segments, n: int, m: int) -> tuple[Floats, Floats]:

@@ -23,6 +23,8 @@ BINS = 10
 """Quantile bins of a reference."""
 EVEN = math.sqrt(3)
 """How far values go to both sides of their mean when spread evenly, in standard deviations."""
+ONE_VALUE = 1e-6
+"""Share of the width of a cell within which values count as one value: sums are rounded."""
 
 
 class Tails(NamedTuple):
@@ -107,6 +109,15 @@ class Side:
         reach = np.maximum(reach, 0.0)
         known = ~np.isnan(centres)
         return np.where(known, centres - reach, low), np.where(known, centres + reach, high)
+
+    @cached_property
+    def has_one_value(self) -> NDArray[np.bool_]:
+        """Whether all values of each open cell are one value; shape (E+1,). False without rows."""
+        low, high = self.spans
+        ends = np.concatenate(([self.minimum], self.edges, [self.maximum]))
+        widths = np.abs(np.diff(ends))
+        has_rows: NDArray[np.bool_] = self.counts[::2] > 0
+        return has_rows & (high - low <= ONE_VALUE * widths)
 
     @cached_property
     def cuts(self) -> Counts:

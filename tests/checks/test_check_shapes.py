@@ -1,0 +1,344 @@
+"""The measurements of the other checks on 40 shapes of columns, over splits and merges, against
+numpy, scipy and scikit-learn on the raw rows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import scipy.stats as ss
+from column_shapes import NUMERIC, Rows, draw
+from driftline_plugins.checks.missing import Missing
+from driftline_plugins.checks.other_tool import OtherTool
+from driftline_plugins.checks.performance import Performance
+from driftline_plugins.checks.range import OutsideRange
+from driftline_plugins.checks.uniqueness import IdentityCollector, Uniqueness
+from sklearn import metrics as sk
+
+from driftline import Check, CheckContext, Field, Kind, Measurement, Schema, Window
+from driftline.ingest.columns.canonical import to_categorical
+from driftline.profiles.batch import Batch
+from driftline.profiles.built_in import BUILT_IN
+from driftline.profiles.profile import Profile
+from driftline.profiles.spec import ProfileSpec, make_spec
+from driftline.types.model import Task
+
+pytestmark = pytest.mark.system
+COLLECTORS = {**BUILT_IN, IdentityCollector.name: IdentityCollector}
+USUAL = {"normal", "one outlier before", "prices"}
+SHAPES = [
+    pytest.param(shape, marks=() if shape in USUAL else pytest.mark.slow) for shape in NUMERIC
+]
+PIECES = [1, 7]
+Columns = dict[str, Sequence[Any]]
+Numbers = dict[str, float | None]
+
+
+def summarise(columns: Columns, schema: Schema, spec: ProfileSpec, pieces: int) -> Window:
+    """The window of the rows: each part a profile of its own, stored, read back and merged."""
+    rows = len(next(iter(columns.values())))
+    cuts = np.sort(np.random.default_rng(pieces).integers(0, rows, pieces - 1))
+    total = Profile(spec, COLLECTORS)
+    for places in np.split(np.arange(rows), cuts):
+        batch = Batch(
+            rows=len(places),
+            columns={
+                name: _array(np.asarray(v)[places], schema, name) for name, v in columns.items()
+            },
+            invalid={},
+            events=places.astype(np.int64),
+            hashes=places.astype(np.uint64) * np.uint64(2**40),
+        )
+        part = Profile(spec, COLLECTORS)
+        part.update(batch)
+        total.merge(Profile.from_bytes(part.to_bytes(), spec, COLLECTORS))
+    return total.window()
+
+
+def _array(values: np.ndarray, schema: Schema, name: str) -> pa.Array:
+    if schema.profile_columns[name] is Kind.CATEGORICAL:
+        return to_categorical(pa.array(values.tolist()))[0]
+    numbers = values.astype(float)
+    return pa.array(numbers, pa.float64(), mask=np.isnan(numbers))
+
+
+def run(
+    check: Check, schema: Schema, was: Columns, now: Columns, pieces: int
+) -> dict[str, Measurement]:
+    """The measurements of a check by name."""
+    kinds = schema.profile_columns
+    spec = make_spec(
+        schema,
+        {
+            n: (v := np.asarray(was[n], float))[~np.isnan(v)]
+            for n in was
+            if kinds[n] is Kind.NUMERIC
+        },
+        {n: _counts(was[n]) for n in was if kinds[n] is Kind.CATEGORICAL},
+        sorted(check.collectors | {"numeric", "categories"}),
+        options=dict(check.collector_options()),
+    )
+    windows = [summarise(columns, schema, spec, pieces) for columns in (was, now)]
+    context = CheckContext(
+        current=windows[1], reference=windows[0], schema=schema, history=lambda *_: []
+    )
+    return {m.name: m for m in check.evaluate(context)}
+
+
+def _counts(values: Sequence[Any]) -> dict[str, int]:
+    array, _ = to_categorical(pa.array(np.asarray(values).tolist()))
+    names = array.dictionary.to_pylist()
+    counts = np.bincount(array.drop_null().indices.to_numpy(), minlength=len(names)).tolist()
+    return dict(zip(names, counts, strict=True))
+
+
+def assert_close(found: dict[str, Measurement], expected: Numbers, absolute: float = 1e-9) -> None:
+    """Each number is within 1% of the expected one, or is absent with its reason."""
+    wrong = []
+    for name, value in expected.items():
+        got = found[name]
+        if got.value is None or value is None:
+            if got.value is not None or not got.reason or value is not None:
+                wrong.append(f"{name}: {got.value} ({got.reason}), not {value}")
+        elif not math.isclose(got.value, value, rel_tol=0.01, abs_tol=absolute):
+            wrong.append(f"{name}: {got.value}, not {value}")
+    assert wrong == []
+
+
+def with_gaps(rows: Rows, share: float) -> Rows:
+    """The rows, a share of them missing."""
+    gaps = np.random.default_rng(len(rows)).random(len(rows)) < share
+    return np.where(gaps, np.nan, rows)
+
+
+ONE_COLUMN = Schema(features={"x": Field("x", "x", Kind.NUMERIC)})
+
+
+@pytest.mark.parametrize("pieces", PIECES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_missing_distinct_and_outside_values_are_those_of_the_rows(shape, pieces):
+    """Missing, repeated and distinct values, and values beyond the reference, counted by numpy."""
+    was, now = (
+        with_gaps(rows, share) for rows, share in zip(draw(shape), (0.05, 0.08), strict=True)
+    )
+    columns = {"x": was}, {"x": now}
+    before, after = (rows[~np.isnan(rows)] for rows in (was, now))
+    counts = np.unique(after, return_counts=True)[1]
+    # A value of 32 bits is not beyond the same value of 64 bits.
+    room = 1e-6 * np.abs([before.min(), before.max()])
+    room = room if "32 bits" in shape else np.zeros(2)
+    outside = np.mean((after < before.min() - room[0]) | (after > before.max() + room[1]))
+    found = run(Missing(), ONE_COLUMN, *columns, pieces)
+    assert_close(
+        found,
+        {
+            "missing_rate": float(np.isnan(now).mean()),
+            "missing_increase": float(np.isnan(now).mean() - np.isnan(was).mean()),
+            "invalid_rate": 0.0,
+            "constant": float(np.ptp(after) == 0 < np.ptp(before)),
+        },
+    )
+    found = run(OutsideRange(), ONE_COLUMN, *columns, pieces)
+    assert_close(found, {"outside_rate": float(outside)})
+    keyed = run(Uniqueness(keys=("x",)), ONE_COLUMN, *columns, pieces)
+    assert_close(
+        keyed,
+        {
+            "distinct_ratio": len(counts) / len(after),
+            "duplicate_rate": 1 - len(counts) / len(after),
+        },
+    )
+
+
+def other_tools(was: Rows, now: Rows) -> Iterator[tuple[str, str, float | None]]:
+    """Tool, metric and value by numpy and scipy, of metrics that have no bins of their own."""
+    distance = float(ss.wasserstein_distance(was, now))
+    test = ss.ks_2samp(was, now, method="asymp")
+    yield "evidently", "wasserstein", distance / max(float(np.std(was)), 0.001)
+    yield (
+        "azure",
+        "normalized_wasserstein_distance",
+        distance / max(float(np.std(was, ddof=1)), 0.001),
+    )
+    yield "nannyml", "wasserstein", distance
+    yield "nannyml", "kolmogorov_smirnov", float(test.statistic)
+    yield "sagemaker", "simple", float(test.statistic)
+
+
+@pytest.mark.parametrize("pieces", PIECES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_distances_of_other_tools_are_those_of_the_rows(shape, pieces):
+    """Wasserstein within 1% and KS within 0.001 of scipy's, in the unit of the tool."""
+    was, now = same_values(*draw(shape))
+    for like, metric, value in other_tools(was, now):
+        found = run(
+            OtherTool(like=like, metrics=(metric,)), ONE_COLUMN, {"x": was}, {"x": now}, pieces
+        )
+        assert_close(found, {metric: value}, absolute=0.001)
+
+
+def same_values(was: Rows, now: Rows) -> tuple[Rows, Rows]:
+    """The rows without differences by 32 bits alone, where the values are few."""
+    values = np.unique(was)
+    if len(values) > 100:
+        return was, now
+    nearest = values[np.abs(values[:, None] - now).argmin(axis=0)]
+    return was, np.where(np.abs(nearest - now) <= 1e-6 * np.abs(now), nearest, now)
+
+
+REGRESSION = Schema(
+    features={},
+    prediction=Field("p", "p", Kind.NUMERIC),
+    label=Field("y", "y", Kind.NUMERIC),
+    task=Task.REGRESSION,
+)
+
+
+@pytest.mark.parametrize("pieces", PIECES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_errors_of_a_regression_are_those_of_scikit_learn(shape, pieces):
+    """Labels of every shape, with predictions that are off by about as much as they vary."""
+    sides = []
+    for seed, y in enumerate(draw(shape)):
+        noise = np.random.default_rng(seed).normal(0, np.std(y) or 1.0, len(y))
+        sides.append({"y": y, "p": y + 0.3 * noise + 0.01 * np.std(y)})
+    y, p = sides[1]["y"], sides[1]["p"]
+    centred = y - y[0]
+    expected: Numbers = {
+        "mae": float(sk.mean_absolute_error(y, p)),
+        "rmse": float(sk.root_mean_squared_error(y, p)),
+        "bias": float(np.mean(p - y)),
+        "r2": float(sk.r2_score(centred, p - y[0])) if np.ptp(y) else None,
+    }
+    found = run(Performance(), REGRESSION, *sides, pieces)
+    assert_close(found, expected, absolute=1e-9 * float(np.std(p - y)))
+
+
+BINARY = Schema(
+    features={},
+    prediction=Field("p", "p", Kind.CATEGORICAL),
+    score=Field("s", "s", Kind.NUMERIC),
+    label=Field("y", "y", Kind.CATEGORICAL),
+    task=Task.BINARY,
+    positive="1",
+)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Labels, predictions and scores of the rows of a side."""
+
+    y: np.ndarray
+    p: np.ndarray
+    s: np.ndarray
+
+    @property
+    def columns(self) -> Columns:
+        return {"y": self.y.astype(int), "p": self.p.astype(int), "s": self.s}
+
+
+def scored(rows: Rows, scores: Rows, seed: int) -> Scored:
+    """Labels that follow the ranks of the rows, and decisions at the middle rank."""
+    rank = (ss.rankdata(rows) - 0.5) / len(rows)
+    rng = np.random.default_rng(seed)
+    return Scored(rng.random(len(rows)) < 0.1 + 0.8 * rank, rank >= 0.5, scores)
+
+
+OUTSIDE = {
+    "Cauchy, far away",
+    "two clusters",
+    "shares instead of two values",
+    "beyond the reference",
+}
+"""Shapes whose window has so many scores outside of the reference that their order is not known."""
+
+
+def threshold_metrics(side: Scored) -> Numbers:
+    y, p = side.y, side.p
+    return {
+        "accuracy": float(sk.accuracy_score(y, p)),
+        "precision": float(sk.precision_score(y, p)) if p.any() else None,
+        "recall": float(sk.recall_score(y, p)),
+        "f1": float(sk.f1_score(y, p)),
+        "roc_auc": float(sk.roc_auc_score(y, side.s)),
+    }
+
+
+@pytest.mark.parametrize("pieces", PIECES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_metrics_of_scores_of_any_size_are_those_of_scikit_learn(shape, pieces):
+    """The rows are the scores: ROC AUC and the metrics of decisions; no metric of probabilities
+    where a score is none.
+    """
+    was, now = (scored(rows, rows, seed) for seed, rows in enumerate(draw(shape)))
+    found = run(Performance(), BINARY, was.columns, now.columns, pieces)
+    expected = threshold_metrics(now)
+    if shape in OUTSIDE:
+        expected["roc_auc"] = None
+    assert_close(found, expected)
+    if now.s.min() < -1e-6 or now.s.max() > 1 + 1e-6:
+        assert_close(found, dict.fromkeys(("brier", "log_loss", "calibration_gap")))
+
+
+@pytest.mark.parametrize("pieces", PIECES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_metrics_of_probabilities_are_those_of_scikit_learn(shape, pieces):
+    """The shares of rows at or below a value as scores, with all ties of the shape."""
+    was, now = (
+        scored(rows, ss.rankdata(rows) / (len(rows) + 1), seed)
+        for seed, rows in enumerate(draw(shape))
+    )
+    found = run(Performance(), BINARY, was.columns, now.columns, pieces)
+    expected = threshold_metrics(now) | {
+        "brier": float(sk.brier_score_loss(now.y, now.s)),
+        "log_loss": float(sk.log_loss(now.y, now.s)),
+        "calibration_gap": float(np.mean(now.y) - np.mean(now.s)),
+    }
+    if shape == "shares instead of two values":
+        expected["roc_auc"] = None
+    assert_close(found, expected)
+
+
+CLASSES = Schema(
+    features={},
+    prediction=Field("p", "p", Kind.CATEGORICAL),
+    label=Field("y", "y", Kind.CATEGORICAL),
+    task=Task.MULTICLASS,
+)
+
+
+def classes_of(rows: Rows, cuts: Rows) -> np.ndarray:
+    """The class of each row: the number of cuts below it, as text."""
+    return np.array([f"class {place}" for place in np.searchsorted(cuts, rows)])
+
+
+@pytest.mark.parametrize("pieces", PIECES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_averages_over_classes_are_those_of_scikit_learn(shape, pieces):
+    """The groups of ten of the reference are classes; a third of the predictions are another."""
+    was, now = draw(shape)
+    cuts, sides = np.unique(np.quantile(was, np.arange(1, 10) / 10)), []
+    for seed, rows in enumerate((was, now)):
+        rng, y = np.random.default_rng(seed), classes_of(rows, cuts)
+        p = np.where(rng.random(len(y)) < 0.3, rng.choice(classes_of(was, cuts), len(y)), y)
+        sides.append({"y": y, "p": p})
+    y, p = sides[1]["y"], sides[1]["p"]
+    found = run(Performance(), CLASSES, *sides, pieces)
+    # A class that the reference lacks is not known: such labels are left out.
+    known = np.isin(y, np.union1d(sides[0]["y"], sides[0]["p"]))
+    if not known.any():
+        names = ("accuracy", "macro_precision", "macro_recall", "macro_f1")
+        assert_close(found, dict.fromkeys(names))
+        return
+    precision, recall, f1, _ = sk.precision_recall_fscore_support(
+        y[known], p[known], average="macro", zero_division=0
+    )
+    accuracy = float(sk.accuracy_score(y[known], p[known]))
+    averages = {"macro_precision": precision, "macro_recall": recall, "macro_f1": f1}
+    assert_close(found, {"accuracy": accuracy, **averages})
