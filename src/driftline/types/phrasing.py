@@ -144,6 +144,8 @@ def old_and_new(detail: Mapping[str, Scalar], word: str) -> tuple[float, float] 
     return None
 
 
+FACT_LENGTH = 240
+"""Characters of a fact in a message."""
 LEAST_SHIFT = 0.25
 """Standard deviations that a mean moves at least to be named before shares that moved."""
 
@@ -355,7 +357,7 @@ def count_hidden(notification: Notification, line_count: int) -> int:
 def plugin_facts(notification: Notification) -> dict[str, str]:
     """Return the facts that plugins added and what changed before, cleaned."""
     return {
-        clean(name, 60): clean(fact)
+        clean(name, 60): clean(fact, FACT_LENGTH)
         for name, fact in notification.facts.items()
         if name not in notification.own_facts
     }
