@@ -24,7 +24,7 @@ pandas = pytest.importorskip("pandas")
 polars = pytest.importorskip("polars")
 
 KEY = uuid.UUID(int=2**127 + 1)
-NO_NUMBER = object()
+NO_NUMBER = "no number"
 
 # SQL type and value, the number, the category
 DUCKDB = [
