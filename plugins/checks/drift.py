@@ -202,7 +202,7 @@ class Drift(Check):
     default_for: ClassVar = frozenset()
     default_place = 20
     wordings: ClassVar = {
-        "psi": Wording(noun="distance (PSI)"),
+        "psi": Wording(noun="PSI"),
         "js": Wording(noun="Jensen-Shannon"),
         "ks": Wording(noun="KS"),
         "wasserstein": Wording(noun="Wasserstein"),

@@ -244,7 +244,7 @@ class OtherTool(Check):
     cause = "drift"
     default_rules: ClassVar = {"jensen_shannon": Rule(sigma=Sigma(side="above"))}
     wordings: ClassVar = {
-        "psi": Wording(noun="distance (PSI)"),
+        "psi": Wording(noun="PSI"),
         "ks": Wording(noun="KS"),
         "jensen_shannon": Wording(noun="Jensen-Shannon"),
         "wasserstein": Wording(noun="Wasserstein"),

@@ -25,7 +25,7 @@ from driftline import DecodeContext, Format, ObjectGone, Unreadable, hookimpl
 from driftline.kit.decoding import captured_bodies, json_values, same_record_sides
 from driftline.kit.decoding.headers import FormatWithHeaders
 from driftline.kit.decoding.jsonl_format import JsonRecords, RecordChunk, read_document_or_lines
-from driftline.kit.decoding.streams import PeekedStream, read_head
+from driftline.kit.decoding.streams import peek
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -92,8 +92,7 @@ class SageMaker(FormatWithHeaders):
         the id of the row in ground truth: the inference id, or else the event id.
         """
         reader = _Reader(self, ctx)
-        head = read_head(stream, HEAD)
-        stream = PeekedStream(head, stream)
+        head, stream = peek(stream, HEAD)
         is_output = b'"SageMakerOutput"' in head or unquote(ctx.uri).endswith(".out")
         if is_output and b'"captureData"' not in head:
             yield from reader.read_output(stream)

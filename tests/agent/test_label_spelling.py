@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 from run_commands import configure, run_once
-from scipy.stats import mannwhitneyu
+from sklearn import metrics as sk
 
 pytestmark = pytest.mark.system
 
@@ -42,7 +42,7 @@ USUAL = {
     ("own names", "absent", "both"),
     ("signs", "absent", "score"),
 }
-METRICS = ("accuracy", "recall", "roc_auc", "brier")
+METRICS = ("accuracy", "precision", "recall", "f1", "roc_auc", "brier", "log_loss")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +111,21 @@ def measured(folder) -> dict[tuple[str, str], tuple[float | None, str]]:
 
 
 def true_metrics(sample: Rows, outputs: str) -> dict[str, float]:
-    """The metrics as scikit-learn defines them."""
-    y, s = sample.y, sample.s
-    metrics = {"accuracy": float(np.mean(y == sample.p)), "recall": float(sample.p[y].mean())}
+    """The metrics of scikit-learn."""
+    y, p, s = sample.y, sample.p, sample.s
+    found = {
+        "accuracy": sk.accuracy_score(y, p),
+        "recall": sk.recall_score(y, p),
+        "precision": sk.precision_score(y, p),
+        "f1": sk.f1_score(y, p),
+    }
     if outputs != "prediction":
-        area = mannwhitneyu(s[y], s[~y]).statistic / (y.sum() * (~y).sum())
-        metrics |= {"roc_auc": float(area), "brier": float(np.mean((s - y) ** 2))}
-    return metrics
+        found |= {
+            "roc_auc": sk.roc_auc_score(y, s),
+            "brier": sk.brier_score_loss(y, s),
+            "log_loss": sk.log_loss(y, s),
+        }
+    return found
 
 
 def metrics_of(found) -> dict[str, float]:

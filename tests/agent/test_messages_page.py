@@ -32,7 +32,7 @@ HEAD = """# Messages
 What an incident of each family looks like at its beginning, in between and at the end. The first line says what is
 wrong, how much and since when; the second says what to do. These texts are made by a test from runs of the agent, so
 they are what arrives. The statistics behind them stand in `driftline explain` and on the page of the incident. The
-distance (PSI) says how far the values of a window are from those of the reference: 0 is no difference, 0.25 a large one.
+PSI says how far the values of a window are from those of the reference: 0 is no difference, 0.25 a large one.
 
 """
 INTRODUCTIONS = {

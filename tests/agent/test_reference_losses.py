@@ -100,3 +100,16 @@ models:
     assert call("run", "--once", "--json") == 3
     error = json.loads(capsys.readouterr().out)["models"]["m"]["error"]
     assert "40 of 40 records left out of the reference: a response without a request" in error
+
+
+def test_doctor_names_what_a_reference_can_not_use(tmp_path, monkeypatch, capsys):
+    """It decodes a few records of the reference as well."""
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, 0)
+    path = tmp_path / "ref.jsonl"
+    path.write_text('{"ts": "torn\n' * 30 + path.read_text())
+    call("doctor", "--json")
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    [rows] = [each for each in findings if each["part"] == "models.m.reference.rows"]
+    assert not rows["ok"]
+    assert "records are rejected: not JSON" in rows["text"]

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from station import START, Station
+from station import MODEL, START, Station
 
 pytestmark = [pytest.mark.postgres, pytest.mark.system]
 
@@ -206,9 +206,11 @@ def test_a_packed_file_beside_its_original_counts_once(tmp_path, is_read_before)
         assert station.sql("select count(*) from objects") == [(1,)]
 
 
-@pytest.mark.parametrize("rows", [300, 310])
+@pytest.mark.parametrize("rows", [250, 300, 310])
 def test_a_packed_log_that_starts_like_another_one_counts(tmp_path, rows):
-    """The same first lines in two logs are no proof that one is the other."""
+    """The same first lines in two logs are no proof that one is the other, nor are all lines of a
+    shorter one.
+    """
     station = Station(tmp_path)
     station.clock.now = START + timedelta(hours=3)
     log = station.hour(0, 300, name="app")
@@ -268,3 +270,30 @@ def test_a_packed_log_that_grows_counts_once(tmp_path):
             station.tick()
             assert (station.summary()["rows"], _windows(station)) == (300, [300])
         assert station.sql("select count(*) from objects") == [(1,)]
+
+
+def test_a_log_with_a_header_line_that_is_renamed_and_packed_counts_once(tmp_path):
+    """Such a file is read as a whole: its mark is that of its last bytes."""
+    station = Station(tmp_path, MODEL.replace("format: jsonl", "format: csv"))
+    station.clock.now = START + timedelta(hours=3)
+    folder = tmp_path / "log"
+
+    def text(start: int, count: int) -> str:
+        minutes = range(start, start + count)
+        rows = (f"{(START + timedelta(minutes=n)).isoformat()},{n},{n}.5,a\n" for n in minutes)
+        return "t,id,amount,plan\n" + "".join(rows)
+
+    (folder / "app.csv").write_text(text(0, 40))
+    with station.open():
+        station.tick()
+        with (folder / "app.csv").open("a") as file:
+            file.write(text(40, 10).partition("\n")[2])
+        (folder / "app.csv").rename(folder / "app.1.csv")
+        (folder / "app.csv").write_text(text(60, 20))
+        station.tick()
+        assert station.summary()["rows"] == 70
+        _pack(folder / "app.1.csv", folder / "app.1.csv.gz")
+        (folder / "app.1.csv").unlink()
+        for _ in range(2):
+            station.tick()
+            assert (station.summary()["rows"], sum(_windows(station))) == (70, 70)

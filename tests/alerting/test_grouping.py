@@ -119,9 +119,7 @@ def test_what_comes_back_soon_is_the_same_incident():
         (first, "resolved"),
         (last, "opened"),
     ]
-    assert sim.told[2][1].title.startswith(
-        "churn: again: “age”: values changed: distance (PSI) 0.6"
-    )
+    assert sim.told[2][1].title.startswith("churn: again: “age”: values changed: PSI 0.6")
 
 
 def test_long_windows_may_be_away_for_three():
@@ -157,9 +155,7 @@ def test_flapping_is_told_once_and_held():
     ]
     flapping, over = sim.told[-2][1], sim.told[-1][1]
     assert flapping.facts["why"] == "comes and goes, held until it is calm"
-    assert flapping.title.startswith(
-        "churn: comes and goes: “age”: values changed: distance (PSI) 0.6"
-    )
+    assert flapping.title.startswith("churn: comes and goes: “age”: values changed: PSI 0.6")
     assert over.facts["why"] == "calm after it came and went"
     assert over.window is not None
     assert over.window[1] == at(32)
@@ -182,9 +178,7 @@ def test_less_severity_is_told_once_it_lasts():
         sim.feed(fact(hour, severity=Severity.CRITICAL if severity == "c" else Severity.WARNING))
     assert [word for _, word in told(sim)] == ["opened", "improved", "worsened"]
     assert [one.window[0] for _, one in sim.told] == [at(0), at(5), at(7)]
-    assert sim.told[1][1].title.startswith(
-        "churn: less severe: “age”: values changed: distance (PSI) 0.6"
-    )
+    assert sim.told[1][1].title.startswith("churn: less severe: “age”: values changed: PSI 0.6")
 
 
 def test_a_title_names_three_and_counts_the_others():
@@ -197,5 +191,5 @@ def test_a_title_names_three_and_counts_the_others():
         at(1),
     )
     title = done.changes[0].notification.title
-    named = "“h” distance (PSI) 8, “g” distance (PSI) 7, “f” distance (PSI) 6, 5 more"
+    named = "“h” PSI 8, “g” PSI 7, “f” PSI 6, 5 more"
     assert title == f"churn: all 8 columns changed since Fri 20 Nov 00:00 UTC: {named}"

@@ -149,7 +149,7 @@ def test_a_snooze_ends_with_a_message():
     life.feed(hour=5)
     assert life.heard == ["opened", "silenced", "told"]
     assert life.changes[-1].notification.title.startswith(
-        "churn: still: “age”: values changed: distance (PSI) 0.6"
+        "churn: still: “age”: values changed: PSI 0.6"
     )
 
 

@@ -48,7 +48,7 @@ def test_shares(value, text):
 @pytest.mark.parametrize(
     ("alert", "text"),
     [
-        (told(value=6.1, reason="above 0.25"), "distance (PSI) 6.1 (limit 0.25)"),
+        (told(value=6.1, reason="above 0.25"), "PSI 6.1 (limit 0.25)"),
         (
             told(measurement="accuracy", value=0.71, was=0.84, reason="below 0.8"),
             "accuracy 0.84 → 0.71",
@@ -107,7 +107,7 @@ def test_measurements_of_a_column_are_one_line():
         told(labels={"column": "age"}, measurement="ks", value=0.4),
     ]
     [line] = installed_phrasebook().lines(alerts)
-    assert line.text == "age: mean 180 → 45 (÷4, -2.5 sd) · distance (PSI) 1 · KS 0.4"
+    assert line.text == "age: mean 180 → 45 (÷4, -2.5 sd) · PSI 1 · KS 0.4"
 
 
 def test_a_column_that_is_back_is_shown_beside_what_is_usual():
@@ -118,7 +118,7 @@ def test_a_column_that_is_back_is_shown_beside_what_is_usual():
         told(measurement="own_number", value=0.8, was=0.81, state="resolved"),
     ]
     column, model = installed_phrasebook().lines(alerts)
-    assert column.text == "age: mean 182 now (usually 180) · distance (PSI) 0.01"
+    assert column.text == "age: mean 182 now (usually 180) · PSI 0.01"
     assert model.text == "own number 0.8 now (usually 0.81)"
 
 

@@ -14,6 +14,9 @@ import pyarrow as pa
 import pytest
 import scipy.stats as ss
 from column_shapes import NUMERIC, Rows, draw
+from driftline_plugins.checks.correlation import Correlation
+from driftline_plugins.checks.drift import Drift
+from driftline_plugins.checks.label_classes import LabelClasses
 from driftline_plugins.checks.missing import Missing
 from driftline_plugins.checks.other_tool import OtherTool
 from driftline_plugins.checks.performance import Performance
@@ -303,6 +306,8 @@ def test_metrics_of_probabilities_are_those_of_scikit_learn(shape, pieces):
     if shape == "shares instead of two values":
         expected["roc_auc"] = None
     assert_close(found, expected)
+    labels = run(LabelClasses(), BINARY, was.columns, now.columns, pieces)
+    assert_close(labels, {"positive_rate": float(now.y.mean()), "unknown_class_rate": 0.0})
 
 
 CLASSES = Schema(
@@ -314,8 +319,8 @@ CLASSES = Schema(
 
 
 def classes_of(rows: Rows, cuts: Rows) -> np.ndarray:
-    """The class of each row: the number of cuts below it, as text."""
-    return np.array([f"class {place}" for place in np.searchsorted(cuts, rows)])
+    """The class of each row: a letter for the number of cuts below it."""
+    return np.array(list("abcdefghij"))[np.searchsorted(cuts, rows)]
 
 
 @pytest.mark.parametrize("pieces", PIECES)
@@ -342,3 +347,62 @@ def test_averages_over_classes_are_those_of_scikit_learn(shape, pieces):
     accuracy = float(sk.accuracy_score(y[known], p[known]))
     averages = {"macro_precision": precision, "macro_recall": recall, "macro_f1": f1}
     assert_close(found, {"accuracy": accuracy, **averages})
+
+
+CATEGORIES = Schema(features={"c": Field("c", "c", Kind.CATEGORICAL)})
+DISTANCES = ("psi", "js", "hellinger", "tvd", "linf", "chi_square", "g_test", "new_categories")
+
+
+@pytest.mark.parametrize("pieces", PIECES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_distances_of_categories_are_those_of_the_rows(shape, pieces):
+    """The groups of ten of the reference as categories, by numpy and scipy."""
+    was, now = draw(shape)
+    cuts = np.unique(np.quantile(was, np.arange(1, 10) / 10))
+    before, after = classes_of(was, cuts), classes_of(now, cuts)
+    columns = {"c": before}, {"c": after}
+    found = run(Drift(metrics=DISTANCES), CATEGORIES, *columns, pieces)
+    names = np.union1d(before, after)
+    counts = [np.array([np.sum(side == name) for name in names]) for side in (before, after)]
+    p, q = (side / side.sum() for side in counts)
+    half = [(side + 0.5) / (side.sum() + len(side) / 2) for side in counts]
+    middle = (p + q) / 2
+    expected: Numbers = {
+        "psi": float(np.sum((half[0] - half[1]) * np.log(half[0] / half[1]))),
+        "js": math.sqrt((ss.entropy(p, middle, base=2) + ss.entropy(q, middle, base=2)) / 2),
+        "hellinger": float(np.sqrt(np.sum((np.sqrt(p) - np.sqrt(q)) ** 2) / 2)),
+        "tvd": float(np.abs(p - q).sum() / 2),
+        "linf": float(np.abs(p - q).max()),
+        "new_categories": float(np.mean(~np.isin(after, before))),
+    }
+    if len(names) > 1:
+        table = np.array(counts)
+        expected |= {
+            "chi_square": float(ss.chi2_contingency(table, correction=False).statistic),
+            "g_test": float(ss.chi2_contingency(table, False, lambda_="log-likelihood").statistic),
+        }
+    raw = {
+        name: Measurement(m.detail.get("raw", m.value), reason=m.reason)
+        if name in ("psi", "js", "hellinger")
+        else m
+        for name, m in found.items()
+    }
+    assert_close(raw, expected, absolute=1e-6)
+
+
+PAIR = Schema(features={name: Field(name, name, Kind.NUMERIC) for name in "xz"})
+
+
+@pytest.mark.parametrize("pieces", PIECES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_rank_correlations_are_those_of_the_sampled_rows(shape, pieces):
+    """Two columns, the second of which follows the ranks of the first, in the 500 sampled rows."""
+    sides = []
+    for seed, x in enumerate(draw(shape)):
+        noise = np.random.default_rng(seed).normal(0, 0.3, len(x))
+        sides.append({"x": x, "z": ss.rankdata(x) / len(x) + noise})
+    found = run(Correlation(columns=("x", "z")), PAIR, *sides, pieces)
+    sample = {name: values[:500] for name, values in sides[1].items()}
+    varies = all(np.ptp(side["x"][:500]) > 0 for side in sides)
+    value = float(ss.spearmanr(sample["x"], sample["z"]).statistic) if varies else None
+    assert_close(found, {"correlation": value})

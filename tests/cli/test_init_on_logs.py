@@ -79,6 +79,24 @@ LOGS: dict[str, tuple[list[Row], list[Row], str, int]] = {
         "set prediction.positive",
         1,
     ),
+    "a backlog of a year with few rows": (
+        records(7300, timedelta(minutes=72)),
+        TRAIN,
+        "length: 7d",
+        0,
+    ),
+    "training file and log with other types": (
+        with_columns(
+            records(600, MINUTE / 10),
+            lambda n: {"code": n % 5, "f": str(n % 7 / 10), "flag": n % 2 == 0},
+        ),
+        with_columns(
+            records(900, MINUTE, (True, False), 9),
+            lambda n: {"code": str(n % 5), "f": n % 7 / 10, "flag": n % 2},
+        ),
+        "train.jsonl",
+        0,
+    ),
     "labels not known yet": (
         with_columns(records(600, MINUTE / 10), lambda n: {"label": "pending"} if n % 2 else {}),
         TRAIN,

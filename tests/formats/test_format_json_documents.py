@@ -81,3 +81,12 @@ def test_a_bad_first_line_costs_only_itself():
     assert (rows, ctx.rejected) == ([(1.0, "x"), (2.0, "y")], 1)
     rows, ctx = read(JsonLines(), b'{"i":{"a":1},"o":{"a":2}}\n', number("i.a"), number("o.a"))
     assert [tuple(row.values()) for row in rows] == [(1.0, 2.0)]
+
+
+def test_the_first_of_columns_with_one_name_keeps_it():
+    """As in a CSV header: the others get a number."""
+    data = json.dumps({"columns": ["a", "a", "b"], "data": [[1, 2, 3], [4, 5, 6]]}).encode()
+    rows, _ = values(data)
+    assert rows == [(1, 3), (4, 6)]
+    found, _ = read(JsonLines(), data, number("a.1"))
+    assert [row["a.1"] for row in found] == [2, 5]

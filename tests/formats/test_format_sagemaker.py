@@ -380,6 +380,24 @@ def test_a_split_frame_is_a_body(extra):
         assert (found, ctx.rejected) == ([(2.0, 1.0, 0.1), (4.0, 3.0, 0.2)], 0)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"a": {"0": 2, "1": 4}, "b": {"0": 1, "1": 3}},
+        {"0": {"a": 2, "b": 1}, "1": {"a": 4, "b": 3}},
+        [{"a": 2, "b": 1}, {"a": 4, "b": 3}],
+        {"schema": {"fields": []}, "data": [{"a": 2, "b": 1}, {"a": 4, "b": 3}]},
+        {"inputs": {"a": {"0": 2, "1": 4}, "b": {"0": 1, "1": 3}}},
+        {"a": [2, 4], "b": [1, 3]},
+    ],
+    ids=["columns", "index", "records", "table", "inputs", "lists"],
+)
+def test_frames_of_pandas_are_bodies(body):
+    """Each orientation has the names of its columns."""
+    found, ctx = rows(record(body, [[0.1], [0.2]]), A, B, P)
+    assert (found, ctx.rejected) == ([(2.0, 1.0, 0.1), (4.0, 3.0, 0.2)], 0)
+
+
 def csv_record(inputs: str, outputs: str, encode=False) -> bytes:
     """A record with CSV bodies, or with BASE64 of them."""
 

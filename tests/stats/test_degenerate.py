@@ -226,3 +226,10 @@ def test_grids_without_rows_give_none():
     assert len(stats.quantile_groups(nothing)) == 0
     assert stats.group_counts(nothing, stats.quantile_groups(nothing)).tolist() == [0]
     assert stats.grid_wasserstein(full, full) == 0
+
+
+def test_a_column_without_a_grid_has_one_span():
+    """Its values are spread from the smallest to the largest one."""
+    side = stats.Side(edges=np.empty(0), counts=np.array([3]), minimum=0.9, maximum=0.9)
+    low, high = side.spans
+    assert (low.tolist(), high.tolist()) == ([0.9], [0.9])

@@ -208,12 +208,12 @@ def _sight_text(report: FirstReport, phrasebook: Phrasebook) -> str:
     at_once = _values(report, phrasebook, [(sight, sight.at_once) for sight in report.sights])
     in_time = _values(report, phrasebook, [(sight, sight.in_time) for sight in report.sights])
     rows = f"about {report.window_rows:,} rows"
-    parts = [f"two {report.block} in a row of {rows} show {at_once}"] if at_once else []
+    parts = [f"two {report.block} of {rows} show {at_once}"] if at_once else []
     if in_time:
         parts.append(f"seven show {in_time}")
     else:
         days = duration(report.learning.total_seconds())
-        parts.append(f"smaller changes show once {days} are known")
+        parts.append(f"smaller ones once {days} are known")
     return "; ".join(parts)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import partial
 from hashlib import sha256
@@ -110,13 +110,13 @@ def _examine(path: Path, send: bool, as_json: bool) -> list[Finding]:
         if model.labels is not None:
             sources[f"models.{name}.labels"] = model.labels.plugin
         for part, source in sources.items():
-            look = partial(_examine_rows, config, name, guard, now)
+            look = partial(_examine_rows, config, name, guard, now, part)
             attempt(
                 part,
                 source,
                 StartContext(name=name, log=log, clock=system_clock, config_folder=base),
                 False,
-                look if source is model.source else None,
+                None if part.endswith(".labels") else look,
             )
     for name, sink in config.sinks.items():
         context = contexts.sink_context(name, sink, log)
@@ -136,8 +136,10 @@ def _examine_state(config: Config) -> Finding:
         return Finding("state", False, str(error))
 
 
-def _examine_rows(config: Config, model: str, guard: Guard, now: datetime) -> Finding:
-    """Decode a few rows of a model whose source is started."""
+def _examine_rows(
+    config: Config, model: str, guard: Guard, now: datetime, source_part: str
+) -> Finding:
+    """Decode a few rows of a model's log or reference, whose source is started."""
     from driftline.agent.model_settings import make_settings
     from driftline.extensions.hooks import transformer
     from driftline.ingest.read.sample_rows import sample_rows
@@ -155,10 +157,18 @@ def _examine_rows(config: Config, model: str, guard: Guard, now: datetime) -> Fi
         transform=transformer(config.registry, model),
     )
     part = f"models.{model}.rows"
+    origin = settings.origin
+    if source_part.endswith(".reference") and origin.source is not None:
+        # A reference need not have the times, ids and labels of a log.
+        features = Schema(features=job.schema.features)
+        job = replace(job, source=origin.source, formats=origin.formats, schema=features)
+        part = f"{source_part}.rows"
     try:
         sample = guard.call(part, lambda: sample_rows(job, now), timeout=60)
     except DriftlineError as error:
         return Finding(part, False, str(error))
+    if job.schema.timestamp is None:
+        sample.first_event = sample.last_event = None
     return Finding(part, not sample.problem, sample.problem or sample.sentence)
 
 

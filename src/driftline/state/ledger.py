@@ -53,14 +53,33 @@ def find_entries_by_lineage(
     )
 
 
+def find_uris_by_end(connection: Connection, model: str, end: str, limit: int) -> list[str]:
+    """Find URIs of entries that end with `end`, the newest first."""
+    query = (
+        sa.select(objects.c.uri)
+        .where(objects.c.model == model, objects.c.uri.endswith(end, autoescape=True))
+        .order_by(objects.c.id.desc())
+        .limit(limit)
+    )
+    return list(connection.execute(query).scalars())
+
+
+def follow_copy(connection: Connection, entry: LedgerEntry, obj: LogObject) -> None:
+    """Note that what `entry` was read from is the start of `obj`, or all of it, from now on."""
+    version = obj.version if obj.size == entry.size else entry.version
+    connection.execute(
+        objects.update()
+        .where(objects.c.id == entry.id)
+        .values(uri=obj.uri, lineage=obj.lineage, version=version)
+    )
+
+
 def set_entry_uri(connection: Connection, entry_id: int, uri: str) -> None:
     """Note that the object of an entry is at `uri` now."""
     connection.execute(objects.update().where(objects.c.id == entry_id).values(uri=uri))
 
 
-def find_entries_of_growing_files(
-    connection: Connection, model: str, folder: str
-) -> list[LedgerEntry]:
+def find_marked_entries(connection: Connection, model: str, folder: str) -> list[LedgerEntry]:
     """Find the entries below `folder` (with `/` at its end) that have a mark, the newest first."""
     query = (
         sa.select(*_ENTRY)
@@ -68,7 +87,6 @@ def find_entries_of_growing_files(
             objects.c.model == model,
             objects.c.uri.startswith(folder, autoescape=True),
             objects.c.mark != "",
-            objects.c.offset > 0,
         )
         .order_by(objects.c.id.desc())
     )

@@ -8,6 +8,7 @@ Digits alone are a number, in text as well.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -29,6 +30,7 @@ WHOLE = r"^[+-]?[0-9]{1,18}$"
 NUMBER = r"^[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,3})?$"
 
 
+DIRECTIVE = re.compile(r"%([YmdHMS])")
 USUAL = TimeForm()
 """Times that say what they are; those without a zone are UTC."""
 _MICROS = timedelta(microseconds=1)
@@ -88,13 +90,43 @@ def _digits(array: pa.Array) -> pa.Array:
 
 
 def _from_format(array: pa.Array, form: TimeForm) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    encoded = pc.utf8_trim_whitespace(array).dictionary_encode()
-    names = encoded.dictionary.to_pylist()
-    times = _from_datetimes(
-        [None if name is None else parse_with_format(name, form.format) for name in names],
-        form.zone,
+    texts = pc.utf8_trim_whitespace(array)
+    times, usable = _from_digits(texts, form)
+    rest = np.flatnonzero(~usable & texts.is_valid().to_numpy(zero_copy_only=False))
+    if len(rest):
+        encoded = texts.take(pa.array(rest)).dictionary_encode()
+        names = encoded.dictionary.to_pylist()
+        moments = [parse_with_format(name, form.format) for name in names]
+        each = _from_datetimes(moments, form.zone).take(encoded.indices)
+        times[rest], usable[rest] = _plain_ints(each)
+    return times, usable
+
+
+def _from_digits(texts: pa.Array, form: TimeForm) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Read the texts of a format of digits only, in bulk; other texts are not usable."""
+    times, usable = np.zeros(len(texts), np.int64), np.zeros(len(texts), bool)
+    literals = DIRECTIVE.split(form.format)[::2]
+    letters = DIRECTIVE.findall(form.format)
+    has_others = any("%" in literal or not literal.isascii() for literal in literals)
+    if has_others or len(set(letters)) < len(letters) or not {"Y", "m", "d"} <= set(letters):
+        return times, usable
+    pattern = re.escape(literals[0]) + "".join(
+        f"(?P<{letter}>[0-9]{{{'4' if letter == 'Y' else '2'}}}){re.escape(literal)}"
+        for letter, literal in zip(letters, literals[1:], strict=True)
     )
-    return _plain_ints(times.take(encoded.indices))
+    parts = pc.extract_regex(texts, f"^{pattern}$")
+    places = np.flatnonzero(parts.is_valid().to_numpy(zero_copy_only=False))
+    if len(places):
+        found = parts.take(pa.array(places))
+        digits = np.zeros(len(places), np.int64)
+        for letter in "YmdHMS":
+            digits *= 100
+            if letter in letters:
+                part = found.field(letter).cast(pa.int64())
+                digits += part.to_numpy(zero_copy_only=False)
+        local, is_date = _from_compact(digits, 10**6, 0)
+        times[places], usable[places] = np.where(is_date, to_utc(local, form.zone), 0), is_date
+    return times, usable
 
 
 def _from_datetimes(moments: list[datetime | None], local_zone: str) -> pa.Array:

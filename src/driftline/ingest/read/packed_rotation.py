@@ -14,7 +14,7 @@ from datetime import datetime
 from driftline.contracts.source import Source
 from driftline.ingest.read.compression import BLOCK, PlainStream, open_decompressed
 from driftline.ingest.read.content_mark import MARK_BYTES, mark_before, mark_of
-from driftline.ingest.read.decode_object import PACKED_SUFFIXES
+from driftline.ingest.read.decode_object import PACKED_SUFFIXES, is_packed
 from driftline.ingest.read.plan import SEAL_AFTER
 from driftline.ingest.read.source_stream import open_object
 from driftline.state import ledger
@@ -58,13 +58,13 @@ def follow_packed_files(
         return dict(entries), {}
     with store.read() as connection:
         known = {
-            folder: ledger.find_entries_of_growing_files(connection, model, folder)
+            folder: ledger.find_marked_entries(connection, model, folder)
             for folder in {_folder(obj.uri) for obj in packed}
         }
     files = PackedFiles()
     for obj in packed:
         original = listed.get(_unpacked_uri(obj.uri))
-        if original is not None and _holds_the_same(source, original, obj):
+        if original is not None and _is_copy(source, original, obj, now):
             files.skips[obj.uri] = f"a packed copy of {_name(original.uri)}"
             continue
         family = _family(obj.uri)
@@ -72,7 +72,7 @@ def follow_packed_files(
         candidates = [
             entry
             for entry in known[_folder(obj.uri)]
-            if entry.id not in taken and _family(entry.uri) == family
+            if entry.id not in taken and not is_packed(entry.uri) and _family(entry.uri) == family
         ]
         _compare(source, obj, candidates[:CANDIDATES], now, files)
     if not files.renames:
@@ -101,21 +101,23 @@ def _compare(
     if not candidates:
         return
     try:
-        marks, size = _marks_within(source, obj, {entry.offset for entry in candidates})
+        marks, size = _marks_within(source, obj, {_end(entry) for entry in candidates})
     except (DriftlineError, NotImplementedError):
         return  # reading it says why
     if size is None and now - obj.modified < SEAL_AFTER:
         files.skips[obj.uri] = "is still being packed"
         return
-    same = [entry for entry in candidates if marks.get(entry.offset) == entry.mark]
+    same = [entry for entry in candidates if marks.get(_end(entry)) == entry.mark]
     if not same:
         return
-    entry = max(same, key=lambda entry: entry.offset)
+    entry = max(same, key=_end)
     if _is_there(source, entry, now):
-        files.skips[obj.uri] = f"a packed copy of {_name(entry.uri)}"
+        # Two logs may start with the same records: a copy has the same end.
+        if size == _end(entry):
+            files.skips[obj.uri] = f"a packed copy of {_name(entry.uri)}"
         return
     files.renames[obj.uri] = entry
-    if size != entry.offset:
+    if size != _end(entry):
         files.reads_again.add(obj.uri)
 
 
@@ -143,17 +145,20 @@ def _marks_within(
     return marks, end
 
 
-def _holds_the_same(source: Source, original: LogObject, packed: LogObject) -> bool:
-    """Whether an object starts with all bytes of a packed one, as far as these are written."""
-    size = 0
+def _is_copy(source: Source, original: LogObject, packed: LogObject, now: datetime) -> bool:
+    """Whether a packed object has all bytes of another one, or those that are written so far.
+
+    A whole packed object that has only the first bytes is another log with the same first records.
+    """
     try:
         with open_object(source, original) as plain, open_object(source, packed) as stream:
             unpacked = open_decompressed(stream)
             while data := _read(unpacked):
-                size += len(data)
                 if plain.read(len(data)) != data:
                     return False
-            return size > 0 or data is None
+            if data is None:
+                return now - packed.modified < SEAL_AFTER
+            return plain.read(1) == b""
     except (DriftlineError, NotImplementedError):
         return False
 
@@ -177,11 +182,16 @@ def _is_there(source: Source, entry: LedgerEntry, now: datetime) -> bool:
         lineage=entry.lineage,
     )
     try:
-        return mark_before(source, old, entry.offset) == entry.mark
+        return mark_before(source, old, _end(entry)) == entry.mark
     except (ObjectGone, ObjectChanged):
         return False
     except (DriftlineError, NotImplementedError):
         return True  # nothing shows that it is gone
+
+
+def _end(entry: LedgerEntry) -> int:
+    """How many bytes of an entry were read; those of its mark are the last ones."""
+    return entry.offset if entry.offset > 0 else entry.size
 
 
 def _unpacked_uri(uri: str) -> str:

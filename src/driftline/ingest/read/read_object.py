@@ -43,8 +43,8 @@ def read_object(job: Job, work: Work) -> ReadOutcome:
         _read(job, work, outcome)
         if work.object.grows and outcome.offset > 0:
             outcome.mark = mark_before(job.source, work.object, outcome.offset)
-        elif work.object.lineage and is_packed(work.object.uri):
-            # A packed file that grows is read as a whole, but may be renamed, too.
+        elif work.object.grows or (work.object.lineage and is_packed(work.object.uri)):
+            # What is read as a whole may be renamed, too.
             outcome.mark = mark_before(job.source, work.object, work.object.size)
     except ObjectGone:
         outcome.state = GONE

@@ -1,13 +1,15 @@
-"""Follows files that were renamed, as log rotation does, so that no row counts twice.
+"""Follows files that were renamed or copied with the state, so that no row counts twice.
 
 A name or an inode alone is no proof: the content that was read must still stand in the new file,
-and the old name must be gone.
+and the old name must be gone, or no old name be listed any more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from hashlib import sha256
+from itertools import takewhile
 
 from driftline.contracts.source import Source
 from driftline.ingest.read.content_mark import mark_before
@@ -17,6 +19,9 @@ from driftline.state.store import Store
 from driftline.types.errors import DriftlineError, ObjectChanged, ObjectGone
 from driftline.types.model import LogObject
 from driftline.types.records import LedgerEntry
+
+ROOTS = 10
+"""Old folders among which that of a copy is searched."""
 
 
 def follow_renames(
@@ -38,7 +43,67 @@ def follow_renames(
             for uri, entry_id in renames.items():
                 ledger.set_entry_uri(connection, entry_id, uri)
             entries = ledger.load_entries(connection, model, uris)
-    return entries
+    return entries or _follow_copies(store, model, source, page)
+
+
+def _follow_copies(
+    store: Store, model: str, source: Source, page: Sequence[LogObject]
+) -> dict[str, LedgerEntry]:
+    """Move the entries of a folder that was copied together with the state, and return them.
+
+    No listed object is known then, but all lie as known ones do in another folder, with the same
+    content. The old folder may still be there: this state follows the copy.
+    """
+    files = [obj for obj in page if obj.lineage]
+    if not files:
+        return {}
+    root = _common_folder([obj.uri for obj in files])
+    with store.read() as connection:
+        first = files[0].uri.removeprefix(root)
+        old_uris = ledger.find_uris_by_end(connection, model, f"/{first}", ROOTS)
+        candidates: dict[str, LedgerEntry] = {}
+        for old_root in dict.fromkeys(uri.removesuffix(first) for uri in old_uris):
+            uris = {old_root + obj.uri.removeprefix(root): obj for obj in files}
+            entries = ledger.load_entries(connection, model, uris)
+            candidates |= {uris[uri].uri: entry for uri, entry in entries.items()}
+    copies = [
+        (candidates[obj.uri], obj)
+        for obj in files
+        if obj.uri in candidates and _is_copy(source, candidates[obj.uri], obj)
+    ]
+    if not copies:
+        return {}
+    with store.write() as connection:
+        for entry, obj in copies:
+            ledger.follow_copy(connection, entry, obj)
+        return ledger.load_entries(connection, model, [obj.uri for _, obj in copies])
+
+
+def _common_folder(uris: Sequence[str]) -> str:
+    """Return the folder that all URIs lie in, with its `/`."""
+    folders = [uri.split("/")[:-1] for uri in uris]
+    parts = takewhile(lambda names: len(set(names)) == 1, zip(*folders, strict=False))
+    return "".join(f"{names[0]}/" for names in parts)
+
+
+def _is_copy(source: Source, entry: LedgerEntry, obj: LogObject) -> bool:
+    """Whether `obj` starts with the content that `entry` was read from."""
+    try:
+        if entry.mark:
+            return _has_same_content(source, entry, obj)
+        return entry.size == obj.size and _hash_content(
+            source, replace(obj, uri=entry.uri, version=entry.version, lineage=entry.lineage)
+        ) == _hash_content(source, obj)
+    except (DriftlineError, OSError, NotImplementedError):
+        return False  # nothing shows it
+
+
+def _hash_content(source: Source, obj: LogObject) -> str:
+    digest = sha256()
+    with open_object(source, obj) as stream:
+        while data := stream.read(1 << 20):
+            digest.update(data)
+    return digest.hexdigest()
 
 
 def _is_renamed(source: Source, entry: LedgerEntry, obj: LogObject) -> bool:
@@ -60,7 +125,7 @@ def _has_same_content(source: Source, entry: LedgerEntry, obj: LogObject) -> boo
         return True
     # It may have grown since. The inode of a deleted file is used again for the next one: only the
     # content is proof.
-    end = entry.offset if obj.grows else entry.size  # a packed file is read as a whole
+    end = entry.offset if entry.offset > 0 else entry.size  # some are read as a whole
     if not (entry.mark and 0 < end <= obj.size):
         return False
     try:

@@ -16,6 +16,7 @@ import msgspec
 
 from driftline.contracts.format import DecodeContext
 from driftline.kit.decoding import csv_headers, csv_parse, json_values
+from driftline.kit.decoding.json_documents import records_of
 from driftline.types.model import Kind
 
 if TYPE_CHECKING:
@@ -304,6 +305,9 @@ class Unpacker:
             if isinstance(document.get(name), dict):
                 document = document[name]
                 break
+        records = records_of(document)
+        if records is not None:
+            return list(records)
         lists = [value for value in document.values() if isinstance(value, list)]
         length = len(lists[0]) if lists else 0
         if (
@@ -377,7 +381,7 @@ def _split_frame(names: Any, rows: list[Any]) -> list[Any]:
     """Return the rows of a split data frame, whose column names are in a list of their own."""
     if not isinstance(names, list):
         return rows
-    column_names = tuple(map(json_values.to_text, names))
+    column_names = csv_headers.unique_names([json_values.to_text(name) for name in names])
     return [_zip_names(column_names, row if isinstance(row, list) else [row]) for row in rows]
 
 

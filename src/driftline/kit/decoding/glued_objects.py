@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from driftline.contracts.format import DecodeContext
 from driftline.kit.decoding import json_values
-from driftline.kit.decoding.streams import PeekedStream, read_head
+from driftline.kit.decoding.streams import peek
 
 HEAD = 1 << 16
 BOM = b"\xef\xbb\xbf"
@@ -24,8 +24,8 @@ def peek_glued(stream: BinaryIO, ctx: DecodeContext) -> tuple[BinaryIO, bool]:
     """
     if ctx.start:
         return stream, False
-    head = read_head(stream, HEAD)
-    return PeekedStream(head, stream), starts_glued(head)
+    head, stream = peek(stream, HEAD)
+    return stream, starts_glued(head)
 
 
 def starts_glued(head: bytes) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, cast
 
 import msgspec
 
+from driftline.kit.decoding.csv_headers import unique_names
 from driftline.kit.decoding.streams import PeekedStream, read_at_most
 
 HEAD = 1 << 16
@@ -58,7 +59,7 @@ def _may_be_document(head: bytes) -> bool:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         # Without a line end in the head the line may be a long record or a long document.
         return bool(newline) or start[:1] == b"[" or _starts_frame(start)
-    return _records(document) is not None
+    return records_of(document) is not None
 
 
 def _starts_frame(start: bytes) -> bool:
@@ -86,7 +87,7 @@ def _lines(data: bytes) -> bytes | None:
     except (ValueError, RecursionError):
         return None
     if len(documents) == 1:
-        records = _records(json.loads(documents[0]))
+        records = records_of(json.loads(documents[0]))
         if records is not None:
             return b"".join(msgspec.json.encode(record) + b"\n" for record in records)
     if all("\n" not in document for document in documents):
@@ -114,7 +115,7 @@ def _documents(text: str) -> Iterator[str]:
         at = end
 
 
-def _records(document: Any) -> list[dict[str, Any]] | None:
+def records_of(document: Any) -> list[dict[str, Any]] | None:
     """Return the records of an array of objects or a data frame; None for any other document."""
     if isinstance(document, list):
         return document if document and all(isinstance(row, dict) for row in document) else None
@@ -125,7 +126,8 @@ def _records(document: Any) -> list[dict[str, Any]] | None:
         if isinstance(names, list) and all(
             isinstance(row, list) and len(row) == len(names) for row in rows
         ):
-            return [dict(zip(map(str, names), row, strict=True)) for row in rows]
+            column_names = unique_names(list(map(str, names)))
+            return [dict(zip(column_names, row, strict=True)) for row in rows]
     elif isinstance(rows, list) and document.keys() == {"schema", "data"}:
         return rows if all(isinstance(row, dict) for row in rows) else None
     inner = list(document.values())

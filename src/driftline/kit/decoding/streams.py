@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
 
+from driftline.types.errors import DriftlineError
+
 BLOCK = 1 << 20
 MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -31,14 +33,6 @@ def read_at_most(stream: BinaryIO, limit: int) -> bytes | None:
     return b"".join(parts)
 
 
-def read_head(stream: BinaryIO, size: int) -> bytes:
-    """Return the first `size` bytes of a stream ; fewer where it ends before."""
-    data = b""
-    while len(data) < size and (part := stream.read(size - len(data))):
-        data += part
-    return data
-
-
 @contextmanager
 def spool(stream: BinaryIO) -> Iterator[BinaryIO]:
     """Copy a stream to a temporary file, for readers that must seek."""
@@ -49,10 +43,10 @@ def spool(stream: BinaryIO) -> Iterator[BinaryIO]:
 
 
 class PeekedStream(io.RawIOBase, BinaryIO):
-    """A stream whose first bytes, `head`, were read before."""
+    """A stream whose first bytes, `head`, were read before, and the error after them, if any."""
 
-    def __init__(self, head: bytes, stream: BinaryIO) -> None:
-        self._head, self._stream = head, stream
+    def __init__(self, head: bytes, stream: BinaryIO, error: Exception | None = None) -> None:
+        self._head, self._stream, self._error = head, stream, error
 
     def readable(self) -> bool:
         """Return True."""
@@ -64,7 +58,25 @@ class PeekedStream(io.RawIOBase, BinaryIO):
             end = len(self._head) if size < 0 else size
             piece, self._head = self._head[:end], self._head[end:]
             return piece
+        if self._error is not None:
+            raise self._error
         return self._stream.read(size)
+
+
+def peek(stream: BinaryIO, size: int) -> tuple[bytes, BinaryIO]:
+    """Return the first `size` bytes of a stream, fewer where it ends before, and the whole stream.
+
+    An error after some bytes is raised where these were read.
+    """
+    head = b""
+    try:
+        while len(head) < size and (part := stream.read(size - len(head))):
+            head += part
+    except (DriftlineError, UnicodeError) as error:
+        if not head:
+            raise
+        return head, PeekedStream(head, stream, error)
+    return head, PeekedStream(head, stream)
 
 
 def open_utf8(stream: BinaryIO, encoding: str = "utf-8") -> tuple[BinaryIO, bool]:

@@ -90,8 +90,8 @@ class Side:
         A cell reaches from edge to edge, or to the extreme value. Where its mean and deviation are
         known, the values are spread around the mean as far as these say.
         """
-        low = np.concatenate(([min(self.minimum, *self.edges[:1])], self.edges))
-        high = np.concatenate((self.edges, [max(self.maximum, *self.edges[-1:])]))
+        low = np.concatenate(([min([self.minimum, *self.edges[:1]])], self.edges))
+        high = np.concatenate((self.edges, [max([self.maximum, *self.edges[-1:]])]))
         centres, deviations = np.full(len(low), np.nan), np.full(len(low), np.nan)
         if self.centres is not None and self.deviations is not None:
             centres[1:-1], deviations[1:-1] = self.centres, self.deviations
