@@ -250,7 +250,7 @@ class Drift(Check):
             for kind in (NUMERIC, CATEGORICAL)
         )
         names = [name for name in {**ctx.current.columns, **references} if name != label]
-        for name in self.columns or names:
+        for name in dict.fromkeys(self.columns or names):
             reference, current, show_names = (
                 references.get(name),
                 ctx.current.columns.get(name),

@@ -123,7 +123,7 @@ class EstimatedPerformance(Check):
         """Yield the estimate of each metric."""
         cells, draws, reason = _promised(ctx)
         ref_scores = ctx.reference.scores if ctx.reference else Scores()
-        for metric in self.metrics:
+        for metric in dict.fromkeys(self.metrics):
             name, was = f"estimated_{metric}", REALISED[metric](ref_scores)
             if cells is None:
                 yield Measurement(None, name=name, rows=ctx.current.rows, reason=reason)

@@ -96,9 +96,10 @@ class Missing(Check):
         """Yield three or four measurements for each column."""
         label = ctx.schema.label.name if ctx.schema.label else None
         references = dict(ctx.reference.columns) if ctx.reference else {}
-        for name in self.columns or [
-            name for name in dict(ctx.current.columns) | references if name != label
-        ]:
+        for name in dict.fromkeys(
+            self.columns
+            or [name for name in dict(ctx.current.columns) | references if name != label]
+        ):
             reference, current = references.get(name), ctx.current.columns.get(name)
             if reference is not None and not reference.rows:
                 reference = None

@@ -278,9 +278,10 @@ class OtherTool(Check):
         """Yield each metric of each column."""
         label = ctx.schema.label.name if ctx.schema.label else None
         references = ctx.reference.columns if ctx.reference else {}
-        for name in self.columns or [
-            name for name in {**ctx.current.columns, **references} if name != label
-        ]:
+        for name in dict.fromkeys(
+            self.columns
+            or [name for name in {**ctx.current.columns, **references} if name != label]
+        ):
             ref, cur = references.get(name), ctx.current.columns.get(name)
             reason = (
                 find_obstacle(ref, cur)
@@ -289,7 +290,9 @@ class OtherTool(Check):
             )
             rows, values = (ref.count, _values(ref, cur)) if ref and cur and not reason else (0, 0)
             numeric = isinstance(ref or cur, NumericColumn)
-            for metric in self.metrics or (_usual(self.like, numeric, rows, values),):
+            for metric in dict.fromkeys(
+                self.metrics or (_usual(self.like, numeric, rows, values),)
+            ):
                 definition = METRICS[self.like][metric]
                 if (definition.numeric if numeric else definition.categorical) is None:
                     continue

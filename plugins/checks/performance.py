@@ -430,7 +430,7 @@ class Performance(Check):
         if isinstance(names, str):
             return METRIC_ALIASES.get(names, names)
         if isinstance(names, Sequence):
-            return tuple(METRIC_ALIASES.get(name, name) for name in names)
+            return tuple(dict.fromkeys(METRIC_ALIASES.get(name, name) for name in names))
         return names
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:

@@ -113,7 +113,7 @@ class OutsideRange(Check):
         """Yield two measurements for each column, and `rise` for one that only rises."""
         label = ctx.schema.label.name if ctx.schema.label else None
         numeric = [column.name for column in ctx.current.numeric() if column.name != label]
-        for name in self.columns or dict.fromkeys([*numeric, *self.limits]):
+        for name in dict.fromkeys(self.columns or [*numeric, *self.limits]):
             labels = {"column": name}
             column = ctx.current.columns.get(name)
             reference = ctx.reference.columns.get(name) if ctx.reference else None

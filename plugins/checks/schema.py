@@ -103,9 +103,10 @@ class SchemaChange(Check):
             field.name for field in (ctx.schema.prediction, ctx.schema.score) if field is not None
         }
         references = dict(ctx.reference.columns) if ctx.reference else {}
-        for name in self.columns or [
-            name for name in dict(ctx.current.columns) | references if name != label
-        ]:
+        for name in dict.fromkeys(
+            self.columns
+            or [name for name in dict(ctx.current.columns) | references if name != label]
+        ):
             cur, ref = ctx.current.columns.get(name), references.get(name)
             reason = "" if ctx.current.rows else "no rows"
             if ref is None or not ref.rows:

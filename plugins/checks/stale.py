@@ -79,7 +79,9 @@ class Stale(Check):
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """Yield two measurements for each column."""
         label = ctx.schema.label.name if ctx.schema.label else None
-        for name in self.columns or [name for name in ctx.current.columns if name != label]:
+        for name in dict.fromkeys(
+            self.columns or [name for name in ctx.current.columns if name != label]
+        ):
             labels, column = {"column": name}, ctx.current.columns.get(name)
             if column is None or not column.rows:
                 reason = "no rows" if column else "the window has no such column"

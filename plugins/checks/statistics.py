@@ -126,7 +126,7 @@ class Statistics(Check):
     def _between_ends(cls, quantiles: tuple[float, ...]) -> tuple[float, ...]:
         if not all(0 < q < 1 for q in quantiles):
             raise ValueError("a quantile should be above 0 and below 1")
-        return quantiles
+        return tuple(dict.fromkeys(quantiles))
 
     @field_validator("categories", mode="before")
     @classmethod
@@ -134,7 +134,7 @@ class Statistics(Check):
         if not isinstance(categories, dict):
             return categories
         return {
-            column: tuple(canonical_value(value) for value in values)
+            column: tuple(dict.fromkeys(canonical_value(value) for value in values))
             if isinstance(values, (list, tuple))
             else values
             for column, values in categories.items()
@@ -166,7 +166,7 @@ class Statistics(Check):
         labels, column = {"column": name}, ctx.current.columns[name]
         reference = ctx.reference.columns.get(name) if ctx.reference else None
         sample, ref_sample = _sample(ctx.current, name), _sample(ctx.reference, name)
-        for statistic in self.statistics:
+        for statistic in dict.fromkeys(self.statistics):
             has_kind = isinstance(column, NumericColumn) != (statistic == "distinct_count")
             if not has_kind and name not in self.columns:
                 continue
@@ -186,7 +186,7 @@ class Statistics(Check):
             value, interval, reason = _quantile(column, q, sample)
             yield Measurement(
                 value,
-                labels | {"quantile": f"{q:g}"},
+                labels | {"quantile": str(q)},
                 name="quantile_value",
                 rows=column.count,
                 interval=interval,

@@ -115,9 +115,10 @@ class Units(Check):
         """Yield one measurement for each column."""
         label = ctx.schema.label.name if ctx.schema.label else None
         references = ctx.reference.columns if ctx.reference else {}
-        for name in self.columns or [
-            column.name for column in ctx.current.numeric() if column.name != label
-        ]:
+        for name in dict.fromkeys(
+            self.columns
+            or [column.name for column in ctx.current.numeric() if column.name != label]
+        ):
             ref, cur = references.get(name), ctx.current.columns.get(name)
             rows = cur.count if cur else 0
             if not isinstance(cur, NumericColumn):
