@@ -50,7 +50,7 @@ LABELLED_METRICS: Mapping[Metric, Callable[[Scores], stats.Estimate]] = {
     "precision": lambda s: stats.precision(score_metrics.confusion_of(s)),
     "recall": lambda s: stats.recall(score_metrics.confusion_of(s)),
     "f1": lambda s: stats.f1(score_metrics.confusion_of(s)),
-    "roc_auc": lambda s: stats.roc_auc(s.negatives, s.positives, score_metrics.MIN_LABELS_OF_CLASS),
+    "roc_auc": score_metrics.roc_auc,
 }
 NOUNS: Mapping[Metric, str] = {"f1": "F1", "roc_auc": "ROC AUC"}
 
