@@ -91,6 +91,7 @@ class EstimatedPerformance(Check):
     | --- | --- |
     | a model that is not binary, or has no score | no value, with the reason |
     | fewer than 200 labelled rows in the reference | no value, with the reason |
+    | one class in the labelled rows of the reference | no value, with the reason |
     | over 10% of rows have scores beyond those of the reference | no value, with the reason |
     | decisions that no threshold on the score gives | no value, with the reason |
     | no rows, or nothing predicted positive | no value, with the reason |
@@ -162,6 +163,8 @@ def _calibrate_rows(
     labelled = score_metrics.score_cells(ref)
     if labelled.rows.sum() < LEAST_LABELS:
         return None, [], f"fewer than {LEAST_LABELS} labelled rows with a score in the reference"
+    if not ref.positives.sum() or not ref.negatives.sum():
+        return None, [], "the labelled rows of the reference have one class"
     if ref.sums.outside or not 0 <= (column.minimum or 0.0) <= (column.maximum or 0.0) <= 1:
         return None, [], "the scores are no probabilities from 0 to 1"
     centres = score_metrics.cell_centres(ref.edges)

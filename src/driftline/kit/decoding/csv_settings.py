@@ -23,7 +23,8 @@ BOMS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)*|[.,]\d+)([eE][+-]?\d+)?")
 _COMMA = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+),\d+")
 _POINT = re.compile(r"[+-]?\d*\.\d+")
-_GROUPS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
+_GROUPS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?")
+"""Never with a zero in front: `0,134` has decimals."""
 _TIME = re.compile(
     r"\[?(\d{4}[-/.]\d\d?[-/.]\d\d?|\d\d?[-/. ](\d\d?|[A-Za-z]{3})[-/. ]\d{4})([T:, ].*)?"
     r"|[A-Za-z]{3}, \d\d? [A-Za-z]{3} \d{4} .*"
@@ -39,7 +40,11 @@ def find_csv_settings(head: bytes) -> dict[str, object]:
     """
     settings: dict[str, object] = {}
     text = _decode(head)
-    if text is None:
+    wide = _wide_encoding(head)
+    if wide is not None:
+        settings["encoding"] = wide
+        text = head.decode(wide, "replace")
+    elif text is None:
         settings["encoding"] = "cp1252"
         text = head.decode("cp1252", "replace")
     lines = text.splitlines()[:MAX_LINES]
@@ -75,6 +80,17 @@ def _decode(head: bytes) -> str | None:
         return decoder.decode(head)  # a character that is cut off at the end is left out
     except UnicodeDecodeError:
         return None
+
+
+def _wide_encoding(head: bytes) -> str | None:
+    """Return the UTF-16 of a file without a mark, whose other bytes are mostly zero; else None."""
+    for name, zeros, others in (
+        ("utf-16-le", head[1::2], head[::2]),
+        ("utf-16-be", head[::2], head[1::2]),
+    ):
+        if zeros.count(0) > len(zeros) / 2 and not others.count(0):
+            return name
+    return None
 
 
 def _find_delimiter(lines: Sequence[str]) -> str:
