@@ -129,7 +129,7 @@ def _feature(part: Field) -> str:
 
 
 def _scalar(value: object) -> str:
-    """Write a value as YAML, with quotes if it needs them."""
+    """Write a value as YAML text, with quotes where YAML would read another value."""
     text = str(value)
     plain = (
         text.replace("_", "").replace("-", "").replace(".", "").replace("/", "").replace(" ", "")
@@ -138,6 +138,7 @@ def _scalar(value: object) -> str:
         plain.isalnum()
         and text == text.strip()
         and not plain[0].isdigit()
-        and text not in ("true", "false", "null", "True", "False")
+        and not text.startswith("- ")
+        and text.lower() not in ("true", "false", "null", ".nan", ".inf", "-.inf")
     )
     return text if safe else json.dumps(text, ensure_ascii=False)
