@@ -107,6 +107,15 @@ def test_no_estimate_has_a_reason(reference_rows, scale, reason):
         assert reason in measurement.reason
 
 
+@pytest.mark.parametrize("label", [0, 1])
+def test_a_reference_of_one_class_gives_no_estimate(label):
+    """It would promise that class for each score, without any doubt."""
+    _, s = rows(np.random.default_rng(5), 500)
+    for measurement in evaluate((np.full(500, label), s), s).values():
+        assert measurement.value is None
+        assert "have one class" in measurement.reason
+
+
 def test_scores_beyond_the_reference_give_no_estimate():
     """A fifth of the scores lie where the reference has no labels."""
     rng = np.random.default_rng(5)
