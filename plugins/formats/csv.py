@@ -145,6 +145,8 @@ class Csv(Format):
             first = data[:end].decode()
         except UnicodeDecodeError:
             raise Unreadable("the first line is not UTF-8: set the format's encoding") from None
+        if first.count("\0") > len(first) / 3:
+            raise Unreadable("the first line looks like UTF-16: set the format's encoding")
         delimiter = self.delimiter or (
             sep[1].decode() if sep else self._guess_delimiter(re.sub('"[^"]*"', "", first))
         )

@@ -44,6 +44,12 @@ SETTINGS = {
         "1,5;2,25;3,75\n" * 30,
         {"delimiter": ";", "header": False, "decimal": ","},
     ),
+    "three decimals each, one below one": (
+        "a;b\n" + "49,762;0,134\n51,183;0,009\n" * 30,
+        {"decimal": ","},
+    ),
+    "three decimals each, below zero": ("a;b\n" + "-0,134;x\n1,234;y\n" * 30, {"decimal": ","}),
+    "three digits after each comma": ("a;b\n" + "1,234;x\n" * 30, {"thousands": ","}),
     "points between thousands": (
         "a;b\n" + "1.234,5;2,25\n" * 30,
         {"decimal": ",", "thousands": "."},
@@ -65,6 +71,14 @@ def test_an_encoding_that_is_not_utf_8_is_found_and_a_cut_character_is_none():
     text = "name,n\n" + "Zoë,1\n" * 30
     assert find_csv_settings(text.encode("cp1252")) == {"encoding": "cp1252"}
     assert find_csv_settings(text.encode()[: len(b"name,n\nZo") + 1]) == {}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("text", ["a,b\n" + "1.5,x\n" * 30, "a,b\n1.5,Łódź\n2,ab"])
+def test_utf_16_without_a_mark_is_found(encoding, text):
+    """Every second byte is zero, also where the head ends within a character."""
+    assert find_csv_settings(text.encode(encoding)) == {"encoding": encoding}
+    assert find_csv_settings(text.encode(encoding)[:-1]) == {"encoding": encoding}
 
 
 def local(path: Path) -> Local:

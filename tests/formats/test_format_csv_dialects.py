@@ -7,6 +7,8 @@ from driftline_plugins.formats.csv import Csv
 from format_decoding import category, number, read
 from pydantic import ValidationError
 
+from driftline import Unreadable
+
 
 def values(data: bytes, *fields, form=None, **how):
     rows, ctx = read(form or Csv(), data, *fields, **how)
@@ -135,6 +137,15 @@ def test_decimal_commas_are_recognised(data, expected):
 def test_a_comma_that_may_be_another_separator_stays(data):
     """It may separate thousands, or the numbers have decimal points."""
     assert all(isinstance(row[0], str) for row in values(data, number("a"))[0])
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_a_mark_needs_the_encoding(encoding):
+    """A file read as UTF-8 has no column of the schema; the reason names the setting."""
+    data = "name,n\nx,1.5\n".encode(encoding)
+    with pytest.raises(Unreadable, match="looks like UTF-16: set the format's encoding"):
+        values(data, number("n"))
+    assert values(data, number("n"), form=Csv(encoding=encoding))[0] == [(1.5,)]
 
 
 def test_equal_mistakes_have_one_reason():
