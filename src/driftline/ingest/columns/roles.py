@@ -38,6 +38,8 @@ SHARE = 0.95
 """The share of values that must be alike."""
 BIRTHS = frozenset(("birth", "born", "dob", "signup", "joined", "expiry", "expires", "due"))
 """Words of times that are facts about a person or a thing, not the time of the row."""
+AMBIGUOUS_DATE = r"^[0-9]{1,2}[/.-][0-9]{1,2}[/.-][0-9]{4}($|[ T,])"
+"""A date whose first number may be the day or the month."""
 Columns = Mapping[str, pa.Array]
 
 
@@ -160,11 +162,16 @@ def _find_time(columns: Columns, names: Mapping[str, ColumnName], doubts: list[s
     times.sort(key=lambda name: bool(BIRTHS.intersection(names[name].words)))
     if times and not BIRTHS.intersection(names[times[0]].words):
         return times[0]
-    if usual:
-        example = columns[usual[0]].drop_null()[0].as_py()
+    unread = usual or [
+        name
+        for name, read in names.items()
+        if not BIRTHS.intersection(read.words) and _has_ambiguous_dates(columns[name])
+    ]
+    if unread:
+        example = columns[unread[0]].drop_null()[0].as_py()
         doubts.append(
-            f"{usual[0]} has times that can't be read, such as {str(example)[:40]!r}: each row "
-            "counts at its object's last change; set the format and zone of schema.timestamp"
+            f"{unread[0]} has times that can't be read, such as {str(example)[:40]!r}: each row "
+            "counts at its object's last change; set the path, format and zone of schema.timestamp"
         )
     else:
         doubts.append(
@@ -172,6 +179,14 @@ def _find_time(columns: Columns, names: Mapping[str, ColumnName], doubts: list[s
             "schema.timestamp"
         )
     return None
+
+
+def _has_ambiguous_dates(array: pa.Array) -> bool:
+    """Whether nearly all texts begin with a date such as 03/04/2026: day or month first."""
+    if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
+        return False
+    dates = pc.match_substring_regex(array.drop_null(), AMBIGUOUS_DATE)
+    return bool(len(dates) and pc.mean(dates).as_py() >= SHARE)
 
 
 def _is_usable_time(array: pa.Array) -> bool:
