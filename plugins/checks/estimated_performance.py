@@ -1,6 +1,6 @@
 """Estimates how well a binary model predicts before its labels arrive, from its scores (CBPE).
 
-Does not see concept drift: that the same input now leads to other labels. Only labels show it.
+Does not see concept drift, by which the same input leads to other labels. Only labels show it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from driftline.kit.checks import Scores, Task, Wording, score_metrics
 Floats = NDArray[np.float64]
 Metric = Literal["accuracy", "precision", "recall", "f1", "roc_auc"]
 REPEATS = 30
-"""Draws of labels that show how sure the calibration is."""
+"""Draws of labels from which the error of the calibration is estimated."""
 LEAST_LABELS = 200
 """Labelled rows of the reference below which its scores can't be calibrated."""
 MOST_BEYOND = 0.1
@@ -45,7 +45,7 @@ ESTIMATES: Mapping[Metric, Callable[[stats.ProbabilityCells], stats.Estimate]] =
     "f1": stats.estimated_f1,
     "roc_auc": stats.estimated_roc_auc,
 }
-REALISED: Mapping[Metric, Callable[[Scores], stats.Estimate]] = {
+LABELLED_METRICS: Mapping[Metric, Callable[[Scores], stats.Estimate]] = {
     "accuracy": lambda s: stats.accuracy(s.confusion),
     "precision": lambda s: stats.precision(score_metrics.confusion_of(s)),
     "recall": lambda s: stats.recall(score_metrics.confusion_of(s)),
@@ -83,8 +83,9 @@ class EstimatedPerformance(Check):
     The labelled rows of the reference turn each score into the probability of a positive label
     (isotonic regression). If the same scores still mean the same, the metrics of a window follow
     from its scores alone (CBPE, Białek et al. 2024). The interval is that of the metric which
-    labels would show: it holds the chance of the labels, and how sure the calibration is. `was` is
-    the metric of the reference. A change of what labels follow from the same input can't be seen.
+    labels would show: it allows for chance in the labels and for the error of the calibration.
+    `was` is the metric of the reference. Concept drift, by which the same input leads to other
+    labels, can't be seen.
 
     | input | answer |
     | --- | --- |
@@ -121,10 +122,10 @@ class EstimatedPerformance(Check):
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """Yield the estimate of each metric."""
-        cells, draws, reason = _promised(ctx)
+        cells, draws, reason = _calibrate_rows(ctx)
         ref_scores = ctx.reference.scores if ctx.reference else Scores()
         for metric in dict.fromkeys(self.metrics):
-            name, was = f"estimated_{metric}", REALISED[metric](ref_scores)
+            name, was = f"estimated_{metric}", LABELLED_METRICS[metric](ref_scores)
             if cells is None:
                 yield Measurement(None, name=name, rows=ctx.current.rows, reason=reason)
                 continue
@@ -143,11 +144,11 @@ class EstimatedPerformance(Check):
             )
 
 
-def _promised(
+def _calibrate_rows(
     ctx: CheckContext,
 ) -> tuple[stats.ProbabilityCells | None, list[stats.ProbabilityCells], str]:
-    """Return the rows of the window by their probability, the same with other calibrations, or why
-    there are none.
+    """Return the rows of the window by calibrated probability, the same for each resampled
+    calibration, and the reason where there are none.
     """
     schema, reference = ctx.schema, ctx.reference
     if schema.task is not Task.BINARY or schema.score is None:
@@ -172,7 +173,7 @@ def _promised(
     if share > MOST_BEYOND:
         return None, [], f"{share:.0%} of scores lie beyond those of the labelled reference"
     counts = column.counts.astype(np.float64)
-    positive = _decided(ctx, ctx.current, counts, centres)
+    positive = _count_predicted(ctx, ctx.current, counts, centres)
     if positive is None:
         return None, [], "the decisions do not follow a threshold on the score"
     probability = stats.calibrated_probabilities(labelled, centres)
@@ -184,7 +185,9 @@ def _promised(
     return cells, draws, ""
 
 
-def _decided(ctx: CheckContext, window: Window, counts: Floats, centres: Floats) -> Floats | None:
+def _count_predicted(
+    ctx: CheckContext, window: Window, counts: Floats, centres: Floats
+) -> Floats | None:
     """Return the rows of each cell that are predicted positive; None where that is not known.
 
     Without a prediction column the threshold of the schema decides. With one, as many rows with the
@@ -209,7 +212,7 @@ def _decided(ctx: CheckContext, window: Window, counts: Floats, centres: Floats)
 
 
 def _top(counts: Floats, rows: float) -> Floats:
-    """Return so many rows of each cell, from the last cell down, that they are `rows` together."""
+    """Return how many rows of each cell are among the `rows` with the highest scores."""
     above = np.cumsum(counts[::-1])[::-1] - counts
     return np.clip(rows - above, 0.0, counts)
 
@@ -220,19 +223,19 @@ def _interval(
     draws: list[stats.ProbabilityCells],
     estimate: stats.Estimate,
 ) -> tuple[float, float] | None:
-    """Return the interval of chance and calibration together, on the logit scale."""
+    """Return the interval for both errors, of labels and calibration, on the logit scale."""
     assert estimate.value is not None
     values = [ESTIMATES[metric](draw).value for draw in draws]
     known = [value for value in values if value is not None]
-    of_calibration = float(np.std(known, ddof=1)) if len(known) > 1 else 0.0
-    of_chance = estimate.se
-    if of_chance is None:
+    calibration_se = float(np.std(known, ddof=1)) if len(known) > 1 else 0.0
+    label_se = estimate.se
+    if label_se is None:
         positives = float(np.sum(cells.probability * cells.rows))
         rows = float(cells.rows.sum())
-        of_chance = stats.hanley_mcneil_se(
+        label_se = stats.hanley_mcneil_se(
             estimate.value, max(1, round(positives)), max(1, round(rows - positives))
         )
-    se = math.hypot(of_calibration, of_chance or 0.0)
+    se = math.hypot(calibration_se, label_se or 0.0)
     bounded = stats.logit_interval(estimate.value, se)
     if bounded is not None:
         return bounded

@@ -133,7 +133,7 @@ class PerformanceMetric:
 
 
 BINARY, CLASSES = frozenset({Task.BINARY}), frozenset({Task.BINARY, Task.MULTICLASS})
-SEVERAL, REGRESSION = frozenset({Task.MULTICLASS}), frozenset({Task.REGRESSION})
+MULTICLASS, REGRESSION = frozenset({Task.MULTICLASS}), frozenset({Task.REGRESSION})
 
 
 PERFORMANCE_METRICS: Mapping[MetricName, PerformanceMetric] = {
@@ -171,10 +171,16 @@ PERFORMANCE_METRICS: Mapping[MetricName, PerformanceMetric] = {
         score_metrics.roc_auc,
         noun="ROC AUC",
     ),
-    "average_precision": PerformanceMetric(BINARY, score_metrics.of_order(stats.average_precision)),
-    "gain": PerformanceMetric(BINARY, score_metrics.of_order(lambda n, p: stats.gain(n, p, DEPTH))),
-    "lift": PerformanceMetric(BINARY, score_metrics.of_order(lambda n, p: stats.lift(n, p, DEPTH))),
-    "separation": PerformanceMetric(BINARY, score_metrics.of_order(score_metrics.separation)),
+    "average_precision": PerformanceMetric(
+        BINARY, score_metrics.order_metric(stats.average_precision)
+    ),
+    "gain": PerformanceMetric(
+        BINARY, score_metrics.order_metric(lambda n, p: stats.gain(n, p, DEPTH))
+    ),
+    "lift": PerformanceMetric(
+        BINARY, score_metrics.order_metric(lambda n, p: stats.lift(n, p, DEPTH))
+    ),
+    "separation": PerformanceMetric(BINARY, score_metrics.order_metric(score_metrics.separation)),
     "log_loss": PerformanceMetric(
         BINARY,
         lambda s: stats.log_loss(s.sums.n, s.sums.log_loss, s.sums.log_loss2, s.sums.outside),
@@ -193,31 +199,36 @@ PERFORMANCE_METRICS: Mapping[MetricName, PerformanceMetric] = {
     ),
     "expected_calibration_error": PerformanceMetric(
         BINARY,
-        score_metrics.of_calibration(
+        score_metrics.calibration_metric(
             lambda cells: stats.expected_calibration_error(cells, ECE_BINS)
         ),
         is_loss=True,
     ),
     "calibration_intercept": PerformanceMetric(
-        BINARY, score_metrics.of_calibration(lambda cells: stats.calibration_line(cells).intercept)
+        BINARY,
+        score_metrics.calibration_metric(lambda cells: stats.calibration_line(cells).intercept),
     ),
     "calibration_slope": PerformanceMetric(
-        BINARY, score_metrics.of_calibration(lambda cells: stats.calibration_line(cells).slope)
+        BINARY, score_metrics.calibration_metric(lambda cells: stats.calibration_line(cells).slope)
     ),
     "spiegelhalter_z": PerformanceMetric(
-        BINARY, score_metrics.of_calibration(score_metrics.spiegelhalter), noun="Spiegelhalter's z"
+        BINARY,
+        score_metrics.calibration_metric(score_metrics.spiegelhalter),
+        noun="Spiegelhalter's z",
     ),
-    "macro_precision": PerformanceMetric(SEVERAL, lambda s: stats.macro(s.confusion, "precision")),
-    "macro_recall": PerformanceMetric(SEVERAL, lambda s: stats.macro(s.confusion, "recall")),
+    "macro_precision": PerformanceMetric(
+        MULTICLASS, lambda s: stats.macro(s.confusion, "precision")
+    ),
+    "macro_recall": PerformanceMetric(MULTICLASS, lambda s: stats.macro(s.confusion, "recall")),
     "macro_f1": PerformanceMetric(
-        SEVERAL, lambda s: stats.macro(s.confusion, "f1"), noun="macro F1"
+        MULTICLASS, lambda s: stats.macro(s.confusion, "f1"), noun="macro F1"
     ),
     "weighted_precision": PerformanceMetric(
-        SEVERAL, lambda s: stats.weighted(s.confusion, None, by_label=False)
+        MULTICLASS, lambda s: stats.weighted(s.confusion, None, by_label=False)
     ),
-    "weighted_recall": PerformanceMetric(SEVERAL, lambda s: stats.weighted(s.confusion, None)),
+    "weighted_recall": PerformanceMetric(MULTICLASS, lambda s: stats.weighted(s.confusion, None)),
     "weighted_f1": PerformanceMetric(
-        SEVERAL, lambda s: stats.weighted(s.confusion, 1.0), noun="weighted F1"
+        MULTICLASS, lambda s: stats.weighted(s.confusion, 1.0), noun="weighted F1"
     ),
     "mae": PerformanceMetric(
         REGRESSION,
@@ -267,7 +278,7 @@ Headline = Literal[
     "r2",
 ]
 
-USUAL: Mapping[Task, tuple[MetricName, ...]] = {
+USUAL_METRICS: Mapping[Task, tuple[MetricName, ...]] = {
     Task.BINARY: (
         "accuracy",
         "precision",
@@ -282,7 +293,7 @@ USUAL: Mapping[Task, tuple[MetricName, ...]] = {
     Task.REGRESSION: ("mae", "rmse", "r2", "bias"),
 }
 """The metrics that are measured where the settings name none."""
-RELATIVE = frozenset({"mae", "rmse"})
+RELATIVE_METRICS = frozenset({"mae", "rmse"})
 NOUNS: Mapping[str, str] = {
     name: metric.noun for name, metric in PERFORMANCE_METRICS.items() if metric.noun
 }
@@ -443,8 +454,8 @@ class Performance(Check):
             scores = Scores(rows=scores.rows)
         if ctx.schema.score is not None:
             column = ctx.current.columns.get(ctx.schema.score.name)
-            scores = score_metrics.with_known_order(scores, column)
-        for metric in self.metrics or USUAL[task]:
+            scores = score_metrics.check_order(scores, column)
+        for metric in self.metrics or USUAL_METRICS[task]:
             definition = PERFORMANCE_METRICS[metric]
             if task not in definition.tasks:
                 tasks = " and ".join(sorted(definition.tasks))
@@ -485,7 +496,9 @@ class Performance(Check):
         metric = self.headline or usual
         definition = PERFORMANCE_METRICS[metric]
         cur, ref = definition.estimate(scores), definition.estimate(ref_scores)
-        value, interval = stats.growth(cur, ref) if metric in RELATIVE else stats.change(cur, ref)
+        value, interval = (
+            stats.growth(cur, ref) if metric in RELATIVE_METRICS else stats.change(cur, ref)
+        )
         if value is None or interval is None:
             reason = problem or (
                 f"the reference has no {metric}: {ref.reason}" if ref.value is None else cur.reason

@@ -135,6 +135,7 @@ def test_a_short_log_that_ended_long_ago_is_reported(tmp_path):
     assert report["title"].startswith("shop: 3 h read: 1,200 rows; ")
 
 
+@pytest.mark.slow
 def test_a_new_version_is_reported_after_its_first_day_but_a_week_after_the_last(tmp_path):
     """Two versions that come within one week bring one report, then one more when it is over."""
     station = Station(tmp_path, VERSIONED)

@@ -55,10 +55,11 @@ def realised(y, s):
     }
 
 
-def test_intervals_hold_what_labels_show_later():
-    """Under a shift of the scores, 90 to 98% of the intervals hold the metric of the labels."""
+@pytest.mark.parametrize("repeats", [60, pytest.param(1_000, marks=pytest.mark.slow)])
+def test_intervals_hold_what_labels_show_later(repeats):
+    """Under a shift of the scores, 90 to 97% of the intervals hold the metric of the labels."""
     rng, held, errors, naive = np.random.default_rng(1), Counter[str](), [], []
-    for repeat in range(200):
+    for repeat in range(repeats):
         reference = rows(rng, 3_000)
         y, s = rows(rng, 800, rng.uniform(-1, 1))
         estimates, real = evaluate(reference, s, hours=repeat), realised(y, s)
@@ -68,7 +69,7 @@ def test_intervals_hold_what_labels_show_later():
         errors.append(abs(estimates["accuracy"].value - real["accuracy"]))
         naive.append(abs(estimates["accuracy"].was - real["accuracy"]))
     for name, count in held.items():
-        assert 0.9 <= count / 200 <= 0.985, (name, count)
+        assert 0.9 <= count / repeats <= 0.97 + 2 / np.sqrt(repeats) * 0.2, (name, count)
     assert np.mean(errors) < 0.8 * np.mean(naive), "better than to assume the reference"
 
 

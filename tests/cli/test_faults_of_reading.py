@@ -89,7 +89,7 @@ FILES = {
     "encoding": (
         (HEADER + ROWS).replace("DE", "Österreich").encode("cp1252"), {},
         "120 of 120 records are rejected: not UTF-8: set the format's encoding if it is not utf-8 "
-        "(first at record 0): check source.options.format",
+        "(first at record 1): check source.options.format",
         "120 of 120 records left out of the reference in a.csv: not UTF-8: set the format's encoding if it is not utf-8",
     ),
     "header": (

@@ -107,6 +107,7 @@ def test_doctor_reaches_everything_and_sends_a_test_message(call, monkeypatch):
             "models.titanic.source",
             "models.titanic.rows",
             "models.titanic.reference",
+            "models.titanic.reference.rows",
             "sinks.hook",
         ]
         assert [message["type"] for message in receiver.accepted] == ["incident.test"]

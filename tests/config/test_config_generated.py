@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 
 import jsonschema
@@ -12,7 +13,8 @@ from driftline import Check
 from driftline.config import load_config
 from driftline.config.document import read_document
 from driftline.config.reference_docs.full import _plugin
-from driftline.config.reference_docs.generate import FOLDER, build_files, load_shipped
+from driftline.config.reference_docs.generate import FOLDER, load_shipped
+from driftline.config.reference_docs.generate import build_files as build_files_anew
 from driftline.config.reference_docs.schema import json_schema
 from driftline.kit.checks import ColumnName
 
@@ -26,6 +28,12 @@ def validator():
     schema = json_schema(load_shipped())
     jsonschema.Draft202012Validator.check_schema(schema)
     return jsonschema.Draft202012Validator(schema)
+
+
+@cache
+def build_files():
+    """The files, built once for all tests of this process."""
+    return build_files_anew()
 
 
 @pytest.mark.parametrize(

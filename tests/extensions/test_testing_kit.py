@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from driftline_plugins.checks.performance import PERFORMANCE_METRICS, USUAL
+from driftline_plugins.checks.performance import PERFORMANCE_METRICS, USUAL_METRICS
 
 from driftline import (
     Action,
@@ -113,7 +113,7 @@ UNMEASURED = {
     "drift": ("cramer_von_mises", "g_test", "tvd"),
     "embedding": ("centroid_cosine", "cluster_psi", "mean_shift", "mmd", "prototype_distance_p95"),
     "other_tool": ("chi2", "jensen_shannon", "ks", "psi", "wasserstein"),
-    "performance": tuple(PERFORMANCE_METRICS.keys() - set(USUAL[Task.BINARY])),
+    "performance": tuple(PERFORMANCE_METRICS.keys() - set(USUAL_METRICS[Task.BINARY])),
     "statistics": ("category_share", "quantile_value"),
     "text": ("repeated_texts", "unknown_words"),
 }

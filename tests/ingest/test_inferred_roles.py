@@ -327,3 +327,18 @@ def test_times_that_cannot_be_read_are_named():
     assert found.schema.timestamp is None
     assert any("'03/04/2026 10:00'" in doubt for doubt in found.doubts)
     assert set(found.schema.features) == {"age"}
+
+
+@pytest.mark.parametrize("form", ["%d/%m/%Y %H:%M:%S", "%m-%d-%Y", "%d.%m.%YT%H:%M"])
+def test_dates_without_a_sure_order_are_named_in_any_column(form):
+    """A column of another name with dates such as 03/04/2026 is named, with an example."""
+    times = spelled(form)
+    found = infer({"t": times, "age": AGE})
+    assert found.schema.timestamp is None
+    assert any(f"t has times that can't be read, such as {times[0]!r}" in d for d in found.doubts)
+
+
+def test_dates_of_birth_are_not_taken_as_the_time_of_a_row():
+    """A date of birth with slashes is a fact about a person."""
+    found = infer({"birth_date": spelled("%d/%m/%Y"), "age": AGE})
+    assert any("no column with times was found" in doubt for doubt in found.doubts)

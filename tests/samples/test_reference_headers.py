@@ -78,6 +78,7 @@ def test_real_captures_take_the_names_of_the_real_training_data(folder):
     assert means(folder, "Churn") == []
 
 
+@pytest.mark.slow
 def test_the_names_are_kept_for_later_starts(folder):
     """A later run names new captures without looking at the reference again."""
     config = configure(folder, {"churn": model(folder, label={"column": "Churn"})})

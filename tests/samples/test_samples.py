@@ -185,6 +185,7 @@ def test_every_sample_is_in_the_table():
     assert {path.name for path in there - listed} == NO_LOGS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 def test_the_agent_counts_the_records_that_are_in_the_file(name, runs):
     """Rows equal the records, counted by hand and by eye; nothing is rejected; a second run adds

@@ -50,12 +50,12 @@ def write_config(models: Sequence[InspectedModel]) -> str:
 def _model(model: InspectedModel) -> list[str]:
     inference, windows = model.inspection.inference, model.inspection.windows
     lines = [
-        f"  {_quoted(model.name)}:",
+        f"  {_scalar(model.name)}:",
         "    source:",
         f"      type: {model.source_type}",
         "      options:",
     ]
-    lines += [f"        {name}: {_value(value)}" for name, value in model.source_options.items()]
+    lines += [f"        {name}: {_inline(value)}" for name, value in model.source_options.items()]
     lines += [""]
     lines += [f"    # CHECK: {doubt}" for doubt in inference.doubts]
     lines += ["    schema:", *_schema(inference.schema, inference.positive), ""]
@@ -67,7 +67,7 @@ def _model(model: InspectedModel) -> list[str]:
         lines += ["    reference: {trailing: 28d}"]
     else:
         type_name, options = model.reference
-        lines += [f"    reference: {{type: {type_name}, options: {_value(options)}}}"]
+        lines += [f"    reference: {{type: {type_name}, options: {_inline(options)}}}"]
     backfill = ", backfill: null" if windows.reads_all else ""
     spans = f"length: {windows.length}, lateness: 15m, notify_within: {windows.notify_within}"
     return [
@@ -83,13 +83,13 @@ def _model(model: InspectedModel) -> list[str]:
     ]
 
 
-def _value(value: object) -> str:
+def _inline(value: object) -> str:
     """Write a plain value, a list or a mapping on one line of YAML."""
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{name}: {_value(item)}' for name, item in value.items())}}}"
+        return f"{{{', '.join(f'{name}: {_inline(item)}' for name, item in value.items())}}}"
     if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(_value, value))}]"
-    return str(value).lower() if isinstance(value, bool) else _quoted(value)
+        return f"[{', '.join(map(_inline, value))}]"
+    return str(value).lower() if isinstance(value, bool) else _scalar(value)
 
 
 def _schema(schema: Schema, positive: str) -> list[str]:
@@ -97,21 +97,21 @@ def _schema(schema: Schema, positive: str) -> list[str]:
     for role in ("timestamp", "id", "version"):
         part: Field | None = getattr(schema, role)
         if part is not None:
-            lines.append(f"      {role}: {_quoted(part.name)}")
+            lines.append(f"      {role}: {_scalar(part.name)}")
     lines.append("      features:" if schema.features else "      features: {}")
     lines += [
-        f"        {_quoted(name)}: {_feature(part)}" for name, part in schema.features.items()
+        f"        {_scalar(name)}: {_feature(part)}" for name, part in schema.features.items()
     ]
     if schema.task is not None and (schema.prediction or schema.score):
         outputs = {"column": schema.prediction, "score": schema.score}
-        inside = [f"{key}: {_quoted(part.name)}" for key, part in outputs.items() if part]
+        inside = [f"{key}: {_scalar(part.name)}" for key, part in outputs.items() if part]
         if schema.task is Task.BINARY and positive not in ("", "1"):
             inside.append(f"positive: {json.dumps(positive, ensure_ascii=False)}")
         lines.append(
             f"      prediction: {{{', '.join([*inside, f'kind: {Task(schema.task).value}'])}}}"
         )
     if schema.label is not None:
-        lines.append(f"      label: {{column: {_quoted(schema.label.name)}}}")
+        lines.append(f"      label: {{column: {_scalar(schema.label.name)}}}")
     return lines
 
 
@@ -121,15 +121,15 @@ def _feature(part: Field) -> str:
         "dimension": part.dimension if not part.element_paths else 0,
     }
     inside = ", ".join(
-        f"{key}: {_quoted(value) if key == 'path' else value}"
+        f"{key}: {_scalar(value) if key == 'path' else value}"
         for key, value in parts.items()
         if value
     )
     return f"{{kind: {part.kind}, {inside}}}" if inside else str(part.kind)
 
 
-def _quoted(value: object) -> str:
-    """Write a value as YAML, with quotes if it needs them."""
+def _scalar(value: object) -> str:
+    """Write a value as YAML text, with quotes where YAML would read another value."""
     text = str(value)
     plain = (
         text.replace("_", "").replace("-", "").replace(".", "").replace("/", "").replace(" ", "")
@@ -138,6 +138,7 @@ def _quoted(value: object) -> str:
         plain.isalnum()
         and text == text.strip()
         and not plain[0].isdigit()
-        and text not in ("true", "false", "null", "True", "False")
+        and not text.startswith("- ")
+        and text.lower() not in ("true", "false", "null", ".nan", ".inf", "-.inf")
     )
     return text if safe else json.dumps(text, ensure_ascii=False)

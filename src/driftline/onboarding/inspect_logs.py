@@ -55,8 +55,8 @@ MAX_WHOLE = 64 << 20
 
 
 MAX_FOLDERS = 20
-"""Folders of models that are told apart."""
-ALIKE = 0.5
+"""First folders that are compared; with more of them they are not those of models."""
+COMMON_SHARE = 0.5
 """The share of common columns from which the records of two folders are of one model."""
 MAX_TRIED = 20
 """Objects that are tried until one has a record that can be read."""
@@ -358,7 +358,7 @@ def _model_folders(
             if side_of(batch) is None
         ]
         alike = (len(names & columns[0]) / len(names | columns[0]) for names in columns)
-        if len(columns) < len(by_folder) or min(alike) >= ALIKE:
+        if len(columns) < len(by_folder) or min(alike) >= COMMON_SHARE:
             return ()
     return tuple(sorted(by_folder))
 

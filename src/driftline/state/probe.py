@@ -1,4 +1,4 @@
-"""Looks whether the database of the state can be used. Creates, migrates and locks nothing."""
+"""Checks whether the database of the state can be used. Creates, migrates and locks nothing."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from driftline.types.errors import NoState, StateError
 
 
 def probe_state(url: str, base: Path) -> str:
-    """Return where the state is and what it holds. Raises StateError where it can't be used.
+    """Return a sentence: where the state is, and how many objects it knows.
 
-    A state that is not there yet can be used where its folder can be written.
+    `url` is `agent.state` of the configuration; a relative path in it starts at `base`. Raises
+    StateError for a database that can't be read, and where none exists and none can be created.
     """
     place = make_url(url).render_as_string(hide_password=True)
     try:

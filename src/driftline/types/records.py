@@ -138,10 +138,15 @@ class LedgerEntry:
     lineage: str = ""
     """See `LogObject.lineage`."""
     mark: str = ""
-    """A fingerprint of the bytes before `offset`; empty when unknown.
+    """A fingerprint of the bytes before `read_end`; empty when unknown.
 
     It shows whether larger content continues the old one.
     """
+
+    @property
+    def read_end(self) -> int:
+        """The offset of the end of what was read, in bytes: the size of what is read as a whole."""
+        return self.offset if self.offset > 0 else self.size
 
 
 @dataclass(slots=True, kw_only=True)

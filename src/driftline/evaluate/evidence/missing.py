@@ -1,4 +1,4 @@
-"""Numbers of streams that are missing: NaN."""
+"""Replaces missing numbers of streams, which are NaN."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from driftline.types.arrays import Floats
 
 
 def zero_missing(values: Floats) -> Floats:
-    """The values, with 0 where they are missing; in half the time of `np.nan_to_num`."""
+    """Return the values with 0 in place of NaN, same shape; twice as fast as `np.nan_to_num`."""
     return np.where(np.isnan(values), 0.0, values)

@@ -98,7 +98,7 @@ WEAK_LABELS = ("y", "outcome")
 _ROW_IDS = frozenset(name.replace("_", "") for name in IDS)
 _ROW_TIMES = frozenset(name.replace("_", "") for name in TIMES)
 _PREDICTED = {"pred", "predicted", "prediction", "yhat", "hat"}
-_CHANCE = {"probability", "probabilities", "proba", "prob", "score", "confidence"}
+_PROBABILITY_WORDS = {"probability", "probabilities", "proba", "prob", "score", "confidence"}
 _CLASS_WORDS = {"yes", "no", "true", "false", "positive", "negative", "pos", "neg", "class"}
 _TRUE = {"actual", "true", "truth", "label", "target"}
 _SCORES_BY_CLASS = {"scores", "probabilities", "probs", "proba"}
@@ -292,16 +292,16 @@ class ColumnName:
     def is_prediction(self) -> bool:
         """Whether it is called like a prediction, such as `churn_prediction`."""
         named = self.words[0] in _PREDICTED or self.words[-1] in _PREDICTED
-        other = self.is_chance or self.is_id or self.is_time or self.serving_fact
+        other = self.is_probability or self.is_id or self.is_time or self.serving_fact
         return bool(named and self.words != ("hat",) and not other)
 
     @property
-    def is_chance(self) -> bool:
+    def is_probability(self) -> bool:
         """Whether it is called like the probability of a class, such as `predicted_prob_1`."""
-        chance = _CHANCE.intersection(self.words)
+        probability = _PROBABILITY_WORDS.intersection(self.words)
         predicted = (_PREDICTED | {"model"}).intersection(self.words)
         named = [word for word in self.words if not (word.isdigit() or word in _CLASS_WORDS)]
-        return bool(chance and predicted) or bool(
+        return bool(probability and predicted) or bool(
             named and named[-1] in {"probability", "probabilities", "proba", "prob"}
         )
 
@@ -309,7 +309,9 @@ class ColumnName:
     def stem(self) -> tuple[str, ...]:
         """The words that say what is predicted: `churn` of `predicted_churn` and `churn_label`."""
         return tuple(
-            word for word in self.words if word not in _PREDICTED | _CHANCE | _TRUE | {"p", "y"}
+            word
+            for word in self.words
+            if word not in _PREDICTED | _PROBABILITY_WORDS | _TRUE | {"p", "y"}
         )
 
     @property

@@ -29,8 +29,10 @@ HTTP_STATUSES = frozenset(
     for first, count in ((200, 9), (300, 9), (400, 30), (500, 12))
     for code in (*range(first, first + count), 499)
 )
-FEW, MANY = 20, 100
-"""Rows from which a constant or distinct texts show, and distinct values of ids."""
+MIN_ROWS = 20
+"""Rows from which on a constant, an index or distinct texts are recognised."""
+MAX_CATEGORIES = 100
+"""Distinct values from which on a column may hold ids."""
 _SCORE_NAMES = frozenset(name.replace("_", "") for name in SCORES)
 PLACE = "where the record was written"
 """The reason that needs no check."""
@@ -53,7 +55,7 @@ def infer_schema(
     declared: Schema | None = None,
     named: Set[str] = frozenset(),
 ) -> InferredSchema:
-    """The schema of these records, which come from the log or the reference.
+    """Return the schema of these records, which come from the log or the reference.
 
     A declared schema is kept; its embeddings without a dimension get it from the records. Columns
     that are no input of a model are left out and named in the doubts: ids, counters, times,
@@ -165,7 +167,7 @@ def _no_input_reason(name: ColumnName, array: pa.Array, schema: Schema) -> str:
     if _has_addresses(array):
         return "addresses of other data"
     is_score = (
-        name.is_chance
+        name.is_probability
         or name.is_class_score
         or name.is_unnamed_output
         or name.joined in _SCORE_NAMES
@@ -186,13 +188,13 @@ def _no_input_reason(name: ColumnName, array: pa.Array, schema: Schema) -> str:
         is_called_status = name.words[-1] in {"status", "code", "http"}
         if is_called_status and "200" in statuses and statuses <= HTTP_STATUSES:
             return "status codes"
-    if name.is_index and (distinct == rows or rows < FEW or not name.joined):
+    if name.is_index and (distinct == rows or rows < MIN_ROWS or not name.joined):
         return "called like the number of a row"
-    if name.is_id and distinct > min(MANY, 0.5 * rows):
+    if name.is_id and distinct > min(MAX_CATEGORIES, 0.5 * rows):
         return "called like an id, with many values"
     if row_marks.is_code(array):
         return "each row has another code"
-    if distinct == 1 and rows >= FEW and not unstructured.is_image(array):
+    if distinct == 1 and rows >= MIN_ROWS and not unstructured.is_image(array):
         return "one value only"
     return ""
 
@@ -249,7 +251,7 @@ def _kind(name: str, read: ColumnName, array: pa.Array, doubts: list[str]) -> Ki
         )
         return Kind.CATEGORICAL
     if is_numeric and not pa.types.is_boolean(array.type):
-        if text and distinct > MANY and distinct > 0.9 * rows:
+        if text and distinct > MAX_CATEGORIES and distinct > 0.9 * rows:
             doubts.append(
                 f"{name} is taken as numeric: text that reads as {distinct} distinct numbers; is "
                 "it an id?"
@@ -260,7 +262,7 @@ def _kind(name: str, read: ColumnName, array: pa.Array, doubts: list[str]) -> Ki
                 "categorical"
             )
         return Kind.NUMERIC
-    if (distinct > MANY / 2 and distinct > 0.5 * rows) or distinct == rows >= FEW:
+    if (distinct > MAX_CATEGORIES / 2 and distinct > 0.5 * rows) or distinct == rows >= MIN_ROWS:
         doubts.append(
             f"{name} is left out: {distinct} distinct values in {rows} rows look like ids or free "
             "text"

@@ -30,12 +30,16 @@ from driftline.profiles.categories import count_categories
 from driftline.profiles.label_classes import find_classes, is_unknown
 from driftline.types.model import Field, Kind, Schema, Task
 
-FEW, MANY = 20, 100
-"""Values up to which a column of codes has classes, and rows from which ids show."""
+MAX_CLASSES = 20
+"""Distinct whole numbers up to which labels or predictions are classes."""
+MAX_TEXT_CLASSES = 100
+"""Distinct texts from which on a column may hold ids or free text."""
 SHARE = 0.95
 """The share of values that must be alike."""
 BIRTHS = frozenset(("birth", "born", "dob", "signup", "joined", "expiry", "expires", "due"))
 """Words of times that are facts about a person or a thing, not the time of the row."""
+AMBIGUOUS_DATE = r"^[0-9]{1,2}[/.-][0-9]{1,2}[/.-][0-9]{4}($|[ T,])"
+"""A date whose first number may be the day or the month."""
 Columns = Mapping[str, pa.Array]
 
 
@@ -65,7 +69,7 @@ def find_roles(columns: Columns, doubts: list[str]) -> Schema:
         task is Task.BINARY
         and score is None
         and prediction is not None
-        and is_share(columns[prediction])
+        and has_varied_probabilities(columns[prediction])
     ):
         score, prediction = prediction, None
         doubts.append(
@@ -92,12 +96,12 @@ def find_roles(columns: Columns, doubts: list[str]) -> Schema:
     )
 
 
-def is_share(array: pa.Array) -> bool:
+def has_varied_probabilities(array: pa.Array) -> bool:
     """Whether all values are numbers from 0 to 1, and more than two are different."""
-    return is_chance(array) and pc.count_distinct(to_numeric(array)[0]).as_py() > 2
+    return has_probabilities(array) and pc.count_distinct(to_numeric(array)[0]).as_py() > 2
 
 
-def is_chance(array: pa.Array) -> bool:
+def has_probabilities(array: pa.Array) -> bool:
     """Whether all values are numbers from 0 to 1."""
     values, wrong = to_numeric(array)
     span = pc.min_max(values).as_py()
@@ -158,11 +162,16 @@ def _find_time(columns: Columns, names: Mapping[str, ColumnName], doubts: list[s
     times.sort(key=lambda name: bool(BIRTHS.intersection(names[name].words)))
     if times and not BIRTHS.intersection(names[times[0]].words):
         return times[0]
-    if usual:
-        example = columns[usual[0]].drop_null()[0].as_py()
+    unread = usual or [
+        name
+        for name, read in names.items()
+        if not BIRTHS.intersection(read.words) and _has_ambiguous_dates(columns[name])
+    ]
+    if unread:
+        example = columns[unread[0]].drop_null()[0].as_py()
         doubts.append(
-            f"{usual[0]} has times that can't be read, such as {str(example)[:40]!r}: each row "
-            "counts at its object's last change; set the format and zone of schema.timestamp"
+            f"{unread[0]} has times that can't be read, such as {str(example)[:40]!r}: each row "
+            "counts at its object's last change; set the path, format and zone of schema.timestamp"
         )
     else:
         doubts.append(
@@ -170,6 +179,14 @@ def _find_time(columns: Columns, names: Mapping[str, ColumnName], doubts: list[s
             "schema.timestamp"
         )
     return None
+
+
+def _has_ambiguous_dates(array: pa.Array) -> bool:
+    """Whether nearly all texts begin with a date such as 03/04/2026: day or month first."""
+    if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
+        return False
+    dates = pc.match_substring_regex(array.drop_null(), AMBIGUOUS_DATE)
+    return bool(len(dates) and pc.mean(dates).as_py() >= SHARE)
 
 
 def _is_usable_time(array: pa.Array) -> bool:
@@ -206,7 +223,7 @@ def _find_prediction(columns: Columns, names: Mapping[str, ColumnName]) -> str |
         name
         for name, read in names.items()
         if read.is_output
-        and not (read.is_chance or read.is_id or read.is_time or read.serving_fact)
+        and not (read.is_probability or read.is_id or read.is_time or read.serving_fact)
         and read.joined not in _plain_names(SCORES)
         and _is_target(columns[name])
     ]
@@ -219,7 +236,7 @@ def _find_score(
 ) -> str | None:
     free = {name: read for name, read in names.items() if name != prediction}
     exact = [name for name in _exact(free, SCORES) if _is_number(columns[name])]
-    exact.sort(key=lambda name: not is_chance(columns[name]))
+    exact.sort(key=lambda name: not has_probabilities(columns[name]))
     if exact:
         return exact[0]
     stems = {names[prediction].stem} if prediction else set()
@@ -228,9 +245,9 @@ def _find_score(
         for name, read in free.items()
         if not read.is_input
         and not read.is_class_score
-        and (read.is_chance or ({"score", "p"} & set(read.words) and read.stem in stems))
+        and (read.is_probability or ({"score", "p"} & set(read.words) and read.stem in stems))
         and _is_number(columns[name])
-        and is_chance(columns[name])
+        and has_probabilities(columns[name])
     ]
     # Of one column for each class, the positive one is 1, yes or true.
     chances.sort(key=lambda name: names[name].words[-1] not in {"1", "yes", "true", "positive"})
@@ -245,7 +262,9 @@ def _find_unnamed_outputs(
     chances = [
         name
         for name in outputs
-        if _is_number(columns[name]) and is_chance(columns[name]) and _has_fractions(columns[name])
+        if _is_number(columns[name])
+        and has_probabilities(columns[name])
+        and _has_fractions(columns[name])
     ]
     classes = [name for name in outputs if name not in chances and _is_target(columns[name])]
     if (len(outputs), len(chances), len(classes)) != (2, 1, 1):
@@ -274,11 +293,11 @@ def _find_letters(
         and _classes(columns, prediction) & _classes(columns, label)
         and len(_classes(columns, prediction)) <= 2
     ):
-        is_probability = _is_number(columns[prediction]) and is_chance(columns[prediction])
+        is_probability = _is_number(columns[prediction]) and has_probabilities(columns[prediction])
         score = prediction if is_probability and score is None else score
         prediction = None
     if score is not None and not (
-        _is_number(columns[score]) and (prediction is not None or is_chance(columns[score]))
+        _is_number(columns[score]) and (prediction is not None or has_probabilities(columns[score]))
     ):
         score = None
     return (prediction, score, label) if prediction or score else (None, None, None)
@@ -304,7 +323,7 @@ def _find_label(
     for name, read in free.items():
         if not _is_target(columns[name]) or read.is_id or read.is_time or read.is_prediction:
             continue
-        if read.is_chance:
+        if read.is_probability:
             continue
         if (read.is_label and (prediction or score)) or read.stem in stems:
             return name
@@ -325,7 +344,9 @@ def _is_target(array: pa.Array) -> bool:
     values = array.dictionary.take(array.indices) if pa.types.is_dictionary(kind) else array
     rows = len(values) - values.null_count
     distinct = pc.count_distinct(values).as_py()
-    return not (unstructured.is_prose(values) or (distinct > MANY and distinct > 0.5 * rows))
+    return not (
+        unstructured.is_prose(values) or (distinct > MAX_TEXT_CLASSES and distinct > 0.5 * rows)
+    )
 
 
 def _is_number(array: pa.Array) -> bool:
@@ -348,10 +369,10 @@ def _task(
     if not targets:
         if score is None:
             return None
-        return Task.BINARY if is_chance(columns[score]) else Task.REGRESSION
-    if prediction is not None and is_share(columns[prediction]):
+        return Task.BINARY if has_probabilities(columns[score]) else Task.REGRESSION
+    if prediction is not None and has_varied_probabilities(columns[prediction]):
         # a probability, unless the labels are shares as well
-        both = label is not None and is_share(columns[label])
+        both = label is not None and has_varied_probabilities(columns[label])
         return Task.REGRESSION if both else Task.BINARY
     known = _classes(columns, label) or _classes(columns, prediction)
     if len(known) <= 2:
@@ -359,7 +380,7 @@ def _task(
     if not all(_is_number(columns[name]) for name in targets):
         return Task.MULTICLASS
     has_fractions = any(_has_fractions(columns[name]) for name in targets)
-    return Task.REGRESSION if has_fractions or len(known) > FEW else Task.MULTICLASS
+    return Task.REGRESSION if has_fractions or len(known) > MAX_CLASSES else Task.MULTICLASS
 
 
 def _classes(columns: Columns, name: str | None) -> set[str]:

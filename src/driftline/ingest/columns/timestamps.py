@@ -31,13 +31,13 @@ NUMBER = r"^[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,3})?$"
 
 
 DIRECTIVE = re.compile(r"%([YmdHMS])")
-USUAL = TimeForm()
-"""Times that say what they are; those without a zone are UTC."""
+DEFAULT_FORM = TimeForm()
+"""Times in a usual spelling; those without a zone are UTC."""
 _MICROS = timedelta(microseconds=1)
 
 
 def to_micros(
-    array: pa.Array, form: TimeForm = USUAL
+    array: pa.Array, form: TimeForm = DEFAULT_FORM
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Read event times as microseconds since the epoch.
 

@@ -27,7 +27,7 @@ RUN = 16
 EMBEDDING_NAME = re.compile(r"(?i)(emb|vec|latent|hidden|repr)")
 """Names of columns that each hold one value of an embedding."""
 NUMBERED = re.compile(r"(.*?)(\d+)")
-FEW, WORDS, SIGNS = 20, 6, 20
+MIN_TEXTS, WORDS, SIGNS = 20, 6, 20
 """Texts that are needed, and the median words of prose, or characters in unspaced scripts."""
 MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"RIFF", b"II*\0", b"MM\0*")
 
@@ -66,7 +66,7 @@ def is_prose(array: pa.Array) -> bool:
     values = array.drop_null().slice(0, VALUES_CHECKED)
     if (
         not _is_text(values)
-        or len(values) < FEW
+        or len(values) < MIN_TEXTS
         or pc.count_distinct(values).as_py() <= len(values) / 2
     ):
         return False
@@ -81,7 +81,7 @@ def is_prose(array: pa.Array) -> bool:
 
 def is_image(array: pa.Array) -> bool:
     """Whether the values begin as images do, as bytes or in base64."""
-    values = array.drop_null().slice(0, FEW).to_pylist()
+    values = array.drop_null().slice(0, MIN_TEXTS).to_pylist()
     heads = [_head(value) for value in values]
     return bool(heads) and sum(head.startswith(MAGIC) for head in heads) >= SHARE * len(heads)
 

@@ -29,7 +29,7 @@ CANDIDATES = 50
 
 @dataclass(slots=True)
 class PackedFiles:
-    """What the packed files of a page of a listing are."""
+    """The packed files of a page of a listing that hold rows of other files."""
 
     renames: dict[str, LedgerEntry] = field(default_factory=dict)
     """The entry that each packed file continues, by its URI."""
@@ -50,8 +50,10 @@ def follow_packed_files(
 ) -> tuple[dict[str, LedgerEntry], dict[str, str]]:
     """Move the entries of packed files to their new names.
 
-    `listed` are the unpacked objects of the listing so far, by URI. Returns the entries of the page
-    by URI, and the packed files to leave out with the reasons.
+    `page` is a page of the listing, `entries` what the ledger of `model` has of it, by URI, and
+    `listed` the unpacked objects of the listing so far, by URI. `now` tells which files may still
+    be written. Returns the entries of the page by URI, and the packed files to leave out with the
+    reasons. A file that can't be read stays in the page: reading it reports the error.
     """
     packed = [obj for obj in page if obj.uri not in entries and _unpacked_uri(obj.uri)]
     if not packed:
@@ -64,7 +66,7 @@ def follow_packed_files(
     files = PackedFiles()
     for obj in packed:
         original = listed.get(_unpacked_uri(obj.uri))
-        if original is not None and _is_copy(source, original, obj, now):
+        if original is not None and _is_packed_copy(source, original, obj, now):
             files.skips[obj.uri] = f"a packed copy of {_name(original.uri)}"
             continue
         family = _family(obj.uri)
@@ -101,23 +103,23 @@ def _compare(
     if not candidates:
         return
     try:
-        marks, size = _marks_within(source, obj, {_end(entry) for entry in candidates})
+        marks, size = _marks_within(source, obj, {entry.read_end for entry in candidates})
     except (DriftlineError, NotImplementedError):
         return  # reading it says why
     if size is None and now - obj.modified < SEAL_AFTER:
         files.skips[obj.uri] = "is still being packed"
         return
-    same = [entry for entry in candidates if marks.get(_end(entry)) == entry.mark]
+    same = [entry for entry in candidates if marks.get(entry.read_end) == entry.mark]
     if not same:
         return
-    entry = max(same, key=_end)
+    entry = max(same, key=lambda entry: entry.read_end)
     if _is_there(source, entry, now):
         # Two logs may start with the same records: a copy has the same end.
-        if size == _end(entry):
+        if size == entry.read_end:
             files.skips[obj.uri] = f"a packed copy of {_name(entry.uri)}"
         return
     files.renames[obj.uri] = entry
-    if size != _end(entry):
+    if size != entry.read_end:
         files.reads_again.add(obj.uri)
 
 
@@ -145,7 +147,7 @@ def _marks_within(
     return marks, end
 
 
-def _is_copy(source: Source, original: LogObject, packed: LogObject, now: datetime) -> bool:
+def _is_packed_copy(source: Source, original: LogObject, packed: LogObject, now: datetime) -> bool:
     """Whether a packed object has all bytes of another one, or those that are written so far.
 
     A whole packed object that has only the first bytes is another log with the same first records.
@@ -160,7 +162,7 @@ def _is_copy(source: Source, original: LogObject, packed: LogObject, now: dateti
                 return now - packed.modified < SEAL_AFTER
             return plain.read(1) == b""
     except (DriftlineError, NotImplementedError):
-        return False
+        return False  # nothing shows it; reading it says why
 
 
 def _read(stream: PlainStream) -> bytes | None:
@@ -182,16 +184,11 @@ def _is_there(source: Source, entry: LedgerEntry, now: datetime) -> bool:
         lineage=entry.lineage,
     )
     try:
-        return mark_before(source, old, _end(entry)) == entry.mark
+        return mark_before(source, old, entry.read_end) == entry.mark
     except (ObjectGone, ObjectChanged):
         return False
     except (DriftlineError, NotImplementedError):
         return True  # nothing shows that it is gone
-
-
-def _end(entry: LedgerEntry) -> int:
-    """How many bytes of an entry were read; those of its mark are the last ones."""
-    return entry.offset if entry.offset > 0 else entry.size
 
 
 def _unpacked_uri(uri: str) -> str:

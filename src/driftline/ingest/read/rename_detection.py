@@ -125,7 +125,7 @@ def _has_same_content(source: Source, entry: LedgerEntry, obj: LogObject) -> boo
         return True
     # It may have grown since. The inode of a deleted file is used again for the next one: only the
     # content is proof.
-    end = entry.offset if entry.offset > 0 else entry.size  # some are read as a whole
+    end = entry.read_end
     if not (entry.mark and 0 < end <= obj.size):
         return False
     try:

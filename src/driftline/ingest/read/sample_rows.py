@@ -1,4 +1,4 @@
-"""Decodes a few rows of a source and says what it sees: columns, times, and what can't be used.
+"""Decodes a few rows of a source and describes them: columns, times, and rows that can't be used.
 
 Does not profile, and writes nothing. Reads the newest objects of a short listing.
 """
@@ -33,13 +33,13 @@ MAX_OBJECTS = 3
 MAX_ROWS = 1000
 """Rows of one object."""
 LOSS_SHARE = 0.05
-"""Share of the rows that may be lost without a word."""
+"""Share of the rows above which lost ones are a problem."""
 NAMES_SHOWN = 10
 
 
 @dataclass(slots=True, kw_only=True)
 class RowSample:
-    """What some rows of a source look like."""
+    """Counts, columns and times of a few rows of a source."""
 
     objects: int = 0
     """Objects that were decoded."""
@@ -112,7 +112,7 @@ def sample_rows(job: Job, now: datetime) -> RowSample:
     batches: list[tuple[LogObject, pa.RecordBatch]] = []
     for obj in reversed(listed[-MAX_OBJECTS:]):
         try:
-            _see_columns(job, obj, sample)
+            _add_columns(job, obj, sample)
             batches += [(obj, batch) for batch in _decode(job, obj, job.schema, sample)]
             sample.objects += 1
         except Unreadable as error:
@@ -120,7 +120,7 @@ def sample_rows(job: Job, now: datetime) -> RowSample:
         except ObjectGone:
             continue
     if batches:
-        _see_rows(job, batches, sample)
+        _add_rows(job, batches, sample)
     return sample
 
 
@@ -141,13 +141,13 @@ def _decode(
     return first
 
 
-def _see_columns(job: Job, obj: LogObject, sample: RowSample) -> None:
+def _add_columns(job: Job, obj: LogObject, sample: RowSample) -> None:
     """Add the names of all columns of an object."""
     for batch in pair_samples(_decode(job, obj, Schema(), None), job.transform):
         sample.columns += [name for name in batch.schema.names if name not in sample.columns]
 
 
-def _see_rows(
+def _add_rows(
     job: Job, batches: Sequence[tuple[LogObject, pa.RecordBatch]], sample: RowSample
 ) -> None:
     """Count rows, times and missing columns."""

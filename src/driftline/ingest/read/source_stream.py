@@ -1,4 +1,4 @@
-"""Opens objects of a source, and turns its unknown exceptions into errors that pass.
+"""Opens objects of a source, and turns its unknown exceptions into errors that are tried again.
 
 An exception that a source did not foresee says nothing about the object: the object waits and is
 tried again. The same exception from a format says that the content can't be decoded.
@@ -14,7 +14,7 @@ from driftline.types.errors import DriftlineError, SourceError
 from driftline.types.model import LogObject
 
 T = TypeVar("T")
-READING = frozenset(
+READ_METHODS = frozenset(
     {"read", "read1", "readinto", "readinto1", "readline", "readlines", "seek", "tell"}
 )
 """Methods of a stream that may send a request."""
@@ -59,14 +59,14 @@ def translate_unknown(call: Callable[..., T], *args: Any) -> T:
 
 
 class _SourceStream:
-    """A stream of a source. All but the reading is the stream's own."""
+    """A stream of a source, whose unknown exceptions are translated while it is read."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
 
     def __getattr__(self, name: str) -> Any:
         attribute = getattr(self._stream, name)
-        if name not in READING:
+        if name not in READ_METHODS:
             return attribute
 
         def read(*args: Any) -> Any:

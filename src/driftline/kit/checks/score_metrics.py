@@ -1,4 +1,4 @@
-"""What metrics take from the scores of a window: confusion cells, score cells, sound estimates."""
+"""Metrics of the scores of a window, with the conditions under which they have no value."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from driftline import stats
 from driftline.profiles.window import Column, Counts, NumericColumn, Scores
 from driftline.types.arrays import Floats
 
-EACH_CLASS = 10
-"""Positive and negative labels that a metric of the order of scores needs."""
+MIN_LABELS_OF_CLASS = 10
+"""Labels of each class that a metric of the order of scores needs."""
 
-UNKNOWN_ORDER = 0.025
-"""Most by which an AUC may be wrong because scores between two edges count as equal.
+MAX_AUC_ERROR = 0.025
+"""Largest error of an AUC that is accepted because scores between two edges count as equal.
 
-It would be wrong by that if these pairs were all in order; usually it is by less than a third.
+The error is that large if all these pairs are in the right order; usually it is less than a third.
 """
 
 
@@ -43,11 +43,11 @@ def cell_centres(edges: Floats) -> Floats:
     return centres
 
 
-def with_known_order(s: Scores, column: Column | None) -> Scores:
-    """The scores, or those with the reason why their order is not known.
+def check_order(s: Scores, column: Column | None) -> Scores:
+    """Return the scores, with `order_reason` set where their order is not known.
 
     Scores between two edges of the grid, which is that of the reference, count as equal. `column`
-    is the summary of the scores of all rows: it shows where such scores are equal indeed.
+    is the summary of the scores of all rows: it shows between which edges all scores are equal.
     """
     pairs = int(s.negatives.sum()) * int(s.positives.sum())
     if not pairs:
@@ -55,7 +55,7 @@ def with_known_order(s: Scores, column: Column | None) -> Scores:
     equal_pairs = s.negatives[::2].astype(float) * s.positives[::2]
     if isinstance(column, NumericColumn) and len(column.edges) == len(s.edges):
         equal_pairs = np.where(column.side.has_one_value, 0.0, equal_pairs)
-    if float(equal_pairs.sum()) / 2 / pairs <= UNKNOWN_ORDER:
+    if float(equal_pairs.sum()) / 2 / pairs <= MAX_AUC_ERROR:
         return s
     reason = "too many scores lie outside of those of the reference to know their order"
     return replace(s, order_reason=reason)
@@ -65,13 +65,13 @@ def roc_auc(s: Scores) -> stats.Estimate:
     """The area under the ROC curve; it has no value where the order of the scores is not known."""
     if s.order_reason:
         return stats.Estimate(None, reason=s.order_reason)
-    return stats.roc_auc(s.negatives, s.positives, EACH_CLASS)
+    return stats.roc_auc(s.negatives, s.positives, MIN_LABELS_OF_CLASS)
 
 
-def of_order(
+def order_metric(
     metric: Callable[[Counts, Counts], stats.Estimate],
 ) -> Callable[[Scores], stats.Estimate]:
-    """A metric of the order of scores, which needs enough labels of both classes."""
+    """Return `metric` of negatives and positives by cell, without value where ROC AUC has none."""
 
     def estimate(s: Scores) -> stats.Estimate:
         auc = roc_auc(s)
@@ -80,10 +80,10 @@ def of_order(
     return estimate
 
 
-def of_calibration(
+def calibration_metric(
     metric: Callable[[stats.ScoreCells], stats.Estimate],
 ) -> Callable[[Scores], stats.Estimate]:
-    """A metric of calibration, which needs scores that are probabilities."""
+    """Return `metric` of score cells, without value where the scores are no probabilities."""
 
     def estimate(s: Scores) -> stats.Estimate:
         brier = stats.brier(s.sums.n, s.sums.brier, s.sums.brier2, s.sums.outside)
@@ -107,7 +107,7 @@ def spiegelhalter(cells: stats.ScoreCells) -> stats.Estimate:
 
 
 def wape(s: Scores) -> stats.Estimate:
-    """WAPE, with the interval of the MAE: the labels are what they are."""
+    """WAPE: the MAE and its interval over the mean absolute label, which counts as exact."""
     r = s.regression
     mae = stats.mae(r.n, r.abs_e, r.e2)
     if mae.value is None:

@@ -11,14 +11,14 @@ import csv
 import re
 from collections.abc import Sequence
 
-LINES = 1000
-"""Lines that are looked at."""
+MAX_LINES = 1000
+"""Lines of the file that are read."""
 DELIMITERS = ";\t|,"
 """The comma comes last: it is a decimal separator as well."""
 SHARE = 0.95
 """The share of values that must be alike."""
-FEW = 10
-"""Rows from which the values of a column tell that the first line is one of them."""
+MIN_ROWS = 10
+"""Rows from which on repeated values show that the first line is a record, not a header."""
 BOMS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)*|[.,]\d+)([eE][+-]?\d+)?")
 _COMMA = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+),\d+")
@@ -47,7 +47,7 @@ def find_csv_settings(head: bytes) -> dict[str, object]:
     elif text is None:
         settings["encoding"] = "cp1252"
         text = head.decode("cp1252", "replace")
-    lines = text.splitlines()[:LINES]
+    lines = text.splitlines()[:MAX_LINES]
     if len(lines) > 1 and not text.endswith(("\n", "\r")):
         lines = lines[:-1]
     lines = [line for line in lines if line.strip()]
@@ -110,7 +110,7 @@ def _has_header(table: Table) -> bool:
         str(place) for place in range(sum(bool(cell.strip()) for cell in first))
     ]:
         return bool(rows) or not any(map(_is_value, first))  # names that pandas makes: 0, 1, 2
-    is_repeated = len(rows) >= FEW
+    is_repeated = len(rows) >= MIN_ROWS
     for place, cell in enumerate(first):
         cells = [row[place].strip() for row in rows if row[place].strip().lower() not in _MISSING]
         if cell.strip().lower() in _MISSING or not cells:
@@ -130,7 +130,7 @@ def _is_value(cell: str) -> bool:
 
 def _find_separators(rows: Table) -> dict[str, object]:
     """Return the decimal and thousands separators of the columns with numbers."""
-    has_comma = has_groups = has_point = has_dotted = False
+    has_comma = has_groups = has_point = has_point_groups = False
     for place in range(len(rows[0]) if rows else 0):
         cells = [row[place].strip() for row in rows if row[place].strip().lower() not in _MISSING]
         if not cells or sum(bool(_NUMBER.fullmatch(cell)) for cell in cells) < SHARE * len(cells):
@@ -139,11 +139,11 @@ def _find_separators(rows: Table) -> dict[str, object]:
         groups = bool(commas) and all(map(_GROUPS.fullmatch, commas))
         has_groups = has_groups or groups
         has_comma = has_comma or (not groups and any(map(_COMMA.fullmatch, cells)))
-        has_dotted = has_dotted or any("." in cell and "," in cell for cell in commas)
+        has_point_groups = has_point_groups or any("." in cell and "," in cell for cell in commas)
         has_point = has_point or any(map(_POINT.fullmatch, cells))
     if has_comma:
-        return {"decimal": ",", "thousands": "."} if has_dotted else {"decimal": ","}
-    if has_groups and (has_point or has_dotted):
+        return {"decimal": ",", "thousands": "."} if has_point_groups else {"decimal": ","}
+    if has_groups and (has_point or has_point_groups):
         return {"thousands": ","}
     # 1,234 alone may be either; as decimals, each value would have three.
     return {"thousands": ","} if has_groups else {}

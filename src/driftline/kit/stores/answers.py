@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 from driftline.kit.stores.faults import describe_redirect
 from driftline.types.errors import SourceError
 
-_WANTED = re.compile(r"bytes=(\d+)-(\d+)")
+_REQUESTED = re.compile(r"bytes=(\d+)-(\d+)")
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 
 
 class BadAnswer(SourceError):
-    """An answer that can't be the store's, or redirects; its text lacks the place."""
+    """An answer that is not the store's, or a redirect; its text lacks the address."""
 
 
 def foreign_answer(status: int, headers: Mapping[str, str]) -> BadAnswer:
@@ -66,8 +66,8 @@ def check_range(status: int, headers: Mapping[str, str], start: int, end: int) -
 
 def _header(headers: Mapping[str, str], name: str) -> str:
     """Return a header, whatever the case of its name; empty when absent."""
-    wanted = name.lower()
-    return next((value for key, value in headers.items() if key.lower() == wanted), "")
+    lower_name = name.lower()
+    return next((value for key, value in headers.items() if key.lower() == lower_name), "")
 
 
 def watch_answers(
@@ -79,17 +79,17 @@ def watch_answers(
     the other successful answers, with `body` None for a request without one, and raises BadAnswer.
     """
 
-    def look(answer: Any, *_args: object, **_settings: object) -> None:
+    def check_answer(answer: Any, *_args: object, **_settings: object) -> None:
         status, headers, request = answer.status_code, answer.headers, answer.request
         check_no_redirect(status, headers)
         if status >= 300:
             return
-        wanted = _WANTED.fullmatch(
+        requested = _REQUESTED.fullmatch(
             request.headers.get("x-ms-range") or request.headers.get("Range") or ""
         )
-        if wanted is not None:
-            check_range(status, headers, int(wanted[1]), int(wanted[2]) + 1)
+        if requested is not None:
+            check_range(status, headers, int(requested[1]), int(requested[2]) + 1)
         else:
             check(status, headers, None if request.method == "HEAD" else answer.content, answer.url)
 
-    session.hooks["response"].append(look)
+    session.hooks["response"].append(check_answer)

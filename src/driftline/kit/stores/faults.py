@@ -1,7 +1,7 @@
 """The sentences about faults of object stores: the same in every cloud, each with what to do.
 
-Does not know the codes of any store: the source of that store knows them. No sentence names a
-place; the caller puts it in front.
+Does not know the codes of any store: the source of that store knows them. No sentence has
+the address; the caller puts it in front.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ RATE_CODES = frozenset(
 
 def describe_redirect(status: int, host: str = "") -> str:
     """Return the sentence for a redirect, to `host` where it is known."""
-    to = f" to {host[:80]}" if host else ""
+    target = f" to {host[:80]}" if host else ""
     return (
-        f"the answer is a redirect{to} (HTTP {status}), which is not followed: "
+        f"the answer is a redirect{target} (HTTP {status}), which is not followed: "
         "set the store's own address, and let a proxy pass it"
     )
 
 
 def describe_clock(store_time: str = "") -> str:
     """Return the sentence for a clock that differs too much; `store_time` is the store's."""
-    there = f" ({store_time} there)" if store_time else ""
+    time = f" ({store_time} there)" if store_time else ""
     return (
-        f"the clock of this machine differs too much from the store's{there}: "
+        f"the clock of this machine differs too much from the store's{time}: "
         "set it, with NTP for example"
     )
 

@@ -1,4 +1,4 @@
-"""How far scores are from the shares of positive labels that they promise.
+"""Calibration: how far scores are from the shares of positive labels.
 
 Scores are counted on cells: the mean score of each cell, shape (C,), rising, with the positives and
 negatives that it holds. A row may be a cell of its own. Scores lie in [0, 1].

@@ -1,7 +1,7 @@
 """Performance without labels, from calibrated scores: CBPE (Białek et al. 2024).
 
-Each score is taken as the probability of a positive label. A change of what labels follow from the
-same input (concept drift) can't be seen this way. Scores are counted on cells, shape (C,): the
+Each score is taken as the probability of a positive label. Concept drift, by which the same input
+leads to other labels, can't be seen this way. Scores are counted on cells, shape (C,): the
 probability of a cell, and its rows that are predicted positive and negative.
 """
 
@@ -56,7 +56,7 @@ class ExpectedConfusion(NamedTuple):
 
 
 def expected_confusion(cells: ProbabilityCells) -> ExpectedConfusion:
-    """The confusion cells that the probabilities promise."""
+    """Return the expected rows of the confusion cells, if the probabilities are right."""
     p, pos, neg = cells
     return ExpectedConfusion(
         tp=float(np.sum(p * pos)),

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from driftline.stats.basics.estimate import Z95, Estimate, Interval
+from driftline.stats.basics.estimate import Estimate, logit_interval
 from driftline.stats.basics.proportion import wilson
 from driftline.types.arrays import Floats
 
@@ -72,7 +72,8 @@ def average_precision(negatives: ArrayLike, positives: ArrayLike) -> Estimate:
     value = float(np.sum(np.diff(curve.recall) * curve.precision[1:]))
     value = min(1.0, max(0.0, value))
     se = math.sqrt(value * (1 - value) / rows)
-    return Estimate(value, se, _logit_of_share(value, rows), rows + int(curve.fp[-1]))
+    interval = logit_interval(value, se) or wilson(value * rows, rows)
+    return Estimate(value, se, interval, rows + int(curve.fp[-1]))
 
 
 def gain(negatives: ArrayLike, positives: ArrayLike, depth: float) -> Estimate:
@@ -96,14 +97,3 @@ def lift(negatives: ArrayLike, positives: ArrayLike, depth: float) -> Estimate:
         return share
     low, high = share.interval
     return Estimate(share.value / depth, share.se / depth, (low / depth, high / depth), share.n)
-
-
-def _logit_of_share(share: float, rows: int) -> Interval | None:
-    if not 0 < share < 1:
-        return wilson(share * rows, rows)
-    half = Z95 / math.sqrt(rows * share * (1 - share))
-    centre = math.log(share / (1 - share))
-    low, high = (
-        1 / (1 + math.exp(-min(max(end, -700), 700))) for end in (centre - half, centre + half)
-    )
-    return low, high
