@@ -83,7 +83,7 @@ def _examine(path: Path, send: bool, as_json: bool) -> list[Finding]:
         plugin: Plugin,
         context: StartContext,
         test: bool,
-        look: Callable[[], Finding] | None = None,
+        examine: Callable[[], Finding] | None = None,
     ) -> None:
         try:
             guard.call(f"{part}.start", plugin.start, context, timeout=30)
@@ -93,8 +93,8 @@ def _examine(path: Path, send: bool, as_json: bool) -> list[Finding]:
                 guard.call(f"{part}.send", send, _test_message(part, now), timeout=30)
                 text = "took a test message"
             findings.append(Finding(part, True, text))
-            if look is not None:
-                findings.append(look())
+            if examine is not None:
+                findings.append(examine())
         except DriftlineError as error:
             rights = plugin.permissions()
             needs = f" (needs {', '.join(rights)})" if rights else ""
@@ -110,13 +110,13 @@ def _examine(path: Path, send: bool, as_json: bool) -> list[Finding]:
         if model.labels is not None:
             sources[f"models.{name}.labels"] = model.labels.plugin
         for part, source in sources.items():
-            look = partial(_examine_rows, config, name, guard, now, part)
+            examine_rows = partial(_examine_rows, config, name, guard, now, part)
             attempt(
                 part,
                 source,
                 StartContext(name=name, log=log, clock=system_clock, config_folder=base),
                 False,
-                None if part.endswith(".labels") else look,
+                None if part.endswith(".labels") else examine_rows,
             )
     for name, sink in config.sinks.items():
         context = contexts.sink_context(name, sink, log)

@@ -27,7 +27,10 @@ class _Insertion(NamedTuple):
 
 
 def insert_rows(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows that have a value for each column of `table`."""
+    """Insert rows that have a value for each column of `table`, by its name.
+
+    Raises KeyError for a row that lacks a column, and the errors of the database as SQLAlchemy's.
+    """
     if not rows:
         return
     statement, names, encoders, is_positional = _prepare(table, connection.dialect)

@@ -55,7 +55,10 @@ class AlertEntry:
 
     @property
     def difference(self) -> float:
-        """How far the number lies from what it was, or from 0; negative towards a lower bound."""
+        """Distance of the number from the usual one, in its unit; larger is a greater change.
+
+        Without a usual number it is the distance from 0; with a lower bound, the negative number.
+        """
         number, bound = self.measurement, self.judgement.bound
         if number.value is None:
             return -math.inf

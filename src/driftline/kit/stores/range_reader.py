@@ -20,8 +20,8 @@ MAX_CUTS = 4
 MAX_SHORT_CUTS = 100
 """Connections of one stream that may break beyond one for each `BYTES_PER_CUT`."""
 BYTES_PER_CUT = 16 << 10
-SHRINK = 16
-"""Part of the size that is requested next after a connection that broke without a byte."""
+SIZE_DIVISOR = 16
+"""Divisor of the size of the next request, after a connection that broke."""
 
 
 class RangeBody(Protocol):
@@ -112,7 +112,7 @@ class _Ranges(io.RawIOBase):
             self._drop()
             self._cuts += 1
             self._all_cuts += 1
-            self._size = max(self._size // SHRINK, 1)
+            self._size = max(self._size // SIZE_DIVISOR, 1)
             allowed = MAX_SHORT_CUTS + self._bytes // BYTES_PER_CUT
             if self._cuts > MAX_CUTS or self._all_cuts > allowed:
                 raise SourceError(

@@ -145,8 +145,15 @@ def weighted(
 ) -> Estimate:
     """Mean over classes, weighted by their labelled rows: F score with `beta`, recall or precision.
 
-    With `beta` None it is the recall of each class, or its precision where `by_label` is false. The
-    metric of a class is 0 where its denominator is, as in scikit-learn.
+    The metric of a class is 0 where its denominator is, as in scikit-learn.
+
+    Args:
+        confusion: Rows by (label, predicted).
+        beta: Weight of recall in the F score of each class; None for recall or precision alone.
+        by_label: Without `beta`: recall if true, precision if false.
+
+    Returns:
+        The mean with its interval; without rows no value, with the reason.
     """
     table = class_table(confusion)
     if not table.rows:

@@ -46,7 +46,7 @@ def prediction_powered_mean(
     if rows > 0 and estimated_variance_of_labelled > 0:
         power = covariance / (estimated_variance_of_labelled * (1 + labels / rows))
     value = labelled_mean + power * (estimated_mean - estimated_mean_of_labelled)
-    # The difference of both is taken over the same rows: few rows vary together.
+    # Over the labelled rows, label and estimate vary together: their difference varies less.
     rest = labelled_variance - 2 * power * covariance + power**2 * estimated_variance_of_labelled
     variance = max(0.0, rest) / labels
     if rows > 0:
