@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 import random
+import zipfile
 from functools import partial
 
 import pyarrow as pa
@@ -144,3 +145,13 @@ def test_any_bytes_in_any_reads(parts, codec, size):
     while piece := plain.read(size):
         got.append(piece)
     assert b"".join(got) == b"".join(parts)
+
+
+def test_a_zip_archive_says_what_to_do():
+    """It is no log that can be read, and no file of zero rows either."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("app.csv", "t,x\n1,2\n")
+    archive.seek(0)
+    with pytest.raises(Unreadable, match="a zip archive: unpack it"):
+        open_decompressed(archive)

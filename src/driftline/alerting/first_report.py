@@ -163,6 +163,8 @@ def _result(comparison: ReferenceComparison) -> str:
     if not comparison.has_reference:
         return "no reference to compare with yet"
     differing, total = len(comparison.differing_columns), len(comparison.columns)
+    if not total:
+        return "no column was compared"
     if not differing:
         return f"none of {total} columns differs from the reference"
     verb = "differs" if differing == 1 else "differ"

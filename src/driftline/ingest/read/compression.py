@@ -44,18 +44,24 @@ class PlainStream(io.RawIOBase, BinaryIO):
         return len(data)
 
 
+ZIP = b"PK\x03\x04"
+"""The first bytes of a zip archive, which holds files of any number and kind."""
+
+
 def open_decompressed(
     stream: BinaryIO, *, max_bytes: int = 1 << 30, max_ratio: float = 200
 ) -> PlainStream:
     """The plain bytes of all members and frames of `stream`.
 
-    Reading raises Unreadable at a cut or damaged place, after all bytes before it were read, and
-    when the output is more than `max_bytes` or, after FREE bytes, more than `max_ratio` times the
-    input.
+    Raises Unreadable for a zip archive. Reading raises it at a cut or damaged place, after all
+    bytes before it were read, and when the output is more than `max_bytes` or, after FREE bytes,
+    more than `max_ratio` times the input.
     """
     head = b""
     while len(head) < 10 and (more := stream.read(10 - len(head))):
         head += more
+    if head[:4] == ZIP:
+        raise Unreadable("it is a zip archive: unpack it, or pack it with gzip, bzip2 or zstd")
     codec = _codec(head)
     if not codec:
         return _Headed(head, stream)
