@@ -93,6 +93,13 @@ def run(folder: Path, log: dict[str, Any], reference: dict[str, Any]) -> dict[st
             "label": {"column": "label"},
         },
         "windows": {"length": "1h"},
+        # A bound of its own: ten hours are too few for hours to be compared with a day.
+        "checks": {
+            "drift": {"type": "drift", "rule": {"measurement": "psi", "above": {"warning": 0.25}}},
+            "missing": {"type": "missing"},
+            "performance": {"type": "performance"},
+            "volume": {"type": "volume"},
+        },
     }
     folder.mkdir()
     config = configure(folder, {"shop": model})
