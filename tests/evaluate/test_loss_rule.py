@@ -10,6 +10,7 @@ from loss_streams import DAY_MICROS, HOUR, START, JudgedStream, accuracy, is_nig
 
 from driftline import Measurement, loss
 from driftline.contracts.rule import Rule
+from driftline.evaluate.evidence.loss_evidence import _add_to_first
 from driftline.evaluate.evidence.loss_series import LOSS_TRACE
 from driftline.evaluate.evidence.trail import FIRST_TRACE, TRACE
 from driftline.types.phrasing import utc
@@ -283,3 +284,16 @@ def test_a_reference_that_comes_later_is_the_origin_of_all_drops(restarts):
     assert stream.rows[29].measurement.detail["usual"] == pytest.approx(0.84, abs=0.02)
     late = stream.window(0, replace(first, was=None, was_interval=None))
     assert late.trace is None
+
+
+def test_a_rate_of_few_rows_has_no_better_usual_value_than_its_mean():
+    """Windows of 50 rows with a high rate seem surer than those with a low one; the usual value
+    is the plain mean of the first ones all the same.
+    """
+    first = (0.0, 0.0, 0)
+    for drop, variance in ((0.1, 0.004), (-0.1, 0.001)) * 7:
+        first = _add_to_first(first, drop, variance)
+    total, precision, count = first
+    assert count == 14
+    assert total / precision == pytest.approx(0.0, abs=1e-12)
+    assert 1 / precision == pytest.approx(0.0025 / 14)

@@ -158,7 +158,7 @@ class LossState:
     """What the blocks before the present one leave to it."""
 
     first: tuple[float, float, int] = (0.0, 0.0, 0)
-    """Of the first good blocks: sum of drops by precision, sum of precisions, and number."""
+    """Of the first good blocks: mean drop by its precision, that precision, and their number."""
     good: tuple[float, float, float, int] = (0.0, 0.0, 0.0, 0)
     """Of good blocks: sums of drops, of squared drops, of sampling variances, and number."""
     begins: tuple[Begin, ...] = ()
@@ -270,10 +270,9 @@ def close_block(state: LossState, block: BlockSoFar, terms: LossTerms) -> LossSt
     run_start = np.where(run > 0, run_start, float(block.drop.start))
     d, s2 = block.drop.drop, block.drop.variance
     drops, squares, variances, count = state.good
-    total, precision, first_count = state.first
     first = state.first
-    if first_count < FIRST_BLOCKS:
-        first = (total + d / variance, precision + 1 / variance, first_count + 1)
+    if not state.has_first_blocks:
+        first = _add_to_first(state.first, d, variance)
     if count + 1 >= SETTLED_BLOCKS and len(begins) > 1:
         totals = np.minimum(sum(begin.totals for begin in begins), MOST_EVIDENCE)
         begins = (replace(begins[-1], totals=totals),)
@@ -393,6 +392,20 @@ def _begin_of_loss(
     return windows[int(np.argmax(sums))].start
 
 
+def _add_to_first(
+    first: tuple[float, float, int], drop: float, variance: float
+) -> tuple[float, float, int]:
+    """The first blocks with one more; all have the same weight.
+
+    Weights by precision would favour blocks with high rates: these seem surer than they are.
+    """
+    total, precision, count = first
+    mean, mean_variance = (total / precision, 1 / precision) if count else (0.0, 0.0)
+    mean = (mean * count + drop) / (count + 1)
+    mean_variance = (mean_variance * count**2 + variance) / (count + 1) ** 2
+    return mean / mean_variance, 1 / mean_variance, count + 1
+
+
 def _with_alarm(
     state: LossState,
     block: BlockSoFar,
@@ -406,7 +419,7 @@ def _with_alarm(
     """The state with a new alarm; the blocks since the begin of the loss are not good ones."""
     spread = state.spread(terms)
     drops, squares, variances, count = state.good
-    total, precision, first_count = state.first
+    first, first_count = state.first, state.first[2]
     for drop in state.recent:
         if drop.start < since:
             continue
@@ -415,12 +428,12 @@ def _with_alarm(
     if first_count and count < first_count:
         # The loss began within the first blocks: they are made anew of those before it.
         before = [drop for drop in state.recent if drop.start < since]
-        weights = [1 / drop.distance(spread) for drop in before]
-        total = sum(weight * drop.drop for weight, drop in zip(weights, before, strict=True))
-        precision, first_count = sum(weights), len(before)
+        first = (0.0, 0.0, 0)
+        for drop in before:
+            first = _add_to_first(first, drop.drop, drop.distance(spread))
     state = replace(
         state,
-        first=(total, precision, first_count),
+        first=first,
         good=(drops, squares, variances, count) if count > 0 else (0.0, 0.0, 0.0, 0),
         begins=(),
         run=None,
