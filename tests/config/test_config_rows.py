@@ -77,7 +77,7 @@ def test_the_documented_checks_are_read(tmp_path):
     pytest.importorskip("holidays")
     text = (Path(__file__).parents[2] / "docs" / "data-quality.md").read_text()
     snippets = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
-    assert len(snippets) == 8
+    assert len(snippets) == 9
     path = tmp_path / "driftline.yaml"
     source = (
         "version: 1\nmodels:\n  m:\n    source: {type: local, options: {path: logs}}\n    checks:\n"
@@ -86,4 +86,5 @@ def test_the_documented_checks_are_read(tmp_path):
     checks = load_config(path).models["m"].checks
     assert {told.type for told in checks.values()} == {
         "schema", "domain", "uniqueness", "completeness", "volume", "rules", "skew", "stale",
+        "statistics",
     }  # fmt: skip
