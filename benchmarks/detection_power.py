@@ -22,20 +22,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
-from judged_days import DAY, DayJudge
+from judged_days import DayJudge, profile_day, profile_reference
 from numpy.typing import NDArray
-from streams import START, TICK
 
 from driftline import Field, Kind, Schema, Window
 from driftline.alerting.incident import Change as IncidentChange
-from driftline.profiles.batch import Batch
-from driftline.profiles.built_in import BUILT_IN
 from driftline.profiles.categories import count_categories
-from driftline.profiles.profile import Profile
-from driftline.profiles.rowhash import hash_positions
 from driftline.profiles.spec import make_spec
 from driftline.types.notification import Event
-from driftline.types.times import as_micros
 
 NUMERIC = (*(f"x{number}" for number in range(13)), "amount", "count", "score", "optional")
 CATEGORICAL = ("plan", "prediction", "product")
@@ -195,21 +189,11 @@ class Model:
             {name: dict(count_categories(values[name])) for name in CATEGORICAL},
             collectors=("numeric", "categories", "sample"),
         )
-        self.reference = self._profile(batch).window(version="reference")
+        self.reference = profile_reference(self._spec, batch)
 
     def window(self, columns: Columns, day: int) -> Window:
         """The window of a day."""
-        start, end = START + day * DAY, START + (day + 1) * DAY
-        events = np.array([as_micros(start), as_micros(end - TICK)], np.int64)
-        return self._profile(make_batch(columns), events).window(start=start, end=end)
-
-    def _profile(self, batch: pa.RecordBatch, events: NDArray[np.int64] | None = None) -> Profile:
-        profile = Profile(self._spec, BUILT_IN)
-        columns = dict(zip(batch.schema.names, batch.columns, strict=True))
-        times = np.array([], np.int64) if events is None else events
-        hashes = hash_positions(1, 0, batch.num_rows)
-        profile.update(Batch(rows=batch.num_rows, columns=columns, events=times, hashes=hashes))
-        return profile
+        return profile_day(self._spec, make_batch(columns), day)
 
 
 def run(names: Sequence[str], *, seed: int, rows: int) -> dict[str, Result]:

@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+import numpy as np
+import pyarrow as pa
 from driftline_plugins.checks.correlation import Correlation
 from driftline_plugins.checks.drift import Drift
 from driftline_plugins.checks.missing import Missing
 from driftline_plugins.checks.range import OutsideRange
-from streams import START
+from numpy.typing import NDArray
+from streams import START, TICK
 
 from driftline import Schema, Window
 from driftline.alerting.incident import Change
@@ -22,6 +25,11 @@ from driftline.evaluate.check_plan import CheckPlan
 from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
 from driftline.evaluate.evidence.unusual_rule import PastJudge
 from driftline.evaluate.judge_windows import Inputs, judge_windows
+from driftline.profiles.batch import Batch
+from driftline.profiles.built_in import BUILT_IN
+from driftline.profiles.profile import Profile
+from driftline.profiles.rowhash import hash_positions
+from driftline.profiles.spec import ProfileSpec
 from driftline.types.records import DueWindow, WindowKey
 from driftline.types.times import as_micros
 
@@ -33,6 +41,26 @@ PLANS = [
     for check in (Drift(metrics=JUDGED), Correlation(), Missing(), OutsideRange())
 ]
 """The default checks that look at columns."""
+
+
+def profile_reference(spec: ProfileSpec, batch: pa.RecordBatch) -> Window:
+    """The summary of rows without times."""
+    return _profile(spec, batch, np.array([], np.int64)).window(version="reference")
+
+
+def profile_day(spec: ProfileSpec, batch: pa.RecordBatch, day: int) -> Window:
+    """The summary of the rows of a day."""
+    start, end = START + day * DAY, START + (day + 1) * DAY
+    events = np.array([as_micros(start), as_micros(end - TICK)], np.int64)
+    return _profile(spec, batch, events).window(start=start, end=end)
+
+
+def _profile(spec: ProfileSpec, batch: pa.RecordBatch, events: NDArray[np.int64]) -> Profile:
+    profile = Profile(spec, BUILT_IN)
+    columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+    hashes = hash_positions(1, 0, batch.num_rows)
+    profile.update(Batch(rows=batch.num_rows, columns=columns, events=events, hashes=hashes))
+    return profile
 
 
 class DayJudge:

@@ -22,21 +22,16 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 from driftline_plugins.checks.performance import Performance
-from judged_days import DAY, DayJudge
+from judged_days import DAY, DayJudge, profile_day, profile_reference
 from numpy.typing import NDArray
 from scipy.stats import chi2
-from streams import START, TICK
+from streams import START
 
 from driftline import Field, Kind, Schema
 from driftline.evaluate.check_plan import CheckPlan
-from driftline.profiles.batch import Batch
-from driftline.profiles.built_in import BUILT_IN
-from driftline.profiles.profile import Profile
-from driftline.profiles.rowhash import hash_positions
 from driftline.profiles.spec import make_spec
 from driftline.types.model import Task
 from driftline.types.notification import Event
-from driftline.types.times import as_micros
 
 SCHEMA = Schema(
     score=Field("score", "score", Kind.NUMERIC),
@@ -104,7 +99,7 @@ class Model:
             {"label": {"0": 1, "1": 1}},
             collectors=("numeric", "categories", "scores"),
         )
-        self._judge = DayJudge(SCHEMA, self._profile(batch).window(version="reference"), PLANS)
+        self._judge = DayJudge(SCHEMA, profile_reference(self._spec, batch), PLANS)
 
     def judge(self, day: int) -> tuple[Event, ...]:
         """Draw and judge the rows of a day; return the events of incidents."""
@@ -112,10 +107,8 @@ class Model:
         drop = regime.weekend * ((START + day * DAY).weekday() >= 5)
         drop += regime.loss * (LOSS_BEGIN <= day < LOSS_END)
         drop += self._rng.normal(0, regime.wobble)
-        start, end = START + day * DAY, START + (day + 1) * DAY
-        events = np.array([as_micros(start), as_micros(end - TICK)], np.int64)
-        profile = self._profile(self._rows(rows, np.full(rows, drop)), events)
-        changes = self._judge.judge(day, profile.window(start=start, end=end))
+        batch = self._rows(rows, np.full(rows, drop))
+        changes = self._judge.judge(day, profile_day(self._spec, batch, day))
         return tuple(change.event for change in changes)
 
     def _scores(self, rows: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -130,14 +123,6 @@ class Model:
         is_wrong = self._rng.random(rows) < WRONG_LABELS + drop / self._right
         labels = pa.array(np.where(label != is_wrong, "1", "0").tolist()).dictionary_encode()
         return pa.RecordBatch.from_arrays([pa.array(score), labels], ["score", "label"])
-
-    def _profile(self, batch: pa.RecordBatch, events: NDArray[np.int64] | None = None) -> Profile:
-        profile = Profile(self._spec, BUILT_IN)
-        columns = dict(zip(batch.schema.names, batch.columns, strict=True))
-        times = np.array([], np.int64) if events is None else events
-        hashes = hash_positions(1, 0, batch.num_rows)
-        profile.update(Batch(rows=batch.num_rows, columns=columns, events=times, hashes=hashes))
-        return profile
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,9 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from driftline.stats.basics.estimate import Z95, Estimate, Interval, logit_interval
-from driftline.stats.basics.proportion import wilson
-from driftline.stats.performance.classification import Confusion, rate
+from driftline.stats.basics.estimate import Z95, Estimate, Interval
+from driftline.stats.performance.classification import Confusion, rate, share_interval
 from driftline.types.arrays import Floats
 
 NO_ROWS = "no labelled rows"
@@ -136,8 +135,7 @@ def f_beta(c: Confusion, beta: float) -> Estimate:
     shares = np.array([c.tp, c.fp, c.fn]) / n
     variance = float(shares @ gradient**2 - (shares @ gradient) ** 2) / n
     se = math.sqrt(max(0.0, variance))
-    interval = logit_interval(value, se) if se > 0 and 0 < value < 1 else wilson(value * n, n)
-    return Estimate(value, se, interval, n)
+    return Estimate(value, se, share_interval(value, se, n), n)
 
 
 def weighted(
@@ -171,8 +169,7 @@ def weighted(
     gradient += (values - weight * values * slope)[:, None] - (values * slope)[None, :]
     se = _standard_error(table, gradient)
     n = table.rows
-    interval = logit_interval(value, se) if se > 0 and 0 < value < 1 else wilson(value * n, n)
-    return Estimate(value, se, interval, n)
+    return Estimate(value, se, share_interval(value, se, n), n)
 
 
 def _standard_error(table: ClassTable, gradient: Floats) -> float:

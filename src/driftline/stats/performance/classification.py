@@ -89,7 +89,7 @@ def balanced_accuracy(c: Confusion) -> Estimate:
     if hit.value is None or hit.se is None or quiet.value is None or quiet.se is None:
         return Estimate(None, reason=hit.reason or quiet.reason)
     value, se, n = (hit.value + quiet.value) / 2, math.hypot(hit.se, quiet.se) / 2, sum(c)
-    return Estimate(value, se, _logit_bounds(value, se, n), n)
+    return Estimate(value, se, share_interval(value, se, n), n)
 
 
 def macro(confusion: Mapping[tuple[str, str], int], metric: Average) -> Estimate:
@@ -123,7 +123,7 @@ def macro(confusion: Mapping[tuple[str, str], int], metric: Average) -> Estimate
     gradient = np.diag(slope) - by_label * loss[:, None] - (1 - by_label) * loss[None, :]
     variance = float(np.sum(table * gradient**2) - np.sum(table * gradient) ** 2) / n
     se = math.sqrt(max(0.0, variance))
-    return Estimate(value, se, _logit_bounds(value, se, n), n)
+    return Estimate(value, se, share_interval(value, se, n), n)
 
 
 def _by_class(table: Floats, metric: Average) -> tuple[Floats, Floats]:
@@ -193,7 +193,7 @@ def brier(n: int, total: float, squares: float, outside: int = 0) -> Estimate:
         return estimate
     if outside or estimate.value > 1:
         return Estimate(None, reason=_no_probabilities(n, outside))
-    return estimate._replace(interval=_logit_bounds(estimate.value, estimate.se, n))
+    return estimate._replace(interval=share_interval(estimate.value, estimate.se, n))
 
 
 def log_loss(n: int, total: float, squares: float, outside: int = 0) -> Estimate:
@@ -252,5 +252,6 @@ def _spread(values: Floats, weights: Floats, mean: float) -> float:
     return float(np.sum(weights * (values - mean) ** 2)) / (n - 1) if n > 1 else 0.25
 
 
-def _logit_bounds(value: float, se: float, n: int) -> Interval | None:
+def share_interval(value: float, se: float, n: int) -> Interval | None:
+    """The interval of a number from 0 to 1: on the logit scale, or Wilson's where that has none."""
     return logit_interval(value, se) if se > 0 and 0 < value < 1 else wilson(value * n, n)
