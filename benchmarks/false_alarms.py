@@ -53,6 +53,12 @@ LEAST_EFFECT = 0.02
 QUICK_CELLS = ("iid", "wobble 0.1", "hour wave 0.3", "1 day", "1 week", "skew 0.15")
 
 
+def poisson_bounds(count: int, years: float) -> tuple[float, float]:
+    """The exact 95% interval of a number of events a year by Poisson's law (Garwood 1936)."""
+    low = chi2.ppf(0.025, 2 * count) / 2 if count else 0.0
+    return float(low / years), float(chi2.ppf(0.975, 2 * count + 2) / 2 / years)
+
+
 @dataclass(frozen=True, kw_only=True)
 class CellResult:
     """The alarms of all models of one cell."""
@@ -75,10 +81,8 @@ class CellResult:
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """The exact 95% interval of the alarms a model-year by Poisson's law (Garwood 1936)."""
-        count = sum(self.alarms)
-        low = chi2.ppf(0.025, 2 * count) / 2 if count else 0.0
-        return float(low / self.years), float(chi2.ppf(0.975, 2 * count + 2) / 2 / self.years)
+        """The 95% interval of the alarms a model-year."""
+        return poisson_bounds(sum(self.alarms), self.years)
 
     @property
     def line(self) -> str:

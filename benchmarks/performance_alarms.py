@@ -22,9 +22,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 from driftline_plugins.checks.performance import Performance
+from false_alarms import poisson_bounds
 from judged_days import DAY, DayJudge, profile_day, profile_reference
 from numpy.typing import NDArray
-from scipy.stats import chi2
 from streams import START
 
 from driftline import Field, Kind, Schema
@@ -142,11 +142,10 @@ class RegimeResult:
         """The result for people."""
         years = len(self.openings) * self.days / 365.25
         count = sum(map(len, self.openings))
-        low = chi2.ppf(0.025, 2 * count) / 2 if count else 0.0
-        high = chi2.ppf(0.975, 2 * count + 2) / 2
+        low, high = poisson_bounds(count, years)
         return (
             f"{self.regime:45} {count / years:6.2f} incidents a model-year "
-            f"({low / years:.2f} to {high / years:.2f}; {len(self.openings)} models, "
+            f"({low:.2f} to {high:.2f}; {len(self.openings)} models, "
             f"{self.days} days; {self.seconds:.0f} s)"
         )
 
