@@ -25,7 +25,7 @@ models:
       segments: [plan]
     windows: {length: 1h}
     checks:
-      nulls: {type: nulls, options: {columns: [age]}, rule: {above: {warning: 0.1}}, for: 2}
+      nulls: {type: nulls, options: {columns: [age]}, rule: {above: {warning: 0.1}}, for: 2, min_rows: 9}
     notify: [team]
 sinks:
   team: {type: chat, min_severity: warning, options: {url: "${env:CHAT}"}}
@@ -52,7 +52,7 @@ KINDS = {
     "time without unit": ("every: 30s", "every: 30", 3, 10, "agent.every",
                           "should be a time with its unit, such as 90s, 15m, 1h or 28d"),
     "a length of nothing": ("length: 1h", "length: 0s", 12, 23, "models.churn.windows.length", "should be longer than 0"),
-    "out of range": ("for: 2", "for: 0", 14, 91, "models.churn.checks.nulls.for", "should be greater than or equal to 1"),
+    "out of range": ("min_rows: 9", "min_rows: 0", 14, 104, "models.churn.checks.nulls.min_rows", "should be greater than or equal to 1"),
     "unknown plugin": ("type: nulls", "type: nuls", 14, 21, "models.churn.checks.nulls.type",
                        "no check plugin is called 'nuls'; did you mean 'nulls'?"),
     "plugin not named": ("{type: disk, ", "{", 6, 5, "models.churn.source.type", "this setting is missing; there are: disk"),
