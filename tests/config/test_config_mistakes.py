@@ -9,6 +9,7 @@ import toy_plugins as toy
 
 from driftline.config import load_config
 from driftline.types.errors import ConfigError
+from driftline.types.scalars import Persistence
 
 WELL = """\
 version: 1
@@ -150,7 +151,7 @@ def test_the_ground_is_fine(tmp_path):
     """The file into which the mistakes are put has none itself."""
     path = tmp_path / "driftline.yaml"
     path.write_text(WELL)
-    assert load_config(path, toy.registry()).models["churn"].checks["nulls"].for_ == 2
+    assert load_config(path, toy.registry()).models["churn"].checks["nulls"].for_ == Persistence(2)
 
 
 @pytest.mark.parametrize("kind", KINDS)

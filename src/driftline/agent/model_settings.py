@@ -229,9 +229,12 @@ def make_settings(
 
 
 def declared_inhibitions(registry: Registry) -> list[Inhibition]:
-    """Return the inhibitions that checks declare, for a configuration without `inhibit`."""
+    """Return the inhibitions that checks declare, for a configuration without any `while`."""
     pairs = [pair for type_ in registry.checks() for pair in type_.inhibits]
-    return [*((Matchers.parse(source), Matchers.parse(target)) for source, target in pairs), UNREAD]
+    return [
+        *(Inhibition(Matchers.parse(source), Matchers.parse(target)) for source, target in pairs),
+        UNREAD,
+    ]
 
 
 def phrasebook_for(config: Config) -> Phrasebook:
@@ -269,11 +272,14 @@ def _silencing(config: Config, model: ModelConfig) -> Silencing:
         )
         for name, mute in config.mute_times.items()
     ]
-    inhibitions = (
-        declared_inhibitions(config.registry)
-        if config.inhibit is None
-        else [(Matchers.parse(rule.while_), Matchers.parse(rule.hold)) for rule in config.inhibit]
-    )
+    rules = config.inhibit
+    is_declared = rules is None or (bool(rules) and all(rule.unless is not None for rule in rules))
+    inhibitions = declared_inhibitions(config.registry) if is_declared else []
+    for rule in rules or ():
+        condition = Matchers.parse(rule.while_ or rule.unless or "")
+        inhibitions.append(
+            Inhibition(condition, Matchers.parse(rule.hold), unless=rule.unless is not None)
+        )
     return Silencing(
         mute_times=mute_times, inhibitions=inhibitions, max_pages=model.max_pages_per_day
     )
@@ -355,7 +361,7 @@ def _check_plans(model: ModelConfig) -> list[CheckPlan]:
             rules=()
             if config.rule is None
             else tuple(config.rule if isinstance(config.rule, list) else [config.rule]),
-            needed=config.for_,
+            persistence=config.for_,
             keep=config.keep_firing,
             min_rows=config.min_rows,
             warn_only=frozenset(model.warn_only),
