@@ -190,10 +190,10 @@ class Fairness(Check):
     def _compare_groups(self, ctx: CheckContext, facet: str) -> Iterator[Measurement]:
         names = _group_names(ctx, facet)
         pairs = {name: ctx.segment(f"{facet}={name}") for name in names}
-        current = {name: count_group(pair[0], ctx) for name, pair in pairs.items()}
+        current = {name: _count_group(pair[0], ctx) for name, pair in pairs.items()}
         current = {name: counts for name, counts in current.items() if _rows(counts) >= SUPPRESSED}
         reference = {
-            name: count_group(pair[1], ctx) for name, pair in pairs.items() if pair[1] is not None
+            name: _count_group(pair[1], ctx) for name, pair in pairs.items() if pair[1] is not None
         }
         gaps = [name for name in self.metrics if name in stats.GAPS]
         for name in gaps:
@@ -276,7 +276,7 @@ class Fairness(Check):
         strata = []
         for value in column.counts:
             sides = {
-                group: count_group(ctx.segment(f"{rule}={group}, {value}")[0], ctx)
+                group: _count_group(ctx.segment(f"{rule}={group}, {value}")[0], ctx)
                 for group in groups
             }
             others = _sum(counts for group, counts in sides.items() if group != labels["group"])
@@ -359,7 +359,7 @@ def _group_names(ctx: CheckContext, facet: str) -> list[str]:
     return sorted(column.counts) if isinstance(column, CategoricalColumn) else []
 
 
-def count_group(window: Window, ctx: CheckContext) -> Counts:
+def _count_group(window: Window, ctx: CheckContext) -> Counts:
     """Return the rows of a group by decision and label."""
     confusion = window.scores.confusion
     accepted, decided = _decisions(window, ctx)

@@ -53,7 +53,7 @@ class GroupCounts:
 
 
 Rate = Callable[[GroupCounts], tuple[float, float]]
-"""Returns the rows that count, and the rows of which they are a part."""
+"""Returns the rows that count, and all rows of their kind."""
 RATES: Mapping[str, Rate] = {
     "selection_rate": lambda g: g.selection,
     "base_rate": lambda g: (g.tp + g.fn, g.labelled),
@@ -71,7 +71,7 @@ ROWS_OF_RATE: Mapping[str, str] = {
     "precision": "labelled rows with a positive decision",
     "accuracy": "labelled rows",
 }
-"""What the rows are of which a rate is a part, for people."""
+"""What all rows of their kind are, for people."""
 
 
 def rate_difference(name: str, group: GroupCounts, others: GroupCounts) -> Estimate:
