@@ -163,10 +163,7 @@ def inspect_logs(source: Source, registry: Registry, now: datetime) -> LogInspec
             name, options = better_name, {}
             first = _read(source, listing, name, options, registry)
     inference = infer_schema(first.batches)
-    stamp = inference.schema.timestamp
-    windows = choose_windows(
-        [*first.batches, *first.last_batches], stamp.path if stamp else None, now
-    )
+    windows = choose_windows([*first.batches, *first.last_batches], inference.schema, now)
     doubts = [
         f"the first records look as if {key} of the format is {json.dumps(value)}"
         for key, value in options.items()
