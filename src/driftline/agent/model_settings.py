@@ -187,7 +187,8 @@ def reference_digest(
         schema = replace(schema, positive=schema.positive or "1")
     text = None if schema is None else schema_to_json(schema)
     if text is not None:
-        # It had no form of times either.
+        # It had no form of times and no rules of segments either.
+        text = text.replace('"segment_rules":{},', "")
         text = text.replace(f'"time_form":{msgspec.json.encode(TimeForm()).decode()},', "")
     facts: tuple[object, ...] = (
         None if source is None else (source.type, source.model_dump(mode="json")),

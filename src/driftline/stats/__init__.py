@@ -14,6 +14,7 @@ from driftline.stats.attributions.shift import (
     mean_size,
 )
 from driftline.stats.basics.averages import mean_estimate, quantile_estimate
+from driftline.stats.basics.bootstrap import bootstrap_interval
 from driftline.stats.basics.estimate import (
     Estimate,
     Interval,
@@ -389,6 +390,7 @@ __all__ = [
     "bias",
     "binomial_at_least",
     "bonferroni",
+    "bootstrap_interval",
     "bounded_estimate",
     "brier",
     "brown_forsythe",
