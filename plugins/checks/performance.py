@@ -12,7 +12,16 @@ from typing import ClassVar, Literal
 
 from pydantic import field_validator
 
-from driftline import AlertFact, Check, CheckContext, Measurement, hookimpl, loss, stats
+from driftline import (
+    AlertFact,
+    Check,
+    CheckContext,
+    Measurement,
+    NumericColumn,
+    hookimpl,
+    loss,
+    stats,
+)
 from driftline.kit.checks import (
     Decision,
     Scores,
@@ -22,6 +31,7 @@ from driftline.kit.checks import (
     phrasing,
     score_metrics,
 )
+from driftline.kit.checks.comparison import absent_values
 
 DEPTH = 0.1
 """Share of rows with the highest scores that gain and lift look at."""
@@ -455,6 +465,7 @@ class Performance(Check):
         if ctx.schema.score is not None:
             column = ctx.current.columns.get(ctx.schema.score.name)
             scores = score_metrics.check_order(scores, column)
+        missing = _missing_rows(ctx, task, scores)
         for metric in self.metrics or USUAL_METRICS[task]:
             definition = PERFORMANCE_METRICS[metric]
             if task not in definition.tasks:
@@ -469,7 +480,7 @@ class Performance(Check):
                     None,
                     name=metric,
                     rows=scores.labelled,
-                    reason=problem or reason or "too large a number",
+                    reason=problem or missing or reason or "too large a number",
                 )
             else:
                 yield Measurement(
@@ -482,7 +493,7 @@ class Performance(Check):
                     was_interval=_require_interval(ref.interval),
                     decision=self.decision if metric in LOSS_RULES else None,
                 )
-        yield self._drop(task, scores, ref_scores, problem)
+        yield self._drop(task, scores, ref_scores, problem or missing)
 
     def _drop(self, task: Task, scores: Scores, ref_scores: Scores, problem: str) -> Measurement:
         has_scores = scores.sums.n > 0 or ref_scores.sums.n > 0
@@ -528,6 +539,18 @@ def _task(scores: Scores) -> Task:
         return Task.REGRESSION
     classes = {name for pair in scores.confusion for name in pair}
     return Task.BINARY if classes <= {"0", "1"} else Task.MULTICLASS
+
+
+def _missing_rows(ctx: CheckContext, task: Task, scores: Scores) -> str:
+    """Return why no row has a usable prediction and label; "" where one has."""
+    if scores.labelled:
+        return ""
+    fields = (ctx.schema.prediction, ctx.schema.label)
+    for field in fields if task is Task.REGRESSION else ():
+        column = ctx.current.columns.get(field.name) if field else None
+        if isinstance(column, NumericColumn) and column.infinities and not column.count:
+            return f"{column.name} has {absent_values(column)}"
+    return "no labelled rows"
 
 
 def _finite(value: float | None) -> float | None:

@@ -3,11 +3,12 @@
 from driftline.contracts.check import ColumnName, ColumnNames, PastValue
 from driftline.contracts.classic_rules import Cusum, Ewma, PValue, Shewhart, Sigma
 from driftline.contracts.imported_checks import ImportedChecks
+from driftline.contracts.metric import SampledRows
 from driftline.contracts.rule import Bounds, Range, Unusual
 from driftline.contracts.wording import Wording
 from driftline.profiles.canonical_value import canonical_value
 from driftline.profiles.spec import ProfileSpec
-from driftline.profiles.window import Labels, Scores
+from driftline.profiles.window import Labels, RegressionSums, Scores
 from driftline.types import phrasing
 from driftline.types.model import Decision, Judgement, Task
 from driftline.types.settings import Settings
@@ -26,6 +27,8 @@ __all__ = [
     "PastValue",
     "ProfileSpec",
     "Range",
+    "RegressionSums",
+    "SampledRows",
     "Scores",
     "Settings",
     "Shewhart",
