@@ -67,7 +67,7 @@ def test_the_rows_are_the_same():
 def test_no_rows():
     """Nothing is sent to the database."""
     with databases.opened() as store, store.write() as connection:
-        insert_columns(connection, measurements, {name: () for name in measurements.c.keys()})
+        insert_columns(connection, measurements, dict.fromkeys(measurements.c.keys(), ()))
         assert (
             connection.execute(sa.select(sa.func.count()).select_from(measurements)).scalar() == 0
         )
