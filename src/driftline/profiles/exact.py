@@ -9,6 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+MOST = 1e300
+"""Size from which a sum counts as infinite: fourth powers of huge errors are."""
+
 
 class ExactSum:
     """A sum stored as floats that do not overlap, so that no digit is lost."""
@@ -19,9 +22,9 @@ class ExactSum:
         self._parts = list(parts)
 
     def add(self, value: float) -> None:
-        """Add one finite float."""
+        """Add one float that is a number; one beyond MOST in size counts as MOST."""
         if value:
-            self._parts.append(value)
+            self._parts.append(max(-MOST, min(MOST, value)))
             if len(self._parts) > 64:
                 self._parts = self.partials()
 
@@ -33,8 +36,9 @@ class ExactSum:
 
     @property
     def value(self) -> float:
-        """The sum, rounded once."""
-        return math.fsum(self._parts)
+        """The sum, rounded once; infinite where it is MOST or more in size."""
+        total = math.fsum(self._parts)
+        return total if abs(total) < MOST else math.copysign(math.inf, total)
 
     def partials(self) -> list[float]:
         """The canonical form: each part is the rounded remainder after the parts before it."""

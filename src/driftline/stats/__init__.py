@@ -220,6 +220,7 @@ from driftline.stats.performance.confidence_estimate import (
     expected_confusion,
 )
 from driftline.stats.performance.decomposition import Decomposition, decompose
+from driftline.stats.performance.error_quantiles import error_quantile
 from driftline.stats.performance.few_labels import (
     prediction_powered_mean,
 )
@@ -422,6 +423,7 @@ __all__ = [
     "energy_distance",
     "energy_margin",
     "energy_shift",
+    "error_quantile",
     "estimated_accuracy",
     "estimated_f1",
     "estimated_precision",
