@@ -167,14 +167,15 @@ BINARY, CLASSES = frozenset({Task.BINARY}), frozenset({Task.BINARY, Task.MULTICL
 MULTICLASS, REGRESSION = frozenset({Task.MULTICLASS}), frozenset({Task.REGRESSION})
 
 
-def _error(name: str, *, is_loss: bool = True, noun: str = "") -> PerformanceMetric:
-    metric = error_metrics.ERROR_METRICS[name]
-    estimate = (
-        error_metrics.of_base_sums(metric)
-        if name in error_metrics.BASE_METRICS
-        else error_metrics.of_scores(metric)
-    )
-    return PerformanceMetric(REGRESSION, estimate, is_loss=is_loss, noun=noun)
+def _error(
+    metric: error_metrics.ErrorMetric,
+    *,
+    is_loss: bool = True,
+    noun: str = "",
+    is_of_base_sums: bool = False,
+) -> PerformanceMetric:
+    wrap = error_metrics.of_base_sums if is_of_base_sums else error_metrics.of_scores
+    return PerformanceMetric(REGRESSION, wrap(metric), is_loss=is_loss, noun=noun)
 
 
 PERFORMANCE_METRICS: Mapping[MetricName, PerformanceMetric] = {
@@ -271,24 +272,29 @@ PERFORMANCE_METRICS: Mapping[MetricName, PerformanceMetric] = {
     "weighted_f1": PerformanceMetric(
         MULTICLASS, lambda s: stats.weighted(s.confusion, 1.0), noun="weighted F1"
     ),
-    "mae": _error("mae", noun="MAE"),
-    "mse": _error("mse", noun="MSE"),
-    "rmse": _error("rmse", noun="RMSE"),
-    "msle": _error("msle", noun="MSLE"),
-    "rmsle": _error("rmsle", noun="RMSLE"),
-    "mape": _error("mape", noun="MAPE"),
-    "smape": _error("smape", noun="sMAPE"),
-    "wape": _error("wape", noun="WAPE"),
-    "mase": _error("mase", noun="MASE"),
-    "r2": _error("r2", is_loss=False, noun="R²"),
-    "bias": _error("bias", is_loss=False),
-    "median_error": _error("median_error"),
-    "p90_error": _error("p90_error", noun="90% quantile of the error"),
-    "p99_error": _error("p99_error", noun="99% quantile of the error"),
-    "max_error": _error("max_error", noun="largest error"),
-    "pinball": _error("pinball", noun="pinball loss"),
-    "interval_coverage": _error("interval_coverage", is_loss=False),
-    "interval_width": _error("interval_width"),
+    "mae": _error(lambda e: stats.mae(e.n, e.abs_e, e.e2), noun="MAE", is_of_base_sums=True),
+    "mse": _error(lambda e: stats.mse(e.n, e.e2, e.e4), noun="MSE", is_of_base_sums=True),
+    "rmse": _error(lambda e: stats.rmse(e.n, e.e2, e.e4), noun="RMSE", is_of_base_sums=True),
+    "r2": _error(
+        lambda e: stats.r2(e.n, e.e2, e.e4, e.y, e.y2),
+        is_loss=False,
+        noun="R²",
+        is_of_base_sums=True,
+    ),
+    "bias": _error(lambda e: stats.bias(e.n, e.e, e.e2), is_loss=False, is_of_base_sums=True),
+    "wape": _error(error_metrics.wape, noun="WAPE", is_of_base_sums=True),
+    "msle": _error(error_metrics.msle, noun="MSLE"),
+    "rmsle": _error(error_metrics.rmsle, noun="RMSLE"),
+    "mape": _error(error_metrics.mape, noun="MAPE"),
+    "smape": _error(error_metrics.smape, noun="sMAPE"),
+    "mase": _error(error_metrics.mase, noun="MASE"),
+    "median_error": _error(error_metrics.error_quantile(0.5)),
+    "p90_error": _error(error_metrics.error_quantile(0.9), noun="90% quantile of the error"),
+    "p99_error": _error(error_metrics.error_quantile(0.99), noun="99% quantile of the error"),
+    "max_error": _error(error_metrics.max_error, noun="largest error"),
+    "pinball": _error(error_metrics.pinball, noun="pinball loss"),
+    "interval_coverage": _error(error_metrics.interval_coverage, is_loss=False),
+    "interval_width": _error(error_metrics.interval_width),
 }
 """Every metric that the scores of a window give."""
 

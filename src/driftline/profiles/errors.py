@@ -38,8 +38,8 @@ SUMS = (
     "log4",
     "scaled_e",
     "scaled_e2",
-    "pinball",
-    "pinball2",
+    "quantile_loss",
+    "quantile_loss2",
     "width",
     "width2",
 )
@@ -81,7 +81,7 @@ class ErrorRows:
             width = np.where(has_interval, upper - lower, 0.0)
             tail = (1 - coverage) / 2
             ends = _pinball(y - lower, tail) + _pinball(y - upper, 1 - tail)
-            pinball = np.where(has_interval, ends / 2, 0.0)
+            quantile_loss = np.where(has_interval, ends / 2, 0.0)
             sums = {
                 "e": e,
                 "abs_e": size,
@@ -99,8 +99,8 @@ class ErrorRows:
                 "log4": log2 * log2,
                 "scaled_e": scaled,
                 "scaled_e2": scaled * scaled,
-                "pinball": pinball,
-                "pinball2": pinball * pinball,
+                "quantile_loss": quantile_loss,
+                "quantile_loss2": quantile_loss * quantile_loss,
                 "width": width,
                 "width2": width * width,
             }

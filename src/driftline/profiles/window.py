@@ -209,9 +209,9 @@ class ErrorSums:
     scaled_e: float = 0.0
     """Sum of |e| over the naive error of the series in the reference."""
     scaled_e2: float = 0.0
-    pinball: float = 0.0
+    quantile_loss: float = 0.0
     """Sum of the mean pinball loss of both ends of the interval."""
-    pinball2: float = 0.0
+    quantile_loss2: float = 0.0
     width: float = 0.0
     width2: float = 0.0
     largest: float = 0.0

@@ -136,7 +136,7 @@ def max_error(e: ErrorSums) -> Estimate:
 
 def pinball(e: ErrorSums) -> Estimate:
     """Mean pinball loss of both ends of the prediction interval."""
-    return _no_interval(e) or stats.mean_loss(e.intervals, e.pinball, e.pinball2)
+    return _no_interval(e) or stats.mean_loss(e.intervals, e.quantile_loss, e.quantile_loss2)
 
 
 def interval_coverage(e: ErrorSums) -> Estimate:
@@ -160,33 +160,6 @@ def _no_interval(e: ErrorSums) -> Estimate | None:
     if not e.intervals:
         return Estimate(None, reason="no labelled row has a prediction interval")
     return None
-
-
-BASE_METRICS: Mapping[str, ErrorMetric] = {
-    "mae": lambda e: stats.mae(e.n, e.abs_e, e.e2),
-    "mse": lambda e: stats.mse(e.n, e.e2, e.e4),
-    "rmse": lambda e: stats.rmse(e.n, e.e2, e.e4),
-    "r2": lambda e: stats.r2(e.n, e.e2, e.e4, e.y, e.y2),
-    "bias": lambda e: stats.bias(e.n, e.e, e.e2),
-    "wape": wape,
-}
-"""Metrics of the sums that profiles of earlier versions have."""
-ERROR_METRICS: Mapping[str, ErrorMetric] = {
-    **BASE_METRICS,
-    "interval_coverage": interval_coverage,
-    "interval_width": interval_width,
-    "mape": mape,
-    "mase": mase,
-    "max_error": max_error,
-    "median_error": error_quantile(0.5),
-    "msle": msle,
-    "p90_error": error_quantile(0.9),
-    "p99_error": error_quantile(0.99),
-    "pinball": pinball,
-    "rmsle": rmsle,
-    "smape": smape,
-}
-"""Every metric of a regression, by name."""
 
 
 def by_horizon(scores: Scores) -> Mapping[str, Scores]:
