@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.profiles.exact import ExactSum
+from driftline.profiles.exact import ExactSum, total_of, without_limit
 from driftline.profiles.packing import narrow, widen
 from driftline.profiles.window import ErrorSums
 from driftline.stats.performance.error_quantiles import OFFSET, cells_of
@@ -140,7 +140,7 @@ class ErrorTally:
         for name, counts in zip(COUNTS, rows.counts[:, places].sum(axis=1).tolist(), strict=True):
             self._counts[name] += counts
         for name, values in zip(SUMS, rows.sums[:, places], strict=True):
-            self._sums[name].add(float(values.sum()))
+            self._sums[name].add(total_of(values))
         self._largest = max(self._largest, float(sizes.max()))
         cells, counts = np.unique(cells_of(sizes), return_counts=True)
         for cell, count in zip(cells.tolist(), counts.tolist(), strict=True):
@@ -159,7 +159,9 @@ class ErrorTally:
     def summary(self, centre: float) -> ErrorSums:
         """The counts and sums as values."""
         cells = sorted(self._cells.items())
-        sums: dict[str, Any] = {name: total.value for name, total in self._sums.items()}
+        sums: dict[str, Any] = {
+            name: without_limit(total.value) for name, total in self._sums.items()
+        }
         return ErrorSums(
             **self._counts,
             **sums,

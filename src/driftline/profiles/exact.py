@@ -9,8 +9,24 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+import numpy as np
+
+from driftline.types.arrays import Floats
+
+
 MOST = 1e300
-"""Size from which a sum counts as infinite: fourth powers of huge errors are."""
+"""Size from which a total of powers counts as infinite: those of huge errors are."""
+
+
+def total_of(values: Floats) -> float:
+    """Return the sum of values, shape (n,), cut to MOST in size, so that it is finite."""
+    with np.errstate(over="ignore"):
+        return max(-MOST, min(MOST, float(values.sum())))
+
+
+def without_limit(total: float) -> float:
+    """Return a total of such sums; one that was cut is infinite."""
+    return total if abs(total) < MOST else math.copysign(math.inf, total)
 
 
 class ExactSum:
@@ -22,9 +38,9 @@ class ExactSum:
         self._parts = list(parts)
 
     def add(self, value: float) -> None:
-        """Add one float that is a number; one beyond MOST in size counts as MOST."""
+        """Add one finite float."""
         if value:
-            self._parts.append(max(-MOST, min(MOST, value)))
+            self._parts.append(value)
             if len(self._parts) > 64:
                 self._parts = self.partials()
 
@@ -36,9 +52,8 @@ class ExactSum:
 
     @property
     def value(self) -> float:
-        """The sum, rounded once; infinite where it is MOST or more in size."""
-        total = math.fsum(self._parts)
-        return total if abs(total) < MOST else math.copysign(math.inf, total)
+        """The sum, rounded once."""
+        return math.fsum(self._parts)
 
     def partials(self) -> list[float]:
         """The canonical form: each part is the rounded remainder after the parts before it."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from driftline.profiles.collector import Collector
 from driftline.profiles.counting import BoundedCounter
 from driftline.profiles.errors import ErrorRows, ErrorTallies
-from driftline.profiles.exact import ExactSum
+from driftline.profiles.exact import ExactSum, total_of, without_limit
 from driftline.profiles.numeric import LARGEST, cells
 from driftline.profiles.packing import pack, pack_counts, unpack, unpack_counts
 from driftline.profiles.spec import KNOWN, CategorySpec, NumericSpec, ProfileSpec
@@ -207,7 +207,7 @@ class ScoreCollector(Collector):
 
     def _add(self, names: tuple[str, ...], parts: tuple[Floats, ...]) -> None:
         for name, values in zip(names, parts, strict=True):
-            self._sums[name].add(float(values.sum()))
+            self._sums[name].add(total_of(values))
 
     def _is_positive(self, array: pa.Array) -> tuple[Mask, Mask]:
         """Whether each value is the positive class, and whether it is a known class at all."""
@@ -238,7 +238,7 @@ class ScoreCollector(Collector):
 
     def summary(self) -> Scores:
         """The counts and sums that performance metrics are made from."""
-        values = {name: total.value for name, total in self._sums.items()}
+        values = {name: without_limit(total.value) for name, total in self._sums.items()}
         regression = self._spec.task is Task.REGRESSION
         pairs = {
             tuple(name.split(BETWEEN, 1)): count for name, count in self._confusion.counts().items()
