@@ -1,49 +1,43 @@
-"""Estimates how well a binary model predicts before its labels arrive, from its scores (CBPE).
+"""Estimates how well a binary model predicts from its scores (CBPE), and from the labels there are.
 
-Does not see concept drift, by which the same input leads to other labels. Only labels show it.
+Concept drift, by which the same input leads to other labels, only labels show: `correction` is how
+far they are from the estimate.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from driftline import (
     AlertFact,
-    CategoricalColumn,
     Check,
     CheckContext,
     Measurement,
-    NumericColumn,
-    Window,
     hookimpl,
     loss,
     stats,
 )
-from driftline.kit.checks import Scores, Task, Wording, score_metrics
+from driftline.kit.checks import Scores, Wording, score_metrics
+from driftline.kit.checks.calibrated_scores import (
+    CalibratedScores,
+    calibrate_scores,
+    usable_scores,
+)
 
-Floats = NDArray[np.float64]
 Metric = Literal["accuracy", "precision", "recall", "f1", "roc_auc"]
-REPEATS = 30
-"""Draws of labels from which the error of the calibration is estimated."""
-LEAST_LABELS = 200
-"""Labelled rows of the reference below which its scores can't be calibrated."""
-MOST_BEYOND = 0.1
-"""Share of rows with scores beyond those of the labelled reference above which nothing is said."""
-MOST_DISAGREEMENT = 0.01
-"""Share of reference rows whose decision may differ from that of a threshold on the score."""
+Corrected = tuple[stats.Rate | None, stats.Rate | None]
+"""The shares of positive labels of both sides of the decision, where labels correct them."""
 Z95 = 1.959963984540054
 
-ESTIMATES: Mapping[Metric, Callable[[stats.ProbabilityCells], stats.Estimate]] = {
-    "accuracy": stats.estimated_accuracy,
-    "precision": stats.estimated_precision,
-    "recall": stats.estimated_recall,
-    "f1": stats.estimated_f1,
-    "roc_auc": stats.estimated_roc_auc,
+METRICS_OF_RATES: Mapping[Metric, Callable[[stats.DecisionRates], stats.Estimate]] = {
+    "accuracy": stats.accuracy_of_rates,
+    "precision": stats.precision_of_rates,
+    "recall": stats.recall_of_rates,
+    "f1": stats.f1_of_rates,
 }
 LABELLED_METRICS: Mapping[Metric, Callable[[Scores], stats.Estimate]] = {
     "accuracy": lambda s: stats.accuracy(s.confusion),
@@ -74,18 +68,49 @@ def _sentence(metric: Metric) -> Callable[[AlertFact], str]:
 
 def _advice(alert: AlertFact) -> str:
     """Return what to do first."""
-    return "No label says so yet: get labels of some rows of these windows, and compare."
+    return "Get labels of some rows of these windows, and compare."
+
+
+def _correction_sentence(alert: AlertFact) -> str:
+    """Return how far the labels are from the estimate since the change began."""
+    usual, now, low, high = (
+        alert.detail.get(name) for name in ("usual", "now", "now_low", "now_high")
+    )
+    if not isinstance(usual, (int, float)) or not isinstance(now, (int, float)):
+        return ""
+    text = f"labels show {_points(now)} than the scores promise"
+    if isinstance(low, (int, float)) and isinstance(high, (int, float)):
+        text += f" (95%: {100 * low:+.1f} to {100 * high:+.1f})"
+    return f"{text}, usually {100 * usual:+.1f}"
+
+
+def _points(change: float) -> str:
+    word = "less" if change < 0 else "more"
+    return f"{abs(100 * change):.1f} points {word} accuracy"
+
+
+def _past_correction(alert: AlertFact) -> str:
+    now = alert.detail.get("now")
+    return f"labels showed {_points(now)} than the scores" if isinstance(now, float) else ""
 
 
 class EstimatedPerformance(Check):
-    """Estimates accuracy, precision, recall, F1 and ROC AUC of windows without labels.
+    """Estimates accuracy, precision, recall, F1 and ROC AUC of windows with no or few labels.
 
     The labelled rows of the reference turn each score into the probability of a positive label
     (isotonic regression). If the same scores still mean the same, the metrics of a window follow
     from its scores alone (CBPE, Białek et al. 2024). The interval is that of the metric which
     labels would show: it allows for chance in the labels and for the error of the calibration.
-    `was` is the metric of the reference. Concept drift, by which the same input leads to other
-    labels, can't be seen.
+    `was` is the metric of the reference.
+
+    Where rows of the window have labels, these correct the estimate (prediction-powered inference,
+    Angelopoulos et al. 2023), on each side of the decision that has five labels of the rarer class.
+    The labelled rows may lie at other scores than the rest; at equal scores they must be a random
+    sample. `scores_alone` in the details is the estimate without them.
+
+    `correction` is the accuracy of the labelled rows less the accuracy that their scores promise:
+    0 but for chance, while the same scores mean the same. Where it falls, the same input leads to
+    other labels now (concept drift), which scores alone can't show.
 
     | input | answer |
     | --- | --- |
@@ -95,6 +120,7 @@ class EstimatedPerformance(Check):
     | over 10% of rows have scores beyond those of the reference | no value, with the reason |
     | decisions that no threshold on the score gives | no value, with the reason |
     | no rows, or nothing predicted positive | no value, with the reason |
+    | no labels in the window | estimates from scores alone; no correction, with the reason |
     """
 
     type = "estimated_performance"
@@ -105,141 +131,156 @@ class EstimatedPerformance(Check):
         "estimated_accuracy": loss(warning=0.03, critical=0.05),
         "estimated_recall": loss(warning=0.03, critical=0.05),
         "estimated_roc_auc": loss(warning=0.03, critical=0.05),
+        "correction": loss(warning=0.03, critical=0.05),
     }
     min_rows = 30
     wordings: ClassVar = {
-        f"estimated_{metric}": Wording(
-            noun=f"estimated {NOUNS.get(metric, metric)}",
-            sentence=_sentence(metric),
+        **{
+            f"estimated_{metric}": Wording(
+                noun=f"estimated {NOUNS.get(metric, metric)}",
+                sentence=_sentence(metric),
+                hides_value=True,
+                advice=_advice,
+            )
+            for metric in LABELLED_METRICS
+        },
+        "correction": Wording(
+            noun="accuracy of labels less its estimate",
+            sentence=_correction_sentence,
+            past=_past_correction,
             hides_value=True,
-            advice=_advice,
-        )
-        for metric in ESTIMATES
+            advice=lambda alert: (
+                "The same scores lead to other labels now: look for a change of the subjects or of "
+                "the labels, then train the model on new labels."
+            ),
+        ),
     }
 
     metrics: tuple[Metric, ...] = ("accuracy", "precision", "recall", "f1", "roc_auc")
     """The metrics to estimate."""
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """Yield the estimate of each metric."""
-        cells, draws, reason = _calibrate_rows(ctx)
+        """Yield the estimate of each metric, then the correction."""
+        window, reason = calibrate_scores(ctx)
         ref_scores = ctx.reference.scores if ctx.reference else Scores()
         for metric in dict.fromkeys(self.metrics):
             name, was = f"estimated_{metric}", LABELLED_METRICS[metric](ref_scores)
-            if cells is None:
+            if window is None:
                 yield Measurement(None, name=name, rows=ctx.current.rows, reason=reason)
                 continue
-            estimate = ESTIMATES[metric](cells)
+            alone, corrected = _estimate(metric, window, ctx)
+            estimate = alone if corrected is None else corrected
             if estimate.value is None:
                 yield Measurement(None, name=name, rows=estimate.n, reason=estimate.reason)
                 continue
+            detail: dict[str, str | float | int | None] = {
+                "labelled_rows_of_reference": ref_scores.labelled
+            }
+            if corrected is not None:
+                detail |= {
+                    "labelled_rows": round(float((window.positives + window.negatives).sum())),
+                    "scores_alone": alone.value,
+                }
             yield Measurement(
                 estimate.value,
                 name=name,
                 rows=estimate.n,
-                interval=_interval(metric, cells, draws, estimate),
+                interval=estimate.interval,
                 was=was.value,
                 was_interval=was.interval,
-                detail={"labelled_rows_of_reference": ref_scores.labelled},
+                detail=detail,
             )
+        yield _correction(window, reason)
 
 
-def _calibrate_rows(
-    ctx: CheckContext,
-) -> tuple[stats.ProbabilityCells | None, list[stats.ProbabilityCells], str]:
-    """Return the rows of the window by calibrated probability, the same for each resampled
-    calibration, and the reason where there are none.
-    """
-    schema, reference = ctx.schema, ctx.reference
-    if schema.task is not Task.BINARY or schema.score is None:
-        return None, [], "the model is not binary, or its records have no score"
-    if reference is None:
-        return None, [], "no reference yet"
-    ref, column = reference.scores, ctx.current.columns.get(schema.score.name)
-    if not isinstance(column, NumericColumn) or not column.count:
-        return None, [], "the window has no scores"
-    if len(column.counts) != len(ref.positives):
-        return None, [], "the reference has no labelled scores"
-    labelled = score_metrics.score_cells(ref)
-    if labelled.rows.sum() < LEAST_LABELS:
-        return None, [], f"fewer than {LEAST_LABELS} labelled rows with a score in the reference"
-    if not ref.positives.sum() or not ref.negatives.sum():
-        return None, [], "the labelled rows of the reference have one class"
-    if ref.sums.outside or not 0 <= (column.minimum or 0.0) <= (column.maximum or 0.0) <= 1:
-        return None, [], "the scores are no probabilities from 0 to 1"
-    centres = score_metrics.cell_centres(ref.edges)
-    beyond = (centres < labelled.score[0]) | (centres > labelled.score[-1])
-    share = float(column.counts[beyond].sum()) / column.count
-    if share > MOST_BEYOND:
-        return None, [], f"{share:.0%} of scores lie beyond those of the labelled reference"
-    counts = column.counts.astype(np.float64)
-    positive = _count_predicted(ctx, ctx.current, counts, centres)
-    if positive is None:
-        return None, [], "the decisions do not follow a threshold on the score"
-    probability = stats.calibrated_probabilities(labelled, centres)
-    repeats = stats.resampled_probabilities(labelled, centres, REPEATS, ctx.rng())
-    cells, *draws = (
-        stats.ProbabilityCells.of(values, positive, counts - positive)
-        for values in (probability, *repeats)
+def _estimate(
+    metric: Metric, window: CalibratedScores, ctx: CheckContext
+) -> tuple[stats.Estimate, stats.Estimate | None]:
+    """Return the estimate from scores alone, and as labels correct it; None where they do not."""
+    if metric == "roc_auc":
+        return _estimated_auc(window), _corrected_auc(window, ctx)
+    alone = _estimate_from_rates(metric, window, (None, None))
+    positive, negative = window.sides(window.probability)
+    corrected = stats.corrected_rate(positive), stats.corrected_rate(negative)
+    if not any(corrected):
+        return alone, None
+    return alone, _estimate_from_rates(metric, window, corrected)
+
+
+def _estimate_from_rates(
+    metric: Metric, window: CalibratedScores, corrected: Corrected
+) -> stats.Estimate:
+    """Return a metric of the shares of positive labels, with the error of the calibration."""
+    estimate_metric = METRICS_OF_RATES[metric]
+    positive, negative = corrected
+    estimate, *draws = (
+        estimate_metric(stats.DecisionRates(positive or rates.positive, negative or rates.negative))
+        for rates in (window.rates, *window.rates_of_draws)
     )
-    return cells, draws, ""
+    return _widened(estimate, [draw.value for draw in draws])
 
 
-def _count_predicted(
-    ctx: CheckContext, window: Window, counts: Floats, centres: Floats
-) -> Floats | None:
-    """Return the rows of each cell that are predicted positive; None where that is not known.
+def _estimated_auc(window: CalibratedScores) -> stats.Estimate:
+    """Return the expected ROC AUC with both errors, of labels and calibration."""
+    cells = window.cells(window.probability)
+    estimate = stats.estimated_roc_auc(cells)
+    if estimate.value is None:
+        return estimate
+    rows, positives = float(cells.rows.sum()), float(np.sum(cells.probability * cells.rows))
+    se = stats.hanley_mcneil_se(
+        estimate.value, max(1, round(positives)), max(1, round(rows - positives))
+    )
+    draws = [stats.estimated_roc_auc(window.cells(draw)).value for draw in window.draws]
+    return _widened(estimate._replace(se=se), draws)
 
-    Without a prediction column the threshold of the schema decides. With one, as many rows with the
-    highest scores are taken as were predicted positive, if that is how the reference decides.
+
+def _corrected_auc(window: CalibratedScores, ctx: CheckContext) -> stats.Estimate | None:
+    """Return the ROC AUC of the labels, moved by what the scores promise for the other rows.
+
+    None where the labels have no ROC AUC, such as with fewer than 10 of a class.
     """
-    schema, reference = ctx.schema, ctx.reference
-    if schema.prediction is None:
-        return np.where(centres >= schema.threshold, counts, 0.0)
-    assert reference is not None
-    cells = score_metrics.confusion_of(reference.scores)
-    ref_counts = (reference.scores.positives + reference.scores.negatives).astype(np.float64)
-    ref_top = _top(ref_counts, float(cells.tp + cells.fp))
-    share = ref_top / np.maximum(ref_counts, 1.0)
-    hits = float((reference.scores.positives * share).sum())
-    if abs(hits - cells.tp) > MOST_DISAGREEMENT * max(sum(cells), 1):
+    assert ctx.schema.score is not None
+    column = ctx.current.columns.get(ctx.schema.score.name)
+    known = score_metrics.roc_auc(score_metrics.check_order(usable_scores(ctx), column))
+    promised = stats.estimated_roc_auc(window.labelled_cells(window.probability))
+    whole = stats.estimated_roc_auc(window.cells(window.probability))
+    if known.value is None or known.se is None or promised.value is None or whole.value is None:
         return None
-    column = window.columns.get(schema.prediction.name)
-    name = reference.scores.positive or window.scores.positive
-    if not isinstance(column, CategoricalColumn) or not name:
-        return None
-    return _top(counts, float(column.counts.get(name, 0)))
+    value = min(max(known.value + whole.value - promised.value, 0.0), 1.0)
+    return _widened(stats.Estimate(value, known.se, n=whole.n), [])
 
 
-def _top(counts: Floats, rows: float) -> Floats:
-    """Return how many rows of each cell are among the `rows` with the highest scores."""
-    above = np.cumsum(counts[::-1])[::-1] - counts
-    return np.clip(rows - above, 0.0, counts)
-
-
-def _interval(
-    metric: Metric,
-    cells: stats.ProbabilityCells,
-    draws: list[stats.ProbabilityCells],
-    estimate: stats.Estimate,
-) -> tuple[float, float] | None:
-    """Return the interval for both errors, of labels and calibration, on the logit scale."""
-    assert estimate.value is not None
-    values = [ESTIMATES[metric](draw).value for draw in draws]
-    known = [value for value in values if value is not None]
+def _widened(estimate: stats.Estimate, draws: Sequence[float | None]) -> stats.Estimate:
+    """Return the estimate with the spread of `draws` added to its error."""
+    if estimate.value is None:
+        return estimate
+    known = [value for value in draws if value is not None]
     calibration_se = float(np.std(known, ddof=1)) if len(known) > 1 else 0.0
-    label_se = estimate.se
-    if label_se is None:
-        positives = float(np.sum(cells.probability * cells.rows))
-        rows = float(cells.rows.sum())
-        label_se = stats.hanley_mcneil_se(
-            estimate.value, max(1, round(positives)), max(1, round(rows - positives))
-        )
-    se = math.hypot(calibration_se, label_se or 0.0)
-    bounded = stats.logit_interval(estimate.value, se)
-    if bounded is not None:
-        return bounded
-    return max(0.0, estimate.value - Z95 * se), min(1.0, estimate.value + Z95 * se)
+    se = math.hypot(estimate.se or 0.0, calibration_se)
+    return stats.bounded_estimate(estimate.value, se, estimate.n)
+
+
+def _correction(window: CalibratedScores | None, reason: str) -> Measurement:
+    """Return the accuracy of the labelled rows less the one that their scores promise."""
+    if window is None:
+        return Measurement(None, name="correction", rows=0, reason=reason)
+    gap = stats.label_correction(*window.sides(window.probability))
+    if gap.value is None:
+        reason = "no row of the window has a label"
+        return Measurement(None, name="correction", rows=0, reason=reason)
+    promises = [
+        stats.estimated_accuracy(window.labelled_cells(draw)).value for draw in window.draws
+    ]
+    half = Z95 * float(np.std([value for value in promises if value is not None], ddof=1))
+    return Measurement(
+        gap.value,
+        name="correction",
+        rows=gap.n,
+        interval=gap.interval,
+        was=0.0,
+        was_interval=(-half, half),
+        detail={"labelled_rows": gap.n},
+    )
 
 
 @hookimpl

@@ -124,7 +124,7 @@ def _unknown_class_rate(
     if problem:
         detail["problem"] = problem
     elif outside and name not in ctx.schema.redact:
-        detail["values"] = ", ".join(value[:40] for value in list(outside)[:EXAMPLES])
+        detail["values"] = ", ".join(map(phrasing.value_text, list(outside)[:EXAMPLES]))
     return _share(name, wrong, rows, detail)
 
 

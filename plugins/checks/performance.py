@@ -17,6 +17,7 @@ from driftline import (
     Check,
     CheckContext,
     Measurement,
+    NumericColumn,
     Schema,
     hookimpl,
     loss,
@@ -32,6 +33,7 @@ from driftline.kit.checks import (
     phrasing,
     score_metrics,
 )
+from driftline.kit.checks.comparison import absent_values
 
 DEPTH = 0.1
 """Share of rows with the highest scores that gain and lift look at."""
@@ -505,15 +507,16 @@ class Performance(Check):
         if ctx.schema.score is not None:
             column = ctx.current.columns.get(ctx.schema.score.name)
             scores = score_metrics.check_order(scores, column)
+        missing = _missing_rows(ctx, task, scores)
         for metric in self.metrics or _usual_metrics(task, ctx.schema):
-            yield self._measure(metric, task, scores, ref_scores, problem)
+            yield self._measure(metric, task, scores, ref_scores, problem or missing)
         ref_horizons = error_metrics.by_horizon(ref_scores)
         for horizon, part in error_metrics.by_horizon(scores).items():
             for metric in self.metrics or _usual_metrics(task, ctx.schema):
                 ref_part = ref_horizons.get(horizon, Scores())
                 measurement = self._measure(metric, task, part, ref_part, problem)
                 yield replace(measurement, labels={"horizon": horizon})
-        yield self._drop(task, scores, ref_scores, problem)
+        yield self._drop(task, scores, ref_scores, problem or missing)
 
     def _measure(
         self, metric: MetricName, task: Task, scores: Scores, ref_scores: Scores, problem: str
@@ -599,6 +602,18 @@ def _task(scores: Scores) -> Task:
         return Task.REGRESSION
     classes = {name for pair in scores.confusion for name in pair}
     return Task.BINARY if classes <= {"0", "1"} else Task.MULTICLASS
+
+
+def _missing_rows(ctx: CheckContext, task: Task, scores: Scores) -> str:
+    """Return why no row has a usable prediction and label; "" where one has."""
+    if scores.labelled:
+        return ""
+    fields = (ctx.schema.prediction, ctx.schema.label)
+    for field in fields if task is Task.REGRESSION else ():
+        column = ctx.current.columns.get(field.name) if field else None
+        if isinstance(column, NumericColumn) and column.infinities and not column.count:
+            return f"{column.name} has {absent_values(column)}"
+    return "no labelled rows"
 
 
 def _finite(value: float | None) -> float | None:

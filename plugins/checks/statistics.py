@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import ClassVar, Literal
 
 import numpy as np
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from driftline import (
     AlertFact,
@@ -139,6 +139,12 @@ class Statistics(Check):
             else values
             for column, values in categories.items()
         }
+
+    @model_validator(mode="after")
+    def _measures(self) -> Statistics:
+        if not (self.statistics or self.quantiles or any(self.categories.values())):
+            raise ValueError("nothing to measure: give statistics, quantiles or categories")
+        return self
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """Yield the statistics of each column, then its quantiles and shares."""

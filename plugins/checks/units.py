@@ -9,8 +9,6 @@ import math
 from collections.abc import Iterator
 from typing import ClassVar, NamedTuple
 
-import numpy as np
-
 from driftline import (
     AlertFact,
     Check,
@@ -23,6 +21,7 @@ from driftline import (
     stats,
 )
 from driftline.kit.checks import Range, Wording, phrasing
+from driftline.kit.checks.comparison import find_obstacle
 
 TOLERANCE = 0.03
 """The relative tolerance of mean and sd, in addition to twice their chance error."""
@@ -154,14 +153,8 @@ class Units(Check):
 
 
 def _obstacle(ref: NumericColumn, cur: NumericColumn) -> str:
-    if not ref.side.rows or not cur.side.rows:
-        return (
-            "no values in the window"
-            if ref.side.rows
-            else "the reference has no values in this column"
-        )
-    if ref.edges is not cur.edges and not np.array_equal(ref.edges, cur.edges):
-        return "counted on another grid than the reference"
+    if obstacle := find_obstacle(ref, cur):
+        return obstacle
     return "" if ref.variance and cur.variance else "one value alone has no unit to be told by"
 
 

@@ -7,6 +7,7 @@ from .contracts.decorated import check as check
 from .contracts.executor import ExecutorFactory as ExecutorFactory
 from .contracts.format import DecodeContext as DecodeContext, Format as Format
 from .contracts.hookspecs import hookimpl as hookimpl
+from .contracts.metric import metric as metric
 from .contracts.rule import (
     Rule as Rule,
     above as above,

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from station import START, Station
+from station import DIARY, START, Station
 
 from driftline.agent import composition_root
 from driftline.cli.main import _run
@@ -42,8 +42,10 @@ DAY = timedelta(days=1)
 class Late(Station):
     """A station whose labels come on their own."""
 
-    def __init__(self, folder: Path, extra: str = "", model: str = MODEL) -> None:
-        super().__init__(folder, model % extra if "%s" in model else model)
+    def __init__(
+        self, folder: Path, extra: str = "", model: str = MODEL, plugins: str = DIARY
+    ) -> None:
+        super().__init__(folder, model % extra if "%s" in model else model, plugins=plugins)
         (folder / "truth").mkdir()
         rows = [json.loads(line) for line in self.rows(START - DAY, DAY, 3000, s=self.score)]
         lines = [json.dumps({**row, "y": int(self.rng.random() < row["s"])}) for row in rows]
@@ -407,3 +409,33 @@ def test_ground_truth_as_model_monitor_wants_it(tmp_path):
         assert made.said("labels")["corrected"][0] == 0.0
         positive = sum(value == "1" for value in truth.values())
         assert made.said("performance")["precision"][0] == positive / 101
+
+
+METRIC = '''
+from driftline import metric
+
+@metric(better="higher", margin=0.03)
+def hits(rows):
+    """Share of scores on the right side of 0.5."""
+    return float(((rows.score >= 0.5) == (rows.label == "1")).mean())
+
+@hookimpl
+def register_checks():
+    return [hits]
+'''
+
+
+def test_a_metric_of_ones_own_is_restated_by_late_labels(tmp_path):
+    """Before its labels come a window has no value; then it has one, also for each segment."""
+    model = MODEL.replace("labels: {{type: labels}}", "hits: {{type: hits}}") % ""
+    made = Late(tmp_path, model=model, plugins=DIARY + METRIC)
+    rows = made.predictions(0)
+    with made.open():
+        made.until(1.5)
+        assert made.said("hits")["hits"] == (None, 0, 1)
+        made.labels("late.csv", rows, START + DAY, opposite)
+        made.until(25)
+        assert made.said("hits")["hits"] == (0.0, 400, 2)
+        parts = [made.said("hits", segment=f"plan={plan}")["hits"] for plan in "abc"]
+    assert [value for value, _, _ in parts] == [0.0] * 3
+    assert sum(count for _, count, _ in parts) == 400

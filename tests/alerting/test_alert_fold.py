@@ -5,18 +5,28 @@ from simulation import at, fact
 from driftline import Verdict
 from driftline.alerting import IgnoreReason
 from driftline.alerting.observe import HORIZON, observe
+from driftline.state.incident_json import dump_alert, parse_alert
 from driftline.types.alert import Alert, AlertState
 
 pytestmark = pytest.mark.postgres
 
 
-def fold(verdicts: str, *, needed: int = 1, keep: int = 0) -> Alert | None:
+def fold(
+    verdicts: str, *, needed: int = 1, keep: int = 0, among: int | None = None
+) -> Alert | None:
     """The alert after windows 0, 1, ... with verdicts c(hanged), o(k), u(nsure), e(rror)."""
     words = {"c": "changed", "o": "ok", "u": "unsure", "e": "error"}
     alert = None
     for hour, letter in enumerate(verdicts):
         alert, _ = observe(
-            alert, fact(hour, verdict=words[letter], for_windows=needed, keep_firing_windows=keep)
+            alert,
+            fact(
+                hour,
+                verdict=words[letter],
+                for_windows=needed,
+                among_windows=among,
+                keep_firing_windows=keep,
+            ),
         )
     return alert
 
@@ -48,6 +58,50 @@ def test_verdicts_move_an_alert(verdicts, needed, keep, state):
     alert = fold(verdicts, needed=needed, keep=keep)
     assert alert is not None
     assert state == alert.phase.state
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "keep", "state"),
+    [
+        ("coc", 0, "pending"),
+        ("cococ", 0, "firing"),
+        ("cuouuccu", 0, "firing"),
+        ("coocooc", 0, "pending"),
+        ("coooooo", 0, "quiet"),
+        ("cocoo", 0, "pending"),
+        ("ccco", 0, "firing"),
+        ("cccoo", 0, "firing"),
+        ("cccooo", 0, "resolved"),
+        ("cccooo", 1, "firing"),
+        ("cccoooo", 1, "resolved"),
+        ("cccoooc", 0, "pending"),
+        ("ccc" + "o" * 30 + "cc", 0, "pending"),
+        ("ccc" + "o" * 30 + "coccc", 0, "firing"),
+        ("co" * 30, 0, "firing"),
+    ],
+)
+def test_three_of_five_windows_move_an_alert(verdicts, keep, state):
+    """With `for: 3 of 5` it fires once three of the newest five judged windows are changed, and
+    ends after three quiet ones in a row.
+    """
+    alert = fold(verdicts, needed=3, among=5, keep=keep)
+    assert alert is not None
+    assert state == alert.phase.state
+
+
+def test_since_is_the_oldest_of_the_windows_that_count():
+    """With `for: 3 of 5` the begin is the first changed window among the five."""
+    alert = fold("coooccoc", needed=3, among=5)
+    assert alert is not None
+    assert at(4) == alert.phase.since
+
+
+def test_the_newest_windows_survive_a_restart():
+    """The state of an alert is the same after it was written and read."""
+    alert = fold("co" * 20 + "oco", needed=3, among=5)
+    assert alert is not None
+    assert alert.base.newest
+    assert parse_alert(dump_alert(alert)) == alert
 
 
 @pytest.mark.parametrize("verdicts", ["", "o", "uu", "ooeeuo"])

@@ -14,7 +14,7 @@ from driftline.alerting import AlertingState, Step, step
 from driftline.alerting.actions_due import ActionPlan, find_trigger
 from driftline.alerting.acts import Act, ActKind, accept_incident, apply_acts
 from driftline.alerting.hold_back import hold_back
-from driftline.alerting.silencing import MuteTime, Silence, Silencing
+from driftline.alerting.silencing import Inhibition, MuteTime, Silence, Silencing
 from driftline.extensions.registry import Registry
 from driftline.types.matchers import Matchers
 
@@ -244,6 +244,25 @@ def test_a_missing_feed_inhibits_drift():
     ]
     life.feed(no_rows(1, "ok"), fact(1), hour=2)
     assert life.heard == ["opened", "resolved", "told"]
+
+
+def test_drift_waits_for_a_loss_where_the_configuration_says_so():
+    """With `unless`, drift alone sends no message; it is sent once the performance changes too."""
+    inhibition = Inhibition(
+        Matchers.parse("family=performance"), Matchers.parse("family=drift"), unless=True
+    )
+    life = Life(inhibitions=[inhibition])
+    life.feed(fact(0), hour=1)
+    assert [change.hold.text for change in life.changes] == [
+        "no open incident matches family=performance"
+    ]
+    assert life.heard == []
+    accuracy = altered(
+        fact(1), cause="performance", check="performance", measurement="accuracy", labels=()
+    )
+    life.feed(fact(1), accuracy, hour=2)
+    assert life.heard
+    assert all(change.hold is None for change in life.changes[1:])
 
 
 def test_too_many_rows_inhibit_nothing():

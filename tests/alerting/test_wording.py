@@ -138,6 +138,19 @@ def test_lengths_of_time(minutes, text):
     assert text == phrasing.format_span_length(at(0), at(0) + timedelta(minutes=minutes))
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("yes", "yes"), (" yes", "“ yes”"), ("in review", "in review"), ("1\x00", "“1\\x00”"),
+        ("no\u200b", "“no\\u200b”"), ("\xa0no", "“\\xa0no”"), ("ja\n", "“ja\\n”"), ("größer", "größer"),
+    ],
+)  # fmt: skip
+def test_values_of_the_data_can_be_told_apart(value, text):
+    """Spaces around a value and invisible characters show, also in a cleaned line."""
+    assert phrasing.value_text(value) == text
+    assert phrasing.clean(f"values: {text}") == f"values: {text}"
+
+
 @given(st.text() | st.text(alphabet="\x00\n\x1b\u202e\ud800 é🦆"), st.integers(2, 300))
 def test_clean_text_is_one_printable_line(text, limit):
     """Whatever comes in, what comes out is printable, on one line, within its bound, and cleaning

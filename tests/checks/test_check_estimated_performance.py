@@ -1,16 +1,18 @@
 """Performance estimated from scores: right where labels follow the scores, and silent elsewhere."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from driftline_plugins.checks.estimated_performance import EstimatedPerformance
+from loss_streams import JudgedStream
 from profile_builder import HOUR, START, binary_scores, context, numeric
 from sklearn import metrics as sk
 
 from driftline import Field, Kind, Schema, Window
 from driftline.contracts.check import CheckContext
-from driftline.kit.checks import Task
+from driftline.kit.checks import Scores, Task
 
 SCHEMA = Schema(score=Field("s", "s", Kind.NUMERIC), task=Task.BINARY)
 CHECK = EstimatedPerformance()
@@ -28,16 +30,31 @@ def rows(rng, count, center=0.0):
     return (rng.random(count) < probability(score)).astype(int), score
 
 
-def evaluate(reference, now, check=CHECK, schema=SCHEMA, hours=0):
-    """The estimates of scores `now` by a reference of labels and scores."""
+def evaluate(reference, now, check=CHECK, schema=SCHEMA, hours=0, labels=None):
+    """The estimates of scores `now` by a reference of labels and scores.
+
+    `labels` are those of the first rows of the window.
+    """
     y, s = reference
     edges = np.unique(np.quantile(s, np.linspace(0, 1, 1500), method="inverted_cdf"))
     was = Window(
         rows=len(s), scores=binary_scores(y, s, edges=edges), columns={"s": numeric("s", s, edges)}
     )
     start = START + hours * HOUR
+    scores = Scores(rows=len(now))
+    if labels is not None:
+        scores = replace(
+            binary_scores(labels, now[: len(labels)], edges=edges),
+            rows=len(now),
+            label_values={str(name): count for name, count in Counter(labels.tolist()).items()},
+            positive="1",
+        )
     window = Window(
-        rows=len(now), columns={"s": numeric("s", now, edges)}, start=start, end=start + HOUR
+        rows=len(now),
+        columns={"s": numeric("s", now, edges)},
+        scores=scores,
+        start=start,
+        end=start + HOUR,
     )
     ctx = CheckContext(current=window, reference=was, schema=schema, history=lambda *_, **__: [])
     return {m.name.removeprefix("estimated_"): m for m in check.evaluate(ctx)}
@@ -88,6 +105,7 @@ def test_the_reference_is_shown_with_its_real_metrics():
     rng = np.random.default_rng(3)
     y, s = rows(rng, 2_000)
     estimates = evaluate((y, s), s)
+    assert estimates.pop("correction").was is None, "no row of the window has a label"
     assert {name: m.was for name, m in estimates.items()} == pytest.approx(realised(y, s), abs=2e-3)
 
 
@@ -132,3 +150,108 @@ def test_other_models_have_no_estimate():
     assert {m.reason for m in measurements} == {
         "the model is not binary, or its records have no score"
     }
+
+
+def drifted(rng, y, s, points):
+    """Labels of which as many are flipped as make the accuracy `points` lower."""
+    right = np.mean((s >= 0.5) == y)
+    return np.where(rng.random(len(y)) < points / (2 * right - 1), 1 - y, y)
+
+
+@pytest.mark.parametrize("repeats", [25, pytest.param(1_000, marks=pytest.mark.slow)])
+def test_corrected_intervals_hold_under_concept_drift(repeats):
+    """300 labels of 2,000 rows: the intervals hold the metrics after an accuracy loss of 8 points,
+    which those of the scores alone do not.
+    """
+    rng, held, alone = np.random.default_rng(11), Counter[str](), 0
+    for repeat in range(repeats):
+        reference = rows(rng, 3_000)
+        y, s = rows(rng, 2_000, rng.uniform(-0.5, 0.5))
+        y = drifted(rng, y, s, 0.08)
+        estimates, real = evaluate(reference, s, hours=repeat, labels=y[:300]), realised(y, s)
+        for name, value in real.items():
+            low, high = estimates[name].interval
+            held[name] += low <= value <= high
+        low, high = evaluate(reference, s, hours=repeat)["accuracy"].interval
+        alone += low <= real["accuracy"] <= high
+    for name, count in held.items():
+        assert count / repeats >= 0.93 - 0.5 / np.sqrt(repeats), (name, count)
+    assert alone / repeats < 0.2
+
+
+def test_labels_at_other_scores_than_the_rest_correct_right():
+    """Only rows with scores above 0.5 get labels soon: the corrected accuracy is right."""
+    rng = np.random.default_rng(12)
+    errors, naive = [], []
+    for repeat in range(20):
+        y, s = rows(rng, 4_000)
+        order = np.argsort((s < 0.5) + 0.1 * rng.random(4_000), kind="stable")
+        y, s = y[order], s[order]
+        labels = np.concatenate((y[:700], y[-300:]))
+        now = np.concatenate((s[:700], s[-300:], s[700:-300]))
+        estimate = evaluate(rows(rng, 5_000), now, labels=labels, hours=repeat)["accuracy"]
+        errors.append(estimate.value - np.mean((s >= 0.5) == y))
+        naive.append(np.mean((now[:1_000] >= 0.5) == labels) - np.mean((s >= 0.5) == y))
+    assert abs(np.mean(errors)) < 0.008
+    assert abs(np.mean(naive)) > 0.02, "the labels alone would mislead"
+
+
+def test_all_labels_give_the_metrics_of_the_labels():
+    """Where each row has a label, the corrected estimates are what the labels show."""
+    rng = np.random.default_rng(13)
+    y, s = rows(rng, 3_000, 0.5)
+    y = drifted(rng, y, s, 0.05)
+    estimates = evaluate(rows(rng, 3_000), s, labels=y)
+    for name, value in realised(y, s).items():
+        assert estimates[name].value == pytest.approx(value, abs=3e-3), name
+        assert estimates[name].detail["labelled_rows"] == 3_000
+    low, high = estimates["accuracy"].interval
+    assert high - low < 0.036
+
+
+def test_few_labels_of_a_class_correct_nothing():
+    """Eight labels leave the estimate as it is."""
+    rng = np.random.default_rng(14)
+    y, s = rows(rng, 2_000)
+    reference = rows(rng, 2_000)
+    few, none = evaluate(reference, s, labels=y[:8]), evaluate(reference, s)
+    assert few["accuracy"].value == none["accuracy"].value
+    assert "scores_alone" not in few["accuracy"].detail
+    assert few["correction"].rows == 8
+
+
+def correction_stream(seed, loss_from, days):
+    """The verdicts of `correction` over days of 1,000 rows with 300 labels.
+
+    The scores move from day to day; from `loss_from` on the labels cost five points of accuracy.
+    """
+    rng = np.random.default_rng(seed)
+    reference, stream = rows(rng, 3_000), JudgedStream(rule=CHECK.default_rules["correction"].loss)
+    for day in range(days):
+        y, s = rows(rng, 1_000, rng.normal(0, 0.5))
+        if day >= loss_from:
+            y = drifted(rng, y, s, 0.05)
+        gap = evaluate(reference, s, hours=day, labels=y[:300])["correction"]
+        stream.window(day, gap)
+    return stream.is_on
+
+
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 10))]
+)
+def test_a_concept_drift_of_five_points_raises_the_alarm(seed):
+    """300 labels a day show it within 20 days, and nothing before, though the scores move, too."""
+    is_on = correction_stream(seed, loss_from=20, days=40)
+    assert not any(is_on[:20])
+    assert any(is_on)
+    assert all(is_on[is_on.index(True) :])
+
+
+@pytest.mark.slow
+def test_no_concept_drift_raises_no_alarm():
+    """20 years of days with 300 labels each and moving scores: at most three alarms."""
+    openings = 0
+    for seed in range(20):
+        is_on = correction_stream(100 + seed, loss_from=10**6, days=365)
+        openings += sum(b and not a for a, b in zip([False, *is_on], is_on, strict=False))
+    assert openings <= 3

@@ -13,9 +13,11 @@ from driftline_plugins.checks.performance import (
 from profile_builder import binary_scores, context, judged, regression_scores, severity, window_of
 from sklearn import metrics as sk
 
-from driftline import above
+from driftline import Field, Kind, Schema, above
 from driftline.kit.checks import Decision, Scores, Task
 from driftline.profiles.window import RegressionSums
+from driftline.testing import context as context_of
+from driftline.testing import window
 
 CHECK = Performance()
 BOUNDS = above(warning=0.02, critical=0.05)
@@ -305,3 +307,34 @@ def test_labels_that_leave_the_scores_are_a_calibration_gap():
         (found.value - 1.96 * spread, found.value + 1.96 * spread), abs=2e-4
     )
     assert CHECK.default_rules["calibration_gap"].loss.side == "both"
+
+
+REGRESSION = Schema(
+    features={},
+    prediction=Field("p", "p", Kind.NUMERIC),
+    label=Field("y", "y", Kind.NUMERIC),
+    task=Task.REGRESSION,
+)
+
+
+@pytest.mark.parametrize(
+    ("predictions", "labels", "reason"),
+    [
+        ([1e200, -3e180], [1.0, 2.0], "p has only values that are infinite or beyond 1e+150"),
+        ([1.0, 2.0], [float("inf"), 1e300], "y has only values that are infinite or beyond 1e+150"),
+        ([1.0, 2.0], [None, None], "no labelled rows"),
+    ],
+)
+def test_errors_that_no_row_has_name_their_column(predictions, labels, reason):
+    """Predictions of 1e200 are there, and no metric can be made from them."""
+    now = window(schema=REGRESSION, check=CHECK, p=predictions, y=labels)
+    found = {m.name: m for m in CHECK.evaluate(context_of(now, now, schema=REGRESSION))}
+    assert {m.value for m in found.values()} == {None}
+    assert {found[name].reason for name in ("mae", "rmse", "r2", "bias", "drop")} == {reason}
+
+
+def test_metrics_of_scores_that_a_model_lacks_say_so():
+    """Decisions alone have no ROC AUC, not too few labels for it."""
+    decided = Scores(rows=100, labelled=100, confusion={("1", "0"): 50, ("0", "0"): 50})
+    assert measured(decided)["roc_auc"].reason == "no labelled rows with a score"
+    assert measured(Scores(rows=9), decided)["recall"].reason == "no labelled rows"

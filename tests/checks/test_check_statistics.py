@@ -106,3 +106,15 @@ def test_a_quantile_lies_between_the_ends():
 def test_a_window_without_columns_has_no_statistics():
     """Nothing is measured, and nothing fails."""
     assert not list(Statistics().evaluate(context(Window(rows=0))))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"quantiles": []}, {"categories": {}}, {"categories": {"plan": []}}],
+)
+def test_nothing_to_measure_is_a_mistake_of_the_configuration(settings):
+    """`statistics: []` needs quantiles or categories beside it."""
+    with pytest.raises(ValidationError, match="nothing to measure"):
+        Statistics(statistics=[], **settings)
+    assert Statistics(statistics=[], quantiles=[0.9]).statistics == ()
+    assert Statistics(statistics=[], categories={"plan": ["free"]}).statistics == ()

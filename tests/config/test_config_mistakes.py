@@ -9,6 +9,7 @@ import toy_plugins as toy
 
 from driftline.config import load_config
 from driftline.types.errors import ConfigError
+from driftline.types.scalars import Persistence
 
 WELL = """\
 version: 1
@@ -24,7 +25,7 @@ models:
       segments: [plan]
     windows: {length: 1h}
     checks:
-      nulls: {type: nulls, options: {columns: [age]}, rule: {above: {warning: 0.1}}, for: 2}
+      nulls: {type: nulls, options: {columns: [age]}, rule: {above: {warning: 0.1}}, for: 2, min_rows: 9}
     notify: [team]
 sinks:
   team: {type: chat, min_severity: warning, options: {url: "${env:CHAT}"}}
@@ -51,7 +52,7 @@ KINDS = {
     "time without unit": ("every: 30s", "every: 30", 3, 10, "agent.every",
                           "should be a time with its unit, such as 90s, 15m, 1h or 28d"),
     "a length of nothing": ("length: 1h", "length: 0s", 12, 23, "models.churn.windows.length", "should be longer than 0"),
-    "out of range": ("for: 2", "for: 0", 14, 91, "models.churn.checks.nulls.for", "should be greater than or equal to 1"),
+    "out of range": ("min_rows: 9", "min_rows: 0", 14, 104, "models.churn.checks.nulls.min_rows", "should be greater than or equal to 1"),
     "unknown plugin": ("type: nulls", "type: nuls", 14, 21, "models.churn.checks.nulls.type",
                        "no check plugin is called 'nuls'; did you mean 'nulls'?"),
     "plugin not named": ("{type: disk, ", "{", 6, 5, "models.churn.source.type", "this setting is missing; there are: disk"),
@@ -72,7 +73,21 @@ KINDS = {
     "unknown segment": ("[plan]", "[plam]", 11, 18, "models.churn.schema.segments[0]",
                         "no feature is called 'plam'; did you mean 'plan'?"),
     "numeric segment": ("[plan]", "[age]", 11, 18, "models.churn.schema.segments[0]",
-                        "'age' is numeric; segments are made of categorical features"),
+                        "'age' is numeric; give segments of bands: name, column and bands"),
+    "bands of a text": ("[plan]", "[{name: band, column: plan, bands: [1, 2]}]", 11, 39,
+                        "models.churn.schema.segments[0].column", "'plan' is not numeric; bands are made of numbers"),
+    "bands that fall": ("[plan]", "[{name: band, column: age, bands: [2, 1]}]", 11, 18,
+                        "models.churn.schema.segments[0]", "the limits of the bands should be finite and rise"),
+    "bands of nothing": ("[plan]", "[{name: band, columns: [plan], bands: [1, 2]}]", 11, 18,
+                         "models.churn.schema.segments[0]", "column and bands belong together"),
+    "two rules of a segment": ("[plan]", "[{name: band, columns: [plan], where: age > 3}]", 11, 18,
+                               "models.churn.schema.segments[0]", "give one of column (with bands), columns and where"),
+    "condition on no column": ("[plan]", "[{name: old, where: agee > 60}]", 11, 37,
+                               "models.churn.schema.segments[0].where", "the schema has no column 'agee'; did you mean 'age'?"),
+    "segment of no feature": ("[plan]", "[{name: both, columns: [plan, planet]}]", 11, 47,
+                              "models.churn.schema.segments[0].columns[1]", "no feature is called 'planet'; did you mean 'plan'?"),
+    "segment like a column": ("[plan]", "[{name: plan, where: age > 60}]", 11, 25,
+                              "models.churn.schema.segments[0].name", "a column is called 'plan'; give the segments another name"),
     "segment of a text": ("{age: numeric, plan: categorical}", "{age: numeric, plan: text}", 11, 18,
                           "models.churn.schema.segments[0]",
                           "'plan' is not categorical; segments are made of categorical features; of it there is plan.script"),
@@ -150,7 +165,7 @@ def test_the_ground_is_fine(tmp_path):
     """The file into which the mistakes are put has none itself."""
     path = tmp_path / "driftline.yaml"
     path.write_text(WELL)
-    assert load_config(path, toy.registry()).models["churn"].checks["nulls"].for_ == 2
+    assert load_config(path, toy.registry()).models["churn"].checks["nulls"].for_ == Persistence(2)
 
 
 @pytest.mark.parametrize("kind", KINDS)

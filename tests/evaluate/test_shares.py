@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from driftline_plugins.checks.label_classes import LabelClasses
 
 from driftline import Measurement, Schema, Severity, Verdict, stats, unusual
 from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
@@ -12,6 +13,7 @@ from driftline.evaluate.evidence.unusual_rule import PastJudge
 from driftline.types.records import JudgedMeasurement, WindowKey
 from driftline.types.times import DAY_MICROS
 
+LABELS = LabelClasses.default_rules["positive_rate"]
 RULE = unusual(scale="odds", info=0.2, warning=0.4, critical=3.0, obvious=0.1, neutral=None)
 START = 19_700 * DAY_MICROS
 
@@ -63,6 +65,16 @@ def test_a_share_that_moves_by_more_than_ten_points_is_told_in_the_second_window
     """From the first day on, in both directions, against the share of the reference."""
     judgements = judge_days([round(now * 1_000)] * 3, was=was)
     assert [each.verdict for each in judgements[:2]] == [Verdict.UNSURE, Verdict.CHANGED]
+
+
+@pytest.mark.parametrize(("usual", "broken"), [(0.25, 0.0), (0.25, 1.0), (0.9, 0.0), (0.5, 0.05)])
+def test_a_label_feed_that_gives_one_class_is_told_within_two_windows(usual, broken):
+    """After 45 known days of 400 labels; critical, whatever the scores say."""
+    rng = np.random.default_rng(6)
+    known = rng.binomial(400, usual, 45).tolist()
+    judgements = judge_days([*known, *[round(400 * broken)] * 3], rows=400, was=usual, rule=LABELS)
+    assert first_change(judgements) in (45, 46)
+    assert judgements[46].severity is Severity.CRITICAL
 
 
 def test_ten_points_are_ten_points_at_every_share_once_the_past_is_known():

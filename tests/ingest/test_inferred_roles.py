@@ -79,6 +79,7 @@ NO_FEATURES: dict[str, tuple[str, Any, str]] = {
     "response time": ("responseTime", DRAW.random(ROWS).tolist(), "latencies"),
     "total duration": ("total_duration", DRAW.random(ROWS).tolist(), "latencies"),
     "endpoint": ("endpoint_name", ["a", "b"] * 100, "several models (a, b)"),
+    "model": ("model", ["churn", "fraud"] * 100, "several models (churn, fraud)"),
     "served entity": ("served_entity_name", ["a"] * 200, "served"),
     "sampling": ("sampling_fraction", [1.0, 0.5] * 100, "served"),
     "address of a client": ("client_ip", [f"10.0.0.{row % 9}" for row in range(ROWS)], "served"),
@@ -130,6 +131,7 @@ FEATURES: dict[str, tuple[str, Any, Kind]] = {
     "the hour of the day": ("hour", [int(row) % 24 for row in MIXED], Kind.NUMERIC),
     "years": ("year_built", DRAW.integers(1950, 2020, ROWS).tolist(), Kind.NUMERIC),
     "a rating of a person": ("credit_score", DRAW.integers(300, 850, ROWS).tolist(), Kind.NUMERIC),
+    "an action that scores do not split": ("action_taken", PLAN, Kind.CATEGORICAL),
     "booleans": ("active", [bool(value) for value in BINARY], Kind.CATEGORICAL),
     "numbers as bytes": ("rate", [str(value).encode() for value in PRICE], Kind.NUMERIC),
     "text as bytes": ("plan", [value.encode() for value in PLAN], Kind.CATEGORICAL),
@@ -151,6 +153,7 @@ def test_inputs_with_similar_names_or_values_stay_features(kind):
 
 
 YES_NO = [["no", "yes"][value] for value in BINARY]
+APPROVED = ["approve" if chance >= 0.6 else "decline" for chance in CHANCE]
 ROLES: dict[str, tuple[Columns, Columns]] = {
     # Columns beside the feature `age`, and the roles.
     "usual names": (
@@ -270,6 +273,36 @@ ROLES: dict[str, tuple[Columns, Columns]] = {
             "positive": "yes",
         },
     ),
+    "a decision that splits the scores": (
+        {"score": CHANCE, "decision": APPROVED},
+        {
+            "prediction": "decision",
+            "score": "score",
+            "task": Task.BINARY,
+            "positive": "approve",
+        },
+    ),
+    "a split by scores of another name": (
+        {"probability": CHANCE, "passed_on": [chance < 0.3 for chance in CHANCE]},
+        {"prediction": "passed_on", "score": "probability", "task": Task.BINARY, "positive": "0"},
+    ),
+    "a decision with other thresholds in places": (
+        {"score": [*CHANCE[:-1], 0.99], "verdict": [*APPROVED[:-1], "decline"]},
+        {
+            "prediction": "verdict",
+            "score": "score",
+            "task": Task.BINARY,
+            "positive": "approve",
+        },
+    ),
+    "a decision by a score that is no probability": (
+        {"score": [int(300 + 500 * chance) for chance in CHANCE], "decision": APPROVED},
+        {"prediction": "decision", "task": Task.BINARY, "positive": "approve"},
+    ),
+    "a decision with other values than the label": (
+        {"score": CHANCE, "decision": APPROVED, "label": BINARY},
+        {"score": "score", "label": "label", "task": Task.BINARY, "positive": "1"},
+    ),
     "letters of a binary model": (
         {"x": PRICE, "y": BINARY, "p": OTHER, "s": CHANCE},
         {"prediction": "p", "score": "s", "label": "y", "task": Task.BINARY, "positive": "1"},
@@ -303,6 +336,7 @@ ROLES: dict[str, tuple[Columns, Columns]] = {
 def test_each_role_is_found_by_name_type_and_values(kind):
     columns, expected = ROLES[kind]
     schema = infer({"age": AGE} | columns).schema
+    assert not {"decision", "verdict"} & set(schema.features)
     roles: Columns = {
         role: part.name
         for role in ("timestamp", "id", "version", "prediction", "score", "label")
@@ -331,14 +365,50 @@ def test_times_that_cannot_be_read_are_named():
 
 @pytest.mark.parametrize("form", ["%d/%m/%Y %H:%M:%S", "%m-%d-%Y", "%d.%m.%YT%H:%M"])
 def test_dates_without_a_sure_order_are_named_in_any_column(form):
-    """A column of another name with dates such as 03/04/2026 is named, with an example."""
+    """A column of another name with dates such as 03/04/2026 is named, with an example and the
+    settings to choose from; it is no feature.
+    """
     times = spelled(form)
-    found = infer({"t": times, "age": AGE})
+    found = infer({"t": times, "age": AGE, "prediction": BINARY})
+    other = form.replace("%d", "%?").replace("%m", "%d").replace("%?", "%m")
+    settings = [f'{{path: t, format: "{each}"}}' for each in sorted((form, other))]
     assert found.schema.timestamp is None
-    assert any(f"t has times that can't be read, such as {times[0]!r}" in d for d in found.doubts)
+    assert set(found.schema.features) == {"age"}
+    doubts = [doubt for doubt in found.doubts if doubt.startswith("t ")]
+    assert len(doubts) == 1, doubts
+    assert f"t has dates such as {times[0]!r}" in doubts[0]
+    assert f"write {' or '.join(settings)}" in doubts[0]
+
+
+@pytest.mark.parametrize(
+    "form", ["%d/%m/%Y %H:%M", "%m/%d/%Y", "%d.%m.%Y, %H:%M:%S", "%m-%d-%Y %I:%M %p"]
+)
+def test_days_above_12_show_the_format_of_the_dates(form):
+    days = [START + np.timedelta64(7 * row, "h") for row in range(ROWS)]
+    found = infer({"t": [day.item().strftime(form) for day in days], "age": AGE})
+    assert found.schema.timestamp is not None
+    assert (found.schema.timestamp.path, found.schema.time_form.format) == ("t", form)
+    assert set(found.schema.features) == {"age"}
 
 
 def test_dates_of_birth_are_not_taken_as_the_time_of_a_row():
     """A date of birth with slashes is a fact about a person."""
     found = infer({"birth_date": spelled("%d/%m/%Y"), "age": AGE})
     assert any("no column with times was found" in doubt for doubt in found.doubts)
+
+
+def test_the_model_of_a_product_is_a_feature():
+    """Beside its maker, `model` says which product it is."""
+    found = infer({"make": PLAN, "model": CLASSES, "age": AGE, "prediction": BINARY})
+    assert set(found.schema.features) == {"make", "model", "age"}
+
+
+def test_models_in_separate_objects_are_named():
+    """Each object has one name; all of them are in the sentence."""
+    batches = [
+        pa.RecordBatch.from_pydict({"model_name": [name] * 30, "age": AGE[:30]})
+        for name in ("churn", "fraud", "ltv")
+    ]
+    found = infer_schema(batches)
+    assert set(found.schema.features) == {"age"}
+    assert any("several models (churn, fraud, ltv)" in doubt for doubt in found.doubts)

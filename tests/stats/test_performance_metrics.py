@@ -249,3 +249,19 @@ def test_predictions_that_hardly_tell_classes_apart_give_no_shares():
     shift = stats.label_shift([[0.5, 0.49], [0.0, 0.01]], [0.5, 0.5], [0.6, 0.4])
     assert shift.prior is None
     assert shift.reason
+
+
+@pytest.mark.parametrize(
+    ("counts", "side"),
+    [
+        ({("a", "a"): 50, ("a", "b"): 3}, "labels"),
+        ({("a", "b"): 50}, "labels"),
+        ({("a", "a"): 40, ("b", "a"): 9, ("c", "a"): 2}, "predictions"),
+    ],
+)
+def test_agreement_with_one_class_is_not_known(counts, side):
+    """Kappa and MCC are 0 by definition there, which no interval of no width may certify."""
+    for metric in (stats.cohen_kappa, stats.mcc):
+        found = metric(counts)
+        assert (found.value, found.interval) == (None, None)
+        assert found.reason == f"all {side} are of one class"

@@ -122,7 +122,8 @@ class ModelAlerts:
         """Return whether a silence or a mute time holds a report back now."""
         with self.store.read() as connection:
             silencing = replace(self.settings.silencing, silences=load_silences(connection, now))
-        inhibiting = [""] * len(silencing.inhibitions)
+        # A report says what is usual: no other incident speaks for or against it.
+        inhibiting = [change.incident.id] * len(silencing.inhibitions)
         hold = silencing.find_hold(change.incident, (), change.reason, now, inhibiting=inhibiting)
         return hold is not None
 

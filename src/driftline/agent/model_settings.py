@@ -187,7 +187,8 @@ def reference_digest(
         schema = replace(schema, positive=schema.positive or "1")
     text = None if schema is None else schema_to_json(schema)
     if text is not None:
-        # It had no form of times either.
+        # It had no form of times and no rules of segments either.
+        text = text.replace('"segment_rules":{},', "")
         text = text.replace(f'"time_form":{msgspec.json.encode(TimeForm()).decode()},', "")
         # Nor columns that only some tasks have.
         plain = msgspec.json.encode(TaskColumns(), order="deterministic").decode()
@@ -232,9 +233,12 @@ def make_settings(
 
 
 def declared_inhibitions(registry: Registry) -> list[Inhibition]:
-    """Return the inhibitions that checks declare, for a configuration without `inhibit`."""
+    """Return the inhibitions that checks declare, for a configuration without any `while`."""
     pairs = [pair for type_ in registry.checks() for pair in type_.inhibits]
-    return [*((Matchers.parse(source), Matchers.parse(target)) for source, target in pairs), UNREAD]
+    return [
+        *(Inhibition(Matchers.parse(source), Matchers.parse(target)) for source, target in pairs),
+        UNREAD,
+    ]
 
 
 def phrasebook_for(config: Config) -> Phrasebook:
@@ -272,11 +276,14 @@ def _silencing(config: Config, model: ModelConfig) -> Silencing:
         )
         for name, mute in config.mute_times.items()
     ]
-    inhibitions = (
-        declared_inhibitions(config.registry)
-        if config.inhibit is None
-        else [(Matchers.parse(rule.while_), Matchers.parse(rule.hold)) for rule in config.inhibit]
-    )
+    rules = config.inhibit
+    is_declared = rules is None or (bool(rules) and all(rule.unless is not None for rule in rules))
+    inhibitions = declared_inhibitions(config.registry) if is_declared else []
+    for rule in rules or ():
+        condition = Matchers.parse(rule.while_ or rule.unless or "")
+        inhibitions.append(
+            Inhibition(condition, Matchers.parse(rule.hold), unless=rule.unless is not None)
+        )
     return Silencing(
         mute_times=mute_times, inhibitions=inhibitions, max_pages=model.max_pages_per_day
     )
@@ -358,7 +365,7 @@ def _check_plans(model: ModelConfig) -> list[CheckPlan]:
             rules=()
             if config.rule is None
             else tuple(config.rule if isinstance(config.rule, list) else [config.rule]),
-            needed=config.for_,
+            persistence=config.for_,
             keep=config.keep_firing,
             min_rows=config.min_rows,
             warn_only=frozenset(model.warn_only),

@@ -175,6 +175,7 @@ def build_reference(
     reference = make_reference(
         reference_job,
         objects,
+        now,
         settings.collectors,
         span=None
         if origin.span is None

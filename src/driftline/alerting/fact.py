@@ -38,6 +38,8 @@ class Fact:
     """What the window was compared with, in words."""
     for_windows: int = 1
     """Changed windows in a row before the alert fires (`for`)."""
+    among_windows: int | None = None
+    """The newest judged windows among which `for_windows` are changed; None: they are in a row."""
     keep_firing_windows: int = 0
     """Further quiet windows before a firing alert is resolved (`keep_firing`)."""
     revision: int = 0

@@ -62,6 +62,7 @@ def observe(alert: Alert | None, fact: Fact) -> tuple[Alert | None, IgnoreReason
         recent=tuple(entries[start] for start in sorted(entries)),
         floor=alert.floor if alert.recent else fact.start,
         for_windows=fact.for_windows,
+        among_windows=fact.among_windows,
         keep_firing_windows=fact.keep_firing_windows,
     )
     return _trim(alert), None
@@ -124,6 +125,7 @@ def _new(fact: Fact) -> Alert:
         measurement=fact.measurement,
         labels=fact.labels,
         for_windows=fact.for_windows,
+        among_windows=fact.among_windows,
         keep_firing_windows=fact.keep_firing_windows,
     )
 

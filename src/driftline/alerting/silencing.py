@@ -23,9 +23,21 @@ OF_INCIDENT = frozenset({"model", "severity", "id"})
 All others are of alerts: `family`, `check`, `measurement`, `segment`, `version`, `reason`, `side`
 (`above` or `below` the bound that was crossed) and labels like `column`.
 """
-Inhibition = tuple[Matchers, Matchers]
-"""While an incident of the model touches the first, those that match the second are held back."""
-UNREAD = (
+
+
+@dataclass(frozen=True, slots=True)
+class Inhibition:
+    """Incidents of a model that are held back while another one is open, or while none is."""
+
+    condition: Matchers
+    """Match at least one alert of the other incident."""
+    held: Matchers
+    """Match the incidents that are held back."""
+    unless: bool = False
+    """Whether they are held back unless an incident meets the condition."""
+
+
+UNREAD = Inhibition(
     Matchers.parse(f"family=monitoring,check=source,measurement={MonitoringKind.READING}"),
     Matchers.parse("family=drift|quality"),
 )
@@ -104,7 +116,7 @@ class Silencing:
                 ),
                 "",
             )
-            for matchers, _ in self.inhibitions
+            for matchers in (inhibition.condition for inhibition in self.inhibitions)
         ]
 
     def find_hold(
@@ -130,9 +142,15 @@ class Silencing:
         for mute_time in self.mute_times:
             if matches_incident(mute_time.matchers, incident, alerts) and mute_time.is_on(now):
                 return Hold(HoldKind.MUTE_TIME, f"mute time {mute_time.name}")
-        for inhibitor, (_, matchers) in zip(inhibiting, self.inhibitions, strict=True):
-            if inhibitor not in ("", incident.id) and matches_incident(matchers, incident, alerts):
-                return Hold(HoldKind.INHIBITION, f"inhibited by {inhibitor}")
+        for inhibitor, inhibition in zip(inhibiting, self.inhibitions, strict=True):
+            is_held = inhibitor == "" if inhibition.unless else inhibitor not in ("", incident.id)
+            if is_held and matches_incident(inhibition.held, incident, alerts):
+                text = (
+                    f"no open incident matches {inhibition.condition}"
+                    if inhibition.unless
+                    else f"inhibited by {inhibitor}"
+                )
+                return Hold(HoldKind.INHIBITION, text)
         if incident.acknowledged_by and reason in (Reason.MORE_ALERTS, Reason.LESS_SEVERE):
             return Hold(HoldKind.ACKNOWLEDGED, f"acknowledged by {incident.acknowledged_by}")
         return None

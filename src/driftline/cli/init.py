@@ -103,7 +103,13 @@ def init(
     models = [inspect(where, model)]
     if folders := models[0].inspection.folders:
         click.echo(f"{len(folders)} models: {', '.join(folders)}", err=True)
-        models = [inspect(f"{where.rstrip('/')}/{folder}", folder) for folder in folders]
+        names = [folder.rpartition("/")[2] for folder in folders]
+        if len(set(names)) < len(names):
+            names = [folder.replace("/", "-") for folder in folders]
+        models = [
+            inspect(f"{where.rstrip('/')}/{folder}", name)
+            for folder, name in zip(folders, names, strict=True)
+        ]
     for inspected in models:
         _show(inspected.inspection)
     output.write_text(write_config(models), encoding="utf-8")

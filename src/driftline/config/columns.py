@@ -7,15 +7,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
+from math import isfinite
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from driftline.config.document import Quoted
 from driftline.profiles.canonical_value import canonical_value
+from driftline.profiles.language import parse
 from driftline.types.model import MAX_DIMENSION, Kind, Schema, Task, TaskColumns
 from driftline.types.model import Field as Column
+from driftline.types.segment_rule import SegmentRule
 from driftline.types.settings import Settings
 from driftline.types.time_form import TimeForm
 
@@ -232,6 +236,48 @@ VersionRef = Annotated[
 ]
 
 
+def _condition(text: str) -> str:
+    parse(text)
+    return text
+
+
+class SegmentConfig(Settings):
+    """Segments of the rows that no single categorical feature shows.
+
+    Give `column` and `bands`, or `columns`, or `where`.
+    """
+
+    name: str = Field(min_length=1)
+    """The name of the segments, such as `age_band`."""
+    column: str | None = None
+    """A numeric feature, with `bands`."""
+    bands: tuple[float, ...] = ()
+    """The limits of the bands, rising: `[18, 30]` gives `below 18`, `18 to 30`, `30 or more`."""
+    columns: tuple[str, ...] = ()
+    """Categorical features, or segments that stand before it, whose values are combined."""
+    where: Annotated[str, AfterValidator(_condition)] | None = None
+    """A condition, such as `age < 30 and plan == "gold"`: its segments are `yes` and `no`."""
+
+    @model_validator(mode="after")
+    def _has_one_rule(self) -> SegmentConfig:
+        count = sum((self.column is not None, bool(self.columns), self.where is not None))
+        if count != 1:
+            raise ValueError("give one of column (with bands), columns and where")
+        if (self.column is None) != (not self.bands):
+            raise ValueError("column and bands belong together")
+        limits = self.bands
+        if not all(isfinite(limit) for limit in limits) or any(
+            low >= high for low, high in pairwise(limits)
+        ):
+            raise ValueError("the limits of the bands should be finite and rise")
+        return self
+
+    def rule(self) -> SegmentRule:
+        """Return how the segments are made."""
+        columns = self.columns if self.column is None else (self.column,)
+        return SegmentRule(columns=columns, bands=self.bands, where=self.where or "")
+
+
 class SchemaConfig(Settings):
     """The columns of a model and their roles."""
 
@@ -259,8 +305,12 @@ class SchemaConfig(Settings):
 
     MASE compares the model with the value of the series so many steps before, in the reference.
     """
-    segments: tuple[str, ...] = ()
-    """Categorical features whose values are monitored one by one as well."""
+    segments: tuple[str | SegmentConfig, ...] = ()
+    """Parts of the rows that are monitored one by one as well.
+
+    A categorical feature stands for the rows of each of its values; at most 100 values have a
+    segment.
+    """
     redact: frozenset[str] = frozenset()
     """Columns whose values never appear in a sample, a message or a page."""
 
@@ -299,7 +349,14 @@ class SchemaConfig(Settings):
             positive=_positive(prediction),
             threshold=prediction.threshold if prediction else 0.5,
             task_columns=self._task_columns(),
-            segments=self.segments,
+            segments=tuple(
+                segment if isinstance(segment, str) else segment.name for segment in self.segments
+            ),
+            segment_rules={
+                segment.name: segment.rule()
+                for segment in self.segments
+                if isinstance(segment, SegmentConfig)
+            },
             redact=self.redact,
         )
 

@@ -16,6 +16,7 @@ from driftline.config.mistakes import unknown_name
 from driftline.config.references import has_reference
 from driftline.contracts.check import COLUMNS_OPTION, Check, ColumnNames
 from driftline.extensions.registry import Registry
+from driftline.profiles.language import column_names, parse
 from driftline.types.errors import Problem
 from driftline.types.model import DERIVED, Kind
 
@@ -198,6 +199,62 @@ def _derived_columns(name: str, kind: Any) -> list[tuple[str, str]]:
     ]
 
 
+def _check_segments(
+    document: Document, at: Loc, segments: Any, kinds: dict[str, str], features: dict[str, Any]
+) -> Iterator[Problem]:
+    """Check the columns that segments are made of; `kinds` are those of all columns."""
+    loc = (*at, "schema", "segments")
+    for number, name in _enumerate_texts(segments):
+        yield from _check_segment_column(document, (*loc, number), name, kinds, features)
+    kinds = dict(kinds)
+    for number, rule in enumerate(segments if isinstance(segments, list) else []):
+        if not isinstance(rule, dict):
+            continue
+        place = (*loc, number)
+        columns, where = rule.get("columns"), rule.get("where")
+        for item, name in _enumerate_texts(columns):
+            yield from _check_segment_column(
+                document, (*place, "columns", item), name, kinds, features
+            )
+        column = rule.get("column")
+        if isinstance(column, str) and column not in kinds:
+            message = unknown_name(column, kinds, f"no feature is called '{column}'")
+            yield document.problem((*place, "column"), message)
+        elif isinstance(column, str) and kinds[column] != "numeric":
+            message = f"'{column}' is not numeric; bands are made of numbers"
+            yield document.problem((*place, "column"), message)
+        with suppress(ValueError):
+            for name in column_names(parse(where)) if isinstance(where, str) else ():
+                if name not in kinds:
+                    message = unknown_name(name, kinds, f"the schema has no column '{name}'")
+                    yield document.problem((*place, "where"), message)
+        rule_name = rule.get("name")
+        if isinstance(rule_name, str):
+            if rule_name in kinds:
+                message = f"a column is called '{rule_name}'; give the segments another name"
+                yield document.problem((*place, "name"), message)
+            kinds[rule_name] = "categorical"
+
+
+def _check_segment_column(
+    document: Document, loc: Loc, name: str, kinds: dict[str, str], features: dict[str, Any]
+) -> Iterator[Problem]:
+    if name not in features and name not in kinds:
+        yield document.problem(loc, unknown_name(name, kinds, f"no feature is called '{name}'"))
+    elif name in features and name not in kinds:
+        words = [
+            column
+            for column, kind in kinds.items()
+            if column.startswith(f"{name}.") and kind == "categorical"
+        ]
+        hint = f"; of it there is {words[0]}" if words else ""
+        message = f"'{name}' is not categorical; segments are made of categorical features{hint}"
+        yield document.problem(loc, message)
+    elif kinds.get(name) == "numeric":
+        message = f"'{name}' is numeric; give segments of bands: name, column and bands"
+        yield document.problem(loc, message)
+
+
 def _check_columns(
     document: Document, at: Loc, model: dict[str, Any], registry: Registry
 ) -> Iterator[Problem]:
@@ -240,24 +297,7 @@ def _check_columns(
                     loc, f"the column is in {role_of[name]} already; a column plays one part"
                 )
             role_of.setdefault(name, role)
-    for number, name in _enumerate_texts(schema.get("segments")):
-        loc = (*at, "schema", "segments", number)
-        if name not in features and name not in kinds:
-            yield document.problem(loc, unknown_name(name, kinds, f"no feature is called '{name}'"))
-        elif name in features and name not in kinds:
-            words = [
-                column
-                for column, kind in kinds.items()
-                if column.startswith(f"{name}.") and kind == "categorical"
-            ]
-            hint = f"; of it there is {words[0]}" if words else ""
-            yield document.problem(
-                loc, f"'{name}' is not categorical; segments are made of categorical features{hint}"
-            )
-        elif kinds.get(name) == "numeric":
-            yield document.problem(
-                loc, f"'{name}' is numeric; segments are made of categorical features"
-            )
+    yield from _check_segments(document, at, schema.get("segments"), kinds, features)
     # A check can't name a column that is kept for samples only.
     columns = [name for name in role_of if name in kinds or name not in features]
     for check, settings in _get_dict(model, "checks").items():

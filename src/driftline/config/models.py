@@ -33,7 +33,15 @@ from driftline.contracts.source import Source
 from driftline.extensions.registry import Registry
 from driftline.types.message import Piece
 from driftline.types.model import Decision, Severity
-from driftline.types.scalars import Bytes, Duration, Length, Size, Span
+from driftline.types.scalars import (
+    Bytes,
+    ChangedWindows,
+    Duration,
+    Length,
+    Persistence,
+    Size,
+    Span,
+)
 from driftline.types.secret import Secret
 from driftline.types.settings import Settings
 
@@ -245,8 +253,11 @@ class CheckConfig(Settings):
 
     Default: the rules of the check.
     """
-    for_: int = Field(default=1, ge=1, alias="for")
-    """How many windows in a row must be changed before a message is sent."""
+    for_: ChangedWindows = Field(default=Persistence(), alias="for")
+    """How many windows in a row must be changed before a message is sent.
+
+    `3 of 5`: three of the newest five. The alert then ends after three fine windows in a row.
+    """
     keep_firing: int = Field(default=0, ge=0)
     """How many more windows must be fine, after the first one, before the alert is resolved."""
     min_rows: int | None = Field(default=None, ge=1)

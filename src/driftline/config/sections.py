@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from driftline.types.matchers import Matchers
 from driftline.types.model import Severity
@@ -119,9 +119,20 @@ class MuteTimeConfig(Settings):
 
 
 class InhibitConfig(Settings):
-    """Incidents of a model that wait while another incident of it is open."""
+    """Incidents of a model that wait while another incident of it is open, or while none is."""
 
-    while_: Match = Field(alias="while")
+    while_: Match | None = Field(default=None, alias="while")
     """The incident that makes others doubtful, such as `family=service,check=volume`."""
+    unless: Match | None = None
+    """The incident without which others do not count, such as `family=performance`.
+
+    Give `while` or `unless`.
+    """
     hold: Match
     """The incidents that wait, such as `family=drift|quality`."""
+
+    @model_validator(mode="after")
+    def _has_one_condition(self) -> InhibitConfig:
+        if (self.while_ is None) == (self.unless is None):
+            raise ValueError("give either while or unless")
+        return self

@@ -6,7 +6,7 @@ A check that fails gives an `error` verdict of that check; it does not affect ot
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from driftline.contracts.check import Check, CheckContext
 from driftline.contracts.classic_rules import PValue
@@ -15,6 +15,7 @@ from driftline.profiles.window import Window
 from driftline.types.errors import DriftlineError
 from driftline.types.model import Judgement, Measurement, Schema, Severity, Verdict
 from driftline.types.records import JudgedMeasurement
+from driftline.types.scalars import Persistence
 from driftline.types.times import DAY
 
 Collect = Callable[["CheckPlan", CheckContext], Sequence[Measurement]]
@@ -30,8 +31,8 @@ class CheckPlan:
     check: Check
     rules: tuple[Rule, ...] = ()
     """The rules of the configuration; when empty, the check's own rules hold."""
-    needed: int = 1
-    """Changed windows in a row before an alert fires."""
+    persistence: Persistence = field(default_factory=Persistence)
+    """The changed windows before an alert fires."""
     keep: int = 0
     """Further windows without a change before an alert is resolved."""
     min_rows: int | None = None

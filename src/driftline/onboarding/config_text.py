@@ -97,7 +97,10 @@ def _schema(schema: Schema, positive: str) -> list[str]:
     for role in ("timestamp", "id", "version"):
         part: Field | None = getattr(schema, role)
         if part is not None:
-            lines.append(f"      {role}: {_scalar(part.name)}")
+            value = _scalar(part.name)
+            if role == "timestamp" and schema.time_form.format:
+                value = f"{{path: {value}, format: {json.dumps(schema.time_form.format)}}}"
+            lines.append(f"      {role}: {value}")
     lines.append("      features:" if schema.features else "      features: {}")
     lines += [
         f"        {_scalar(name)}: {_feature(part)}" for name, part in schema.features.items()

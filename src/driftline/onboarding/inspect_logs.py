@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -36,6 +36,7 @@ from driftline.onboarding.recognise import (
     recognise_names,
 )
 from driftline.onboarding.window_choice import WindowChoice, choose_windows
+from driftline.profiles.label_classes import listing as name_values
 from driftline.profiles.spec import ProfileSpec
 from driftline.types.errors import DriftlineError, SourceError
 from driftline.types.loss_reasons import LossReasons
@@ -54,8 +55,12 @@ MAX_WHOLE = 64 << 20
 """Bytes of the newest object up to which it is read to its end, for the time of its last row."""
 
 
+MAX_NAMED = 20_000
+"""Names of objects whose folders are compared."""
+ENDPOINT_PART, MODEL_PART = "{endpoint}", "{model}"
+"""Parts of layouts that name models."""
 MAX_FOLDERS = 20
-"""First folders that are compared; with more of them they are not those of models."""
+"""Folders that are compared; with more of them they are not those of models."""
 COMMON_SHARE = 0.5
 """The share of common columns from which the records of two folders are of one model."""
 MAX_TRIED = 20
@@ -81,7 +86,7 @@ class LogInspection:
     layout: str | None
     """Name or pattern of a layout; None where names of objects don't contain the time."""
     folders: tuple[str, ...]
-    """Names of the first folders, where each has the records of another model."""
+    """The folders, where each has the records of another model."""
     batches: list[pa.RecordBatch]
     """The first records of each object that was read."""
     inference: InferredSchema
@@ -99,6 +104,24 @@ class LogInspection:
             form = {"type": self.format, "options": dict(self.format_options)}
         options = {"prefix": self.prefix, "layout": self.layout, "format": form}
         return {name: value for name, value in options.items() if value}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Folders:
+    """What the folders of a log say about models."""
+
+    of_models: tuple[str, ...] = ()
+    """Folders with the records of one model each, where there are several."""
+    alike: tuple[str, ...] = ()
+    """First folders whose records have the same columns."""
+
+    def doubts(self) -> Iterator[str]:
+        """Yield sentences about what a person should check."""
+        if self.alike:
+            yield (
+                f"the folders {name_values(self.alike)} have the same columns and are taken as one "
+                "model: if each is a model, give it a source of its own"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,15 +186,16 @@ def inspect_logs(source: Source, registry: Registry, now: datetime) -> LogInspec
             name, options = better_name, {}
             first = _read(source, listing, name, options, registry)
     inference = infer_schema(first.batches)
-    stamp = inference.schema.timestamp
-    windows = choose_windows(
-        [*first.batches, *first.last_batches], stamp.path if stamp else None, now
-    )
+    windows = choose_windows([*first.batches, *first.last_batches], inference.schema, now)
     doubts = [
         f"the first records look as if {key} of the format is {json.dumps(value)}"
         for key, value in options.items()
     ]
-    doubts += inference.doubts
+    named = list(listing)
+    if has_more:
+        named = list(islice(source.discover(DiscoverContext(now=now)), MAX_NAMED))
+    folders = _model_folders(source, named, layout, name, registry)
+    doubts += [*inference.doubts, *folders.doubts()]
     return LogInspection(
         objects=first.objects,
         has_more=has_more,
@@ -180,7 +204,7 @@ def inspect_logs(source: Source, registry: Registry, now: datetime) -> LogInspec
         format_options=options,
         prefix=prefix,
         layout=layout,
-        folders=_model_folders(source, listing, layout, name, registry),
+        folders=folders.of_models,
         batches=first.batches,
         inference=replace(inference, doubts=doubts),
         windows=windows,
@@ -334,33 +358,41 @@ def _one_of_each_kind(listing: list[LogObject]) -> list[LogObject]:
 
 def _model_folders(
     source: Source, listing: list[LogObject], layout: str | None, name: str, registry: Registry
-) -> tuple[str, ...]:
-    """Return the first folders where each has the records of another model; else nothing.
+) -> _Folders:
+    """Return the folders of several models; none where the objects are of one model.
 
-    Folders of endpoints are models. Other folders are where their records have other columns.
+    Folders of endpoints are models, and folders with the jobs of one model each. First folders of
+    another kind are where their records have other columns.
     """
+    keys = [key.lstrip("/") for key in _keys(source, listing)]
+    pattern = LAYOUTS.get(layout or "", layout or "").split("/")
+    model_part = next((part for part in pattern if MODEL_PART in part), None)
+    if ENDPOINT_PART in pattern or model_part is not None:
+        depth = pattern.index(model_part or ENDPOINT_PART) + (model_part is None)
+        found = {"/".join(key.split("/")[:depth]) for key in keys if key.count("/") >= depth}
+        is_several = 1 < len(found) <= MAX_FOLDERS
+        return _Folders(of_models=tuple(sorted(found)) if is_several else ())
     by_folder: dict[str, list[LogObject]] = {}
-    for key, obj in zip(_keys(source, listing), listing, strict=True):
-        folder, slash, _ = key.lstrip("/").partition("/")
+    for key, obj in zip(keys, listing, strict=True):
+        folder, slash, _ = key.partition("/")
         if not slash or not folder or not folder.strip("0123456789-T:") or "=" in folder:
-            return ()
+            return _Folders()
         by_folder.setdefault(folder, []).append(obj)
-    pattern = LAYOUTS.get(layout or "", layout or "")
-    if not 1 < len(by_folder) <= MAX_FOLDERS or pattern.startswith("{collection}"):
-        return ()
-    if not pattern.startswith("{endpoint}"):
-        if not pattern.startswith("{") and pattern:
-            return ()
-        columns = [
-            set(batch.schema.names)
-            for objects in by_folder.values()
-            for batch in _read(source, objects[-1:], name, {}, registry).batches[:1]
-            if side_of(batch) is None
-        ]
-        alike = (len(names & columns[0]) / len(names | columns[0]) for names in columns)
-        if len(columns) < len(by_folder) or min(alike) >= COMMON_SHARE:
-            return ()
-    return tuple(sorted(by_folder))
+    if not 1 < len(by_folder) <= MAX_FOLDERS or pattern[0] == "{collection}":
+        return _Folders()
+    if not pattern[0].startswith("{") and pattern[0]:
+        return _Folders()
+    columns = [
+        set(batch.schema.names)
+        for objects in by_folder.values()
+        for batch in _read(source, objects[-1:], name, {}, registry).batches[:1]
+        if side_of(batch) is None
+    ]
+    folders = tuple(sorted(by_folder))
+    alike = (len(names & columns[0]) / len(names | columns[0]) for names in columns)
+    if len(columns) < len(by_folder):
+        return _Folders()
+    return _Folders(alike=folders) if min(alike) >= COMMON_SHARE else _Folders(of_models=folders)
 
 
 def _newest_objects(listing: list[LogObject]) -> list[LogObject]:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from driftline.ingest.columns.timestamps import to_micros
+from driftline.types.model import Schema
 from driftline.types.times import as_micros
 
 ENOUGH_ROWS = 120
@@ -38,14 +39,15 @@ class WindowChoice:
 
 
 def choose_windows(
-    batches: Sequence[pa.RecordBatch], time_column: str | None, now: datetime
+    batches: Sequence[pa.RecordBatch], schema: Schema, now: datetime
 ) -> WindowChoice:
     """Return the settings for a log of these records, which include its newest ones."""
+    time_column = None if schema.timestamp is None else schema.timestamp.path
     times = [
         micros[usable & (micros > 0)]
         for batch in batches
         if time_column is not None and time_column in batch.schema.names
-        for micros, usable in [to_micros(batch.column(time_column))]
+        for micros, usable in [to_micros(batch.column(time_column), schema.time_form)]
     ]
     times = [stamps for stamps in times if len(stamps)]
     if not times:

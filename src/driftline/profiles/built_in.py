@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from driftline.profiles.categories import CategoryCollector
+from driftline.profiles.labelled_sample import LabelledSampleCollector
 from driftline.profiles.labels import LabelCollector
 from driftline.profiles.numeric import NumericCollector
 from driftline.profiles.profile import Collectors
@@ -19,6 +20,7 @@ BUILT_IN: Collectors = {
         ScoreCollector,
         SampleCollector,
         RawSampleCollector,
+        LabelledSampleCollector,
         LabelCollector,
         ExpressionCollector,
         SizeCollector,

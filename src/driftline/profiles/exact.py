@@ -13,7 +13,6 @@ import numpy as np
 
 from driftline.types.arrays import Floats
 
-
 MOST = 1e300
 """Size from which a total of powers counts as infinite: those of huge errors are."""
 

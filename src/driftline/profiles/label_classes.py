@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from driftline.types import phrasing
+
 PAIRS = (
     ("1", "0"),
     ("1", "-1"),
@@ -95,7 +97,8 @@ def find_classes(
         if others == {_partner(positive)}:
             return LabelClasses(positive, *others)
         return LabelClasses(
-            reason=f"the positive class is {positive}, and the values are {listing(values)}"
+            reason=f"the positive class is {phrasing.value_text(positive)}, and the values are "
+            + listing(values)
         )
     if not values:
         return LabelClasses("1", "0")
@@ -116,7 +119,7 @@ def find_classes(
 
 def recognise_pair(values: Collection[str]) -> tuple[str, str] | None:
     """Return the positive and the negative of two values, None where they are no known pair."""
-    lower = {value.lower(): value for value in values}
+    lower = {value.strip().lower(): value for value in values}
     if len(values) != 2:
         return None
     for positive, negative in PAIRS:
@@ -127,12 +130,12 @@ def recognise_pair(values: Collection[str]) -> tuple[str, str] | None:
 
 def is_unknown(value: str) -> bool:
     """Whether a value stands for a label that is not known yet."""
-    return value.lower() in UNKNOWN
+    return value.strip().lower() in UNKNOWN
 
 
 def listing(values: Collection[str]) -> str:
     """Return the first few values for people: `no, yes and 3 more`."""
-    names = [name[:40] for name in sorted(values)]
+    names = [phrasing.value_text(name) for name in sorted(values)]
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more
 
@@ -145,7 +148,8 @@ def _without_unknown(counts: Mapping[str, int]) -> Mapping[str, int]:
 
 
 def _main_spellings(counts: Mapping[str, int], positive: str) -> set[str]:
-    """Return the values; of more than two, the most frequent of those that differ in case only.
+    """Return the values; of more than two, the most frequent of those that differ in case or outer
+    spaces only.
 
     The spelling of `positive` is kept.
     """
@@ -153,7 +157,7 @@ def _main_spellings(counts: Mapping[str, int], positive: str) -> set[str]:
         return set(counts)
     spellings: dict[str, str] = {}
     for name in sorted(counts, key=lambda name: (name != positive, -counts[name], name)):
-        spellings.setdefault(name.lower(), name)
+        spellings.setdefault(name.strip().lower(), name)
     return set(spellings.values())
 
 

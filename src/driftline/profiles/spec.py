@@ -22,6 +22,10 @@ from driftline.types.model import Kind, Schema, Task, TaskColumns
 
 LEVELS = 1500
 """Quantile levels of a grid: between two edges lies less than 1/1500 of the reference's rows."""
+SEGMENTS = 100
+"""Categories of a segment column that get profiles of their own."""
+OTHER_SEGMENTS = "(others)"
+"""The segment of the rows of all other categories, where a column has more than SEGMENTS."""
 KNOWN = 10_000
 """Categories of a column that are always counted by name."""
 TAIL = 64
@@ -294,7 +298,8 @@ def make_spec(
             columns[name] = grid(numeric.get(name, np.empty(0)))
         elif kind is Kind.CATEGORICAL:
             counts = categorical.get(name, {})
-            columns[name] = CategorySpec(_most_frequent(counts))
+            most = SEGMENTS if name in schema.segment_rules else KNOWN
+            columns[name] = CategorySpec(_most_frequent(counts, most))
         else:
             columns[name] = SampledSpec(schema.features[name].dimension)
     classes = classes_of(schema, categorical)
@@ -332,8 +337,8 @@ def classes_of(schema: Schema, categorical: Mapping[str, Mapping[str, int]]) -> 
     return find_classes(schema.positive, labels, predictions)
 
 
-def _most_frequent(counts: Mapping[str, int]) -> tuple[str, ...]:
+def _most_frequent(counts: Mapping[str, int], most: int) -> tuple[str, ...]:
     by_frequency: Sequence[tuple[str, int]] = sorted(
         counts.items(), key=lambda item: (-item[1], item[0])
     )
-    return tuple(sorted(name for name, _ in by_frequency[:KNOWN]))
+    return tuple(sorted(name for name, _ in by_frequency[:most]))

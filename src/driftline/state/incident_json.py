@@ -146,11 +146,9 @@ def parse_incident_fields(text: str) -> dict[str, Any]:
 
 
 def _dump_value(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return as_micros(value)
     if isinstance(value, frozenset):
         return [[upstream.kind.value, upstream.name] for upstream in sorted(value)]
-    return [as_micros(time) for time in value] if isinstance(value, tuple) else value
+    return _plain(value)
 
 
 def _dump_state(state: dict[str, Any]) -> str:
@@ -196,8 +194,15 @@ def _dump_fields(value: object, skip: frozenset[str] = frozenset()) -> dict[str,
     for name, default in _stored_fields(kind, skip):
         part = getattr(value, name)
         if part != default:
-            state[name] = as_micros(part) if isinstance(part, datetime) else part
+            state[name] = _plain(part)
     return state
+
+
+def _plain(value: Any) -> Any:
+    """Convert times to microseconds, also within a tuple."""
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
+    return as_micros(value) if isinstance(value, datetime) else value
 
 
 NOT_IN_ENTRY = frozenset(
@@ -275,6 +280,9 @@ def _load_phase(state: dict[str, Any]) -> Phase:
         for name in ("since", "until", "last_start", "last_end")
     }
     severity = Severity(state["severity"]) if state.get("severity") else None
-    return Phase(
-        **{**state, **times, "state": AlertState(state.get("state", "quiet")), "severity": severity}
-    )
+    values = {
+        "state": AlertState(state.get("state", "quiet")),
+        "severity": severity,
+        "newest": tuple(from_micros_or_none(begin) for begin in state.get("newest", ())),
+    }
+    return Phase(**{**state, **times, **values})

@@ -14,6 +14,7 @@ from driftline.stats.attributions.shift import (
     mean_size,
 )
 from driftline.stats.basics.averages import mean_estimate, quantile_estimate
+from driftline.stats.basics.bootstrap import bootstrap_interval
 from driftline.stats.basics.estimate import (
     Estimate,
     Interval,
@@ -218,6 +219,21 @@ from driftline.stats.performance.confidence_estimate import (
     estimated_recall,
     estimated_roc_auc,
     expected_confusion,
+    expected_rates,
+)
+from driftline.stats.performance.corrected_rates import (
+    LabelledSide,
+    corrected_rate,
+    label_correction,
+)
+from driftline.stats.performance.decision_rates import (
+    DecisionRates,
+    Rate,
+    accuracy_of_rates,
+    bounded_estimate,
+    f1_of_rates,
+    precision_of_rates,
+    recall_of_rates,
 )
 from driftline.stats.performance.decomposition import Decomposition, decompose
 from driftline.stats.performance.error_quantiles import error_quantile
@@ -327,6 +343,7 @@ __all__ = [
     "Confusion",
     "CumulativeError",
     "DayForecast",
+    "DecisionRates",
     "Decomposition",
     "Difference",
     "Discrepancy",
@@ -337,12 +354,14 @@ __all__ = [
     "Guesses",
     "Interval",
     "LabelShift",
+    "LabelledSide",
     "Law",
     "MeanSize",
     "MovedValues",
     "Prediction",
     "ProbabilityCells",
     "Ranks",
+    "Rate",
     "Reconstruction",
     "Repeats",
     "ScoreCells",
@@ -356,6 +375,7 @@ __all__ = [
     "WeekProfile",
     "ZTest",
     "accuracy",
+    "accuracy_of_rates",
     "aligned_divergence",
     "anderson_darling",
     "assign",
@@ -371,6 +391,8 @@ __all__ = [
     "bias",
     "binomial_at_least",
     "bonferroni",
+    "bootstrap_interval",
+    "bounded_estimate",
     "brier",
     "brown_forsythe",
     "by",
@@ -391,6 +413,7 @@ __all__ = [
     "cohen_h",
     "cohen_kappa",
     "cohen_w",
+    "corrected_rate",
     "correlations",
     "cosine_shift",
     "count_at_least",
@@ -435,7 +458,9 @@ __all__ = [
     "ewma_limits",
     "expected_calibration_error",
     "expected_confusion",
+    "expected_rates",
     "f1",
+    "f1_of_rates",
     "f_beta",
     "f_beta_at",
     "false_negative_rate",
@@ -483,6 +508,7 @@ __all__ = [
     "ks_p_value",
     "ks_robust",
     "ks_shift",
+    "label_correction",
     "label_shift",
     "laplace_psi",
     "lift",
@@ -529,6 +555,7 @@ __all__ = [
     "pooled_scores",
     "precision",
     "precision_at",
+    "precision_of_rates",
     "prediction",
     "prediction_powered_mean",
     "principal_components",
@@ -550,6 +577,7 @@ __all__ = [
     "rate",
     "recall",
     "recall_at",
+    "recall_of_rates",
     "reciprocal_rank",
     "reconstruction",
     "reliability",

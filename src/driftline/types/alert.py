@@ -85,6 +85,11 @@ class Phase:
     """End of the newest changed window."""
     last_start: datetime | None = None
     last_end: datetime | None = None
+    newest: tuple[datetime | None, ...] = ()
+    """`since` of each of the newest windows that changed, None for each quiet one; oldest first.
+
+    Only where changed windows count without being in a row.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +105,8 @@ class Alert:
     measurement: str
     labels: tuple[tuple[str, str], ...]
     for_windows: int = 1
+    among_windows: int | None = None
+    """See `Fact.among_windows`."""
     keep_firing_windows: int = 0
     base: Phase = Phase()
     """The phase after the windows before `recent`."""
@@ -128,9 +135,15 @@ class Alert:
 
     def advance(self, phase: Phase, entry: AlertEntry) -> Phase:
         """Return the phase after one more window."""
+        keep = self.keep_firing_windows
+        if self.among_windows is not None:
+            # Else an alert of alternating windows would end and return all the time.
+            keep += self.among_windows - self.for_windows
         if self._forgotten_between(phase, entry):
-            phase = _quiet(phase, self.keep_firing_windows)
-        return _advance(phase, entry, self.for_windows, self.keep_firing_windows)
+            phase = replace(_quiet(phase, keep), newest=())
+        if self.among_windows is not None:
+            phase = _remember(phase, entry, self.among_windows)
+        return _advance(phase, entry, self.for_windows, keep)
 
     def _forgotten_between(self, phase: Phase, entry: AlertEntry) -> bool:
         """Whether quiet windows before `entry` may have been forgotten.
@@ -174,22 +187,30 @@ class Alert:
         return self.recent[-1] if self.recent else self.newest_dropped
 
 
+def _remember(phase: Phase, entry: AlertEntry, among: int) -> Phase:
+    """Add a window to the newest `among` ones; an unsure window does not count."""
+    if entry.verdict not in (Verdict.OK, Verdict.CHANGED):
+        return phase
+    begin = (entry.since or entry.start) if entry.verdict is Verdict.CHANGED else None
+    return replace(phase, newest=(*phase.newest, begin)[-among:])
+
+
 def _advance(phase: Phase, entry: AlertEntry, needed: int, keep: int) -> Phase:
+    """The phase after one more window; `phase.newest` already holds it, where it is kept."""
+    begins = [begin for begin in phase.newest if begin is not None]
     if entry.verdict is Verdict.OK:
-        phase = _quiet(phase, keep)
+        phase = _quiet(phase, keep, is_pending=bool(begins))
     state, since, count, oks = phase.state, phase.since, phase.count, phase.oks
     severity, until = phase.severity, phase.until
     if entry.verdict is Verdict.CHANGED:
         if state in (AlertState.QUIET, AlertState.RESOLVED):
             state, since, count = AlertState.PENDING, entry.since or entry.start, 0
-        count, oks, severity, until = (
-            count + 1,
-            0,
-            entry.judgement.severity or Severity.WARNING,
-            entry.end,
-        )
-        if state is AlertState.PENDING and count >= needed:
-            state = AlertState.FIRING
+        count, oks = count + 1, 0
+        severity, until = entry.judgement.severity or Severity.WARNING, entry.end
+    if state is AlertState.PENDING and begins:
+        since, count = begins[0], len(begins)
+    if state is AlertState.PENDING and count >= needed:
+        state = AlertState.FIRING
     return Phase(
         state=state,
         since=since,
@@ -199,12 +220,14 @@ def _advance(phase: Phase, entry: AlertEntry, needed: int, keep: int) -> Phase:
         until=until,
         last_start=entry.start,
         last_end=entry.end,
+        newest=phase.newest,
     )
 
 
-def _quiet(phase: Phase, keep: int) -> Phase:
+def _quiet(phase: Phase, keep: int, *, is_pending: bool = False) -> Phase:
+    """The phase after a quiet window; `is_pending` where earlier changed windows still count."""
     if phase.state is AlertState.PENDING:
-        return replace(phase, state=AlertState.QUIET, count=0)
+        return phase if is_pending else replace(phase, state=AlertState.QUIET, count=0)
     if phase.state is not AlertState.FIRING:
         return phase
     if phase.oks >= keep:

@@ -9,3 +9,5 @@ Floats = NDArray[np.float64]
 """Floating point numbers, of any shape."""
 Hashes = NDArray[np.uint64]
 """Hashes of record ids or values, shape (rows,)."""
+Ints = NDArray[np.int64]
+"""Whole numbers, such as places of rows, of any shape."""

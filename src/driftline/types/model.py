@@ -11,6 +11,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from driftline.types.segment_rule import SegmentRule
 from driftline.types.time_form import TimeForm
 
 ALL = ""
@@ -271,7 +272,9 @@ class Schema:
     """
     task_columns: TaskColumns = TaskColumns()
     segments: tuple[str, ...] = ()
-    """Features whose categories are monitored separately as well."""
+    """Columns whose categories are monitored separately as well."""
+    segment_rules: Mapping[str, SegmentRule] = field(default_factory=dict)
+    """How columns of `segments` that no record holds are made, by name."""
     redact: frozenset[str] = frozenset()
     """Columns whose values never enter a sample, a message or a page.
 
@@ -320,14 +323,18 @@ class Schema:
 
     @property
     def profile_columns(self) -> Mapping[str, Kind]:
-        """The columns that are summarised: the features, then prediction, score and label."""
+        """The columns that are summarised.
+
+        They are the features, then prediction, score and label, then columns made for segments.
+        """
         parts = (*self.features.values(), self.prediction, self.score, self.label)
-        return {
+        columns = {
             name: kind
             for part in parts
             if part is not None
             for name, kind in part.profile_columns.items()
         }
+        return columns | dict.fromkeys(self.segment_rules, Kind.CATEGORICAL)
 
 
 @dataclass(frozen=True, slots=True)

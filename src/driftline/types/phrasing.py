@@ -32,6 +32,19 @@ def clean(text: object, limit: int = 200) -> str:
     )
 
 
+def value_text(value: str, limit: int = 40) -> str:
+    """Return the first `limit` characters of a value of the data, as one can tell it from others.
+
+    A value with spaces around it or with invisible characters has quotation marks, and its
+    invisible characters are escapes: “ yes”, “1\\x00”.
+    """
+    start = value[:limit]
+    visible = "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in start
+    )
+    return start if visible == start == start.strip() else f"“{visible}”"
+
+
 def number(value: float | int | None) -> str:
     """Format `value` for people: `10,790`, `0.314`, `2.1e-06`; `none` for None."""
     if value is None:

@@ -1,4 +1,4 @@
-"""Parses and formats the durations, sizes and time spans of the configuration.
+"""Parses and formats durations, sizes, time spans and counts of windows of the configuration.
 
 A number without its unit is an error.
 """
@@ -6,6 +6,7 @@ A number without its unit is an error.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -16,6 +17,9 @@ _UNITS = {"ms": 1e-3, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
 _SIZES = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
 SIZE = r"^(\d+(\.\d+)?)(MB|GB|TB)$"
+OF = r"^(\d+) of (\d+)$"
+MAX_AMONG = 16
+"""The most windows that a count `3 of 5` may look at: an alert remembers so many."""
 PATTERN = r"^(\d+(\.\d+)?(ms|s|m|h|d|w))+$"
 
 
@@ -126,3 +130,46 @@ Span = Annotated[
     PlainSerializer(lambda pair: f"{pair[0].isoformat()}/{pair[1].isoformat()}", return_type=str),
     WithJsonSchema({"type": "string", "examples": ["2024-05-01/2024-06-01"]}),
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Persistence:
+    """How many windows are changed before a change counts."""
+
+    changed: int = 1
+    among: int | None = None
+    """The newest windows among which they are; None: they are in a row."""
+
+    def __str__(self) -> str:
+        return str(self.changed) if self.among is None else f"{self.changed} of {self.among}"
+
+
+def parse_persistence(value: Any) -> Persistence:
+    """Parse a count of windows: `2`, or `3 of 5`. Raises ValueError."""
+    if isinstance(value, Persistence):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+        return Persistence(value)
+    match = re.fullmatch(OF.strip("^$"), value) if isinstance(value, str) else None
+    if match and 1 <= (changed := int(match[1])) <= (among := int(match[2])) <= MAX_AMONG:
+        return Persistence(changed, None if changed == among else among)
+    raise ValueError(
+        "should be a count of windows in a row, such as 2, or a count among the newest windows, "
+        f"such as 3 of 5 (at most {MAX_AMONG})"
+    )
+
+
+ChangedWindows = Annotated[
+    Persistence,
+    BeforeValidator(parse_persistence),
+    PlainSerializer(
+        lambda value: value.changed if value.among is None else str(value), return_type=int | str
+    ),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": OF}],
+            "examples": [2, "3 of 5"],
+        }
+    ),
+]
+"""How many windows are changed before a change counts."""

@@ -112,6 +112,7 @@ mute_times:
 # that can't be read, hold back drift and quality.
 # inhibit:
 #   - {while: "family=service,check=volume", hold: "family=drift|quality"}
+#   - {unless: "family=performance", hold: "family=drift"}  # drift counts with a loss only
 """
 
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from driftline.ingest.columns.bytes_as_text import as_text
 from driftline.ingest.columns.derived import derive
 from driftline.ingest.columns.float_widths import to_doubles
+from driftline.ingest.columns.segment_columns import add_segment_columns
 from driftline.ingest.columns.time_faults import CredibleTimes, TimeColumn, add_time_faults
 from driftline.ingest.columns.timestamps import to_micros
 from driftline.ingest.columns.vectors import stack_columns
@@ -33,6 +34,7 @@ from driftline.profiles.canonical_value import (
     canonical_value,
 )
 from driftline.profiles.rowhash import hash_positions, hash_strings
+from driftline.profiles.spec import OTHER_SEGMENTS, SEGMENTS
 from driftline.types.loss_reasons import LossReasons
 from driftline.types.model import DERIVED, Field, Kind, Schema
 from driftline.types.times import as_micros
@@ -117,6 +119,7 @@ class Caster:
             hashes=hashes,
             joins=joins,
         )
+        add_segment_columns(batch, self.schema)
         held_back = rows - int(usable.sum())
         if held_back:
             places = np.flatnonzero(usable)
@@ -266,16 +269,24 @@ def split_by_window(cast: CastBatch, length: int) -> Iterator[tuple[int, str, Ba
 def split_by_segment(
     batch: Batch, columns: tuple[str, ...], segment_names: dict[str, frozenset[str]]
 ) -> Iterator[tuple[str, Batch]]:
-    """The rows of each watched segment: (`column=category`, rows)."""
+    """The rows of each watched segment: (`column=category`, rows).
+
+    Where a column has as many watched segments as can be, the other rows are one segment.
+    """
     for column in columns:
-        array = batch.columns.get(column)
+        array, watched = batch.columns.get(column), segment_names.get(column, frozenset())
         if array is None:
             continue
         names = array.dictionary.to_pylist()
         codes = array.indices.fill_null(len(names)).to_numpy(zero_copy_only=False)
+        is_other = codes < len(names)
         for code in np.unique(codes).tolist():
-            if code < len(names) and names[code] in segment_names.get(column, frozenset()):
-                yield f"{column}={names[code]}", take_rows(batch, np.flatnonzero(codes == code))
+            if code < len(names) and names[code] in watched:
+                is_segment = codes == code
+                is_other &= ~is_segment
+                yield f"{column}={names[code]}", take_rows(batch, np.flatnonzero(is_segment))
+        if len(watched) >= SEGMENTS and is_other.any():
+            yield f"{column}={OTHER_SEGMENTS}", take_rows(batch, np.flatnonzero(is_other))
 
 
 def to_numeric(array: pa.Array) -> tuple[pa.Array, NDArray[np.bool_] | None]:

@@ -100,6 +100,7 @@ _ROW_TIMES = frozenset(name.replace("_", "") for name in TIMES)
 _PREDICTED = {"pred", "predicted", "prediction", "yhat", "hat"}
 _PROBABILITY_WORDS = {"probability", "probabilities", "proba", "prob", "score", "confidence"}
 _CLASS_WORDS = {"yes", "no", "true", "false", "positive", "negative", "pos", "neg", "class"}
+_DECISIONS = {"decision", "verdict", "recommendation", "action", "flagged"}
 _TRUE = {"actual", "true", "truth", "label", "target"}
 _SCORES_BY_CLASS = {"scores", "probabilities", "probs", "proba"}
 _UNNAMED_OUTPUT = re.compile(r"_o\d+")
@@ -126,6 +127,7 @@ _MODELS = frozenset(
         "endpoint",
         "endpointname",
         "inferenceservice",
+        "model",
         "modelname",
         "modelid",
         "servedmodelname",
@@ -133,7 +135,9 @@ _MODELS = frozenset(
     )
 )
 """Names of columns whose values are models."""
-_SERVING = _MODELS | frozenset(
+MAKERS = frozenset(("make", "maker", "brand", "manufacturer", "vendor", "vehicle", "car"))
+"""Names of columns beside which `model` is that of a product."""
+_SERVING = (_MODELS - {"model"}) | frozenset(
     (
         "deploymentname",
         "samplingfraction",
@@ -294,6 +298,11 @@ class ColumnName:
         named = self.words[0] in _PREDICTED or self.words[-1] in _PREDICTED
         other = self.is_probability or self.is_id or self.is_time or self.serving_fact
         return bool(named and self.words != ("hat",) and not other)
+
+    @property
+    def is_decision(self) -> bool:
+        """Whether it is called like a decision that is taken by a score."""
+        return self.words[-1] in _DECISIONS
 
     @property
     def is_probability(self) -> bool:

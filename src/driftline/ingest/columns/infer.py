@@ -6,7 +6,7 @@ Every guess that a person may want to change is named in `doubts`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 from driftline.ingest.columns import row_marks, unstructured, vectors
 from driftline.ingest.columns.bytes_as_text import as_text
 from driftline.ingest.columns.canonical import to_categorical, to_numeric
-from driftline.ingest.columns.column_names import SCORES, ColumnName, read_name
+from driftline.ingest.columns.column_names import MAKERS, SCORES, ColumnName, read_name
+from driftline.ingest.columns.date_formats import has_unclear_dates
 from driftline.ingest.columns.roles import SHARE, find_roles, holds_times
 from driftline.types.model import Field, Kind, Schema, Task
 
@@ -34,8 +35,8 @@ MIN_ROWS = 20
 MAX_CATEGORIES = 100
 """Distinct values from which on a column may hold ids."""
 _SCORE_NAMES = frozenset(name.replace("_", "") for name in SCORES)
-PLACE = "where the record was written"
-"""The reason that needs no check."""
+MAX_MODELS = 20
+"""Distinct values up to which a column called `model` has names of models."""
 SHOWN = 5
 """Columns that a doubt names."""
 
@@ -50,6 +51,15 @@ class InferredSchema:
     """The positive class of a binary model as the records spell it, such as `True`."""
 
 
+@dataclass(frozen=True, slots=True)
+class _NoInput:
+    """Why a column is no input of the model."""
+
+    reason: str
+    is_sure: bool = False
+    """Whether nobody needs to check it, or another sentence names the column."""
+
+
 def infer_schema(
     records: Iterable[pa.RecordBatch],
     declared: Schema | None = None,
@@ -62,11 +72,12 @@ def infer_schema(
     constants, facts about serving, more outputs of the model, and images. Those in `named` stay:
     options of checks name them, so somebody wants them to be judged.
     """
+    records = list(records)
     columns = _columns(records)
-    schema = declared or Schema()
+    schema, unread_time = declared or Schema(), None
     doubts: list[str] = []
     if declared is None:
-        schema = find_roles(columns, doubts)
+        schema, unread_time = find_roles(columns, doubts)
     used_paths = {part.path for part in schema.fields}
     if schema.features:
         return InferredSchema(
@@ -93,14 +104,15 @@ def infer_schema(
             features[name] = plain
             continue
         read = read_name(name)
-        reason = _no_input_reason(read, array, schema)
-        if reason:
-            left_out.setdefault(reason, []).append(name)
+        no_input = _mixed_models(name, records, doubts) or _why_no_input(read, array, schema)
+        if no_input is not None:
+            if not no_input.is_sure and name != unread_time:
+                left_out.setdefault(no_input.reason, []).append(name)
             continue
         feature = _feature(name, read, array, doubts)
         if feature is not None:
             features[name] = feature
-    doubts += [_sentence(names, reason) for reason, names in left_out.items() if reason != PLACE]
+    doubts += [_sentence(names, reason) for reason, names in left_out.items()]
     positive = _spelling(columns, schema) if schema.task is Task.BINARY else ""
     return InferredSchema(replace(schema, features=features), doubts, positive)
 
@@ -149,19 +161,47 @@ def _columns(records: Iterable[pa.RecordBatch]) -> Mapping[str, pa.Array]:
     return columns
 
 
+def _mixed_models(
+    name: str, records: Sequence[pa.RecordBatch], doubts: list[str]
+) -> _NoInput | None:
+    """Return why a column with the names of several models is no input; None for another one."""
+    read = read_name(name)
+    if not read.is_model:
+        return None
+    models: set[str] = set()
+    for batch in records:
+        if name in batch.schema.names:
+            names, _ = to_categorical(as_text(batch.column(name))[0])
+            models.update(names.cast(pa.string()).drop_null().unique().to_pylist())
+    others = {read_name(other).joined for batch in records for other in batch.schema.names}
+    if read.joined == "model" and (others & MAKERS or len(models) > MAX_MODELS):
+        return None
+    if len(models) < 2:
+        return _NoInput("the name of the model", is_sure=read.is_place or read.joined == "model")
+    more = f" and {len(models) - SHOWN} more" if len(models) > SHOWN else ""
+    doubts.append(
+        f"{name} has the names of several models ({', '.join(sorted(models)[:SHOWN])}{more}), "
+        "whose records are mixed here: give each model a source of its own, such as a folder; or "
+        f"make {name} a feature and list it in schema.segments"
+    )
+    return _NoInput("the names of several models", is_sure=True)
+
+
+def _why_no_input(name: ColumnName, array: pa.Array, schema: Schema) -> _NoInput | None:
+    """Return why a column is no input of the model; None for one that may be an input."""
+    if name.is_place:
+        return _NoInput("where the record was written", is_sure=True)
+    reason = _no_input_reason(name, array, schema)
+    return _NoInput(reason) if reason else None
+
+
 def _no_input_reason(name: ColumnName, array: pa.Array, schema: Schema) -> str:
-    """Return why a column is no input of the model; empty for one that may be an input."""
-    if name.is_place or name.is_model:
-        models = pc.unique(to_categorical(array)[0].cast(pa.string())).drop_null().to_pylist()
-        if len(models) < 2 or not name.is_model:
-            return PLACE if name.is_place else name.serving_fact
-        names = f"{', '.join(models[:SHOWN])}{' and more' if len(models) > SHOWN else ''}"
-        return f"names of several models ({names}); each needs a log of its own"
+    """Return the reason in words; empty for a column that may be an input."""
     if name.serving_fact:
         return name.serving_fact
     if name.is_row_id:
         return "called like an id"
-    if name.is_time or holds_times(name, array):
+    if name.is_time or holds_times(name, array) or has_unclear_dates(array):
         return "times"
     is_role = schema.prediction is not None or schema.score is not None
     if _has_addresses(array):
@@ -172,7 +212,8 @@ def _no_input_reason(name: ColumnName, array: pa.Array, schema: Schema) -> str:
         or name.is_unnamed_output
         or name.joined in _SCORE_NAMES
     )
-    if not name.is_input and (name.is_prediction or (is_score and is_role)):
+    is_decision = name.is_decision and schema.score is not None
+    if not name.is_input and (name.is_prediction or is_decision or (is_score and is_role)):
         return "another output of the model"
     if pa.types.is_nested(array.type) or pa.types.is_binary(array.type):
         return ""

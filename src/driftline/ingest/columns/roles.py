@@ -6,6 +6,7 @@ The name of a column suggests its role; its type and values must fit.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -25,10 +26,12 @@ from driftline.ingest.columns.column_names import (
     ColumnName,
     read_name,
 )
+from driftline.ingest.columns.date_formats import fitting_date_formats, has_unclear_dates
 from driftline.ingest.columns.timestamps import to_micros
 from driftline.profiles.categories import count_categories
-from driftline.profiles.label_classes import find_classes, is_unknown
+from driftline.profiles.label_classes import find_classes, is_unknown, listing
 from driftline.types.model import Field, Kind, Schema, Task
+from driftline.types.time_form import TimeForm
 
 MAX_CLASSES = 20
 """Distinct whole numbers up to which labels or predictions are classes."""
@@ -38,23 +41,43 @@ SHARE = 0.95
 """The share of values that must be alike."""
 BIRTHS = frozenset(("birth", "born", "dob", "signup", "joined", "expiry", "expires", "due"))
 """Words of times that are facts about a person or a thing, not the time of the row."""
-AMBIGUOUS_DATE = r"^[0-9]{1,2}[/.-][0-9]{1,2}[/.-][0-9]{4}($|[ T,])"
-"""A date whose first number may be the day or the month."""
+MIN_CLASS_ROWS = 5
+"""Rows of each class from which on the scores of two classes are compared."""
 Columns = Mapping[str, pa.Array]
 
 
-def find_roles(columns: Columns, doubts: list[str]) -> Schema:
-    """Return a schema without features; guesses that a person should check go to `doubts`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _TimeColumn:
+    """The column with the time of a row."""
+
+    name: str | None = None
+    """None where no column can be read as times."""
+    form: TimeForm = field(default_factory=TimeForm)
+    unread: str | None = None
+    """A column whose times can't be read, where no other one has times."""
+
+
+def find_roles(columns: Columns, doubts: list[str]) -> tuple[Schema, str | None]:
+    """Return a schema without features, and the column of the times if these can't be read.
+
+    Guesses that a person should check go to `doubts`.
+    """
     names = {
         name: read_name(name) for name, array in columns.items() if array.null_count < len(array)
     }
     stamp = _find_time(columns, names, doubts)
-    outputs = {name: read for name, read in names.items() if name != stamp}
+    outputs = {name: read for name, read in names.items() if name != stamp.name}
     prediction = _find_prediction(columns, outputs)
     score = _find_score(columns, outputs, prediction)
     if prediction is None and score is None:
         prediction, score = _find_unnamed_outputs(columns, outputs, doubts)
     label = _find_label(columns, outputs, prediction, score)
+    positive = ""
+    if prediction is None and score is not None:
+        prediction, positive = _find_decision(columns, outputs, score, label, doubts)
+        if prediction is not None and not has_probabilities(columns[score]):
+            doubts.append(f"{score} is left out: no probability, which is 0 to 1")
+            score = None
     if prediction is None and score is None and label is None:
         prediction, score, label = _find_letters(columns, outputs)
     has_classes = sum(read.is_class_score for read in names.values()) > 2
@@ -75,15 +98,17 @@ def find_roles(columns: Columns, doubts: list[str]) -> Schema:
         doubts.append(
             f"{score} looks like a probability: predictions are taken to be positive from 0.5 on"
         )
-    positive = "1"
-    if task is Task.BINARY:
+    if task is not Task.BINARY:
+        positive = "1"
+    elif not positive:
         classes = find_classes("", *(value_counts(columns, name) for name in (label, prediction)))
         positive = classes.positive
         if classes.reason:
             doubts.append(classes.reason)
     target_kind = Kind.NUMERIC if task is Task.REGRESSION else Kind.CATEGORICAL
-    return Schema(
-        timestamp=_plain(stamp),
+    schema = Schema(
+        timestamp=_plain(stamp.name),
+        time_form=stamp.form,
         id=_plain(_find_id(columns, names)),
         version=_plain(next(_exact(names, VERSIONS), None)),
         prediction=None
@@ -94,6 +119,7 @@ def find_roles(columns: Columns, doubts: list[str]) -> Schema:
         task=task,
         positive=positive,
     )
+    return schema, stamp.unread
 
 
 def has_varied_probabilities(array: pa.Array) -> bool:
@@ -150,43 +176,47 @@ def _exact(names: Mapping[str, ColumnName], usual: Sequence[str]) -> Iterator[st
         )
 
 
-def _find_time(columns: Columns, names: Mapping[str, ColumnName], doubts: list[str]) -> str | None:
-    """Return the column with the time of a row; None where there is none."""
+def _find_time(columns: Columns, names: Mapping[str, ColumnName], doubts: list[str]) -> _TimeColumn:
+    """Return the column with the time of a row, and how its times are written."""
     usual = list(_exact(names, TIMES))
     for name in usual:
         if _is_usable_time(columns[name]):
-            return name
+            return _TimeColumn(name=name)
     times = [
         name for name, read in names.items() if not read.is_id and holds_times(read, columns[name])
     ]
     times.sort(key=lambda name: bool(BIRTHS.intersection(names[name].words)))
     if times and not BIRTHS.intersection(names[times[0]].words):
-        return times[0]
+        return _TimeColumn(name=times[0])
     unread = usual or [
         name
         for name, read in names.items()
-        if not BIRTHS.intersection(read.words) and _has_ambiguous_dates(columns[name])
+        if not BIRTHS.intersection(read.words) and has_unclear_dates(columns[name])
     ]
-    if unread:
-        example = columns[unread[0]].drop_null()[0].as_py()
+    at_change = "each row counts at its object's last change"
+    if not unread:
+        doubts.append(f"no column with times was found: {at_change}; set schema.timestamp")
+        return _TimeColumn()
+    name, formats = unread[0], fitting_date_formats(columns[unread[0]])
+    example = str(columns[name].drop_null()[0].as_py())[:40]
+    if len(formats) == 1:
         doubts.append(
-            f"{unread[0]} has times that can't be read, such as {str(example)[:40]!r}: each row "
-            "counts at its object's last change; set the path, format and zone of schema.timestamp"
+            f"{name} is read in the format {formats[0]}, the only one that fits: some of its days "
+            "are above 12"
+        )
+        return _TimeColumn(name=name, form=TimeForm(format=formats[0]))
+    if formats:
+        settings = " or ".join(f'{{path: {name}, format: "{form}"}}' for form in formats)
+        doubts.append(
+            f"{name} has dates such as {example!r}, where the day may be the first number or the "
+            f"second: {at_change} until schema.timestamp says which: write {settings}"
         )
     else:
         doubts.append(
-            "no column with times was found: each row counts at its object's last change; set "
-            "schema.timestamp"
+            f"{name} has times that can't be read, such as {example!r}: {at_change}; set the path, "
+            "format and zone of schema.timestamp"
         )
-    return None
-
-
-def _has_ambiguous_dates(array: pa.Array) -> bool:
-    """Whether nearly all texts begin with a date such as 03/04/2026: day or month first."""
-    if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
-        return False
-    dates = pc.match_substring_regex(array.drop_null(), AMBIGUOUS_DATE)
-    return bool(len(dates) and pc.mean(dates).as_py() >= SHARE)
+    return _TimeColumn(unread=name)
 
 
 def _is_usable_time(array: pa.Array) -> bool:
@@ -252,6 +282,63 @@ def _find_score(
     # Of one column for each class, the positive one is 1, yes or true.
     chances.sort(key=lambda name: names[name].words[-1] not in {"1", "yes", "true", "positive"})
     return next(iter(chances), None)
+
+
+def _find_decision(
+    columns: Columns,
+    names: Mapping[str, ColumnName],
+    score: str,
+    label: str | None,
+    doubts: list[str],
+) -> tuple[str | None, str]:
+    """Return the column of the decision that was taken by the score, and its positive class.
+
+    It has two values. Either all scores of one value are above those of the other, or the column is
+    called like a decision. The positive class is the one with the higher scores.
+    """
+    truth = _classes(columns, label)
+    for name, read in names.items():
+        is_other = name in (score, label) or read.is_input or read.is_id or read.is_time
+        is_truth = read.is_label or read.joined in _plain_names((*LABELS, *OUTCOMES))
+        if is_other or is_truth or read.serving_fact or not _is_target(columns[name]):
+            continue
+        lower, upper, is_split = _compare_scores(columns[name], columns[score])
+        if not upper or not (is_split or read.is_decision):
+            continue
+        if truth and not truth & {lower.lower(), upper.lower()}:
+            doubts.append(
+                f"{name} looks like the decision that is taken by {score}, and is not used: its "
+                f"values, {listing((lower, upper))}, are not those of {label}"
+            )
+            continue
+        doubts.append(
+            f"{name} is taken as the prediction, and its value {upper}, which has the higher "
+            f"scores, as the positive class"
+        )
+        return name, upper
+    return None, ""
+
+
+def _compare_scores(array: pa.Array, scores: pa.Array) -> tuple[str, str, bool]:
+    """Return two classes, that with the lower scores first, and whether no scores overlap.
+
+    Two empty names where there are not two classes with enough rows each.
+    """
+    names, _ = to_categorical(array)
+    numbers = to_numeric(scores)[0].to_numpy(zero_copy_only=False)
+    texts = names.cast(pa.string()).to_pylist()
+    classes = sorted({text for text in texts if text is not None})
+    if len(classes) != 2:
+        return "", "", False
+    parts = []
+    for value in classes:
+        part = numbers[[text == value for text in texts]]
+        part = part[np.isfinite(part)]
+        if len(part) < MIN_CLASS_ROWS:
+            return "", "", False
+        parts.append((float(part.mean()), value, part))
+    (_, lower, low), (_, upper, high) = sorted(parts, key=lambda part: part[0])
+    return lower, upper, bool(low.max() <= high.min() and low.min() < high.max())
 
 
 def _find_unnamed_outputs(

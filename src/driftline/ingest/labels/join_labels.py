@@ -171,7 +171,7 @@ class _Join:
         assert terms.schema.label is not None
         columns[terms.schema.label.name] = _label_column(labels, at)
         labelled_rows = LabelledRows(
-            Batch(rows=len(places), columns=columns),
+            Batch(rows=len(places), columns=columns, hashes=rows.hashes[places]),
             np.maximum(labels.firsts[at] - events, 0),
             labels.is_corrected[at],
             labels.is_contradictory[at],
@@ -344,8 +344,9 @@ def _take_rows(labelled_rows: LabelledRows, places: Ints) -> LabelledRows:
     columns = {
         name: array.take(pa.array(places)) for name, array in labelled_rows.batch.columns.items()
     }
+    hashes = labelled_rows.batch.hashes
     return LabelledRows(
-        Batch(rows=len(places), columns=columns),
+        Batch(rows=len(places), columns=columns, hashes=None if hashes is None else hashes[places]),
         labelled_rows.delays[places],
         labelled_rows.is_corrected[places],
         labelled_rows.is_contradictory[places],

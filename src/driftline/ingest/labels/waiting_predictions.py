@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from driftline.profiles.batch import Batch
 from driftline.profiles.packing import narrow, pack, unpack, widen
+from driftline.profiles.spec import OTHER_SEGMENTS, SEGMENTS
 from driftline.state.waiting import PREDICTION
 from driftline.types.arrays import Hashes
 from driftline.types.model import Schema
@@ -94,7 +95,10 @@ class PredictionBuffer:
         segments = self._segments.get(name)
         if segments is not None:
             is_segment = np.array([name in segments for name in names] + [False])
-            codes = np.where(is_segment[codes], codes, -1)
+            rest = -1
+            if len(segments) >= SEGMENTS:
+                rest, names = len(names), [*names, OTHER_SEGMENTS]
+            codes = np.where(is_segment[codes], codes, np.where(codes < 0, -1, rest))
         return names, codes
 
     def stubs(self) -> Iterator[Stub]:

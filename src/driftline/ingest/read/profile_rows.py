@@ -15,7 +15,7 @@ from driftline.ingest.labels.waiting_predictions import PredictionBuffer
 from driftline.ingest.read.job import Job
 from driftline.profiles.batch import Batch
 from driftline.profiles.profile import Profile
-from driftline.profiles.spec import CategorySpec, ProfileSpec
+from driftline.profiles.spec import SEGMENTS, CategorySpec, ProfileSpec
 from driftline.types.model import ALL, LogObject, Schema
 from driftline.types.records import ReadOutcome, Share, Stub
 from driftline.types.times import as_micros
@@ -37,8 +37,6 @@ A column of ids, taken for versions by mistake, must not fill the database.
 """
 EARLIEST_EVENT_TIME = 946_684_800_000_000
 """2000-01-01 in microseconds. Rows with earlier times, such as 0 for none, are held back."""
-SEGMENTS = 100
-"""Categories of a segment column that get profiles of their own."""
 
 SegmentKey = tuple[int, str, str]
 """Start of a window (microseconds), model version, segment."""

@@ -23,7 +23,7 @@ from driftline.ingest.pairs.match_pairs import pair_batches
 from driftline.ingest.read.decode_object import decode_records, discover_objects
 from driftline.ingest.read.decoding import Decoding
 from driftline.ingest.read.job import Job
-from driftline.ingest.read.plan import Work
+from driftline.ingest.read.plan import whole_object
 from driftline.ingest.read.profile_rows import watched_segments
 from driftline.ingest.read.source_stream import open_reference
 from driftline.ingest.reference.losses import ReferenceLosses
@@ -41,6 +41,10 @@ from driftline.types.model import Kind, LogObject
 
 GRID_ROWS = 131_072
 """Rows that a grid is made from; of more rows, a uniform sample of this size."""
+LONE_RESPONSE = (
+    "a response without a request: check that the source lists the requests, too, or name the "
+    "responses alone in the options of the format"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,19 +104,20 @@ def list_reference_objects(job: Job, now: datetime) -> list[LogObject]:
 def make_reference(
     job: Job,
     objects: list[LogObject],
+    now: datetime,
     collectors: tuple[str, ...],
     span: tuple[int, int] | None = None,
     limit: int | None = None,
     options: Mapping[str, tuple[str, ...]] | None = None,
 ) -> NewReference:
-    """Read `objects` and build spec and profiles from their rows.
+    """Read `objects`, as they are at `now`, and build spec and profiles from their rows.
 
     `span` (microseconds, half-open) selects rows by event time. With `limit`, reading stops after
     so many rows. `options` are those of `ProfileSpec`. Raises SourceError when no row can be read.
     """
     rows_by_uri: dict[str, int] = {}
     data, losses = _GridData(naive_errors=NaiveErrors(job.schema)), ReferenceLosses()
-    for timed in _batches(job, objects, span, limit, losses):
+    for timed in _batches(job, objects, now, span, limit, losses):
         uri = timed.object.uri
         rows_by_uri[uri] = rows_by_uri.get(uri, 0) + timed.batch.rows
         _add_batch(data, timed, job)
@@ -143,7 +148,7 @@ def make_reference(
     batches = (
         data.batches
         if data.batches is not None
-        else _batches(job, objects, span, limit, ReferenceLosses())
+        else _batches(job, objects, now, span, limit, ReferenceLosses())
     )
     for timed in batches:
         batch = timed.batch
@@ -173,6 +178,7 @@ def make_reference(
 def _batches(
     job: Job,
     objects: list[LogObject],
+    now: datetime,
     span: tuple[int, int] | None,
     limit: int | None,
     losses: ReferenceLosses,
@@ -181,7 +187,7 @@ def _batches(
     # A training file need not have times: without a span all its rows count.
     schema = job.schema if span is not None else replace(job.schema, timestamp=None)
     casters: dict[str, Caster] = {}
-    for obj, records in pair_batches(_records(job, objects, losses), job.transform, limit):
+    for obj, records in pair_batches(_records(job, objects, now, losses), job.transform, limit):
         caster = casters.get(obj.uri)
         if caster is None:
             caster = casters[obj.uri] = Caster(
@@ -210,7 +216,7 @@ def _batches(
 
 
 def _records(
-    job: Job, objects: list[LogObject], losses: ReferenceLosses
+    job: Job, objects: list[LogObject], now: datetime, losses: ReferenceLosses
 ) -> Iterator[tuple[LogObject, pa.RecordBatch]]:
     sides = {"request": 0, "response": 0}
     for obj in objects:
@@ -222,7 +228,7 @@ def _records(
             open_reference=open_reference(job.source),
         )
         try:
-            for batch in decode_records(job, Work(object=obj, start=0, is_complete=True), decoding):
+            for batch in decode_records(job, whole_object(obj, now), decoding):
                 side = side_of(batch)
                 if side is not None:
                     sides[side] += len(batch)
@@ -233,7 +239,7 @@ def _records(
             losses.add_object(obj.uri, decoding)
     lone = sides["response"] - sides["request"]
     if lone > 0:
-        losses.reasons.add("a response without a request", count=lone, place=1)
+        losses.reasons.add(LONE_RESPONSE, count=lone, place=1)
 
 
 def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -3,6 +3,7 @@
 from driftline.contracts.check import ColumnName, ColumnNames, PastValue
 from driftline.contracts.classic_rules import Cusum, Ewma, PValue, Shewhart, Sigma
 from driftline.contracts.imported_checks import ImportedChecks
+from driftline.contracts.metric import SampledRows
 from driftline.contracts.rule import Bounds, Range, Unusual
 from driftline.contracts.wording import Wording
 from driftline.profiles.canonical_value import canonical_value
@@ -26,6 +27,7 @@ __all__ = [
     "PastValue",
     "ProfileSpec",
     "Range",
+    "SampledRows",
     "Scores",
     "Settings",
     "Shewhart",

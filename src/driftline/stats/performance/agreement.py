@@ -76,8 +76,7 @@ def mcc(confusion: Mapping[tuple[str, str], int]) -> Estimate:
     labels, predictions = table.labels, table.predictions
     together = float(np.trace(table.shares) - labels @ predictions)
     of_labels, of_predictions = 1 - float(labels @ labels), 1 - float(predictions @ predictions)
-    if not (of_labels > 1e-15 and of_predictions > 1e-15):
-        side = "labels" if of_labels <= 1e-15 else "predictions"
+    if side := _side_of_one_class(table):
         return Estimate(None, n=table.rows, reason=f"all {side} are of one class")
     root = math.sqrt(of_labels * of_predictions)
     value = together / root
@@ -92,15 +91,16 @@ def mcc(confusion: Mapping[tuple[str, str], int]) -> Estimate:
 def cohen_kappa(confusion: Mapping[tuple[str, str], int]) -> Estimate:
     """Cohen's kappa: agreement of label and prediction beyond chance (Cohen 1960).
 
-    At most 1. It has no value where all rows have one label and one prediction, the same.
+    At most 1. It has no value where all labels or all predictions are of one class: it is then 0
+    whatever the rows, which says nothing about the model.
     """
     table = class_table(confusion)
     if not table.rows:
         return Estimate(None, reason=NO_ROWS)
     labels, predictions = table.labels, table.predictions
+    if side := _side_of_one_class(table):
+        return Estimate(None, n=table.rows, reason=f"all {side} are of one class")
     agreed, by_chance = float(np.trace(table.shares)), float(labels @ predictions)
-    if 1 - by_chance <= 1e-15:
-        return Estimate(None, n=table.rows, reason="all rows are of one class")
     value = (agreed - by_chance) / (1 - by_chance)
     slope = predictions[:, None] + labels[None, :]
     gradient = (np.eye(len(labels)) - (1 - value) * slope) / (1 - by_chance)
@@ -177,6 +177,14 @@ def _standard_error(table: ClassTable, gradient: Floats) -> float:
     mean = float((table.shares * gradient).sum())
     variance = float((table.shares * (gradient - mean) ** 2).sum())
     return math.sqrt(max(0.0, variance) / table.rows)
+
+
+def _side_of_one_class(table: ClassTable) -> str:
+    """Return `labels` or `predictions` where all of these are of one class, else ""."""
+    for side, shares in (("labels", table.labels), ("predictions", table.predictions)):
+        if np.count_nonzero(shares) < 2:
+            return side
+    return ""
 
 
 def _fisher_interval(value: float, se: float) -> Interval | None:

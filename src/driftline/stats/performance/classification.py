@@ -147,12 +147,13 @@ def roc_auc(negatives: ArrayLike, positives: ArrayLike, least: int = 1) -> Estim
     n, p = np.asarray(negatives, dtype=np.float64), np.asarray(positives, dtype=np.float64)
     rows_n, rows_p = float(n.sum()), float(p.sum())
     if min(rows_n, rows_p) < max(least, 1):
-        return Estimate(
-            None,
-            reason=(
-                f"needs {max(least, 1)} positive and negative labels: {rows_p:.0f} and {rows_n:.0f}"
-            ),
+        needed = f"needs {max(least, 1)} positive and negative labels"
+        reason = (
+            f"{needed}: {rows_p:.0f} and {rows_n:.0f}"
+            if rows_n + rows_p
+            else "no labelled rows with a score"
         )
+        return Estimate(None, reason=reason)
     of_positive = (np.cumsum(n) - n / 2) / rows_n
     of_negative = 1 - (np.cumsum(p) - p / 2) / rows_p
     auc = float(np.sum(p * of_positive)) / rows_p

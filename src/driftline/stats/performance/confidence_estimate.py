@@ -13,10 +13,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from driftline.stats.basics.estimate import Z95, Estimate, Interval, logit_interval
+from driftline.stats.basics.estimate import Estimate
+from driftline.stats.performance.decision_rates import (
+    DecisionRates,
+    Rate,
+    accuracy_of_rates,
+    f1_of_rates,
+    precision_of_rates,
+    recall_of_rates,
+)
 from driftline.types.arrays import Floats
-
-NO_ROWS = "no rows with a score"
 
 
 class ProbabilityCells(NamedTuple):
@@ -66,36 +72,32 @@ def expected_confusion(cells: ProbabilityCells) -> ExpectedConfusion:
     )
 
 
+def expected_rates(cells: ProbabilityCells) -> DecisionRates:
+    """Return the expected shares of positive labels; their errors are those of chance in labels."""
+    return DecisionRates(
+        _expected_rate(cells.probability, cells.predicted_positive),
+        _expected_rate(cells.probability, cells.predicted_negative),
+    )
+
+
 def estimated_accuracy(cells: ProbabilityCells) -> Estimate:
     """Expected accuracy; its standard error is that of the accuracy which labels will show."""
-    p, pos, neg = cells
-    n = float(cells.rows.sum())
-    if not n:
-        return Estimate(None, reason=NO_ROWS)
-    c = expected_confusion(cells)
-    variance = float(np.sum((pos + neg) * p * (1 - p)))
-    return _bounded((c.tp + c.tn) / n, math.sqrt(variance) / n, int(n))
+    return accuracy_of_rates(expected_rates(cells))
 
 
 def estimated_precision(cells: ProbabilityCells) -> Estimate:
     """Expected share of positives among the rows predicted positive."""
-    n = float(cells.predicted_positive.sum())
-    if not n:
-        return Estimate(None, reason="nothing was predicted positive")
-    p = cells.probability
-    variance = float(np.sum(cells.predicted_positive * p * (1 - p)))
-    return _bounded(expected_confusion(cells).tp / n, math.sqrt(variance) / n, int(n))
+    return precision_of_rates(expected_rates(cells))
 
 
 def estimated_recall(cells: ProbabilityCells) -> Estimate:
     """Expected true positives over expected positives."""
-    return _ratio(cells, weight_fp=0.0, weight_fn=1.0, reason="no positive label is expected")
+    return recall_of_rates(expected_rates(cells))
 
 
 def estimated_f1(cells: ProbabilityCells) -> Estimate:
     """F1 of the expected confusion cells."""
-    reason = "no positive label is expected or predicted"
-    return _ratio(cells, weight_fp=0.5, weight_fn=0.5, reason=reason)
+    return f1_of_rates(expected_rates(cells))
 
 
 def estimated_roc_auc(cells: ProbabilityCells) -> Estimate:
@@ -117,29 +119,9 @@ def estimated_roc_auc(cells: ProbabilityCells) -> Estimate:
     return Estimate(min(1.0, right / pairs), n=n)
 
 
-def _ratio(cells: ProbabilityCells, *, weight_fp: float, weight_fn: float, reason: str) -> Estimate:
-    """TP / (TP + a FP + b FN) of the expected cells, by the delta method over the labels."""
-    c, p = expected_confusion(cells), cells.probability
-    whole = c.tp + weight_fp * c.fp + weight_fn * c.fn
-    n = int(cells.rows.sum())
-    if not whole > 0:
-        return Estimate(None, n=n, reason=reason)
-    value = c.tp / whole
-    # What one label that turns positive changes, in rows predicted positive and negative.
-    of_positive = (1 - value * (1 - weight_fp)) / whole
-    of_negative = -value * weight_fn / whole
-    spread = p * (1 - p)
-    variance = float(
-        np.sum(
-            spread * (cells.predicted_positive * of_positive**2)
-            + spread * (cells.predicted_negative * of_negative**2)
-        )
-    )
-    return _bounded(value, math.sqrt(variance), n)
-
-
-def _bounded(value: float, se: float, n: int) -> Estimate:
-    interval: Interval | None = logit_interval(value, se) if 0 < value < 1 else None
-    if interval is None:
-        interval = (max(0.0, value - Z95 * se), min(1.0, value + Z95 * se))
-    return Estimate(value, se, interval, n)
+def _expected_rate(probability: Floats, rows: Floats) -> Rate:
+    n = float(rows.sum())
+    if not n:
+        return Rate(0.0, 0.0, 0.0)
+    variance = float(np.sum(rows * probability * (1 - probability)))
+    return Rate(n, float(np.sum(rows * probability)) / n, math.sqrt(variance) / n)

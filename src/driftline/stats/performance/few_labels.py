@@ -22,6 +22,7 @@ def prediction_powered_mean(
     estimated_mean_of_labelled: float,
     estimated_variance_of_labelled: float,
     covariance: float,
+    power: float | None = None,
 ) -> Estimate:
     """The mean of a quantity that is estimated in all rows and known in a few.
 
@@ -35,16 +36,20 @@ def prediction_powered_mean(
         estimated_mean_of_labelled: Mean of the estimate over the labelled rows.
         estimated_variance_of_labelled: Its variance over them.
         covariance: Covariance of estimate and true quantity over them.
+        power: How much the estimates count, from 0 to 1. By default as much as makes the interval
+            narrowest.
 
     Returns:
-        The mean with its interval, never wider than that of the labels alone; without two labels
-        there is none.
+        The mean with its interval; with the default power it is never wider than that of the labels
+        alone. Without two labels there is none.
     """
     if labels < 2:
         return Estimate(None, n=labels, reason="fewer than two labels")
-    power = 0.0
-    if rows > 0 and estimated_variance_of_labelled > 0:
-        power = covariance / (estimated_variance_of_labelled * (1 + labels / rows))
+    if not rows:
+        power = 0.0
+    elif power is None:
+        spread = estimated_variance_of_labelled
+        power = covariance / (spread * (1 + labels / rows)) if spread > 0 else 0.0
     value = labelled_mean + power * (estimated_mean - estimated_mean_of_labelled)
     # Over the labelled rows, label and estimate vary together: their difference varies less.
     rest = labelled_variance - 2 * power * covariance + power**2 * estimated_variance_of_labelled
