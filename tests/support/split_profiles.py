@@ -37,7 +37,7 @@ def spec_of(schema: Schema, batch: Batch, **more: object) -> ProfileSpec:
             categorical[name] = {value: values.count(value) for value in set(values)}
         else:
             numbers = array.drop_null().to_numpy(zero_copy_only=False)
-            numeric[name] = numbers[np.isfinite(numbers)]
+            numeric[name] = numbers[np.abs(numbers) <= 1e150]
     return make_spec(schema, numeric, categorical, **more)
 
 
