@@ -25,6 +25,7 @@ from driftline.ingest.read.decoding import Decoding
 from driftline.ingest.read.job import Job
 from driftline.ingest.read.plan import whole_object
 from driftline.ingest.read.profile_rows import watched_segments
+from driftline.ingest.read.sample_rows import NO_RECORD
 from driftline.ingest.read.source_stream import open_reference
 from driftline.ingest.reference.losses import ReferenceLosses
 from driftline.ingest.reference.naive_errors import NaiveErrors
@@ -126,6 +127,8 @@ def make_reference(
     if not data.rows:
         place = " in its span" if span else ""
         reasons = losses.describe()
+        if not reasons and span is None:
+            reasons = f"{_name_objects(objects)}: {NO_RECORD}"
         raise SourceError(
             f"the reference has no row that can be read{place}"
             + (f": {reasons}" if reasons else "")
@@ -240,6 +243,12 @@ def _records(
     lone = sides["response"] - sides["request"]
     if lone > 0:
         losses.reasons.add(LONE_RESPONSE, count=lone, place=1)
+
+
+def _name_objects(objects: list[LogObject]) -> str:
+    if len(objects) > 1:
+        return f"{len(objects):,} objects"
+    return objects[0].uri.rsplit("/", 1)[-1]
 
 
 def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
