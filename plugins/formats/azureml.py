@@ -169,6 +169,17 @@ def _lines(stream: BinaryIO, ctx: DecodeContext) -> Iterator[dict[str, str | Non
             )
 
 
+class _BadReference(ValueError):
+    """Data in another file that can't be read.
+
+    The reason does not hold the file's address: so equal faults of many records count together.
+    """
+
+    def __init__(self, cause: str, name: str) -> None:
+        super().__init__(f"the file in dataref can't be used: {' '.join(cause.split())}")
+        self.name = name
+
+
 class _Record(msgspec.Struct, gc=False):
     data: Any = None
     dataref: Any = None
@@ -256,9 +267,9 @@ class _Reader(_Rows):
             "response": serving_protocols.Protocols("response", form.output_headers),
         }
 
-    def reject(self, reason: str, line: bytes) -> None:
-        """Count one record that can't be decoded."""
-        self._ctx.reject(self._position, reason, line)
+    def reject(self, reason: str, line: bytes, example: str = "") -> None:
+        """Count one record that can't be decoded; `example` is the value at fault."""
+        self._ctx.reject(self._position, reason, line, example)
         self._position += 1
 
     def read(self, data: bytes) -> None:
@@ -270,7 +281,9 @@ class _Reader(_Rows):
                 for record in list(self._records(line)):
                     self._add(record)
                     self._position += 1
-            except (ValueError, ObjectGone, Unreadable) as error:
+            except _BadReference as error:
+                self.reject(str(error), line, error.name)
+            except ValueError as error:
                 self.reject(" ".join(str(error).split()), line)
 
     def _records(self, line: bytes) -> Iterator[_Record]:
@@ -323,15 +336,22 @@ class _Reader(_Rows):
                 raise ValueError("neither data nor dataref")
             return record.data
         address = json_values.to_text(reference)
+        name = address.rpartition("/")[2] if "://" in address else address
         if "://" not in address:
             address = f"{self._ctx.uri.rpartition('/')[0]}/{address}"
-        with self._ctx.open_reference(address) as stream:
-            content = read_at_most(stream, LARGEST)
+        try:
+            with self._ctx.open_reference(address) as stream:
+                content = read_at_most(stream, LARGEST)
+        except (ObjectGone, Unreadable) as error:
+            cause = str(error).removeprefix(address).removeprefix(": ")
+            if "://" in cause:
+                cause = "it is not there" if isinstance(error, ObjectGone) else "it is unreadable"
+            raise _BadReference(f"{cause}: copy it with the log", name) from error
         if content is None:
-            raise ValueError(f"the data at {address} is larger than {LARGEST >> 20} MiB")
+            raise _BadReference(f"it is larger than {LARGEST >> 20} MiB", name)
         documents = list(json_values.parse_documents(content))
         if len(documents) != 1:
-            raise ValueError(f"{len(documents)} JSON values at {address}, one is expected")
+            raise _BadReference(f"{len(documents)} JSON values in it, one is expected", name)
         return documents[0]
 
     def _values(self, collection: str, record: _Record, data: Any) -> list[dict[str, Any]]:

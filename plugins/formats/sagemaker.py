@@ -217,7 +217,7 @@ class _Reader:
                 with self._ctx.open_reference(prefix + item) as output_stream:
                     yield from self.read_output(output_stream, f"{item}: ")
             except (ObjectGone, Unreadable) as error:
-                self._ctx.reject(place, str(error), prefix + item)
+                self._ctx.reject(place, str(error).removeprefix(prefix), prefix + item)
 
     def _lists_outputs(self, prefix: str) -> bool:
         """Return whether the outputs are listed beside their manifest.

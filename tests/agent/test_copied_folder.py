@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,9 +21,9 @@ def lines(day: int, rows: int = 20) -> str:
     return "".join(f"2026-05-{day:02d}T{n:02d}:00:00Z,{n}.5\n" for n in range(rows))
 
 
-def make(folder: Path, form: str) -> Path:
-    """Two days of one file each, with the same name."""
-    for day in (1, 2):
+def make(folder: Path, form: str, days: Sequence[int] = (1, 2)) -> Path:
+    """One file for each day, with the same name."""
+    for day in days:
         place = folder / "log" / f"day={day}"
         place.mkdir(parents=True)
         if form == "csv":
@@ -40,16 +41,21 @@ def counted(config: Path) -> int:
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])
-@pytest.mark.parametrize("way", ["copied", "moved"])
+@pytest.mark.parametrize("way", ["copied", "moved", "sent to another machine"])
 def test_a_folder_with_state_and_logs(tmp_path, form, way):
-    """Nothing counts twice, nothing is read again, and what is added later counts once."""
+    """Nothing counts twice, nothing is read again, and what is added later counts once. On another
+    machine the old files can't be read, and the new ones have other times and inodes.
+    """
     old, new = tmp_path / "old", tmp_path / "new"
     old.mkdir()
     assert counted(make(old, form)) == 40
     if way == "copied":
         shutil.copytree(old, new)
-    else:
+    elif way == "moved":
         old.rename(new)
+    else:
+        shutil.copytree(old, new, copy_function=shutil.copy)
+        shutil.rmtree(old)
     config = new / "driftline.yaml"
     config.write_text(config.read_text().replace(str(old), str(new)))
     answer = run_once(config)[1]["models"]["m"]
@@ -61,15 +67,19 @@ def test_a_folder_with_state_and_logs(tmp_path, form, way):
     assert counted(config) == (41 if form == "csv" else 40)
 
 
-def test_another_file_of_the_same_name_in_a_copy(tmp_path):
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_another_file_of_the_same_name_in_a_copy(tmp_path, form):
     """It counts as what it is: only equal content is known."""
-    old, new = tmp_path / "old", tmp_path / "new"
-    old.mkdir()
-    assert counted(make(old, "csv")) == 40
+    old, new, other = tmp_path / "old", tmp_path / "new", tmp_path / "other"
+    for folder in (old, other):
+        folder.mkdir()
+    assert counted(make(old, form)) == 40
     shutil.copytree(old, new)
+    shutil.rmtree(old)
     config = new / "driftline.yaml"
     config.write_text(config.read_text().replace(str(old), str(new)))
-    (new / "log/day=2/part.csv").write_text(HEADER + lines(3))
+    make(other, form, days=(3,))
+    shutil.copy(other / f"log/day=3/part.{form}", new / f"log/day=2/part.{form}")
     assert counted(config) == 60
 
 

@@ -10,6 +10,7 @@ from station import MODEL, START, Station
 
 pytestmark = [pytest.mark.system]
 
+REFERENCE = "{{type: local, options: {{path: {folder}/reference.jsonl}}}}"
 CSV = MODEL.replace("format: jsonl", "format: csv")
 
 
@@ -54,6 +55,18 @@ def test_a_torn_line_that_stays_is_a_reject(tmp_path):
         station.clock.now += timedelta(minutes=3)
         station.tick(seal=True)
         assert _records(station) == (50, 1)
+
+
+def test_a_torn_line_is_no_loss_of_the_reference(tmp_path):
+    """The reference that is made from the log says nothing of a line that waits."""
+    station = Station(tmp_path, MODEL.replace(REFERENCE, "{{trailing: 28d}}"))
+    station.clock.now = START + timedelta(hours=2)
+    log = station.hour(0, 1, name="app")
+    log.write_text(log.read_text() + '{"t": "2026')
+    with station.open():
+        station.tick(seal=True)
+        assert _records(station) == (1, 0)
+        assert "losses" not in station.summary()["reference"]
 
 
 def test_a_torn_line_of_csv_waits(tmp_path):

@@ -5,15 +5,13 @@ numpy, scipy and scikit-learn on the raw rows.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 import scipy.stats as ss
-from column_shapes import NUMERIC, Rows, draw
+from column_shapes import Rows, draw
 from driftline_plugins.checks.correlation import Correlation
 from driftline_plugins.checks.drift import Drift
 from driftline_plugins.checks.label_classes import LabelClasses
@@ -21,105 +19,23 @@ from driftline_plugins.checks.missing import Missing
 from driftline_plugins.checks.other_tool import OtherTool
 from driftline_plugins.checks.performance import Performance
 from driftline_plugins.checks.range import OutsideRange
-from driftline_plugins.checks.uniqueness import IdentityCollector, Uniqueness
+from driftline_plugins.checks.uniqueness import Uniqueness
+from shape_windows import (
+    PIECES,
+    SHAPES,
+    Columns,
+    Numbers,
+    assert_close,
+    run,
+    same_values,
+    with_gaps,
+)
 from sklearn import metrics as sk
 
-from driftline import Check, CheckContext, Field, Kind, Measurement, Schema, Window
-from driftline.ingest.columns.canonical import to_categorical
-from driftline.profiles.batch import Batch
-from driftline.profiles.built_in import BUILT_IN
-from driftline.profiles.profile import Profile
-from driftline.profiles.spec import ProfileSpec, make_spec
+from driftline import Field, Kind, Measurement, Schema
 from driftline.types.model import Task
 
 pytestmark = pytest.mark.system
-COLLECTORS = {**BUILT_IN, IdentityCollector.name: IdentityCollector}
-USUAL = {"normal", "one outlier before", "prices"}
-SHAPES = [
-    pytest.param(shape, marks=() if shape in USUAL else pytest.mark.slow) for shape in NUMERIC
-]
-PIECES = [1, 7]
-Columns = dict[str, Sequence[Any]]
-Numbers = dict[str, float | None]
-
-
-def summarise(columns: Columns, schema: Schema, spec: ProfileSpec, pieces: int) -> Window:
-    """The window of the rows: each part a profile of its own, stored, read back and merged."""
-    rows = len(next(iter(columns.values())))
-    cuts = np.sort(np.random.default_rng(pieces).integers(0, rows, pieces - 1))
-    total = Profile(spec, COLLECTORS)
-    for places in np.split(np.arange(rows), cuts):
-        batch = Batch(
-            rows=len(places),
-            columns={
-                name: _array(np.asarray(v)[places], schema, name) for name, v in columns.items()
-            },
-            invalid={},
-            events=places.astype(np.int64),
-            hashes=places.astype(np.uint64) * np.uint64(2**40),
-        )
-        part = Profile(spec, COLLECTORS)
-        part.update(batch)
-        total.merge(Profile.from_bytes(part.to_bytes(), spec, COLLECTORS))
-    return total.window()
-
-
-def _array(values: np.ndarray, schema: Schema, name: str) -> pa.Array:
-    if schema.profile_columns[name] is Kind.CATEGORICAL:
-        return to_categorical(pa.array(values.tolist()))[0]
-    numbers = values.astype(float)
-    return pa.array(numbers, pa.float64(), mask=np.isnan(numbers))
-
-
-def run(
-    check: Check, schema: Schema, was: Columns, now: Columns, pieces: int
-) -> dict[str, Measurement]:
-    """The measurements of a check by name."""
-    kinds = schema.profile_columns
-    spec = make_spec(
-        schema,
-        {
-            n: (v := np.asarray(was[n], float))[~np.isnan(v)]
-            for n in was
-            if kinds[n] is Kind.NUMERIC
-        },
-        {n: _counts(was[n]) for n in was if kinds[n] is Kind.CATEGORICAL},
-        sorted(check.collectors | {"numeric", "categories"}),
-        options=dict(check.collector_options()),
-    )
-    windows = [summarise(columns, schema, spec, pieces) for columns in (was, now)]
-    context = CheckContext(
-        current=windows[1], reference=windows[0], schema=schema, history=lambda *_: []
-    )
-    return {m.name: m for m in check.evaluate(context)}
-
-
-def _counts(values: Sequence[Any]) -> dict[str, int]:
-    array, _ = to_categorical(pa.array(np.asarray(values).tolist()))
-    names = array.dictionary.to_pylist()
-    counts = np.bincount(array.drop_null().indices.to_numpy(), minlength=len(names)).tolist()
-    return dict(zip(names, counts, strict=True))
-
-
-def assert_close(found: dict[str, Measurement], expected: Numbers, absolute: float = 1e-9) -> None:
-    """Each number is within 1% of the expected one, or is absent with its reason."""
-    wrong = []
-    for name, value in expected.items():
-        got = found[name]
-        if got.value is None or value is None:
-            if got.value is not None or not got.reason or value is not None:
-                wrong.append(f"{name}: {got.value} ({got.reason}), not {value}")
-        elif not math.isclose(got.value, value, rel_tol=0.01, abs_tol=absolute):
-            wrong.append(f"{name}: {got.value}, not {value}")
-    assert wrong == []
-
-
-def with_gaps(rows: Rows, share: float) -> Rows:
-    """The rows, a share of them missing."""
-    gaps = np.random.default_rng(len(rows)).random(len(rows)) < share
-    return np.where(gaps, np.nan, rows)
-
-
 ONE_COLUMN = Schema(features={"x": Field("x", "x", Kind.NUMERIC)})
 
 
@@ -184,15 +100,6 @@ def test_distances_of_other_tools_are_those_of_the_rows(shape, pieces):
             OtherTool(like=like, metrics=(metric,)), ONE_COLUMN, {"x": was}, {"x": now}, pieces
         )
         assert_close(found, {metric: value}, absolute=0.001)
-
-
-def same_values(was: Rows, now: Rows) -> tuple[Rows, Rows]:
-    """The rows without differences by 32 bits alone, where the values are few."""
-    values = np.unique(was)
-    if len(values) > 100:
-        return was, now
-    nearest = values[np.abs(values[:, None] - now).argmin(axis=0)]
-    return was, np.where(np.abs(nearest - now) <= 1e-6 * np.abs(now), nearest, now)
 
 
 REGRESSION = Schema(

@@ -182,6 +182,17 @@ def _gone(uri: str):
     raise ObjectGone(f"{uri}: gone")
 
 
+@pytest.mark.parametrize("folder", ["", "elsewhere/", "https://a.blob.core.windows.net/c/"])
+def test_missing_data_of_many_records_is_one_reason(folder):
+    """It quotes one name and holds no address; the records count together."""
+    data = lines(*(record(None, dataref=f"{folder}{n}.json") for n in range(3)))
+    ctx = Decoding(uri=PLACE.format("model_inputs"), open_reference=_gone)
+    assert list(AzureML().decode(io.BytesIO(data), ctx)) == []
+    [(reason, loss)] = ctx.reasons.reasons.items()
+    assert reason == "the file in dataref can't be used: gone: copy it with the log"
+    assert (loss.count, loss.example) == (3, f"{'' if '//' in folder else folder}0.json")
+
+
 def test_empty_data_and_empty_files_are_normal():
     """Neither rows nor rejects."""
     rows, ctx = read(AzureML(), lines(record([])), uri=PLACE.format("model_inputs"))

@@ -116,7 +116,8 @@ def test_data_that_is_gone_is_a_reject():
     assert (len(rows), ctx.rejected) == (2, 1)
     assert ctx.samples[0][:2] == (
         1,
-        f"{(COLLECTED / BUG_BASH / '15/17').as_uri()}/tests/unit/raw_mdc_data/2023/10/15/17/mdc_dataref_1.json: not there",
+        "the file in dataref can't be used: not there: copy it with the log "
+        '("tests/unit/raw_mdc_data/2023/10/15/17/mdc_dataref_1.json")',
     )
 
 

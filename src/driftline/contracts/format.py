@@ -52,10 +52,14 @@ class DecodeContext(Protocol):
         """
         ...
 
-    def reject(self, position: int, reason: str, record: bytes | str = b"") -> None:
+    def reject(
+        self, position: int, reason: str, record: bytes | str = b"", example: str = ""
+    ) -> None:
         """Count one record that can't be read.
 
         `position` is its ordinal in the stream; `record` holds its first bytes as a sample.
+        Records with the same `reason` count together: a value that differs between them, such as
+        a file name, belongs into `example`, which is quoted for the first one.
         """
         ...
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -26,6 +26,7 @@ from driftline.ingest.read.decoding import Decoding
 from driftline.ingest.read.job import Job
 from driftline.ingest.read.peek import pair_samples
 from driftline.ingest.read.plan import Work
+from driftline.ingest.read.sample_rows import NO_RECORD
 from driftline.ingest.read.source_stream import open_reference
 from driftline.kit.decoding.split_records import side_of
 from driftline.kit.stores.layout import LAYOUTS
@@ -36,6 +37,7 @@ from driftline.onboarding.recognise import (
     recognise_names,
 )
 from driftline.onboarding.window_choice import WindowChoice, choose_windows
+from driftline.profiles.label_classes import listing as name_values
 from driftline.profiles.spec import ProfileSpec
 from driftline.types.errors import DriftlineError, SourceError
 from driftline.types.loss_reasons import LossReasons
@@ -54,8 +56,12 @@ MAX_WHOLE = 64 << 20
 """Bytes of the newest object up to which it is read to its end, for the time of its last row."""
 
 
+MAX_NAMED = 20_000
+"""Names of objects whose folders are compared."""
+ENDPOINT_PART, MODEL_PART = "{endpoint}", "{model}"
+"""Parts of layouts that name models."""
 MAX_FOLDERS = 20
-"""First folders that are compared; with more of them they are not those of models."""
+"""Folders that are compared; with more of them they are not those of models."""
 COMMON_SHARE = 0.5
 """The share of common columns from which the records of two folders are of one model."""
 MAX_TRIED = 20
@@ -81,7 +87,7 @@ class LogInspection:
     layout: str | None
     """Name or pattern of a layout; None where names of objects don't contain the time."""
     folders: tuple[str, ...]
-    """Names of the first folders, where each has the records of another model."""
+    """The folders, where each has the records of another model."""
     batches: list[pa.RecordBatch]
     """The first records of each object that was read."""
     inference: InferredSchema
@@ -99,6 +105,24 @@ class LogInspection:
             form = {"type": self.format, "options": dict(self.format_options)}
         options = {"prefix": self.prefix, "layout": self.layout, "format": form}
         return {name: value for name, value in options.items() if value}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Folders:
+    """What the folders of a log say about models."""
+
+    of_models: tuple[str, ...] = ()
+    """Folders with the records of one model each, where there are several."""
+    alike: tuple[str, ...] = ()
+    """First folders whose records have the same columns."""
+
+    def doubts(self) -> Iterator[str]:
+        """Yield sentences about what a person should check."""
+        if self.alike:
+            yield (
+                f"the folders {name_values(self.alike)} have the same columns and are taken as one "
+                "model: if each is a model, give it a source of its own"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +179,7 @@ def inspect_logs(source: Source, registry: Registry, now: datetime) -> LogInspec
         reasons = f"{first.rejected.total:,} records rejected: {reasons}" if reasons else ""
         uri = first.rejected.first_uri or first.objects[-1].uri
         raise SourceError(
-            f"{uri} can't be read: {first.error or reasons or 'no records are there'}"
+            f"{uri} can't be read: {first.error or reasons or f'it holds no record: {NO_RECORD}'}"
         )
     if name and registry.get("format", name).magic:
         better_name = recognise_names(registry, first.batches[0].schema.names)
@@ -168,7 +192,11 @@ def inspect_logs(source: Source, registry: Registry, now: datetime) -> LogInspec
         f"the first records look as if {key} of the format is {json.dumps(value)}"
         for key, value in options.items()
     ]
-    doubts += inference.doubts
+    named = list(listing)
+    if has_more:
+        named = list(islice(source.discover(DiscoverContext(now=now)), MAX_NAMED))
+    folders = _model_folders(source, named, layout, name, registry)
+    doubts += [*inference.doubts, *folders.doubts()]
     return LogInspection(
         objects=first.objects,
         has_more=has_more,
@@ -177,7 +205,7 @@ def inspect_logs(source: Source, registry: Registry, now: datetime) -> LogInspec
         format_options=options,
         prefix=prefix,
         layout=layout,
-        folders=_model_folders(source, listing, layout, name, registry),
+        folders=folders.of_models,
         batches=first.batches,
         inference=replace(inference, doubts=doubts),
         windows=windows,
@@ -186,8 +214,18 @@ def inspect_logs(source: Source, registry: Registry, now: datetime) -> LogInspec
     )
 
 
-def find_reference_options(source: Source, registry: Registry, now: datetime) -> dict[str, Any]:
-    """Return the options that read a reference: its whole prefix, and settings of its format.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceInspection:
+    """The result of inspecting the source of a reference."""
+
+    options: dict[str, Any]
+    """Options of the source that were found: its whole prefix, and settings of its format."""
+    batches: list[pa.RecordBatch]
+    """The first records; empty where none can be read."""
+
+
+def inspect_reference(source: Source, registry: Registry, now: datetime) -> ReferenceInspection:
+    """Inspect the newest objects of a started source of a reference.
 
     Raises SourceError when there is no object, or none that can be read.
     """
@@ -202,15 +240,16 @@ def find_reference_options(source: Source, registry: Registry, now: datetime) ->
     newest = _newest_objects(listing)[-1]
     by_suffix = _format_by_suffix(source, newest, registry)
     name = recognise_format(source, _one_of_each_kind(listing), registry) or by_suffix
-    if not name:
-        return found
-    uris = [obj.uri for obj in listing]
-    options = registry.get("format", name).suggest_options(read_head(source, newest), uris)
+    options: dict[str, Any] = {}
+    if name:
+        uris = [obj.uri for obj in listing]
+        options = registry.get("format", name).suggest_options(read_head(source, newest), uris)
     if options:
         found["format"] = {"type": name, "options": options}
     elif name != by_suffix:
         found["format"] = name
-    return found
+    first = _read(source, listing, name, options, registry)
+    return ReferenceInspection(options=found, batches=first.batches)
 
 
 def _whole_prefix(source: Source, ctx: DiscoverContext) -> str | None:
@@ -331,33 +370,41 @@ def _one_of_each_kind(listing: list[LogObject]) -> list[LogObject]:
 
 def _model_folders(
     source: Source, listing: list[LogObject], layout: str | None, name: str, registry: Registry
-) -> tuple[str, ...]:
-    """Return the first folders where each has the records of another model; else nothing.
+) -> _Folders:
+    """Return the folders of several models; none where the objects are of one model.
 
-    Folders of endpoints are models. Other folders are where their records have other columns.
+    Folders of endpoints are models, and folders with the jobs of one model each. First folders of
+    another kind are where their records have other columns.
     """
+    keys = [key.lstrip("/") for key in _keys(source, listing)]
+    pattern = LAYOUTS.get(layout or "", layout or "").split("/")
+    model_part = next((part for part in pattern if MODEL_PART in part), None)
+    if ENDPOINT_PART in pattern or model_part is not None:
+        depth = pattern.index(model_part or ENDPOINT_PART) + (model_part is None)
+        found = {"/".join(key.split("/")[:depth]) for key in keys if key.count("/") >= depth}
+        is_several = 1 < len(found) <= MAX_FOLDERS
+        return _Folders(of_models=tuple(sorted(found)) if is_several else ())
     by_folder: dict[str, list[LogObject]] = {}
-    for key, obj in zip(_keys(source, listing), listing, strict=True):
-        folder, slash, _ = key.lstrip("/").partition("/")
+    for key, obj in zip(keys, listing, strict=True):
+        folder, slash, _ = key.partition("/")
         if not slash or not folder or not folder.strip("0123456789-T:") or "=" in folder:
-            return ()
+            return _Folders()
         by_folder.setdefault(folder, []).append(obj)
-    pattern = LAYOUTS.get(layout or "", layout or "")
-    if not 1 < len(by_folder) <= MAX_FOLDERS or pattern.startswith("{collection}"):
-        return ()
-    if not pattern.startswith("{endpoint}"):
-        if not pattern.startswith("{") and pattern:
-            return ()
-        columns = [
-            set(batch.schema.names)
-            for objects in by_folder.values()
-            for batch in _read(source, objects[-1:], name, {}, registry).batches[:1]
-            if side_of(batch) is None
-        ]
-        alike = (len(names & columns[0]) / len(names | columns[0]) for names in columns)
-        if len(columns) < len(by_folder) or min(alike) >= COMMON_SHARE:
-            return ()
-    return tuple(sorted(by_folder))
+    if not 1 < len(by_folder) <= MAX_FOLDERS or pattern[0] == "{collection}":
+        return _Folders()
+    if not pattern[0].startswith("{") and pattern[0]:
+        return _Folders()
+    columns = [
+        set(batch.schema.names)
+        for objects in by_folder.values()
+        for batch in _read(source, objects[-1:], name, {}, registry).batches[:1]
+        if side_of(batch) is None
+    ]
+    folders = tuple(sorted(by_folder))
+    alike = (len(names & columns[0]) / len(names | columns[0]) for names in columns)
+    if len(columns) < len(by_folder):
+        return _Folders()
+    return _Folders(alike=folders) if min(alike) >= COMMON_SHARE else _Folders(of_models=folders)
 
 
 def _newest_objects(listing: list[LogObject]) -> list[LogObject]:

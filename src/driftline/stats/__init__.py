@@ -252,6 +252,7 @@ from driftline.stats.performance.decision_rates import (
     recall_of_rates,
 )
 from driftline.stats.performance.decomposition import Decomposition, decompose
+from driftline.stats.performance.error_quantiles import error_quantile
 from driftline.stats.performance.few_labels import (
     prediction_powered_mean,
 )
@@ -469,6 +470,7 @@ __all__ = [
     "energy_distance",
     "energy_margin",
     "energy_shift",
+    "error_quantile",
     "estimated_accuracy",
     "estimated_f1",
     "estimated_precision",

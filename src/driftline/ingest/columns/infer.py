@@ -177,7 +177,7 @@ def _mixed_models(
     if read.joined == "model" and (others & MAKERS or len(models) > MAX_MODELS):
         return None
     if len(models) < 2:
-        return _NoInput("the name of the model", is_sure=read.is_place)
+        return _NoInput("the name of the model", is_sure=read.is_place or read.joined == "model")
     more = f" and {len(models) - SHOWN} more" if len(models) > SHOWN else ""
     doubts.append(
         f"{name} has the names of several models ({', '.join(sorted(models)[:SHOWN])}{more}), "

@@ -14,6 +14,11 @@ from driftline.types.model import LogObject
 
 MARK_BYTES = 1024
 """Bytes before the offset that the mark covers."""
+END_BYTES = 1 << 16
+"""Bytes before the end that the mark of an object covers that is written once.
+
+The end of a Parquet file is its schema, equal in all files of a writer: values must be in it, too.
+"""
 
 
 def mark_before(source: Source, obj: LogObject, offset: int) -> str:
@@ -23,6 +28,17 @@ def mark_before(source: Source, obj: LogObject, offset: int) -> str:
     """
     try:
         return mark_of(_bytes_before(source, obj, offset))
+    except NotImplementedError:
+        return ""
+
+
+def mark_of_whole(source: Source, obj: LogObject) -> str:
+    """The mark of an object that is written once, from its end; "" for a table.
+
+    Raises what `Source.open` raises.
+    """
+    try:
+        return mark_of(_bytes_before(source, obj, obj.size, END_BYTES))
     except NotImplementedError:
         return ""
 
@@ -39,8 +55,8 @@ def is_continued(source: Source, work: Work) -> bool:
     return before.endswith(b"\n") and work.mark in ("", mark_of(before))
 
 
-def _bytes_before(source: Source, obj: LogObject, offset: int) -> bytes:
-    first = max(offset - MARK_BYTES, 0)
+def _bytes_before(source: Source, obj: LogObject, offset: int, length: int = MARK_BYTES) -> bytes:
+    first = max(offset - length, 0)
     with open_object(source, obj, first) as stream:
         data = b""
         while len(data) < offset - first and (more := stream.read(offset - first - len(data))):
@@ -49,5 +65,5 @@ def _bytes_before(source: Source, obj: LogObject, offset: int) -> bytes:
 
 
 def mark_of(data: bytes) -> str:
-    """The mark of the last bytes before an offset, at most MARK_BYTES of them."""
+    """The mark of some bytes."""
     return sha256(data).hexdigest()[:16]

@@ -55,28 +55,32 @@ class Decoding:
 
     stream: TailStream | None = None
     """The stream, where a last record that can't be read may still be written."""
-    unfinished: tuple[int, str, bytes | str] | None = None
+    unfinished: tuple[int, str, bytes | str, str] | None = None
     """Such a last record: it is not counted as rejected."""
 
-    def reject(self, position: int, reason: str, record: bytes | str = b"") -> None:
+    def reject(
+        self, position: int, reason: str, record: bytes | str = b"", example: str = ""
+    ) -> None:
         """Count one record that can't be read; the first SAMPLES are stored."""
         if self.stream is not None:
             raw = record.encode("utf-8", "replace") if isinstance(record, str) else record
             if self.stream.ends_with(raw):
                 # An earlier record may look the same: only the last one is at the end.
-                earlier, self.unfinished = self.unfinished, (position, reason, record)
+                last = (position, reason, record, example)
+                earlier, self.unfinished = self.unfinished, last
                 if earlier is None:
                     return
-                position, reason, record = earlier
+                position, reason, record, example = earlier
         self.rejected += 1
-        self.reasons.add(reason[:REASON_CHARS], count=1, place=position + 1)
+        self.reasons.add(reason[:REASON_CHARS], count=1, place=position + 1, example=example)
         if len(self.samples) < SAMPLES:
             raw = (
                 record[:SAMPLE_BYTES].encode("utf-8", "replace")
                 if isinstance(record, str)
                 else bytes(record[:SAMPLE_BYTES])
             )
-            self.samples.append((position, reason[:REASON_CHARS], raw[:SAMPLE_BYTES]))
+            shown = f'{reason} ("{example}")' if example else reason
+            self.samples.append((position, shown[:REASON_CHARS], raw[:SAMPLE_BYTES]))
 
     def report_progress(self, offset: int) -> None:
         """Set how far whole records reach. Raises ValueError when it goes backwards."""

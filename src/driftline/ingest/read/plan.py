@@ -42,6 +42,11 @@ class Work:
         return self.object.partition or self.object.modified
 
 
+def whole_object(obj: LogObject, now: datetime) -> Work:
+    """The reading of all that an object holds at `now`."""
+    return Work(object=obj, start=0, is_complete=True, may_be_unfinished=not _is_settled(obj, now))
+
+
 def decide(
     obj: LogObject,
     entry: LedgerEntry | None,
@@ -58,9 +63,13 @@ def decide(
     that needs the newest spec. `retry` tries again an object that was given up because its source
     failed, not because of its content.
     """
-    is_settled = not obj.grows or now - obj.modified >= SEAL_AFTER
+    is_settled = _is_settled(obj, now)
     work = _decide(obj, entry, spec_digest, seal or is_settled, cutoff=cutoff, retry=retry)
     return None if work is None else replace(work, may_be_unfinished=not is_settled)
+
+
+def _is_settled(obj: LogObject, now: datetime) -> bool:
+    return not obj.grows or now - obj.modified >= SEAL_AFTER
 
 
 def _decide(

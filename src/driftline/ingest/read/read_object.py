@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from driftline.contracts.context import StartContext
-from driftline.ingest.read.content_mark import is_continued, mark_before
+from driftline.ingest.read.content_mark import is_continued, mark_before, mark_of_whole
 from driftline.ingest.read.decode_object import decode_records, is_packed
 from driftline.ingest.read.decoding import Decoding
 from driftline.ingest.read.job import Job
@@ -46,6 +46,8 @@ def read_object(job: Job, work: Work) -> ReadOutcome:
         elif work.object.grows or (work.object.lineage and is_packed(work.object.uri)):
             # What is read as a whole may be renamed, too.
             outcome.mark = mark_before(job.source, work.object, work.object.size)
+        elif work.object.lineage:
+            outcome.mark = mark_of_whole(job.source, work.object)
     except ObjectGone:
         outcome.state = GONE
     except (ObjectChanged, SourceError, OSError) as error:

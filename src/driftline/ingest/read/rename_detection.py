@@ -12,7 +12,8 @@ from hashlib import sha256
 from itertools import takewhile
 
 from driftline.contracts.source import Source
-from driftline.ingest.read.content_mark import mark_before
+from driftline.ingest.read.content_mark import mark_before, mark_of_whole
+from driftline.ingest.read.decode_object import is_packed
 from driftline.ingest.read.source_stream import open_object
 from driftline.state import ledger
 from driftline.state.store import Store
@@ -129,6 +130,8 @@ def _has_same_content(source: Source, entry: LedgerEntry, obj: LogObject) -> boo
     if not (entry.mark and 0 < end <= obj.size):
         return False
     try:
+        if not obj.grows and not is_packed(obj.uri):
+            return end == obj.size and mark_of_whole(source, obj) == entry.mark
         return mark_before(source, obj, end) == entry.mark
     except (ObjectGone, ObjectChanged):
         return False

@@ -23,10 +23,12 @@ from driftline.ingest.pairs.match_pairs import pair_batches
 from driftline.ingest.read.decode_object import decode_records, discover_objects
 from driftline.ingest.read.decoding import Decoding
 from driftline.ingest.read.job import Job
-from driftline.ingest.read.plan import Work
+from driftline.ingest.read.plan import whole_object
 from driftline.ingest.read.profile_rows import watched_segments
+from driftline.ingest.read.sample_rows import NO_RECORD
 from driftline.ingest.read.source_stream import open_reference
 from driftline.ingest.reference.losses import ReferenceLosses
+from driftline.ingest.reference.naive_errors import NaiveErrors
 from driftline.ingest.reference.spans import SpanProfiles, TimeRange
 from driftline.kit.decoding.split_records import side_of
 from driftline.profiles.batch import Batch
@@ -40,6 +42,10 @@ from driftline.types.model import Kind, LogObject
 
 GRID_ROWS = 131_072
 """Rows that a grid is made from; of more rows, a uniform sample of this size."""
+LONE_RESPONSE = (
+    "a response without a request: check that the source lists the requests, too, or name the "
+    "responses alone in the options of the format"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,7 @@ class _GridData:
     batches: list[TimedBatch] | None = field(default_factory=list)
     """All batches, while they are few enough to be counted without reading again; else None."""
     times: TimeRange = field(default_factory=TimeRange)
+    naive_errors: NaiveErrors
 
 
 def fingerprint(objects: Iterable[LogObject]) -> str:
@@ -98,19 +105,20 @@ def list_reference_objects(job: Job, now: datetime) -> list[LogObject]:
 def make_reference(
     job: Job,
     objects: list[LogObject],
+    now: datetime,
     collectors: tuple[str, ...],
     span: tuple[int, int] | None = None,
     limit: int | None = None,
     options: Mapping[str, tuple[str, ...]] | None = None,
 ) -> NewReference:
-    """Read `objects` and build spec and profiles from their rows.
+    """Read `objects`, as they are at `now`, and build spec and profiles from their rows.
 
     `span` (microseconds, half-open) selects rows by event time. With `limit`, reading stops after
     so many rows. `options` are those of `ProfileSpec`. Raises SourceError when no row can be read.
     """
     rows_by_uri: dict[str, int] = {}
-    data, losses = _GridData(), ReferenceLosses()
-    for timed in _batches(job, objects, span, limit, losses):
+    data, losses = _GridData(naive_errors=NaiveErrors(job.schema)), ReferenceLosses()
+    for timed in _batches(job, objects, now, span, limit, losses):
         uri = timed.object.uri
         rows_by_uri[uri] = rows_by_uri.get(uri, 0) + timed.batch.rows
         _add_batch(data, timed, job)
@@ -119,6 +127,8 @@ def make_reference(
     if not data.rows:
         place = " in its span" if span else ""
         reasons = losses.describe()
+        if not reasons and span is None:
+            reasons = f"{_name_objects(objects)}: {NO_RECORD}"
         raise SourceError(
             f"the reference has no row that can be read{place}"
             + (f": {reasons}" if reasons else "")
@@ -132,6 +142,7 @@ def make_reference(
         {name: counter.counts() for name, counter in data.categories.items()},
         collectors,
         options=options,
+        naive_errors=data.naive_errors.by_series(),
     )
     profile = Profile(spec, job.collectors)
     segments: dict[str, Profile] = {}
@@ -140,7 +151,7 @@ def make_reference(
     batches = (
         data.batches
         if data.batches is not None
-        else _batches(job, objects, span, limit, ReferenceLosses())
+        else _batches(job, objects, now, span, limit, ReferenceLosses())
     )
     for timed in batches:
         batch = timed.batch
@@ -170,6 +181,7 @@ def make_reference(
 def _batches(
     job: Job,
     objects: list[LogObject],
+    now: datetime,
     span: tuple[int, int] | None,
     limit: int | None,
     losses: ReferenceLosses,
@@ -178,7 +190,7 @@ def _batches(
     # A training file need not have times: without a span all its rows count.
     schema = job.schema if span is not None else replace(job.schema, timestamp=None)
     casters: dict[str, Caster] = {}
-    for obj, records in pair_batches(_records(job, objects, losses), job.transform, limit):
+    for obj, records in pair_batches(_records(job, objects, now, losses), job.transform, limit):
         caster = casters.get(obj.uri)
         if caster is None:
             caster = casters[obj.uri] = Caster(
@@ -207,7 +219,7 @@ def _batches(
 
 
 def _records(
-    job: Job, objects: list[LogObject], losses: ReferenceLosses
+    job: Job, objects: list[LogObject], now: datetime, losses: ReferenceLosses
 ) -> Iterator[tuple[LogObject, pa.RecordBatch]]:
     sides = {"request": 0, "response": 0}
     for obj in objects:
@@ -219,7 +231,7 @@ def _records(
             open_reference=open_reference(job.source),
         )
         try:
-            for batch in decode_records(job, Work(object=obj, start=0, is_complete=True), decoding):
+            for batch in decode_records(job, whole_object(obj, now), decoding):
                 side = side_of(batch)
                 if side is not None:
                     sides[side] += len(batch)
@@ -230,7 +242,13 @@ def _records(
             losses.add_object(obj.uri, decoding)
     lone = sides["response"] - sides["request"]
     if lone > 0:
-        losses.reasons.add("a response without a request", count=lone, place=1)
+        losses.reasons.add(LONE_RESPONSE, count=lone, place=1)
+
+
+def _name_objects(objects: list[LogObject]) -> str:
+    if len(objects) > 1:
+        return f"{len(objects):,} objects"
+    return objects[0].uri.rsplit("/", 1)[-1]
 
 
 def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -241,6 +259,7 @@ def _add_batch(data: _GridData, timed: TimedBatch, job: Job) -> None:
     batch = timed.batch
     data.rows += batch.rows
     data.times.add(timed.times)
+    data.naive_errors.add(batch, timed.times)
     if data.batches is not None:
         data.batches.append(timed)
         if data.rows > GRID_ROWS:
