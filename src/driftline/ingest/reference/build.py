@@ -28,6 +28,7 @@ from driftline.ingest.read.profile_rows import watched_segments
 from driftline.ingest.read.sample_rows import NO_RECORD
 from driftline.ingest.read.source_stream import open_reference
 from driftline.ingest.reference.losses import ReferenceLosses
+from driftline.ingest.reference.naive_errors import NaiveErrors
 from driftline.ingest.reference.spans import SpanProfiles, TimeRange
 from driftline.kit.decoding.split_records import side_of
 from driftline.profiles.batch import Batch
@@ -84,6 +85,7 @@ class _GridData:
     batches: list[TimedBatch] | None = field(default_factory=list)
     """All batches, while they are few enough to be counted without reading again; else None."""
     times: TimeRange = field(default_factory=TimeRange)
+    naive_errors: NaiveErrors
 
 
 def fingerprint(objects: Iterable[LogObject]) -> str:
@@ -115,7 +117,7 @@ def make_reference(
     so many rows. `options` are those of `ProfileSpec`. Raises SourceError when no row can be read.
     """
     rows_by_uri: dict[str, int] = {}
-    data, losses = _GridData(), ReferenceLosses()
+    data, losses = _GridData(naive_errors=NaiveErrors(job.schema)), ReferenceLosses()
     for timed in _batches(job, objects, now, span, limit, losses):
         uri = timed.object.uri
         rows_by_uri[uri] = rows_by_uri.get(uri, 0) + timed.batch.rows
@@ -141,6 +143,7 @@ def make_reference(
         {name: counter.counts() for name, counter in data.categories.items()},
         collectors,
         options=options,
+        naive_errors=data.naive_errors.by_series(),
     )
     profile = Profile(spec, job.collectors)
     segments: dict[str, Profile] = {}
@@ -257,6 +260,7 @@ def _add_batch(data: _GridData, timed: TimedBatch, job: Job) -> None:
     batch = timed.batch
     data.rows += batch.rows
     data.times.add(timed.times)
+    data.naive_errors.add(batch, timed.times)
     if data.batches is not None:
         data.batches.append(timed)
         if data.rows > GRID_ROWS:
