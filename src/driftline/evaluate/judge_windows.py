@@ -129,7 +129,7 @@ def measure_window(due: DueWindow, inputs: Inputs) -> JudgedWindow:
     for plan in inputs.checks_of(due):
         rows += run_check(plan, _context(due, plan, window, reference, inputs), inputs.collect)
     if due.key.segment == "":
-        rows = add_ranges(rows, inputs.reference_ranges)
+        add_ranges(rows, inputs.reference_ranges)
     return JudgedWindow(due, window, rows)
 
 

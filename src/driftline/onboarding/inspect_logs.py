@@ -26,6 +26,7 @@ from driftline.ingest.read.decoding import Decoding
 from driftline.ingest.read.job import Job
 from driftline.ingest.read.peek import pair_samples
 from driftline.ingest.read.plan import Work
+from driftline.ingest.read.sample_rows import NO_RECORD
 from driftline.ingest.read.source_stream import open_reference
 from driftline.kit.decoding.split_records import side_of
 from driftline.kit.stores.layout import LAYOUTS
@@ -178,7 +179,7 @@ def inspect_logs(source: Source, registry: Registry, now: datetime) -> LogInspec
         reasons = f"{first.rejected.total:,} records rejected: {reasons}" if reasons else ""
         uri = first.rejected.first_uri or first.objects[-1].uri
         raise SourceError(
-            f"{uri} can't be read: {first.error or reasons or 'no records are there'}"
+            f"{uri} can't be read: {first.error or reasons or f'it holds no record: {NO_RECORD}'}"
         )
     if name and registry.get("format", name).magic:
         better_name = recognise_names(registry, first.batches[0].schema.names)

@@ -236,6 +236,7 @@ from driftline.stats.performance.decision_rates import (
     recall_of_rates,
 )
 from driftline.stats.performance.decomposition import Decomposition, decompose
+from driftline.stats.performance.error_quantiles import error_quantile
 from driftline.stats.performance.expected_table import expected_table, resampled_tables
 from driftline.stats.performance.few_labels import (
     prediction_powered_mean,
@@ -446,6 +447,7 @@ __all__ = [
     "energy_distance",
     "energy_margin",
     "energy_shift",
+    "error_quantile",
     "estimated_accuracy",
     "estimated_f1",
     "estimated_precision",
