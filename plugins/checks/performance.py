@@ -484,6 +484,7 @@ class Performance(Check):
     default_rules: ClassVar = LOSS_RULES
     min_rows = 30
     default_for: ClassVar = frozenset({"label"})
+    uses_labels = True
     default_place = 80
     wordings: ClassVar = {
         **{metric: Wording(noun=noun) for metric, noun in NOUNS.items()},
