@@ -253,6 +253,7 @@ from driftline.stats.performance.decision_rates import (
 )
 from driftline.stats.performance.decomposition import Decomposition, decompose
 from driftline.stats.performance.error_quantiles import error_quantile
+from driftline.stats.performance.expected_table import expected_table, resampled_tables
 from driftline.stats.performance.few_labels import (
     prediction_powered_mean,
 )
@@ -484,6 +485,7 @@ __all__ = [
     "expected_calibration_error",
     "expected_confusion",
     "expected_rates",
+    "expected_table",
     "f1",
     "f1_of_rates",
     "f_beta",
@@ -613,6 +615,7 @@ __all__ = [
     "reliability",
     "repeat_rate",
     "resampled_probabilities",
+    "resampled_tables",
     "rescaled_ks",
     "rmse",
     "robust_scale",
