@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from pydantic import field_validator
@@ -182,13 +182,19 @@ PERFORMANCE_METRICS: Mapping[MetricName, PerformanceMetric] = {
         noun="ROC AUC",
     ),
     "average_precision": PerformanceMetric(
-        BINARY, score_metrics.order_metric(stats.average_precision)
+        BINARY, score_metrics.order_metric(stats.average_precision, score_metrics.MAX_HEAD_ERROR)
     ),
     "gain": PerformanceMetric(
-        BINARY, score_metrics.order_metric(lambda n, p: stats.gain(n, p, DEPTH))
+        BINARY,
+        score_metrics.order_metric(
+            lambda n, p: stats.gain(n, p, DEPTH), score_metrics.MAX_HEAD_ERROR
+        ),
     ),
     "lift": PerformanceMetric(
-        BINARY, score_metrics.order_metric(lambda n, p: stats.lift(n, p, DEPTH))
+        BINARY,
+        score_metrics.order_metric(
+            lambda n, p: stats.lift(n, p, DEPTH), score_metrics.MAX_HEAD_ERROR
+        ),
     ),
     "separation": PerformanceMetric(BINARY, score_metrics.order_metric(score_metrics.separation)),
     "log_loss": PerformanceMetric(
@@ -304,6 +310,24 @@ USUAL_METRICS: Mapping[Task, tuple[MetricName, ...]] = {
 }
 """The metrics that are measured where the settings name none."""
 RELATIVE_METRICS = frozenset({"mae", "rmse"})
+DECISION_METRICS = frozenset(
+    {
+        "accuracy",
+        "balanced_accuracy",
+        "cohen_kappa",
+        "f0_5",
+        "f1",
+        "f2",
+        "false_negative_rate",
+        "false_positive_rate",
+        "jaccard",
+        "mcc",
+        "precision",
+        "recall",
+        "specificity",
+    }
+)
+"""The metrics of the predicted classes of a binary model."""
 NOUNS: Mapping[str, str] = {
     name: metric.noun for name, metric in PERFORMANCE_METRICS.items() if metric.noun
 }
@@ -410,6 +434,7 @@ class Performance(Check):
     | scores that the reference does not have | no metric of their order, with the reason |
     | one row | errors and calibration gap without interval |
     | scores below 0 or above 1 | no log_loss, brier and calibration_gap, with the reason |
+    | such scores without a prediction or threshold | no metric of classes, with the reason |
     | a class that is only labelled or only predicted | 0 for it in the macro averages |
     | all labels the same | r2 without value, with the reason |
     | no reference, or one without labels | drop without value, with the reason |
@@ -462,6 +487,11 @@ class Performance(Check):
         problem = label_use.unusable_reason(ctx)
         if problem:
             scores = Scores(rows=scores.rows)
+        undecided = score_metrics.undecided_reason(ctx.schema, scores)
+        if undecided:
+            scores = replace(scores, confusion={})
+        if score_metrics.undecided_reason(ctx.schema, ref_scores):
+            ref_scores = replace(ref_scores, confusion={})
         if ctx.schema.score is not None:
             column = ctx.current.columns.get(ctx.schema.score.name)
             scores = score_metrics.check_order(scores, column)
@@ -475,6 +505,8 @@ class Performance(Check):
                 continue
             cur, ref = definition.estimate(scores), definition.estimate(ref_scores)
             value, reason = _finite(cur.value), cur.reason
+            if metric in DECISION_METRICS:
+                reason = undecided or reason
             if value is None:
                 yield Measurement(
                     None,
