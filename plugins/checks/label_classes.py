@@ -1,10 +1,11 @@
-"""Finds labels and predictions that are no class of the model, and watches the share of positives.
+"""Finds labels and predictions that are no class of the model, and watches what labels say.
 
 Does not judge how well the model predicts: the `performance` check does.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
@@ -19,10 +20,13 @@ from driftline import (
     stats,
     unusual,
 )
-from driftline.kit.checks import Scores, Task, Wording, label_use, phrasing
+from driftline.kit.checks import RegressionSums, Scores, Task, Wording, label_use, phrasing
 
 EXAMPLES = 5
 """Values that a message names."""
+MOST_CHANCE = 1e-6
+"""Chance by which all labels may be of one class before that is a fault."""
+Z95 = 1.959963984540054
 
 
 def _sentence(alert: AlertFact) -> str:
@@ -42,8 +46,17 @@ def _past(alert: AlertFact) -> str:
     )
 
 
+def _feed_advice(alert: AlertFact) -> str:
+    return "Look at the feed of labels first; then at what changed for the model's subjects."
+
+
+def _one_class_sentence(alert: AlertFact) -> str:
+    value = alert.detail.get("class")
+    return "all labels are of one class" + (f": {phrasing.clean(value)}" if value else "")
+
+
 class LabelClasses(Check):
-    """Measures the share of labels and predictions that are no class of the model.
+    """Measures the share of labels that are no class of the model, and how labels change.
 
     unknown_class_rate is the share of a column's values that are no class, such as `pending`, or
     `Yes` where the reference has `yes`. Such a label counts as not known. The classes of a binary
@@ -54,13 +67,20 @@ class LabelClasses(Check):
     them too. For regression it is the share of labels that are no numbers. Its interval is exact
     (Clopper and Pearson).
 
+    one_class is 1 where all labels are of one class, and that is no chance: with the shares of the
+    reference it happens less than once in a million windows.
+
     positive_rate is the share of the positive class among the labels, with Wilson's interval.
+    label_psi is the same for several classes: the PSI of their shares against the reference, less
+    what chance adds. label_mean_shift is that for regression: the mean label less that of the
+    reference, in standard deviations of its labels.
 
     | input | answer |
     | --- | --- |
     | no labels, or no predictions | no value, with the reason |
     | no reference, or one without labels and predictions | the classes are 1 and 0 |
     | several classes, and a reference without labels | every label is a class |
+    | one class in the labels of the reference, too | one_class 0 |
     | constant, one row, ties | counted like any other values |
     """
 
@@ -73,6 +93,11 @@ class LabelClasses(Check):
         "positive_rate": unusual(
             scale="odds", info=0.2, warning=1.0, critical=3.0, obvious=0.1, neutral=None
         ),
+        "label_psi": unusual(
+            side="above", scale="cube_root", info=0.02, warning=0.1, critical=2.0, obvious=0.25
+        ),
+        "label_mean_shift": unusual(info=0.1, warning=0.25, critical=3.0, obvious=0.75),
+        "one_class": above(critical=0.5),
     }
     min_rows = 10
     default_for: ClassVar = frozenset({"label"})
@@ -86,26 +111,32 @@ class LabelClasses(Check):
                 "Compare the values with those of the reference and with prediction.positive."
             ),
         ),
-        "positive_rate": Wording(
-            noun="share of positive labels",
-            advice=lambda alert: (
-                "Look at the feed of labels first; then at what changed for the model's subjects."
-            ),
+        "positive_rate": Wording(noun="share of positive labels", advice=_feed_advice),
+        "label_psi": Wording(noun="PSI of the labels", advice=_feed_advice),
+        "label_mean_shift": Wording(noun="shift of the mean label", advice=_feed_advice),
+        "one_class": Wording(
+            noun="labels of one class",
+            sentence=_one_class_sentence,
+            past=lambda alert: "all labels were of one class",
+            advice=_feed_advice,
         ),
     }
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
-        """Yield a measurement for the label, two for a binary model, and the share of positives."""
+        """Yield the values of no class by column, whether there is one class, and the shares."""
         schema, scores = ctx.schema, ctx.current.scores
         if schema.label is None:
             return
         label = schema.label.name
         if schema.task is Task.REGRESSION:
             yield _invalid_rate(ctx, label)
+            yield _label_mean_shift(ctx)
             return
         problem = label_use.unusable_reason(ctx)
         yield _unknown_class_rate(ctx, label, scores.label_values, problem)
+        yield _one_class(ctx, label, problem)
         if schema.task is not Task.BINARY:
+            yield _label_psi(ctx)
             return
         if schema.prediction is not None:
             name = schema.prediction.name
@@ -165,6 +196,73 @@ def _positive_rate(ctx: CheckContext, problem: str) -> Measurement:
         was=label_use.positive_rows(ref_scores) / ref_rows if ref_rows else None,
         unit="share",
     )
+
+
+def _one_class(ctx: CheckContext, name: str, problem: str) -> Measurement:
+    counts = label_use.class_counts(ctx.current.scores)
+    before = label_use.class_counts(ctx.reference.scores if ctx.reference else Scores())
+    rows, ref_rows = sum(counts.values()), sum(before.values())
+    reason = problem or ("" if rows else "no labels")
+    reason = reason or ("" if ref_rows else "the reference has no labels")
+    if reason:
+        return Measurement(None, name="one_class", rows=rows, reason=reason)
+    commonest = max(counts, key=lambda value: counts[value])
+    # A class that the reference lacks counts as half a row of it.
+    chance = math.exp(rows * math.log(max(before.get(commonest, 0), 0.5) / ref_rows))
+    is_fault = len(counts) == 1 and len(before) > 1 and chance < MOST_CHANCE
+    shows_value = is_fault and name not in ctx.schema.redact
+    return Measurement(
+        float(is_fault),
+        name="one_class",
+        rows=rows,
+        detail={"class": commonest[:40]} if shows_value else {},
+    )
+
+
+def _label_psi(ctx: CheckContext) -> Measurement:
+    counts = label_use.class_counts(ctx.current.scores)
+    before = label_use.class_counts(ctx.reference.scores if ctx.reference else Scores())
+    classes = sorted(counts.keys() | before.keys())
+    shift = stats.psi_shift(
+        [before.get(value, 0) for value in classes], [counts.get(value, 0) for value in classes]
+    )
+    rows = sum(counts.values())
+    if shift.value is None:
+        reason = "the reference has no labels" if rows else "no labels"
+        return Measurement(None, name="label_psi", rows=rows, reason=reason)
+    return Measurement(shift.value, name="label_psi", rows=rows, interval=shift.interval)
+
+
+def _label_mean_shift(ctx: CheckContext) -> Measurement:
+    now = ctx.current.scores.regression
+    was = ctx.reference.scores.regression if ctx.reference else RegressionSums()
+    if not now.n or was.n < 2:
+        reason = "the reference has too few labels" if now.n else "no labels"
+        return Measurement(None, name="label_mean_shift", rows=now.n, reason=reason)
+    (mean, variance), (ref_mean, ref_variance) = _moments(now), _moments(was)
+    if not ref_variance > 0:
+        reason = "all labels of the reference are the same"
+        return Measurement(None, name="label_mean_shift", rows=now.n, reason=reason)
+    sd = math.sqrt(ref_variance)
+    value = (mean - ref_mean) / sd
+    half = Z95 * math.sqrt(max(variance, 0.0) / now.n + ref_variance / was.n) / sd
+    if not (math.isfinite(value) and math.isfinite(half)):
+        reason = "the labels are too large to compare"
+        return Measurement(None, name="label_mean_shift", rows=now.n, reason=reason)
+    return Measurement(
+        value,
+        name="label_mean_shift",
+        rows=now.n,
+        interval=(value - half, value + half),
+        unit="sd",
+        detail={"mean": mean, "mean_was": ref_mean},
+    )
+
+
+def _moments(sums: RegressionSums) -> tuple[float, float]:
+    """Return mean and variance of the labels."""
+    off = sums.y / sums.n
+    return sums.centre + off, max(sums.y2 / sums.n - off * off, 0.0)
 
 
 @hookimpl

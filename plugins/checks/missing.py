@@ -46,6 +46,7 @@ class Missing(Check):
     | input | answer |
     | --- | --- |
     | no reference, or column not in it | no missing_increase, no constant, with the reason |
+    | prediction or score that the reference never has | the same |
     | column not in the window | missing_rate 1 |
     | all null | missing_rate 1; constant without value |
     | the same counts on both sides | missing_increase 0, with the interval 0 to 0 |
@@ -95,6 +96,7 @@ class Missing(Check):
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """Yield three or four measurements for each column."""
         label = ctx.schema.label.name if ctx.schema.label else None
+        outputs = {part.name for part in (ctx.schema.prediction, ctx.schema.score) if part}
         references = dict(ctx.reference.columns) if ctx.reference else {}
         for name in dict.fromkeys(
             self.columns
@@ -103,6 +105,8 @@ class Missing(Check):
             reference, current = references.get(name), ctx.current.columns.get(name)
             if reference is not None and not reference.rows:
                 reference = None
+            if reference is not None and name in outputs and reference.missing == reference.rows:
+                reference = None  # training data without the outputs of the model
             labels, rows = {"column": name}, current.rows if current else ctx.current.rows
             missing = current.missing if current else rows
             ref_rate = reference.missing / reference.rows if reference else None

@@ -18,6 +18,7 @@ from driftline import (
     CheckContext,
     Measurement,
     NumericColumn,
+    Schema,
     hookimpl,
     loss,
     stats,
@@ -27,6 +28,7 @@ from driftline.kit.checks import (
     Scores,
     Task,
     Wording,
+    error_metrics,
     label_use,
     phrasing,
     score_metrics,
@@ -47,6 +49,7 @@ MetricName = Literal[
     "calibration_intercept",
     "calibration_slope",
     "cohen_kappa",
+    "debiased_calibration_error",
     "expected_calibration_error",
     "f0_5",
     "f1",
@@ -54,6 +57,8 @@ MetricName = Literal[
     "false_negative_rate",
     "false_positive_rate",
     "gain",
+    "interval_coverage",
+    "interval_width",
     "jaccard",
     "lift",
     "log_loss",
@@ -61,14 +66,24 @@ MetricName = Literal[
     "macro_precision",
     "macro_recall",
     "mae",
+    "mape",
+    "mase",
+    "max_error",
     "mcc",
+    "median_error",
     "mse",
+    "msle",
+    "p90_error",
+    "p99_error",
+    "pinball",
     "precision",
     "r2",
     "recall",
     "rmse",
+    "rmsle",
     "roc_auc",
     "separation",
+    "smape",
     "specificity",
     "spiegelhalter_z",
     "wape",
@@ -102,6 +117,9 @@ METRIC_ALIASES: Mapping[str, MetricName] = {
     "RMSE": "rmse",
     "R_SQUARED": "r2",
     "WAPE": "wape",
+    "MAPE": "mape",
+    "SMAPE": "smape",
+    "MASE": "mase",
     "MEAN_ERROR": "bias",
     # Evidently
     "Accuracy": "accuracy",
@@ -116,6 +134,7 @@ METRIC_ALIASES: Mapping[str, MetricName] = {
     "LogLoss": "log_loss",
     "MeanError": "bias",
     "R2Score": "r2",
+    "AbsMaxError": "max_error",
     # NannyML and Azure Machine Learning
     "f1_score": "f1",
     # scikit-learn, where a shorter name is usual here
@@ -125,6 +144,11 @@ METRIC_ALIASES: Mapping[str, MetricName] = {
     "mean_squared_error": "mse",
     "root_mean_squared_error": "rmse",
     "r2_score": "r2",
+    "mean_squared_log_error": "msle",
+    "root_mean_squared_log_error": "rmsle",
+    "mean_absolute_percentage_error": "mape",
+    "median_absolute_error": "median_error",
+    "mean_pinball_loss": "pinball",
     "roc_auc_score": "roc_auc",
 }
 """Names of other tools for the same metric."""
@@ -144,6 +168,17 @@ class PerformanceMetric:
 
 BINARY, CLASSES = frozenset({Task.BINARY}), frozenset({Task.BINARY, Task.MULTICLASS})
 MULTICLASS, REGRESSION = frozenset({Task.MULTICLASS}), frozenset({Task.REGRESSION})
+
+
+def _error(
+    metric: error_metrics.ErrorMetric,
+    *,
+    is_loss: bool = True,
+    noun: str = "",
+    is_of_base_sums: bool = False,
+) -> PerformanceMetric:
+    wrap = error_metrics.of_base_sums if is_of_base_sums else error_metrics.of_scores
+    return PerformanceMetric(REGRESSION, wrap(metric), is_loss=is_loss, noun=noun)
 
 
 PERFORMANCE_METRICS: Mapping[MetricName, PerformanceMetric] = {
@@ -220,6 +255,13 @@ PERFORMANCE_METRICS: Mapping[MetricName, PerformanceMetric] = {
         ),
         is_loss=True,
     ),
+    "debiased_calibration_error": PerformanceMetric(
+        BINARY,
+        score_metrics.calibration_metric(
+            lambda cells: stats.debiased_calibration_error(cells, ECE_BINS)
+        ),
+        is_loss=True,
+    ),
     "calibration_intercept": PerformanceMetric(
         BINARY,
         score_metrics.calibration_metric(lambda cells: stats.calibration_line(cells).intercept),
@@ -246,35 +288,29 @@ PERFORMANCE_METRICS: Mapping[MetricName, PerformanceMetric] = {
     "weighted_f1": PerformanceMetric(
         MULTICLASS, lambda s: stats.weighted(s.confusion, 1.0), noun="weighted F1"
     ),
-    "mae": PerformanceMetric(
-        REGRESSION,
-        lambda s: stats.mae(s.regression.n, s.regression.abs_e, s.regression.e2),
-        is_loss=True,
-        noun="MAE",
-    ),
-    "mse": PerformanceMetric(
-        REGRESSION,
-        lambda s: stats.mse(s.regression.n, s.regression.e2, s.regression.e4),
-        is_loss=True,
-        noun="MSE",
-    ),
-    "rmse": PerformanceMetric(
-        REGRESSION,
-        lambda s: stats.rmse(s.regression.n, s.regression.e2, s.regression.e4),
-        is_loss=True,
-        noun="RMSE",
-    ),
-    "wape": PerformanceMetric(REGRESSION, score_metrics.wape, is_loss=True, noun="WAPE"),
-    "r2": PerformanceMetric(
-        REGRESSION,
-        lambda s: stats.r2(
-            s.regression.n, s.regression.e2, s.regression.e4, s.regression.y, s.regression.y2
-        ),
+    "mae": _error(lambda e: stats.mae(e.n, e.abs_e, e.e2), noun="MAE", is_of_base_sums=True),
+    "mse": _error(lambda e: stats.mse(e.n, e.e2, e.e4), noun="MSE", is_of_base_sums=True),
+    "rmse": _error(lambda e: stats.rmse(e.n, e.e2, e.e4), noun="RMSE", is_of_base_sums=True),
+    "r2": _error(
+        lambda e: stats.r2(e.n, e.e2, e.e4, e.y, e.y2),
+        is_loss=False,
         noun="R²",
+        is_of_base_sums=True,
     ),
-    "bias": PerformanceMetric(
-        REGRESSION, lambda s: stats.bias(s.regression.n, s.regression.e, s.regression.e2)
-    ),
+    "bias": _error(lambda e: stats.bias(e.n, e.e, e.e2), is_loss=False, is_of_base_sums=True),
+    "wape": _error(error_metrics.wape, noun="WAPE", is_of_base_sums=True),
+    "msle": _error(error_metrics.msle, noun="MSLE"),
+    "rmsle": _error(error_metrics.rmsle, noun="RMSLE"),
+    "mape": _error(error_metrics.mape, noun="MAPE"),
+    "smape": _error(error_metrics.smape, noun="sMAPE"),
+    "mase": _error(error_metrics.mase, noun="MASE"),
+    "median_error": _error(error_metrics.error_quantile(0.5)),
+    "p90_error": _error(error_metrics.error_quantile(0.9), noun="90% quantile of the error"),
+    "p99_error": _error(error_metrics.error_quantile(0.99), noun="99% quantile of the error"),
+    "max_error": _error(error_metrics.max_error, noun="largest error"),
+    "pinball": _error(error_metrics.pinball, noun="pinball loss"),
+    "interval_coverage": _error(error_metrics.interval_coverage, is_loss=False),
+    "interval_width": _error(error_metrics.interval_width),
 }
 """Every metric that the scores of a window give."""
 
@@ -292,6 +328,10 @@ Headline = Literal[
     "mae",
     "rmse",
     "r2",
+    "mape",
+    "smape",
+    "wape",
+    "mase",
 ]
 
 USUAL_METRICS: Mapping[Task, tuple[MetricName, ...]] = {
@@ -309,7 +349,11 @@ USUAL_METRICS: Mapping[Task, tuple[MetricName, ...]] = {
     Task.REGRESSION: ("mae", "rmse", "r2", "bias"),
 }
 """The metrics that are measured where the settings name none."""
-RELATIVE_METRICS = frozenset({"mae", "rmse"})
+INTERVAL_METRICS: tuple[MetricName, ...] = ("interval_coverage", "interval_width", "pinball")
+"""Measured as well where there is a prediction interval."""
+FORECAST_METRICS: tuple[MetricName, ...] = ("wape", "mase")
+"""Measured as well for a forecast."""
+RELATIVE_METRICS = frozenset({"mae", "rmse", "mape", "smape", "wape", "mase"})
 DECISION_METRICS = frozenset(
     {
         "accuracy",
@@ -400,14 +444,23 @@ LOSS_RULES = {
         critical=0.3,
     ),
     "calibration_gap": loss(side="both", warning=0.03, critical=0.1),
+    "calibration_slope": loss(
+        side="both",
+        scale="log",
+        margins=(0.2, 0.4, 0.8),
+        obvious=0.4,
+        warning=0.2,
+        critical=0.8,
+    ),
     "mae": loss(
         side="above", scale="log", margins=(0.1, 0.2, 0.4), obvious=0.2, warning=0.1, critical=0.3
     ),
     "rmse": loss(
         side="above", scale="log", margins=(0.1, 0.2, 0.4), obvious=0.2, warning=0.1, critical=0.3
     ),
+    "interval_coverage": loss(side="both", warning=0.03, critical=0.1),
 }
-"""The rules of the metrics that are judged by default."""
+"""The rules of metrics, wherever they are measured."""
 
 
 class Performance(Check):
@@ -416,12 +469,15 @@ class Performance(Check):
     By default accuracy, recall, ROC AUC, Brier score and calibration gap are judged for a binary
     model, accuracy and macro recall for several classes, MAE and RMSE for regression: each is
     compared with the reference, and `loss` adds up the evidence over windows. The calibration gap
-    is the mean label less the mean score: it moves when the scores stay and the labels change.
+    is the mean label less the mean score: it moves when the scores stay and the labels change. The
+    slope of the calibration, which is judged where `metrics` names it, also moves where high scores
+    mean less than they did and low ones more. The debiased calibration error is the squared one
+    less what chance adds, below 0 by chance (Kumar, Liang and Ma 2019).
 
     drop has no rule by default. It says how much worse the headline metric is: above 0 the model is
     worse than in the reference. For accuracy, AUC and similar metrics it is in the metric's own
-    units (0.03 is three points), for MAE and RMSE a share of the reference's value. Its interval
-    combines the intervals of both sides (MOVER; for MAE and RMSE on the log scale). The rows of
+    units (0.03 is three points), for errors such as MAE a share of the reference's value. Its
+    interval combines the intervals of both sides (MOVER; for errors on the log scale). The rows of
     precision are those predicted positive, of recall those labelled positive, of F1 both.
 
     | input | answer |
@@ -437,6 +493,11 @@ class Performance(Check):
     | such scores without a prediction or threshold | no metric of classes, with the reason |
     | a class that is only labelled or only predicted | 0 for it in the macro averages |
     | all labels the same | r2 without value, with the reason |
+    | an infinite label or prediction | no metric of errors, with the reason |
+    | a label of 0 | no mape, with the reason |
+    | a label or prediction of -1 or below | no msle and rmsle, with the reason |
+    | a lower end above the upper one | no metric of prediction intervals, with the reason |
+    | series without labels in the reference | they are left out of mase; without any, no value |
     | no reference, or one without labels | drop without value, with the reason |
     | the same numbers on both sides | drop 0, with the interval 0 to 0 |
     """
@@ -448,6 +509,7 @@ class Performance(Check):
     default_rules: ClassVar = LOSS_RULES
     min_rows = 30
     default_for: ClassVar = frozenset({"label"})
+    uses_labels = True
     default_place = 80
     wordings: ClassVar = {
         **{metric: Wording(noun=noun) for metric, noun in NOUNS.items()},
@@ -496,36 +558,45 @@ class Performance(Check):
             column = ctx.current.columns.get(ctx.schema.score.name)
             scores = score_metrics.check_order(scores, column)
         missing = _missing_rows(ctx, task, scores)
-        for metric in self.metrics or USUAL_METRICS[task]:
-            definition = PERFORMANCE_METRICS[metric]
-            if task not in definition.tasks:
-                tasks = " and ".join(sorted(definition.tasks))
-                reason = f"{metric} is a metric of {tasks} models, not of {task} ones"
-                yield Measurement(None, name=metric, rows=scores.labelled, reason=reason)
-                continue
-            cur, ref = definition.estimate(scores), definition.estimate(ref_scores)
-            value, reason = _finite(cur.value), cur.reason
-            if metric in DECISION_METRICS:
-                reason = undecided or reason
-            if value is None:
-                yield Measurement(
-                    None,
-                    name=metric,
-                    rows=scores.labelled,
-                    reason=problem or missing or reason or "too large a number",
-                )
-            else:
-                yield Measurement(
-                    value,
-                    name=metric,
-                    rows=cur.n,
-                    interval=_require_interval(cur.interval),
-                    reason=reason,
-                    was=_finite(ref.value),
-                    was_interval=_require_interval(ref.interval),
-                    decision=self.decision if metric in LOSS_RULES else None,
-                )
+        for metric in self.metrics or _usual_metrics(task, ctx.schema):
+            reason = problem or missing or (undecided if metric in DECISION_METRICS else "")
+            yield self._measure(metric, task, scores, ref_scores, reason)
+        ref_horizons = error_metrics.by_horizon(ref_scores)
+        for horizon, part in error_metrics.by_horizon(scores).items():
+            for metric in self.metrics or _usual_metrics(task, ctx.schema):
+                ref_part = ref_horizons.get(horizon, Scores())
+                measurement = self._measure(metric, task, part, ref_part, problem)
+                yield replace(measurement, labels={"horizon": horizon})
         yield self._drop(task, scores, ref_scores, problem or missing)
+
+    def _measure(
+        self, metric: MetricName, task: Task, scores: Scores, ref_scores: Scores, problem: str
+    ) -> Measurement:
+        """One metric of the window; `problem` says why its labels can't be used."""
+        definition = PERFORMANCE_METRICS[metric]
+        if task not in definition.tasks:
+            tasks = " and ".join(sorted(definition.tasks))
+            reason = f"{metric} is a metric of {tasks} models, not of {task} ones"
+            return Measurement(None, name=metric, rows=scores.labelled, reason=reason)
+        cur, ref = definition.estimate(scores), definition.estimate(ref_scores)
+        value, reason = _finite(cur.value), cur.reason
+        if value is None:
+            return Measurement(
+                None,
+                name=metric,
+                rows=scores.labelled,
+                reason=problem or reason or "too large a number",
+            )
+        return Measurement(
+            value,
+            name=metric,
+            rows=cur.n,
+            interval=_require_interval(cur.interval),
+            reason=reason,
+            was=_finite(ref.value),
+            was_interval=_require_interval(ref.interval),
+            decision=self.decision if metric in LOSS_RULES else None,
+        )
 
     def _drop(self, task: Task, scores: Scores, ref_scores: Scores, problem: str) -> Measurement:
         has_scores = scores.sums.n > 0 or ref_scores.sums.n > 0
@@ -564,6 +635,17 @@ class Performance(Check):
             detail=detail,
             decision=self.decision,
         )
+
+
+def _usual_metrics(task: Task, schema: Schema) -> tuple[MetricName, ...]:
+    """The metrics that are measured where the settings name none."""
+    columns = schema.task_columns
+    more: tuple[MetricName, ...] = ()
+    if columns.lower is not None:
+        more += INTERVAL_METRICS
+    if columns.series is not None or columns.horizon is not None:
+        more += FORECAST_METRICS
+    return USUAL_METRICS[task] + more
 
 
 def _task(scores: Scores) -> Task:

@@ -33,7 +33,7 @@ COLUMNS = 20_000
 DELIMITERS = ",;\t|"
 SPACES = re.compile(rb"(?m)^ +\r?(?:\n|\Z)")
 """A line of spaces, which is blank."""
-EXCEL_SEP = re.compile(rb"sep=([!-~\t])\r?\n", re.IGNORECASE)
+EXCEL_SEP = re.compile(rb'"?sep=([!-~\t])"?\r?\n', re.IGNORECASE)
 """The line before the header by which Excel learns the delimiter."""
 
 
@@ -144,7 +144,9 @@ class Csv(Format):
         try:
             first = data[:end].decode()
         except UnicodeDecodeError:
-            raise Unreadable("the first line is not UTF-8: set the format's encoding") from None
+            raise Unreadable(
+                "the first line is not UTF-8: set the format's encoding, such as cp1252"
+            ) from None
         if first.count("\0") > len(first) / 3:
             raise Unreadable("the first line looks like UTF-16: set the format's encoding")
         delimiter = self.delimiter or (
@@ -293,7 +295,7 @@ class _Table:
             except UnicodeDecodeError:
                 self._ctx.reject(
                     self.records,
-                    f"not UTF-8: set the format's encoding if it is not {self._form.encoding}",
+                    "not UTF-8: set the format's encoding, such as cp1252",
                     record,
                 )
                 self.records += 1
@@ -339,8 +341,18 @@ class _Chunks:
             yield tail
 
     def _blocks(self) -> Iterator[bytes]:
+        ends_lines_by_cr: bool | None = None
         try:
-            yield from read_blocks(self._stream, lambda: self.size)
+            for block in read_blocks(self._stream, lambda: self.size):
+                if ends_lines_by_cr is None:
+                    # Excel on a Mac writes such files. A CR at the very end may precede a newline.
+                    ends_lines_by_cr = b"\n" not in block and b"\r" in block[:-1]
+                yield block.replace(b"\r", b"\n") if ends_lines_by_cr else block
+        except UnicodeDecodeError as error:
+            bad = error.object[error.start]
+            raise Unreadable(
+                f"the text is not {error.encoding} (byte 0x{bad:02x}): set the format's encoding"
+            ) from None
         except UnicodeError as error:
             raise Unreadable(f"{error}: set the format's encoding") from None
 

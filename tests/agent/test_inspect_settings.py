@@ -17,8 +17,8 @@ from driftline.extensions.registry import Registry
 from driftline.kit.decoding.csv_settings import find_csv_settings
 from driftline.onboarding.inspect_logs import (
     LogInspection,
-    find_reference_options,
     inspect_logs,
+    inspect_reference,
 )
 from driftline.onboarding.recognise import recognise_layout
 from driftline.telemetry.logs import make_log
@@ -104,13 +104,14 @@ def look(path: Path) -> LogInspection:
 def test_a_reference_has_the_settings_of_its_own_format(tmp_path, name, text, expected):
     """It may be written by another tool than the log; defaults are not written out."""
     (tmp_path / name).write_text(text)
-    options = find_reference_options(local(tmp_path / name), Registry.load(), NOW)
-    assert options == ({"format": {"type": "csv", "options": expected}} if expected else {})
+    found = inspect_reference(local(tmp_path / name), Registry.load(), NOW)
+    assert found.options == ({"format": {"type": "csv", "options": expected}} if expected else {})
+    assert found.batches[0].num_rows >= 30
 
 
 def test_a_reference_that_is_not_there_is_an_error(tmp_path):
     with pytest.raises(SourceError, match="no such file or folder"):
-        find_reference_options(local(tmp_path / "train.csv"), Registry.load(), NOW)
+        inspect_reference(local(tmp_path / "train.csv"), Registry.load(), NOW)
 
 
 def collected(place: int, collection: str, data: object, **more: object) -> str:
@@ -266,3 +267,21 @@ def test_init_writes_one_model_for_each_endpoint_and_paths_from_the_configuratio
     assert (source.path, source.layout) == ("../capture/ep-b", "{variant}/%Y/%m/%d/%H/")
     features = [list(model.schema_.features) for model in models.values() if model.schema_]
     assert features == [["_c0", "_c1"], ["_c0", "_c1", "_c2"]]
+
+
+@pytest.mark.parametrize("manifest", [True, False])
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("a.csv.out", "{n}.5,1,0.7\n"),
+        ("a.jsonl.out", '{{"features":[{n},2],"SageMakerOutput":{{"score":0.5}}}}\n'),
+        ("a.parquet.out", "1,0.{n}\n"),
+    ],
+)
+def test_outputs_of_a_transform_job(tmp_path, name, line, manifest):
+    """They are recognised, with the manifest of the job beside them and without it."""
+    (tmp_path / name).write_text("".join(line.format(n=n) for n in range(10, 60)))
+    if manifest:
+        (tmp_path / "manifest.json").write_text('[{"prefix": "s3://in/"}, "a"]')
+    found = look(tmp_path)
+    assert (found.format, len(found.batches[0]), found.rejected.total) == ("sagemaker", 50, 0)

@@ -6,6 +6,7 @@ from driftline_plugins.checks.missing import Missing
 from profile_builder import LABEL, column, compare, context, judged, numeric, severity
 
 from driftline import Window, stats
+from driftline.types.model import Field, Kind, Task
 
 MISSING = Missing()
 
@@ -105,3 +106,18 @@ def test_the_label_is_left_out():
     assert {m.labels["column"] for m in MISSING.evaluate(context(window, None, label=LABEL))} == {
         "x"
     }
+
+
+def test_outputs_that_training_data_never_has_are_compared_with_nothing():
+    """Training data has no scores; that the log has them is no change."""
+    schema = {"score": Field("score", "score", Kind.NUMERIC), "task": Task.BINARY}
+    names, full, empty = ("age", "score"), holed(100, 0), holed(100, 100)
+    current = Window(rows=100, columns={name: column(name, full) for name in names})
+    reference = Window(rows=100, columns={name: column(name, empty) for name in names})
+    found = {
+        (each.labels["column"], each.name): each
+        for each in MISSING.evaluate(context(current, reference, **schema))
+    }
+    assert found["score", "missing_rate"].was is None
+    assert found["score", "missing_increase"].value is None
+    assert found["age", "missing_rate"].was == 1.0

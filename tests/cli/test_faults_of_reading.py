@@ -68,9 +68,10 @@ def look(call) -> tuple[str, str]:
 FILES = {
     "time column": (
         (HEADER + ROWS).encode(), {"schema": SCHEMA | {"timestamp": "country"}},
-        "120 of 120 rows have no usable time: the time in country can't be read "
-        '(first at row 1: "DE"): check schema.timestamp',
-        '120 of 120 rows held back in a.csv: the time in country can\'t be read (first at row 1: "DE")',
+        "120 of 120 rows have no usable time: the time in country can't be read: "
+        'check schema.timestamp, or set its format (first at row 1: "DE")',
+        '120 of 120 rows held back in a.csv: the time in country can\'t be read: '
+        'check schema.timestamp, or set its format (first at row 1: "DE")',
     ),
     "renamed time column": (
         (HEADER + ROWS).encode(), {"schema": SCHEMA | {"timestamp": "ts"}},
@@ -88,9 +89,9 @@ FILES = {
     ),
     "encoding": (
         (HEADER + ROWS).replace("DE", "Österreich").encode("cp1252"), {},
-        "120 of 120 records are rejected: not UTF-8: set the format's encoding if it is not utf-8 "
+        "120 of 120 records are rejected: not UTF-8: set the format's encoding, such as cp1252 "
         "(first at record 1): check source.options.format",
-        "120 of 120 records left out of the reference in a.csv: not UTF-8: set the format's encoding if it is not utf-8",
+        "120 of 120 records left out of the reference in a.csv: not UTF-8: set the format's encoding, such as cp1252",
     ),
     "header": (
         ROWS.encode(), {},
@@ -186,6 +187,21 @@ def test_what_doctor_says_of_sound_rows(call):
     assert "no state yet" in texts["state"]
     call("run", "--once", "--json")
     assert "1 objects are known" in call("doctor", "--no-send")[1]
+
+
+@pytest.mark.parametrize("content", ["", HEADER, "\ufeff", "\n\n"])
+def test_a_file_without_a_record(call, content):
+    """`doctor`, `init` and `status` say that the file is empty or has a header line only."""
+    watch_files(content.encode())
+    code, out = call("doctor", "--json", "--no-send")
+    texts = {finding["part"]: finding["text"] for finding in json.loads(out)["findings"]}
+    said = "empty, or a header line only"
+    assert code == 0
+    assert texts["models.m.rows"] == f"no record in 1 object yet: {said}"
+    call("run", "--once", "--json")
+    [incident] = json.loads(call("status", "--json")[1])["models"]["m"]["incidents"]
+    assert incident["reasons"] == [f"the reference has no row that can be read: a.csv: {said}"]
+    assert call("init", "log", "-o", "new.yaml")[0] == 3
 
 
 def test_doctor_names_a_damaged_state(call):

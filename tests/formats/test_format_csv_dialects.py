@@ -68,6 +68,36 @@ def test_an_excel_sep_line_names_the_delimiter(sep, end):
     assert values(data, number("b"), form=Csv(names=("a", "b")))[0] == [(2.0,)]
 
 
+def test_a_quoted_sep_line_names_the_delimiter_too():
+    """Writers that quote every text put quotes around it."""
+    rows, _ = values(b'"sep=;"\r\n"a";"b"\r\n"1";"2,5"\r\n', number("a"), number("b"))
+    assert rows == [(1.0, 2.5)]
+
+
+@pytest.mark.parametrize(
+    ("data", "whole"),
+    [
+        (b'a,b\r1,x\r2,"y\rz"\r3,w', [(1.0, "x"), (2.0, "y\nz"), (3.0, "w")]),
+        (b"\xef\xbb\xbfsep=;\ra;b\r1;x\r", [(1.0, "x")]),
+        (b"a,b\r1,x\r2\r3,w\r", [(1.0, "x"), (3.0, "w")]),
+    ],
+)
+def test_lines_may_end_with_a_carriage_return_alone(data, whole):
+    """Excel on a Mac writes such files; a last line without its end waits."""
+    rows, ctx = values(data, number("a"), category("b"))
+    assert rows == whole
+    assert ctx.rejected == (data == b"a,b\r1,x\r2\r3,w\r")
+    grown, _ = values(data, number("a"), category("b"), is_complete=False)
+    assert grown == [row for row in whole if row != (3.0, "w") or data.endswith(b"\r")]
+
+
+def test_a_carriage_return_before_a_newline_ends_one_line():
+    """Also where the file stops between the two."""
+    rows, ctx = values(b"a,b\r\n1,2\r\n", number("a"), number("b"))
+    assert (rows, ctx.rejected) == ([(1.0, 2.0)], 0)
+    assert values(b"a,b\r", number("a"), is_complete=False)[0] == []
+
+
 SPARK = (
     b'a,b,c\n1,"he said \\"yes, ok\\"",2\n3,"two\nlines \\" ",4\n5,"ends in \\\\",6\n7,plain,8\n'
 )

@@ -25,6 +25,6 @@ def test_a_time_with_nanoseconds_in_the_future_is_an_example():
         offset=10,
     )
     [(text, reason)] = reasons.reasons.items()
-    assert text == "the time in ts is in the future"
+    assert text == "the time in ts is in the future: check its unit and zone"
     assert (reason.count, reason.place) == (1, 11)
     assert reason.example == "2026-12-01 10:41:15.334469+00:00"

@@ -36,6 +36,12 @@ def _decimal_seconds(time: int) -> str:
     return f"{time // SECOND}.{time % SECOND:06}"
 
 
+def _rfc_850(at: datetime) -> str:
+    """Its years have two digits, which mean 1969 to 2068."""
+    form = "%A, %d-%b-%y %H:%M:%S GMT" if at.year < 2069 else "%a, %d %b %Y %H:%M:%S GMT"
+    return at.strftime(form)
+
+
 SPELLINGS: dict[str, tuple[int, Callable[[list[int]], pa.Array]]] = {
     "ISO": (1, _strings(lambda at: at.isoformat())),
     "ISO without zone": (1, _strings(lambda at: at.strftime("%Y-%m-%d %H:%M:%S.%f"))),
@@ -51,6 +57,13 @@ SPELLINGS: dict[str, tuple[int, Callable[[list[int]], pa.Array]]] = {
     "RFC 2822": (SECOND, _strings(lambda at: format_datetime(at.astimezone(WEST)))),
     "HTTP": (SECOND, _strings(lambda at: format_datetime(at, usegmt=True))),
     "CLF": (SECOND, _strings(lambda at: at.astimezone(WEST).strftime("[%d/%b/%Y:%H:%M:%S %z]"))),
+    "compact minutes": (60 * SECOND, _strings(lambda at: at.strftime("%Y%m%d%H%M"))),
+    "RFC 850": (SECOND, _strings(_rfc_850)),
+    "ctime": (SECOND, _strings(lambda at: at.strftime("%a %b %e %H:%M:%S %Y"))),
+    "Java": (SECOND, _strings(lambda at: at.strftime("%a %b %d %H:%M:%S UTC %Y"))),
+    "small letters": (1, _strings(lambda at: at.strftime("%Y-%m-%dt%H:%M:%S.%fz"))),
+    "UTC offset": (1, _strings(lambda at: at.astimezone(WEST).strftime("%F %T.%f UTC-07:00"))),
+    ".NET": (MILLI, _strings(lambda at: f"/Date({(at - _at(0)) // timedelta(milliseconds=1)})/")),
     "compact ISO": (SECOND, _strings(lambda at: at.strftime("%Y%m%dT%H%M%SZ"))),
     "dots": (SECOND, _strings(lambda at: at.strftime("%Y.%m.%d %H:%M:%S"))),
     "short offset": (1, _strings(lambda at: at.strftime("%Y-%m-%d %H:%M:%S.%f+00"))),

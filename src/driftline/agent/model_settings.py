@@ -40,7 +40,7 @@ from driftline.profiles.profile import Collectors
 from driftline.profiles.spec import ALWAYS_COLLECTED, ProfileSpec
 from driftline.state.models import schema_to_json
 from driftline.types.matchers import Matchers
-from driftline.types.model import Field, Kind, Schema, Task
+from driftline.types.model import Field, Kind, Schema, Task, TaskColumns
 from driftline.types.time_form import TimeForm
 
 if TYPE_CHECKING:
@@ -190,6 +190,9 @@ def reference_digest(
         # It had no form of times and no rules of segments either.
         text = text.replace('"segment_rules":{},', "")
         text = text.replace(f'"time_form":{msgspec.json.encode(TimeForm()).decode()},', "")
+        # Nor columns that only some tasks have.
+        plain = msgspec.json.encode(TaskColumns(), order="deterministic").decode()
+        text = text.replace(f'"task_columns":{plain},', "")
     facts: tuple[object, ...] = (
         None if source is None else (source.type, source.model_dump(mode="json")),
         None if origin.span is None else [at.isoformat() for at in origin.span],

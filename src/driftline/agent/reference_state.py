@@ -238,6 +238,7 @@ def _input_columns(
         schema.prediction,
         schema.score,
         schema.label,
+        *schema.task_columns.parts,
     )
     roles = {part.path for part in fields if part is not None}
     names = tuple(name for name in batches[0].schema.names if name not in roles)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from pyarrow import RecordBatch
 
 T = TypeVar("T")
 ROWS, CELL = 10, 24
@@ -52,7 +56,8 @@ def init(
     from driftline.contracts.source import Source
     from driftline.extensions.registry import Registry
     from driftline.onboarding.config_text import InspectedModel, write_config
-    from driftline.onboarding.inspect_logs import find_reference_options, inspect_logs
+    from driftline.onboarding.inspect_logs import inspect_logs, inspect_reference
+    from driftline.onboarding.reference_columns import add_reference_columns
     from driftline.onboarding.training_file import find_training_file
     from driftline.telemetry.logs import make_log
     from driftline.types.errors import DriftlineError
@@ -71,7 +76,13 @@ def init(
             else find_training_file(address, base)
         )
         options |= inspection.source_options
-        reference_source = None if training is None else inspect_reference(training)
+        reference_source = None
+        if training is not None:
+            type_name, reference_options, batches = read_reference(training)
+            reference_source = (type_name, reference_options)
+            if batches:
+                inference = add_reference_columns(inspection.inference, inspection.batches, batches)
+                inspection = replace(inspection, inference=inference)
         return InspectedModel(
             name=name,
             source_type=kind,
@@ -80,15 +91,16 @@ def init(
             reference=reference_source,
         )
 
-    def inspect_reference(address: str) -> tuple[str, dict[str, Any]]:
+    def read_reference(address: str) -> tuple[str, dict[str, Any], list[RecordBatch]]:
         kind, options = registry.source_for(address, endpoint_url)
         try:
-            options |= with_source(
-                kind, options, lambda source: find_reference_options(source, registry, now)
+            found = with_source(
+                kind, options, lambda source: inspect_reference(source, registry, now)
             )
         except DriftlineError as error:
             click.echo(f"please check: the reference {address} can't be read: {error}", err=True)
-        return kind, options
+            return kind, options, []
+        return kind, options | found.options, found.batches
 
     def with_source(kind: str, options: dict[str, Any], call: Callable[[Source], T]) -> T:
         source: Source = registry.get("source", kind).model_validate(options)

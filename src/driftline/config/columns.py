@@ -17,7 +17,14 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator, mo
 from driftline.config.document import Quoted
 from driftline.profiles.canonical_value import canonical_value
 from driftline.profiles.language import parse
-from driftline.types.model import DEFAULT_THRESHOLD, MAX_DIMENSION, Kind, Schema, Task
+from driftline.types.model import (
+    DEFAULT_THRESHOLD,
+    MAX_DIMENSION,
+    Kind,
+    Schema,
+    Task,
+    TaskColumns,
+)
 from driftline.types.model import Field as Column
 from driftline.types.segment_rule import SegmentRule
 from driftline.types.settings import Settings
@@ -58,6 +65,8 @@ class TimeColumnConfig(ColumnConfig):
     """
     zone: str | None = None
     """The time zone of times that name none, such as `Europe/Berlin`. Default: UTC.
+
+    Windows are in UTC nevertheless: a window of a day is a day in UTC.
 
     Of an hour that exists twice in autumn the first one counts. A time that is skipped in spring is
     read with the offset before the change: 02:30 is 03:30.
@@ -176,6 +185,12 @@ class PredictionConfig(Settings):
 
     Scores beyond 0 to 1, such as logits, need one of these: 0.5 is none of theirs.
     """
+    lower: ColumnRef | None = None
+    """The column of the lower end of the prediction interval. Regression only, with `upper`."""
+    upper: ColumnRef | None = None
+    """The column of the upper end of the prediction interval."""
+    coverage: float = Field(default=0.9, gt=0, lt=1)
+    """The share of labels that should lie between `lower` and `upper`."""
 
     @model_validator(mode="after")
     def _fits(self) -> PredictionConfig:
@@ -187,6 +202,11 @@ class PredictionConfig(Settings):
             raise ValueError("name the column of the prediction, or the score of a binary model")
         if self.kind is not Task.BINARY and self.positive is not None:
             raise ValueError("only a binary model has a positive class")
+        if (self.lower is None) != (self.upper is None):
+            missing = "upper" if self.upper is None else "lower"
+            raise ValueError(f"a prediction interval has two ends: set `{missing}` too")
+        if self.lower is not None and self.kind is not Task.REGRESSION:
+            raise ValueError("only a regression has a prediction interval: remove lower and upper")
         return self
 
 
@@ -201,7 +221,18 @@ class LabelConfig(Settings):
     """The label, if the prediction logs hold it."""
 
     column: ColumnRef
-    """The column of the true class or number. An empty value means not known yet."""
+    """The column of the true class or number. An empty value means not known yet.
+
+    `label: churned` is short for `label: {column: churned}`.
+    """
+
+
+def _label(value: Any) -> Any:
+    return {"column": value} if isinstance(value, str) else value
+
+
+LabelRef = Annotated[LabelConfig, BeforeValidator(_label, json_schema_input_type=str | LabelConfig)]
+"""The label by its column, or as a mapping with the column."""
 
 
 class VersionConfig(Settings):
@@ -283,8 +314,20 @@ class SchemaConfig(Settings):
     """The inputs of the model: each name with its kind, or with its kind and path."""
     prediction: PredictionConfig | None = None
     """The prediction of the model."""
-    label: LabelConfig | None = None
-    """The label, if the prediction logs hold it."""
+    label: LabelRef | None = None
+    """The column of the label, if the prediction logs or the reference hold it."""
+    series: ColumnRef | None = None
+    """Of a forecast: the column that names its time series, such as the shop. Regression only."""
+    horizon: ColumnRef | None = None
+    """Of a forecast: the column that says how far ahead it was made, such as the number of days.
+
+    Regression only. Its metrics are measured for each horizon, too.
+    """
+    season: int = Field(default=1, ge=1, le=10_000)
+    """Of a forecast: the steps after which the pattern of a series repeats, such as 7 for days.
+
+    MASE compares the model with the value of the series so many steps before, in the reference.
+    """
     segments: tuple[str | SegmentConfig, ...] = ()
     """Parts of the rows that are monitored one by one as well.
 
@@ -293,6 +336,18 @@ class SchemaConfig(Settings):
     """
     redact: frozenset[str] = frozenset()
     """Columns whose values never appear in a sample, a message or a page."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> SchemaConfig:
+        task = self.prediction.kind if self.prediction else None
+        if task is not Task.REGRESSION:
+            for name in ("series", "horizon", "season"):
+                if name in self.model_fields_set and getattr(self, name) is not None:
+                    raise ValueError(
+                        f"`{name}` belongs to a forecast: set prediction.kind to regression, or "
+                        "remove it"
+                    )
+        return self
 
     def to_schema(self) -> Schema:
         """Return the canonical schema."""
@@ -316,6 +371,7 @@ class SchemaConfig(Settings):
             task=prediction.kind if prediction else None,
             positive=_positive(prediction),
             threshold=prediction.threshold if prediction else DEFAULT_THRESHOLD,
+            task_columns=self._task_columns(),
             segments=tuple(
                 segment if isinstance(segment, str) else segment.name for segment in self.segments
             ),
@@ -326,3 +382,20 @@ class SchemaConfig(Settings):
             },
             redact=self.redact,
         )
+
+    def _task_columns(self) -> TaskColumns:
+        prediction = self.prediction
+        if prediction is None:
+            return TaskColumns()
+        return TaskColumns(
+            lower=_task_column("lower", prediction.lower, Kind.NUMERIC),
+            upper=_task_column("upper", prediction.upper, Kind.NUMERIC),
+            coverage=prediction.coverage,
+            series=_task_column("series", self.series, Kind.CATEGORICAL),
+            horizon=_task_column("horizon", self.horizon, Kind.CATEGORICAL),
+            season=self.season,
+        )
+
+
+def _task_column(role: str, column: ColumnConfig | None, kind: Kind) -> Column | None:
+    return None if column is None else Column(f"#{role}", column.path, kind)

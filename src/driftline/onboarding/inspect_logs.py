@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -26,6 +26,7 @@ from driftline.ingest.read.decoding import Decoding
 from driftline.ingest.read.job import Job
 from driftline.ingest.read.peek import pair_samples
 from driftline.ingest.read.plan import Work
+from driftline.ingest.read.sample_rows import NO_RECORD
 from driftline.ingest.read.source_stream import open_reference
 from driftline.kit.decoding.split_records import side_of
 from driftline.kit.stores.layout import LAYOUTS
@@ -160,7 +161,7 @@ def inspect_logs(source: Source, registry: Registry, now: datetime) -> LogInspec
         source, listing = _list_by_layout(source, layout, listing, has_more, now)
     name = recognise_format(source, _one_of_each_kind(listing), registry)
     if not name:
-        name = _format_by_suffix(source, _newest_objects(listing)[-1], registry)
+        name = _format_by_suffix(source, _newest_objects(listing), registry)
     form: Any = registry.get("format", name) if name else None
     if layout is not None and form is not None and form.folders:
         service_layout = recognise_layout(_keys(source, listing), form.folders)
@@ -178,7 +179,7 @@ def inspect_logs(source: Source, registry: Registry, now: datetime) -> LogInspec
         reasons = f"{first.rejected.total:,} records rejected: {reasons}" if reasons else ""
         uri = first.rejected.first_uri or first.objects[-1].uri
         raise SourceError(
-            f"{uri} can't be read: {first.error or reasons or 'no records are there'}"
+            f"{uri} can't be read: {first.error or reasons or f'it holds no record: {NO_RECORD}'}"
         )
     if name and registry.get("format", name).magic:
         better_name = recognise_names(registry, first.batches[0].schema.names)
@@ -213,8 +214,18 @@ def inspect_logs(source: Source, registry: Registry, now: datetime) -> LogInspec
     )
 
 
-def find_reference_options(source: Source, registry: Registry, now: datetime) -> dict[str, Any]:
-    """Return the options that read a reference: its whole prefix, and settings of its format.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceInspection:
+    """The result of inspecting the source of a reference."""
+
+    options: dict[str, Any]
+    """Options of the source that were found: its whole prefix, and settings of its format."""
+    batches: list[pa.RecordBatch]
+    """The first records; empty where none can be read."""
+
+
+def inspect_reference(source: Source, registry: Registry, now: datetime) -> ReferenceInspection:
+    """Inspect the newest objects of a started source of a reference.
 
     Raises SourceError when there is no object, or none that can be read.
     """
@@ -227,17 +238,18 @@ def find_reference_options(source: Source, registry: Registry, now: datetime) ->
         raise SourceError("nothing is there: check the path, bucket and prefix")
     found: dict[str, Any] = {} if prefix is None else {"prefix": prefix}
     newest = _newest_objects(listing)[-1]
-    by_suffix = _format_by_suffix(source, newest, registry)
+    by_suffix = _format_by_suffix(source, [newest], registry)
     name = recognise_format(source, _one_of_each_kind(listing), registry) or by_suffix
-    if not name:
-        return found
-    uris = [obj.uri for obj in listing]
-    options = registry.get("format", name).suggest_options(read_head(source, newest), uris)
+    options: dict[str, Any] = {}
+    if name:
+        uris = [obj.uri for obj in listing]
+        options = registry.get("format", name).suggest_options(read_head(source, newest), uris)
     if options:
         found["format"] = {"type": name, "options": options}
     elif name != by_suffix:
         found["format"] = name
-    return found
+    first = _read(source, listing, name, options, registry)
+    return ReferenceInspection(options=found, batches=first.batches)
 
 
 def _whole_prefix(source: Source, ctx: DiscoverContext) -> str | None:
@@ -262,13 +274,19 @@ def _list_by_layout(
     return source, listing
 
 
-def _format_by_suffix(source: Source, obj: LogObject, registry: Registry) -> str:
-    """Return the format of an object's suffix; empty for a table or an unknown suffix."""
-    try:
-        with source.open(obj):
-            return choose_format(source_formats(source, registry), obj.uri).type
-    except (NotImplementedError, DriftlineError):
-        return ""
+def _format_by_suffix(source: Source, objects: Sequence[LogObject], registry: Registry) -> str:
+    """Return the format of the newest object's suffix, rather one that is not for any JSON.
+
+    Empty for tables and unknown suffixes.
+    """
+    forms: list[Format] = []
+    for obj in reversed(objects):
+        try:
+            with source.open(obj):
+                forms.append(choose_format(source_formats(source, registry), obj.uri))
+        except (NotImplementedError, DriftlineError):
+            continue
+    return next((form.type for form in [*(f for f in forms if not f.any_json), *forms]), "")
 
 
 def _without_other_data(

@@ -9,6 +9,24 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+import numpy as np
+
+from driftline.types.arrays import Floats
+
+MOST = 1e300
+"""Size from which a total of powers counts as infinite: those of huge errors are."""
+
+
+def total_of(values: Floats) -> float:
+    """Return the sum of values, shape (n,), cut to MOST in size, so that it is finite."""
+    with np.errstate(over="ignore"):
+        return max(-MOST, min(MOST, float(values.sum())))
+
+
+def without_limit(total: float) -> float:
+    """Return a total of such sums; one that was cut is infinite."""
+    return total if abs(total) < MOST else math.copysign(math.inf, total)
+
 
 class ExactSum:
     """A sum stored as floats that do not overlap, so that no digit is lost."""

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from driftline.profiles.collector import Collector
 from driftline.profiles.counting import BoundedCounter
-from driftline.profiles.exact import ExactSum
+from driftline.profiles.errors import ErrorRows, ErrorTallies
+from driftline.profiles.exact import ExactSum, total_of, without_limit
 from driftline.profiles.numeric import LARGEST, cells
 from driftline.profiles.packing import pack, pack_counts, unpack, unpack_counts
 from driftline.profiles.spec import KNOWN, CategorySpec, NumericSpec, ProfileSpec
-from driftline.profiles.window import RegressionSums, Scores, ScoreSums
+from driftline.profiles.window import Errors, RegressionSums, Scores, ScoreSums
 from driftline.types.arrays import Floats
 from driftline.types.model import Task
 
@@ -54,6 +55,7 @@ class ScoreCollector(Collector):
         self._positives = np.zeros(2 * len(self._edges) + 1, np.int64)
         names = REGRESSION_SUMS if spec.task is Task.REGRESSION else SCORE_SUMS
         self._sums = {name: ExactSum() for name in names}
+        self._errors = ErrorTallies()
 
     @classmethod
     def zero(cls, spec: ProfileSpec) -> Self:
@@ -70,9 +72,9 @@ class ScoreCollector(Collector):
         if spec.task is None or (prediction is None and score is None):
             return
         if spec.task is Task.REGRESSION:
-            self._regression(prediction, label)
+            self._regression(prediction, label, batch)
         elif spec.task is Task.MULTICLASS:
-            self._multiclass(prediction, label)
+            self._multiclass(prediction, score, label)
         else:
             self._binary(batch.rows, prediction, score, label)
 
@@ -82,21 +84,75 @@ class ScoreCollector(Collector):
         self.update(labelled.batch)
         self._rows = rows
 
-    def _regression(self, prediction: pa.Array, label: pa.Array | None) -> None:
+    def _regression(self, prediction: pa.Array, label: pa.Array | None, batch: Batch) -> None:
         p, usable = _numbers(prediction)
         self._rows += int(usable.sum())
         if label is None:
             return
         y, has_label = _numbers(label)
         complete = usable & has_label
+        self._errors.infinite += int(np.count_nonzero(_infinite(prediction) & _present(label)))
+        self._errors.infinite += int(np.count_nonzero(usable & _infinite(label)))
         p, y = p[complete], y[complete]
         self._labelled += len(y)
         e, off = p - y, y - self._centre
-        square = e * e
-        parts = (e, np.abs(e), square, square * square, np.abs(y), off, off * off)
+        with np.errstate(over="ignore"):
+            square, fourth = e * e, e**4
+        parts = (e, np.abs(e), square, fourth, np.abs(y), off, off * off)
         self._add(REGRESSION_SUMS, parts)
+        if len(y):
+            rows = ErrorRows(
+                p,
+                y,
+                centre=self._centre,
+                interval=self._interval(batch, complete),
+                coverage=self._spec.task_columns.coverage,
+                scales=self._naive_errors(batch, complete),
+            )
+            self._errors.add(rows, self._horizons(batch, complete))
 
-    def _multiclass(self, prediction: pa.Array | None, label: pa.Array | None) -> None:
+    def _interval(self, batch: Batch, complete: Mask) -> tuple[Floats, Floats, Mask] | None:
+        """The ends of the prediction intervals of the complete rows, and which rows have both."""
+        columns = self._spec.task_columns
+        lower, upper = (
+            batch.columns.get(part.name) if part else None
+            for part in (columns.lower, columns.upper)
+        )
+        if lower is None or upper is None:
+            return None
+        (low, has_low), (high, has_high) = _numbers(lower), _numbers(upper)
+        return low[complete], high[complete], (has_low & has_high)[complete]
+
+    def _naive_errors(self, batch: Batch, complete: Mask) -> Floats | None:
+        """The naive error of the series of each complete row; NaN where it is not known."""
+        scales, part = self._spec.naive_errors, self._spec.task_columns.series
+        if part is None:
+            return np.full(int(complete.sum()), scales.get("", np.nan)) if scales else None
+        series = batch.columns.get(part.name)
+        if series is None or not scales:
+            return None
+        by_code = np.array(
+            [scales.get(name, np.nan) for name in series.dictionary.to_pylist()] or [np.nan]
+        )
+        found = np.where(_valid(series), by_code[_codes(series)], np.nan)
+        return np.asarray(found[complete], np.float64)
+
+    def _horizons(self, batch: Batch, complete: Mask) -> dict[str, NDArray[np.int64]]:
+        """The places of the rows of each horizon among the complete rows."""
+        part = self._spec.task_columns.horizon
+        horizons = batch.columns.get(part.name) if part else None
+        if horizons is None:
+            return {}
+        names = horizons.dictionary.to_pylist()
+        codes = np.where(_valid(horizons), _codes(horizons), -1)[complete]
+        return {
+            names[code]: np.flatnonzero(codes == code)
+            for code in np.unique(codes[codes >= 0]).tolist()
+        }
+
+    def _multiclass(
+        self, prediction: pa.Array | None, score: pa.Array | None, label: pa.Array | None
+    ) -> None:
         if prediction is None:
             return
         usable = _valid(prediction)
@@ -115,6 +171,16 @@ class ScoreCollector(Collector):
             for pair in distinct_pairs.tolist()
         )
         self._confusion.add(zip(names, counts.tolist(), strict=True))
+        if score is None:
+            return
+        s, has_score = _numbers(score)
+        # The names of both columns stand in dictionaries of their own.
+        places = {name: place for place, name in enumerate(predicted_names)}
+        same = np.array([places.get(name, -1) for name in actual] or [-1], np.int64)
+        is_right = same[_codes(label)] == _codes(prediction)
+        complete = complete & has_score
+        self._negatives += cells(np.sort(s[complete & ~is_right]), self._grid)
+        self._positives += cells(np.sort(s[complete & is_right]), self._grid)
 
     def _binary(
         self, rows: int, prediction: pa.Array | None, score: pa.Array | None, label: pa.Array | None
@@ -153,7 +219,7 @@ class ScoreCollector(Collector):
 
     def _add(self, names: tuple[str, ...], parts: tuple[Floats, ...]) -> None:
         for name, values in zip(names, parts, strict=True):
-            self._sums[name].add(float(values.sum()))
+            self._sums[name].add(total_of(values))
 
     def _is_positive(self, array: pa.Array) -> tuple[Mask, Mask]:
         """Whether each value is the positive class, and whether it is a known class at all."""
@@ -180,10 +246,11 @@ class ScoreCollector(Collector):
         self._positives = self._positives + other._positives
         for name, total in self._sums.items():
             total.merge(other._sums[name])
+        self._errors.merge(other._errors)
 
     def summary(self) -> Scores:
         """The counts and sums that performance metrics are made from."""
-        values = {name: total.value for name, total in self._sums.items()}
+        values = {name: without_limit(total.value) for name, total in self._sums.items()}
         regression = self._spec.task is Task.REGRESSION
         pairs = {
             tuple(name.split(BETWEEN, 1)): count for name, count in self._confusion.counts().items()
@@ -207,6 +274,16 @@ class ScoreCollector(Collector):
             regression=RegressionSums(n=self._labelled, centre=self._centre, **values)
             if regression
             else RegressionSums(),
+            errors=Errors(
+                total=self._errors.total.summary(self._centre),
+                infinite=self._errors.infinite,
+                by_horizon={
+                    name: tally.summary(self._centre) for name, tally in self._errors.horizons()
+                },
+                is_cut=self._errors.is_cut,
+            )
+            if regression
+            else Errors(),
         )
 
     def to_bytes(self) -> bytes:
@@ -222,6 +299,7 @@ class ScoreCollector(Collector):
                 pack_counts(self._positives),
                 [total.partials() for total in self._sums.values()],
                 *label_values,
+                *((self._errors.state(),) if self._spec.task is Task.REGRESSION else ()),
             )
         )
 
@@ -229,13 +307,15 @@ class ScoreCollector(Collector):
     def from_bytes(cls, data: bytes, spec: ProfileSpec) -> Self:
         """The inverse of `to_bytes`."""
         collector = cls(spec)
-        # Profiles of earlier versions do not have the values of labels.
-        numbers, confusion, negatives, positives, sums, *label_values = unpack(data)
+        # Profiles of earlier versions have neither the values of labels nor all sums of errors.
+        numbers, confusion, negatives, positives, sums, *newer = unpack(data)
         collector._rows, collector._labelled, collector._scored, *outside = numbers
         collector._outside = outside[0] if outside else 0
         collector._confusion.restore(*confusion)
-        if label_values:
-            collector._label_values.restore(*label_values[0])
+        if newer and spec.task is Task.REGRESSION:
+            collector._errors = ErrorTallies.restore(newer[0])
+        elif newer:
+            collector._label_values.restore(*newer[0])
         collector._negatives, collector._positives = (
             unpack_counts(negatives),
             unpack_counts(positives),
@@ -272,6 +352,18 @@ def _value_counts(label: pa.Array, usable: Mask) -> list[tuple[str, int]]:
 
 def _valid(array: Any) -> Mask:
     return np.asarray(array.is_valid().to_numpy(zero_copy_only=False), bool)
+
+
+def _present(array: Any) -> Mask:
+    """Whether each number is there, infinite or not."""
+    values = np.asarray(array.to_numpy(zero_copy_only=False), np.float64)
+    return _valid(array) & ~np.isnan(values)
+
+
+def _infinite(array: Any) -> Mask:
+    values = np.asarray(array.to_numpy(zero_copy_only=False), np.float64)
+    with np.errstate(invalid="ignore"):
+        return _valid(array) & (np.abs(values) > LARGEST)
 
 
 def _codes(array: Any) -> NDArray[np.int64]:

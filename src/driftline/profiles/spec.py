@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from driftline.profiles.label_classes import LabelClasses, find_classes
 from driftline.types.arrays import Floats
-from driftline.types.model import Kind, Schema, Task
+from driftline.types.model import Kind, Schema, Task, TaskColumns
 
 LEVELS = 1500
 """Quantile levels of a grid: between two edges lies less than 1/1500 of the reference's rows."""
@@ -114,6 +114,12 @@ class ProfileSpec:
     redact: frozenset[str] = frozenset()
     joins: str = ""
     """Path of the id by which later labels are joined; empty without such labels."""
+    task_columns: TaskColumns = field(default_factory=TaskColumns)
+    naive_errors: Mapping[str, float] = field(default_factory=dict)
+    """Of a forecast: the mean absolute error of the seasonal naive forecast in the reference.
+
+    By series; 1,000 series at most, those with the smallest hashes.
+    """
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Options of collectors, such as expressions, by collector; see `Check.collector_options`."""
 
@@ -138,8 +144,11 @@ class ProfileSpec:
         )
         # Empty newer fields are left out, so that older specs keep their digests.
         classes = (self.negative, self.class_reason)
-        extra: tuple[object, ...] = (self.joins, sorted(self.options.items()), classes)
-        if not any(classes):
+        extra: list[object] = [self.joins, sorted(self.options.items()), classes]
+        if self.task_columns != TaskColumns():
+            task_columns = msgspec.msgpack.encode(self.task_columns)
+            extra += [task_columns, sorted(self.naive_errors.items())]
+        elif not any(classes):
             extra = extra[: 2 if self.options else 1 if self.joins else 0]
         return msgspec.msgpack.encode(
             (1, columns, outputs, self.collectors, self.sample_rows, sorted(self.redact), *extra)
@@ -169,6 +178,10 @@ class ProfileSpec:
             sample_rows=sample_rows,
             redact=frozenset(redact),
             joins=extra[0] if extra else "",
+            task_columns=msgspec.msgpack.decode(extra[3], type=TaskColumns)
+            if len(extra) > 3
+            else TaskColumns(),
+            naive_errors=dict(extra[4]) if len(extra) > 4 else {},
             options={name: tuple(texts) for name, texts in extra[1]} if len(extra) > 1 else {},
         )
 
@@ -272,10 +285,12 @@ def make_spec(
     collectors: Iterable[str] = ALWAYS_COLLECTED,
     sample_rows: int = 500,
     options: Mapping[str, tuple[str, ...]] | None = None,
+    naive_errors: Mapping[str, float] | None = None,
 ) -> ProfileSpec:
     """The spec of a model from its reference.
 
-    `numeric` holds values (float64, (n,)) by column, `categorical` rows by category, by column.
+    `numeric` holds values (float64, (n,)) by column, `categorical` rows by category, by column;
+    for `naive_errors` see `ProfileSpec`.
     """
     columns: dict[str, ColumnSpec] = {}
     for name, kind in schema.profile_columns.items():
@@ -302,6 +317,8 @@ def make_spec(
         sample_rows=sample_rows,
         redact=schema.redact,
         joins=schema.joins.path if schema.joins else "",
+        task_columns=schema.task_columns,
+        naive_errors=naive_errors or {},
         options=options or {},
     )
 

@@ -167,6 +167,77 @@ class RegressionSums:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorSums:
+    """Exact sums over labelled rows with prediction p, label y and error e = p - y.
+
+    Those of squares end with 2; all are 0 without rows.
+    """
+
+    n: int = 0
+    zeros: int = 0
+    """Rows whose label is 0: they have no percentage error."""
+    beyond_log: int = 0
+    """Rows with a prediction or label of -1 or below, which have no logarithmic error."""
+    intervals: int = 0
+    """Rows with a prediction interval."""
+    crossed: int = 0
+    """Rows whose interval ends below its begin; they are not in `intervals`."""
+    covered: int = 0
+    """Rows whose label lies in the interval."""
+    scaled: int = 0
+    """Rows of a series whose naive error is known."""
+    e: float = 0.0
+    abs_e: float = 0.0
+    e2: float = 0.0
+    e4: float = 0.0
+    abs_y: float = 0.0
+    y: float = 0.0
+    """Sum of y - `centre`."""
+    y2: float = 0.0
+    """Sum of (y - `centre`) squared."""
+    abs_off: float = 0.0
+    """Sum of |y - `centre`|."""
+    percent: float = 0.0
+    """Sum of |e / y|; a label of 0 adds nothing."""
+    percent2: float = 0.0
+    symmetric: float = 0.0
+    """Sum of 2 |e| / (|p| + |y|); 0 where both are 0."""
+    symmetric2: float = 0.0
+    log2: float = 0.0
+    """Sum of (log(1 + p) - log(1 + y)) squared."""
+    log4: float = 0.0
+    scaled_e: float = 0.0
+    """Sum of |e| over the naive error of the series in the reference."""
+    scaled_e2: float = 0.0
+    quantile_loss: float = 0.0
+    """Sum of the mean pinball loss of both ends of the interval."""
+    quantile_loss2: float = 0.0
+    width: float = 0.0
+    width2: float = 0.0
+    largest: float = 0.0
+    """The largest |e|."""
+    cells: Counts = field(default_factory=lambda: np.zeros(0, np.int64))
+    """Cells of |e|, rising, shape (k,); see `stats.error_quantile`."""
+    cell_rows: Counts = field(default_factory=lambda: np.zeros(0, np.int64))
+    """Rows in each, shape (k,)."""
+    centre: float = 0.0
+    """The middle label of the reference."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errors:
+    """The errors of a regression, of all rows and by horizon."""
+
+    total: ErrorSums = ErrorSums()
+    infinite: int = 0
+    """Labelled rows with an infinite label or prediction; they are in no sum."""
+    by_horizon: Mapping[str, ErrorSums] = field(default_factory=dict)
+    """The shortest horizon first."""
+    is_cut: bool = False
+    """Whether there are more horizons."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreSums:
     """Sums over labelled rows with a score s and a label y in {0, 1}."""
 
@@ -208,13 +279,17 @@ class Scores:
     edges: Floats = field(default_factory=lambda: np.empty(0))
     """Grid of the score, shape (E,)."""
     negatives: Counts = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
-    """Scores of rows labelled 0 on the cells of the grid, shape (2E+1,), as in `NumericColumn`."""
+    """Scores of rows labelled 0 on the cells of the grid, shape (2E+1,), as in `NumericColumn`.
+
+    Of a model of several classes, scores of rows whose prediction is wrong.
+    """
     positives: Counts = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
-    """Scores of rows labelled 1, same shape."""
+    """Scores of rows labelled 1, or whose predicted class is right, same shape."""
     order_error: float = 0.0
     """Largest error of an AUC because scores between two edges count as equal, 0 to 0.5."""
     sums: ScoreSums = ScoreSums()
     regression: RegressionSums = RegressionSums()
+    errors: Errors = Errors()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -144,6 +144,22 @@ from driftline.stats.distributions.volume import (
     dispersion,
     mean_interval,
 )
+from driftline.stats.fairness.clarify import (
+    CLARIFY,
+    Stratum,
+    conditional_disparity,
+    generalised_entropy,
+)
+from driftline.stats.fairness.gaps import GAPS
+from driftline.stats.fairness.groups import (
+    RATES,
+    ROWS_OF_RATE,
+    GroupCounts,
+    average_odds_difference,
+    rate_difference,
+    rate_ratio,
+    treatment_equality,
+)
 from driftline.stats.multivariate.centroids import Centroids, centroid_distances
 from driftline.stats.multivariate.clouds import (
     Shrunk,
@@ -236,6 +252,8 @@ from driftline.stats.performance.decision_rates import (
     recall_of_rates,
 )
 from driftline.stats.performance.decomposition import Decomposition, decompose
+from driftline.stats.performance.error_quantiles import error_quantile
+from driftline.stats.performance.expected_table import expected_table, resampled_tables
 from driftline.stats.performance.few_labels import (
     prediction_powered_mean,
 )
@@ -332,6 +350,10 @@ from driftline.stats.sequential.sequences import (
 )
 
 __all__ = [
+    "CLARIFY",
+    "GAPS",
+    "RATES",
+    "ROWS_OF_RATE",
     "AttributionShift",
     "CalibrationLine",
     "Centred",
@@ -350,6 +372,7 @@ __all__ = [
     "Encoded",
     "Estimate",
     "ExpectedConfusion",
+    "GroupCounts",
     "Guesses",
     "Interval",
     "LabelShift",
@@ -368,6 +391,7 @@ __all__ = [
     "Shift",
     "Shrunk",
     "Side",
+    "Stratum",
     "Superiority",
     "TTest",
     "TableTest",
@@ -381,6 +405,7 @@ __all__ = [
     "asymptotic_half",
     "attribution_shift",
     "auc_null_se",
+    "average_odds_difference",
     "average_precision",
     "average_precision_at",
     "balanced_accuracy",
@@ -412,6 +437,7 @@ __all__ = [
     "cohen_h",
     "cohen_kappa",
     "cohen_w",
+    "conditional_disparity",
     "corrected_rate",
     "correlations",
     "cosine_shift",
@@ -445,6 +471,7 @@ __all__ = [
     "energy_distance",
     "energy_margin",
     "energy_shift",
+    "error_quantile",
     "estimated_accuracy",
     "estimated_f1",
     "estimated_precision",
@@ -457,6 +484,7 @@ __all__ = [
     "expected_calibration_error",
     "expected_confusion",
     "expected_rates",
+    "expected_table",
     "f1",
     "f1_of_rates",
     "f_beta",
@@ -472,6 +500,7 @@ __all__ = [
     "fourier_shift",
     "g_test",
     "gain",
+    "generalised_entropy",
     "gone_shift",
     "grid_cramer_von_mises",
     "grid_energy",
@@ -573,6 +602,8 @@ __all__ = [
     "rank_correlation",
     "rank_p",
     "rate",
+    "rate_difference",
+    "rate_ratio",
     "recall",
     "recall_at",
     "recall_of_rates",
@@ -581,6 +612,7 @@ __all__ = [
     "reliability",
     "repeat_rate",
     "resampled_probabilities",
+    "resampled_tables",
     "rescaled_ks",
     "rmse",
     "robust_scale",
@@ -602,6 +634,7 @@ __all__ = [
     "studentise",
     "sturges_edges",
     "tail_p",
+    "treatment_equality",
     "tvd",
     "tvd_shift",
     "two_proportion_z",

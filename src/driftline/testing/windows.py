@@ -230,6 +230,7 @@ def _spec(
         negative=classes.negative,
         class_reason=classes.reason,
         threshold=schema.threshold,
+        task_columns=schema.task_columns,
         collectors=tuple(
             dict.fromkeys(
                 (

@@ -209,6 +209,38 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TaskColumns:
+    """The columns that only some tasks have, and what they mean.
+
+    They are read and enter the scores of a window, and have no summary of their own. Their names
+    begin with #, so that a feature can stand in the same place.
+    """
+
+    lower: Field | None = None
+    """The lower end of the prediction interval of a regression."""
+    upper: Field | None = None
+    coverage: float = 0.9
+    """The share of labels that should lie in the prediction interval."""
+    series: Field | None = None
+    """The time series that a forecast is about; None where there is only one."""
+    horizon: Field | None = None
+    """How far ahead a forecast was made."""
+    season: int = 1
+    """Steps of a series after which its pattern repeats; 1 where it does not."""
+
+    @property
+    def parts(self) -> tuple[Field, ...]:
+        """Its fields."""
+        parts = (self.lower, self.upper, self.series, self.horizon)
+        return tuple(part for part in parts if part is not None)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of its fields."""
+        return frozenset(part.name for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Schema:
     """The canonical columns of a model and the role of each.
 
@@ -240,6 +272,7 @@ class Schema:
 
     Used if no prediction column holds the decision.
     """
+    task_columns: TaskColumns = TaskColumns()
     segments: tuple[str, ...] = ()
     """Columns whose categories are monitored separately as well."""
     segment_rules: Mapping[str, SegmentRule] = field(default_factory=dict)
@@ -270,6 +303,7 @@ class Schema:
             self.prediction,
             self.score,
             self.label,
+            *self.task_columns.parts,
         )
         return tuple(
             {part.name: part for part in (*parts, self.joins) if part is not None}.values()
@@ -305,7 +339,7 @@ class Schema:
         return columns | dict.fromkeys(self.segment_rules, Kind.CATEGORICAL)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # Not frozen: a window makes hundreds of them.
 class Measurement:
     """A number with a name, the labels that identify it, and what it rests on."""
 
@@ -351,6 +385,26 @@ class Measurement:
     An action may be bound to it, and runs once the measurement has changed.
     """
 
+    def with_detail(self, facts: Mapping[str, str | float | int | None]) -> Measurement:
+        """Return the measurement with more facts in its detail."""
+        # Field by field: `dataclasses.replace` takes several times as long.
+        return Measurement(
+            self.value,
+            self.labels,
+            name=self.name,
+            rows=self.rows,
+            interval=self.interval,
+            p_value=self.p_value,
+            reason=self.reason,
+            was=self.was,
+            was_interval=self.was_interval,
+            unit=self.unit,
+            detail={**self.detail, **facts},
+            least=self.least,
+            most=self.most,
+            decision=self.decision,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
@@ -375,3 +429,7 @@ class Judgement:
     def change(cls, severity: Severity, bound: Bound) -> Judgement:
         """Return the verdict `changed`: the measurement lies beyond `bound`."""
         return cls(verdict=Verdict.CHANGED, severity=severity, reason=bound.text, bound=bound)
+
+
+OK = Judgement(verdict=Verdict.OK)
+"""The verdict `ok`."""

@@ -59,9 +59,12 @@ def add_time_faults(
     empty = np.asarray(array.is_null().to_numpy(zero_copy_only=False), bool)
     unreadable = ~empty & ~readable
     unclear = np.zeros(rows, bool)
-    text = f"the time in {name} can't be read"
+    text = f"the time in {name} can't be read: check {column.setting}, or set its format"
     if column.form.format:
-        text = f"the time in {name} is not in the format {column.form.format}"
+        text = (
+            f"the time in {name} is not in the format {column.form.format}: "
+            f"correct {column.setting}.format"
+        )
     elif unreadable.any():
         unclear = unreadable & _is_day_or_month(array)
     faults = (
@@ -71,8 +74,14 @@ def add_time_faults(
             unclear,
         ),
         (text, unreadable & ~unclear),
-        (f"the time in {name} is in the future", readable & (events > credible.latest)),
-        (f"the time in {name} is before the year 2000", readable & (events < credible.earliest)),
+        (
+            f"the time in {name} is in the future: check its unit and zone",
+            readable & (events > credible.latest),
+        ),
+        (
+            f"the time in {name} is before the year 2000: check its unit",
+            readable & (events < credible.earliest),
+        ),
     )
     for text, mask in faults:
         places = np.flatnonzero(mask)

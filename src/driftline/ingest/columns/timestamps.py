@@ -1,8 +1,9 @@
 """Reads event times in the forms that logs have them, as microseconds since the epoch.
 
 A time without a zone is local: one of the column's zone, or UTC. Numbers are seconds,
-milliseconds, microseconds or nanoseconds, depending on their size; 8, 14 or 17 digits that are a
-date of the years 1970 to 2199 are that date (`20261101`, `20261101100000`, `20261101100000000`).
+milliseconds, microseconds or nanoseconds, depending on their size; 8, 12, 14 or 17 digits that are
+a date of the years 1970 to 2199 are that date (`20261101`, `202611011000`, `20261101100000`,
+`20261101100000000`).
 Digits alone are a number, in text as well.
 """
 
@@ -25,7 +26,7 @@ from driftline.types.times import EPOCH
 ATTEMPTS = (("us", "UTC"), ("us", None), ("ns", "UTC"), ("ns", None))
 """Types of Arrow's parser, which needs a zone in every text or in none."""
 FIRST_YEAR, LAST_YEAR = 1970, 2199
-"""Years of compact dates. Read as epoch numbers, these are months of 1970 or years after 2590."""
+"""Years of compact dates. Read as epoch numbers, these are of 1970 to 1976 or after 2590."""
 WHOLE = r"^[+-]?[0-9]{1,18}$"
 NUMBER = r"^[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,3})?$"
 
@@ -165,11 +166,12 @@ def _from_numbers(array: pa.Array, local_zone: str) -> tuple[NDArray[np.int64], 
             size < 1e11, 1e6, np.where(size < 1e14, 1e3, np.where(size < 1e17, 1.0, 1e-3))
         )
         micros = np.round(values * factor).astype(np.int64)
-    for unit, rest in ((1, 0), (10**6, 0), (10**9, 3)):
+    for unit, scale, rest in ((1, 1, 0), (10**4, 100, 0), (10**6, 1, 0), (10**9, 1, 3)):
         low, high = FIRST_YEAR * 10**4 * unit, (LAST_YEAR + 1) * 10**4 * unit
         places = np.flatnonzero((values >= low) & (values < high) & (values == np.floor(values)))
         if len(places):
-            times, is_date = _from_compact(values[places].astype(np.int64), unit, rest)
+            digits = values[places].astype(np.int64) * scale
+            times, is_date = _from_compact(digits, unit * scale, rest)
             micros[places] = np.where(is_date, to_utc(times, local_zone), micros[places])
     return micros, usable
 

@@ -43,7 +43,7 @@ class PredictionRows:
     seconds: Codes
     """Seconds from the start of the window to each prediction, int64, shape (rows,)."""
     columns: Mapping[str, Column]
-    """Prediction, score and segments, by name; each of shape (rows,)."""
+    """Prediction, score, columns of the task and segments, by name; each of shape (rows,)."""
 
 
 class PredictionBuffer:
@@ -52,6 +52,7 @@ class PredictionBuffer:
     def __init__(self, schema: Schema, segments: Mapping[str, frozenset[str]], digest: str) -> None:
         self._digest = digest
         self._outputs = [part.name for part in (schema.prediction, schema.score) if part]
+        self._more = schema.task_columns.names
         self._label = schema.label.name if schema.label else ""
         self._segments = segments
         self._parts: dict[tuple[int, str], list[PredictionRows]] = {}
@@ -60,7 +61,7 @@ class PredictionBuffer:
         """Add the rows of one window (start in microseconds) and version that a label may join."""
         columns = {
             name: batch.columns[name]
-            for name in (*self._outputs, *self._segments)
+            for name in (*self._outputs, *sorted(self._more), *self._segments)
             if name in batch.columns
         }
         usable = np.zeros(batch.rows, bool)

@@ -35,6 +35,8 @@ MAX_ROWS = 1000
 LOSS_SHARE = 0.05
 """Share of the rows above which lost ones are a problem."""
 NAMES_SHOWN = 10
+NO_RECORD = "empty, or a header line only"
+"""What an object holds in which no record is read, none is rejected and nothing is broken."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -79,7 +81,7 @@ class RowSample:
         if self.held.total > LOSS_SHARE * max(self.rows, 1):
             return (
                 f"{self.held.total:,} of {self.rows:,} rows have no usable time: "
-                f"{self.held.describe('row')}: check schema.timestamp"
+                f"{self.held.describe('row')}"
             )
         return ""
 
@@ -93,6 +95,8 @@ class RowSample:
             first, last = from_micros(self.first_event), from_micros(self.last_event)
             span = f" from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC"
         objects = "1 object" if self.objects == 1 else f"{self.objects} objects"
+        if not self.rows:
+            return f"no record in {objects} yet: {NO_RECORD}"
         return (
             f"{self.rows:,} rows in {objects}{span}; {len(self.columns)} columns: "
             f"{_names(self.columns)}"

@@ -25,8 +25,10 @@ from driftline.ingest.read.decoding import Decoding
 from driftline.ingest.read.job import Job
 from driftline.ingest.read.plan import whole_object
 from driftline.ingest.read.profile_rows import watched_segments
+from driftline.ingest.read.sample_rows import NO_RECORD
 from driftline.ingest.read.source_stream import open_reference
 from driftline.ingest.reference.losses import ReferenceLosses
+from driftline.ingest.reference.naive_errors import NaiveErrors
 from driftline.ingest.reference.spans import SpanProfiles, TimeRange
 from driftline.kit.decoding.split_records import side_of
 from driftline.profiles.batch import Batch
@@ -83,6 +85,7 @@ class _GridData:
     batches: list[TimedBatch] | None = field(default_factory=list)
     """All batches, while they are few enough to be counted without reading again; else None."""
     times: TimeRange = field(default_factory=TimeRange)
+    naive_errors: NaiveErrors
 
 
 def fingerprint(objects: Iterable[LogObject]) -> str:
@@ -114,7 +117,7 @@ def make_reference(
     so many rows. `options` are those of `ProfileSpec`. Raises SourceError when no row can be read.
     """
     rows_by_uri: dict[str, int] = {}
-    data, losses = _GridData(), ReferenceLosses()
+    data, losses = _GridData(naive_errors=NaiveErrors(job.schema)), ReferenceLosses()
     for timed in _batches(job, objects, now, span, limit, losses):
         uri = timed.object.uri
         rows_by_uri[uri] = rows_by_uri.get(uri, 0) + timed.batch.rows
@@ -123,7 +126,10 @@ def make_reference(
             break
     if not data.rows:
         place = " in its span" if span else ""
+        losses.reasons.merge(losses.unfinished)
         reasons = losses.describe()
+        if not reasons and span is None:
+            reasons = f"{_name_objects(objects)}: {NO_RECORD}"
         raise SourceError(
             f"the reference has no row that can be read{place}"
             + (f": {reasons}" if reasons else "")
@@ -137,6 +143,7 @@ def make_reference(
         {name: counter.counts() for name, counter in data.categories.items()},
         collectors,
         options=options,
+        naive_errors=data.naive_errors.by_series(),
     )
     profile = Profile(spec, job.collectors)
     segments: dict[str, Profile] = {}
@@ -239,6 +246,12 @@ def _records(
         losses.reasons.add(LONE_RESPONSE, count=lone, place=1)
 
 
+def _name_objects(objects: list[LogObject]) -> str:
+    if len(objects) > 1:
+        return f"{len(objects):,} objects"
+    return objects[0].uri.rsplit("/", 1)[-1]
+
+
 def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return values[np.abs(values) <= LARGEST]
 
@@ -247,6 +260,7 @@ def _add_batch(data: _GridData, timed: TimedBatch, job: Job) -> None:
     batch = timed.batch
     data.rows += batch.rows
     data.times.add(timed.times)
+    data.naive_errors.add(batch, timed.times)
     if data.batches is not None:
         data.batches.append(timed)
         if data.rows > GRID_ROWS:

@@ -8,7 +8,7 @@ from driftline.contracts.rule import Bounds, Range, Unusual
 from driftline.contracts.wording import Wording
 from driftline.profiles.canonical_value import canonical_value
 from driftline.profiles.spec import ProfileSpec
-from driftline.profiles.window import Labels, Scores
+from driftline.profiles.window import Labels, RegressionSums, Scores
 from driftline.types import phrasing
 from driftline.types.model import Decision, Judgement, Task
 from driftline.types.settings import Settings
@@ -27,6 +27,7 @@ __all__ = [
     "PastValue",
     "ProfileSpec",
     "Range",
+    "RegressionSums",
     "SampledRows",
     "Scores",
     "Settings",

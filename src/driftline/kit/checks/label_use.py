@@ -45,6 +45,16 @@ def positive_rows(scores: Scores) -> int:
     return max(decided, int(scores.positives.sum()))
 
 
+def class_counts(scores: Scores) -> Mapping[str, int]:
+    """Return the rows by label, of labels that are a class of the model."""
+    classes = frozenset(scores.classes)
+    return {
+        value: rows
+        for value, rows in scores.label_values.items()
+        if rows and (value in classes if classes else not is_unknown(value))
+    }
+
+
 def values_of_no_class(
     counts: Mapping[str, int], scores: Scores, ref_scores: Scores
 ) -> Mapping[str, int]:

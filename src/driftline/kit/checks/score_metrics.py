@@ -130,17 +130,3 @@ def spiegelhalter(cells: stats.ScoreCells) -> stats.Estimate:
     if test is None:
         return stats.Estimate(None, n=rows, reason="every score is 0, 0.5 or 1")
     return stats.Estimate(test.z, 1.0, n=rows)
-
-
-def wape(s: Scores) -> stats.Estimate:
-    """WAPE: the MAE and its interval over the mean absolute label, which counts as exact."""
-    r = s.regression
-    mae = stats.mae(r.n, r.abs_e, r.e2)
-    if mae.value is None:
-        return mae
-    value = stats.wape(r.abs_e, r.abs_y)
-    if value is None:
-        return stats.Estimate(None, n=r.n, reason="every label is 0")
-    scale = r.n / r.abs_y
-    interval = None if mae.interval is None else (mae.interval[0] * scale, mae.interval[1] * scale)
-    return stats.Estimate(value, None if mae.se is None else mae.se * scale, interval, r.n)

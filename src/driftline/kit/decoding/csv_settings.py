@@ -51,7 +51,7 @@ def find_csv_settings(head: bytes) -> dict[str, object]:
     if len(lines) > 1 and not text.endswith(("\n", "\r")):
         lines = lines[:-1]
     lines = [line for line in lines if line.strip()]
-    if not lines or re.match(r"sep=.$", lines[0], re.IGNORECASE):
+    if not lines or re.match(r'"?sep=."?$', lines[0], re.IGNORECASE):
         return settings
     escape = "\\" if re.search(r'"[^"\n]*\\"', text) and '""' not in text else None
     if escape is not None:
