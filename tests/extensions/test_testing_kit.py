@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 import pytest
+from driftline_plugins.checks.fairness import Difference
 from driftline_plugins.checks.performance import PERFORMANCE_METRICS, USUAL_METRICS
 
 from driftline import (
@@ -54,6 +55,8 @@ OPTIONS = {
     "gcs": {"bucket": "b"},
     "azure_blob": {"container": "c", "account_url": "https://a.blob.core.windows.net"},
     "other_tool": {"like": "vertex"},
+    "business_value": {"values": {"tp": 5.0}, "expressions": {"double": "number * 2"}},
+    "fairness": {"facets": ["word"], "metrics": [*get_args(Difference)]},
     "rules": {"expressions": {"positive": "number > 0", "known": "word in ['a'] or says is null"}},
     "skew": {"pairs": {"number": "score", "word": "says"}},
     "slack_bot": {"token": Secret("${env:A}", "xoxb-0"), "channel": "C0123456789"},
@@ -112,6 +115,7 @@ UNMEASURED = {
     "domain": ("nonconforming_rate",),
     "drift": ("cramer_von_mises", "g_test", "tvd"),
     "embedding": ("centroid_cosine", "cluster_psi", "mean_shift", "mmd", "prototype_distance_p95"),
+    "label_classes": ("label_mean_shift", "label_psi"),
     "other_tool": ("chi2", "jensen_shannon", "ks", "psi", "wasserstein"),
     "performance": tuple(PERFORMANCE_METRICS.keys() - set(USUAL_METRICS[Task.BINARY])),
     "statistics": ("category_share", "quantile_value"),

@@ -17,7 +17,14 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator, mo
 from driftline.config.document import Quoted
 from driftline.profiles.canonical_value import canonical_value
 from driftline.profiles.language import parse
-from driftline.types.model import MAX_DIMENSION, Kind, Schema, Task, TaskColumns
+from driftline.types.model import (
+    DEFAULT_THRESHOLD,
+    MAX_DIMENSION,
+    Kind,
+    Schema,
+    Task,
+    TaskColumns,
+)
 from driftline.types.model import Field as Column
 from driftline.types.segment_rule import SegmentRule
 from driftline.types.settings import Settings
@@ -58,6 +65,8 @@ class TimeColumnConfig(ColumnConfig):
     """
     zone: str | None = None
     """The time zone of times that name none, such as `Europe/Berlin`. Default: UTC.
+
+    Windows are in UTC nevertheless: a window of a day is a day in UTC.
 
     Of an hour that exists twice in autumn the first one counts. A time that is skipped in spring is
     read with the offset before the change: 02:30 is 03:30.
@@ -171,8 +180,11 @@ class PredictionConfig(Settings):
 
     Default: recognised in pairs such as 1 and 0, true and false, yes and no, good and bad.
     """
-    threshold: float = Field(default=0.5, ge=0, le=1)
-    """The lowest score that predicts the positive class. Used if `column` is absent."""
+    threshold: float = Field(default=DEFAULT_THRESHOLD, ge=0, le=1)
+    """The lowest score that predicts the positive class. Used if `column` is absent.
+
+    Scores beyond 0 to 1, such as logits, need one of these: 0.5 is none of theirs.
+    """
     lower: ColumnRef | None = None
     """The column of the lower end of the prediction interval. Regression only, with `upper`."""
     upper: ColumnRef | None = None
@@ -209,7 +221,18 @@ class LabelConfig(Settings):
     """The label, if the prediction logs hold it."""
 
     column: ColumnRef
-    """The column of the true class or number. An empty value means not known yet."""
+    """The column of the true class or number. An empty value means not known yet.
+
+    `label: churned` is short for `label: {column: churned}`.
+    """
+
+
+def _label(value: Any) -> Any:
+    return {"column": value} if isinstance(value, str) else value
+
+
+LabelRef = Annotated[LabelConfig, BeforeValidator(_label, json_schema_input_type=str | LabelConfig)]
+"""The label by its column, or as a mapping with the column."""
 
 
 class VersionConfig(Settings):
@@ -291,8 +314,8 @@ class SchemaConfig(Settings):
     """The inputs of the model: each name with its kind, or with its kind and path."""
     prediction: PredictionConfig | None = None
     """The prediction of the model."""
-    label: LabelConfig | None = None
-    """The label, if the prediction logs hold it."""
+    label: LabelRef | None = None
+    """The column of the label, if the prediction logs or the reference hold it."""
     series: ColumnRef | None = None
     """Of a forecast: the column that names its time series, such as the shop. Regression only."""
     horizon: ColumnRef | None = None
@@ -347,7 +370,7 @@ class SchemaConfig(Settings):
             label=self.label.column.column(kind) if self.label else None,
             task=prediction.kind if prediction else None,
             positive=_positive(prediction),
-            threshold=prediction.threshold if prediction else 0.5,
+            threshold=prediction.threshold if prediction else DEFAULT_THRESHOLD,
             task_columns=self._task_columns(),
             segments=tuple(
                 segment if isinstance(segment, str) else segment.name for segment in self.segments

@@ -420,10 +420,12 @@ def loss(
     obvious: float = 0.05,
     warning: float | None = None,
     critical: float | None = None,
+    weight: float = 1.0,
 ) -> Rule:
     """Return a rule for checks to declare: `changed` when a metric is lastingly worse.
 
-    `side` says where worse values lie; `margins` are the sizes of loss that are looked for.
+    `side` says where worse values lie; `margins` are the sizes of loss that are looked for,
+    and `weight` is its share of the budget relative to other metrics.
     """
     return Rule(
         loss=Loss(
@@ -433,5 +435,6 @@ def loss(
             obvious=obvious,
             warning=warning,
             critical=critical,
+            weight=weight,
         )
     )

@@ -13,7 +13,7 @@ from driftline.stats.attributions.shift import (
     attribution_shift,
     mean_size,
 )
-from driftline.stats.basics.averages import mean_estimate, quantile_estimate
+from driftline.stats.basics.averages import mean_estimate, mean_of_moments, quantile_estimate
 from driftline.stats.basics.bootstrap import bootstrap_interval
 from driftline.stats.basics.estimate import (
     Estimate,
@@ -145,6 +145,22 @@ from driftline.stats.distributions.volume import (
     dispersion,
     mean_interval,
 )
+from driftline.stats.fairness.clarify import (
+    CLARIFY,
+    Stratum,
+    conditional_disparity,
+    generalised_entropy,
+)
+from driftline.stats.fairness.gaps import GAPS
+from driftline.stats.fairness.groups import (
+    RATES,
+    ROWS_OF_RATE,
+    GroupCounts,
+    average_odds_difference,
+    rate_difference,
+    rate_ratio,
+    treatment_equality,
+)
 from driftline.stats.multivariate.centroids import Centroids, centroid_distances
 from driftline.stats.multivariate.clouds import (
     Shrunk,
@@ -238,6 +254,7 @@ from driftline.stats.performance.decision_rates import (
 )
 from driftline.stats.performance.decomposition import Decomposition, decompose
 from driftline.stats.performance.error_quantiles import error_quantile
+from driftline.stats.performance.expected_table import expected_table, resampled_tables
 from driftline.stats.performance.few_labels import (
     prediction_powered_mean,
 )
@@ -245,6 +262,7 @@ from driftline.stats.performance.label_shift import (
     LabelShift,
     label_shift,
 )
+from driftline.stats.performance.outcome_value import outcome_value
 from driftline.stats.performance.paired import Difference, mcnemar, paired_difference
 from driftline.stats.performance.ranking import (
     average_precision_at,
@@ -334,6 +352,10 @@ from driftline.stats.sequential.sequences import (
 )
 
 __all__ = [
+    "CLARIFY",
+    "GAPS",
+    "RATES",
+    "ROWS_OF_RATE",
     "AttributionShift",
     "CalibrationLine",
     "Centred",
@@ -352,6 +374,7 @@ __all__ = [
     "Encoded",
     "Estimate",
     "ExpectedConfusion",
+    "GroupCounts",
     "Guesses",
     "Interval",
     "LabelShift",
@@ -371,6 +394,7 @@ __all__ = [
     "Shrunk",
     "Side",
     "SideStack",
+    "Stratum",
     "Superiority",
     "TTest",
     "TableTest",
@@ -384,6 +408,7 @@ __all__ = [
     "asymptotic_half",
     "attribution_shift",
     "auc_null_se",
+    "average_odds_difference",
     "average_precision",
     "average_precision_at",
     "balanced_accuracy",
@@ -415,6 +440,7 @@ __all__ = [
     "cohen_h",
     "cohen_kappa",
     "cohen_w",
+    "conditional_disparity",
     "corrected_rate",
     "correlations",
     "cosine_shift",
@@ -461,6 +487,7 @@ __all__ = [
     "expected_calibration_error",
     "expected_confusion",
     "expected_rates",
+    "expected_table",
     "f1",
     "f1_of_rates",
     "f_beta",
@@ -476,6 +503,7 @@ __all__ = [
     "fourier_shift",
     "g_test",
     "gain",
+    "generalised_entropy",
     "gone_shift",
     "grid_cramer_von_mises",
     "grid_energy",
@@ -534,6 +562,7 @@ __all__ = [
     "mean_estimate",
     "mean_interval",
     "mean_loss",
+    "mean_of_moments",
     "mean_shift",
     "mean_size",
     "median_squared_distance",
@@ -551,6 +580,7 @@ __all__ = [
     "normal_scores",
     "observed_to_expected",
     "one_against_rest",
+    "outcome_value",
     "page_hinkley",
     "paired_difference",
     "plain_z",
@@ -578,6 +608,8 @@ __all__ = [
     "rank_correlation",
     "rank_p",
     "rate",
+    "rate_difference",
+    "rate_ratio",
     "recall",
     "recall_at",
     "recall_of_rates",
@@ -586,6 +618,7 @@ __all__ = [
     "reliability",
     "repeat_rate",
     "resampled_probabilities",
+    "resampled_tables",
     "rescaled_ks",
     "rmse",
     "robust_scale",
@@ -607,6 +640,7 @@ __all__ = [
     "studentise",
     "sturges_edges",
     "tail_p",
+    "treatment_equality",
     "tvd",
     "tvd_shift",
     "two_proportion_z",
