@@ -49,6 +49,7 @@ MetricName = Literal[
     "calibration_intercept",
     "calibration_slope",
     "cohen_kappa",
+    "debiased_calibration_error",
     "expected_calibration_error",
     "f0_5",
     "f1",
@@ -216,13 +217,19 @@ PERFORMANCE_METRICS: Mapping[MetricName, PerformanceMetric] = {
         noun="ROC AUC",
     ),
     "average_precision": PerformanceMetric(
-        BINARY, score_metrics.order_metric(stats.average_precision)
+        BINARY, score_metrics.order_metric(stats.average_precision, score_metrics.MAX_HEAD_ERROR)
     ),
     "gain": PerformanceMetric(
-        BINARY, score_metrics.order_metric(lambda n, p: stats.gain(n, p, DEPTH))
+        BINARY,
+        score_metrics.order_metric(
+            lambda n, p: stats.gain(n, p, DEPTH), score_metrics.MAX_HEAD_ERROR
+        ),
     ),
     "lift": PerformanceMetric(
-        BINARY, score_metrics.order_metric(lambda n, p: stats.lift(n, p, DEPTH))
+        BINARY,
+        score_metrics.order_metric(
+            lambda n, p: stats.lift(n, p, DEPTH), score_metrics.MAX_HEAD_ERROR
+        ),
     ),
     "separation": PerformanceMetric(BINARY, score_metrics.order_metric(score_metrics.separation)),
     "log_loss": PerformanceMetric(
@@ -245,6 +252,13 @@ PERFORMANCE_METRICS: Mapping[MetricName, PerformanceMetric] = {
         BINARY,
         score_metrics.calibration_metric(
             lambda cells: stats.expected_calibration_error(cells, ECE_BINS)
+        ),
+        is_loss=True,
+    ),
+    "debiased_calibration_error": PerformanceMetric(
+        BINARY,
+        score_metrics.calibration_metric(
+            lambda cells: stats.debiased_calibration_error(cells, ECE_BINS)
         ),
         is_loss=True,
     ),
@@ -340,6 +354,24 @@ INTERVAL_METRICS: tuple[MetricName, ...] = ("interval_coverage", "interval_width
 FORECAST_METRICS: tuple[MetricName, ...] = ("wape", "mase")
 """Measured as well for a forecast."""
 RELATIVE_METRICS = frozenset({"mae", "rmse", "mape", "smape", "wape", "mase"})
+DECISION_METRICS = frozenset(
+    {
+        "accuracy",
+        "balanced_accuracy",
+        "cohen_kappa",
+        "f0_5",
+        "f1",
+        "f2",
+        "false_negative_rate",
+        "false_positive_rate",
+        "jaccard",
+        "mcc",
+        "precision",
+        "recall",
+        "specificity",
+    }
+)
+"""The metrics of the predicted classes of a binary model."""
 NOUNS: Mapping[str, str] = {
     name: metric.noun for name, metric in PERFORMANCE_METRICS.items() if metric.noun
 }
@@ -412,6 +444,14 @@ LOSS_RULES = {
         critical=0.3,
     ),
     "calibration_gap": loss(side="both", warning=0.03, critical=0.1),
+    "calibration_slope": loss(
+        side="both",
+        scale="log",
+        margins=(0.2, 0.4, 0.8),
+        obvious=0.4,
+        warning=0.2,
+        critical=0.8,
+    ),
     "mae": loss(
         side="above", scale="log", margins=(0.1, 0.2, 0.4), obvious=0.2, warning=0.1, critical=0.3
     ),
@@ -420,7 +460,7 @@ LOSS_RULES = {
     ),
     "interval_coverage": loss(side="both", warning=0.03, critical=0.1),
 }
-"""The rules of the metrics that are judged by default."""
+"""The rules of metrics, wherever they are measured."""
 
 
 class Performance(Check):
@@ -429,7 +469,10 @@ class Performance(Check):
     By default accuracy, recall, ROC AUC, Brier score and calibration gap are judged for a binary
     model, accuracy and macro recall for several classes, MAE and RMSE for regression: each is
     compared with the reference, and `loss` adds up the evidence over windows. The calibration gap
-    is the mean label less the mean score: it moves when the scores stay and the labels change.
+    is the mean label less the mean score: it moves when the scores stay and the labels change. The
+    slope of the calibration, which is judged where `metrics` names it, also moves where high scores
+    mean less than they did and low ones more. The debiased calibration error is the squared one
+    less what chance adds, below 0 by chance (Kumar, Liang and Ma 2019).
 
     drop has no rule by default. It says how much worse the headline metric is: above 0 the model is
     worse than in the reference. For accuracy, AUC and similar metrics it is in the metric's own
@@ -447,6 +490,7 @@ class Performance(Check):
     | scores that the reference does not have | no metric of their order, with the reason |
     | one row | errors and calibration gap without interval |
     | scores below 0 or above 1 | no log_loss, brier and calibration_gap, with the reason |
+    | such scores without a prediction or threshold | no metric of classes, with the reason |
     | a class that is only labelled or only predicted | 0 for it in the macro averages |
     | all labels the same | r2 without value, with the reason |
     | an infinite label or prediction | no metric of errors, with the reason |
@@ -505,12 +549,18 @@ class Performance(Check):
         problem = label_use.unusable_reason(ctx)
         if problem:
             scores = Scores(rows=scores.rows)
+        undecided = score_metrics.undecided_reason(ctx.schema, scores)
+        if undecided:
+            scores = replace(scores, confusion={})
+        if score_metrics.undecided_reason(ctx.schema, ref_scores):
+            ref_scores = replace(ref_scores, confusion={})
         if ctx.schema.score is not None:
             column = ctx.current.columns.get(ctx.schema.score.name)
             scores = score_metrics.check_order(scores, column)
         missing = _missing_rows(ctx, task, scores)
         for metric in self.metrics or _usual_metrics(task, ctx.schema):
-            yield self._measure(metric, task, scores, ref_scores, problem or missing)
+            reason = problem or missing or (undecided if metric in DECISION_METRICS else "")
+            yield self._measure(metric, task, scores, ref_scores, reason)
         ref_horizons = error_metrics.by_horizon(ref_scores)
         for horizon, part in error_metrics.by_horizon(scores).items():
             for metric in self.metrics or _usual_metrics(task, ctx.schema):
