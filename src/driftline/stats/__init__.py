@@ -13,7 +13,7 @@ from driftline.stats.attributions.shift import (
     attribution_shift,
     mean_size,
 )
-from driftline.stats.basics.averages import mean_estimate, quantile_estimate
+from driftline.stats.basics.averages import mean_estimate, mean_of_moments, quantile_estimate
 from driftline.stats.basics.bootstrap import bootstrap_interval
 from driftline.stats.basics.estimate import (
     Estimate,
@@ -137,6 +137,7 @@ from driftline.stats.distributions.shift import (
     wasserstein_shift,
 )
 from driftline.stats.distributions.side import Side, group_counts, quantile_groups
+from driftline.stats.distributions.side_stack import SideStack, ks_shifts, wasserstein_shifts
 from driftline.stats.distributions.turnover import gone_shift, news_shift
 from driftline.stats.distributions.volume import (
     count_at_least,
@@ -261,6 +262,7 @@ from driftline.stats.performance.label_shift import (
     LabelShift,
     label_shift,
 )
+from driftline.stats.performance.outcome_value import outcome_value
 from driftline.stats.performance.paired import Difference, mcnemar, paired_difference
 from driftline.stats.performance.ranking import (
     average_precision_at,
@@ -391,6 +393,7 @@ __all__ = [
     "Shift",
     "Shrunk",
     "Side",
+    "SideStack",
     "Stratum",
     "Superiority",
     "TTest",
@@ -535,6 +538,7 @@ __all__ = [
     "ks_p_value",
     "ks_robust",
     "ks_shift",
+    "ks_shifts",
     "label_correction",
     "label_shift",
     "laplace_psi",
@@ -558,6 +562,7 @@ __all__ = [
     "mean_estimate",
     "mean_interval",
     "mean_loss",
+    "mean_of_moments",
     "mean_shift",
     "mean_size",
     "median_squared_distance",
@@ -575,6 +580,7 @@ __all__ = [
     "normal_scores",
     "observed_to_expected",
     "one_against_rest",
+    "outcome_value",
     "page_hinkley",
     "paired_difference",
     "plain_z",
@@ -642,6 +648,7 @@ __all__ = [
     "wasserstein",
     "wasserstein_margin",
     "wasserstein_shift",
+    "wasserstein_shifts",
     "week_profile",
     "weighted",
     "welch",
