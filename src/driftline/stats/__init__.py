@@ -253,6 +253,12 @@ from driftline.stats.performance.decision_rates import (
 )
 from driftline.stats.performance.decomposition import Decomposition, decompose
 from driftline.stats.performance.error_quantiles import error_quantile
+from driftline.stats.performance.expected_error import (
+    GroupErrors,
+    corrected_loss,
+    expected_loss,
+    loss_correction,
+)
 from driftline.stats.performance.expected_table import expected_table, resampled_tables
 from driftline.stats.performance.few_labels import (
     prediction_powered_mean,
@@ -373,6 +379,7 @@ __all__ = [
     "Estimate",
     "ExpectedConfusion",
     "GroupCounts",
+    "GroupErrors",
     "Guesses",
     "Interval",
     "LabelShift",
@@ -438,6 +445,7 @@ __all__ = [
     "cohen_kappa",
     "cohen_w",
     "conditional_disparity",
+    "corrected_loss",
     "corrected_rate",
     "correlations",
     "cosine_shift",
@@ -483,6 +491,7 @@ __all__ = [
     "ewma_limits",
     "expected_calibration_error",
     "expected_confusion",
+    "expected_loss",
     "expected_rates",
     "expected_table",
     "f1",
@@ -546,6 +555,7 @@ __all__ = [
     "log_interval",
     "log_loss",
     "logit_interval",
+    "loss_correction",
     "macro",
     "mad_z",
     "mae",
