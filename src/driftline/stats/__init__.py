@@ -240,6 +240,7 @@ from driftline.stats.performance.error_quantiles import error_quantile
 from driftline.stats.performance.few_labels import (
     prediction_powered_mean,
 )
+from driftline.stats.performance.group_scores import GroupScores, group_scores, mean_of_scores
 from driftline.stats.performance.label_shift import (
     LabelShift,
     label_shift,
@@ -351,6 +352,7 @@ __all__ = [
     "Encoded",
     "Estimate",
     "ExpectedConfusion",
+    "GroupScores",
     "Guesses",
     "Interval",
     "LabelShift",
@@ -480,6 +482,7 @@ __all__ = [
     "grid_ks",
     "grid_wasserstein",
     "group_counts",
+    "group_scores",
     "growth",
     "hanley_mcneil_se",
     "hedges_g",
@@ -531,6 +534,7 @@ __all__ = [
     "mean_estimate",
     "mean_interval",
     "mean_loss",
+    "mean_of_scores",
     "mean_shift",
     "mean_size",
     "median_squared_distance",
