@@ -1,4 +1,4 @@
-"""Estimates how well a binary model predicts from its scores (CBPE), and from the labels there are.
+"""Estimates how well a model predicts from its scores (CBPE), and from the labels there are.
 
 Concept drift, by which the same input leads to other labels, only labels show: `correction` is how
 far they are from the estimate.
@@ -21,14 +21,29 @@ from driftline import (
     loss,
     stats,
 )
-from driftline.kit.checks import Scores, Wording, score_metrics
+from driftline.kit.checks import (
+    Scores,
+    Task,
+    Wording,
+    class_estimates,
+    score_metrics,
+)
 from driftline.kit.checks.calibrated_scores import (
     CalibratedScores,
     calibrate_scores,
     usable_scores,
 )
 
-Metric = Literal["accuracy", "precision", "recall", "f1", "roc_auc"]
+Metric = Literal[
+    "accuracy",
+    "precision",
+    "recall",
+    "f1",
+    "roc_auc",
+    "macro_precision",
+    "macro_recall",
+    "macro_f1",
+]
 Corrected = tuple[stats.Rate | None, stats.Rate | None]
 """The shares of positive labels of both sides of the decision, where labels correct them."""
 Z95 = 1.959963984540054
@@ -39,14 +54,32 @@ METRICS_OF_RATES: Mapping[Metric, Callable[[stats.DecisionRates], stats.Estimate
     "recall": stats.recall_of_rates,
     "f1": stats.f1_of_rates,
 }
+METRICS_OF_CLASSES: Mapping[str, class_estimates.Metric] = {
+    "macro_precision": lambda confusion: stats.macro(confusion, "precision"),
+    "macro_recall": lambda confusion: stats.macro(confusion, "recall"),
+    "macro_f1": lambda confusion: stats.macro(confusion, "f1"),
+}
+USUAL_METRICS: Mapping[Task, tuple[Metric, ...]] = {
+    Task.BINARY: ("accuracy", "precision", "recall", "f1", "roc_auc"),
+    Task.MULTICLASS: ("accuracy", "macro_precision", "macro_recall", "macro_f1"),
+}
 LABELLED_METRICS: Mapping[Metric, Callable[[Scores], stats.Estimate]] = {
     "accuracy": lambda s: stats.accuracy(s.confusion),
     "precision": lambda s: stats.precision(score_metrics.confusion_of(s)),
     "recall": lambda s: stats.recall(score_metrics.confusion_of(s)),
     "f1": lambda s: stats.f1(score_metrics.confusion_of(s)),
     "roc_auc": score_metrics.roc_auc,
+    "macro_precision": lambda s: stats.macro(s.confusion, "precision"),
+    "macro_recall": lambda s: stats.macro(s.confusion, "recall"),
+    "macro_f1": lambda s: stats.macro(s.confusion, "f1"),
 }
-NOUNS: Mapping[Metric, str] = {"f1": "F1", "roc_auc": "ROC AUC"}
+NOUNS: Mapping[Metric, str] = {
+    "f1": "F1",
+    "roc_auc": "ROC AUC",
+    "macro_precision": "macro precision",
+    "macro_recall": "macro recall",
+    "macro_f1": "macro F1",
+}
 
 
 def _sentence(metric: Metric) -> Callable[[AlertFact], str]:
@@ -101,7 +134,12 @@ class EstimatedPerformance(Check):
     (isotonic regression). If the same scores still mean the same, the metrics of a window follow
     from its scores alone (CBPE, Białek et al. 2024). The interval is that of the metric which
     labels would show: it allows for chance in the labels and for the error of the calibration.
-    `was` is the metric of the reference.
+    `was` is the metric of the reference. The details of the accuracy have the expected rows of the
+    four cells of the confusion table.
+
+    For several classes the score is that of the predicted class, and gives the probability that it
+    is right, and the accuracy. Without a score the predicted class stands for it. Macro precision,
+    recall and F1 follow from how often each label comes with each predicted class.
 
     Where rows of the window have labels, these correct the estimate (prediction-powered inference,
     Angelopoulos et al. 2023), on each side of the decision that has five labels of the rarer class.
@@ -114,11 +152,14 @@ class EstimatedPerformance(Check):
 
     | input | answer |
     | --- | --- |
-    | a model that is not binary, or has no score | no value, with the reason |
+    | a binary model without score, or no model of classes | no value, with the reason |
     | fewer than 200 labelled rows in the reference | no value, with the reason |
     | one class in the labelled rows of the reference | no value, with the reason |
     | over 10% of rows have scores beyond those of the reference | no value, with the reason |
     | decisions that no threshold on the score gives | no value, with the reason |
+    | over 10% of predictions are classes that the reference lacks | no value, with the reason |
+    | labelled predictions of the reference that are all right | no value, with the reason |
+    | more than 200 classes | no macro averages, with the reason |
     | no rows, or nothing predicted positive | no value, with the reason |
     | no labels in the window | estimates from scores alone; no correction, with the reason |
     """
@@ -131,6 +172,7 @@ class EstimatedPerformance(Check):
         "estimated_accuracy": loss(warning=0.03, critical=0.05),
         "estimated_recall": loss(warning=0.03, critical=0.05),
         "estimated_roc_auc": loss(warning=0.03, critical=0.05),
+        "estimated_macro_recall": loss(warning=0.03, critical=0.05),
         "correction": loss(warning=0.03, critical=0.05),
     }
     min_rows = 30
@@ -156,41 +198,80 @@ class EstimatedPerformance(Check):
         ),
     }
 
-    metrics: tuple[Metric, ...] = ("accuracy", "precision", "recall", "f1", "roc_auc")
-    """The metrics to estimate."""
+    metrics: tuple[Metric, ...] = ()
+    """The metrics to estimate; when empty, the usual ones of the model's task."""
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """Yield the estimate of each metric, then the correction."""
+        task = ctx.schema.task or Task.BINARY
         window, reason = calibrate_scores(ctx)
-        ref_scores = ctx.reference.scores if ctx.reference else Scores()
-        for metric in dict.fromkeys(self.metrics):
-            name, was = f"estimated_{metric}", LABELLED_METRICS[metric](ref_scores)
-            if window is None:
-                yield Measurement(None, name=name, rows=ctx.current.rows, reason=reason)
-                continue
-            alone, corrected = _estimate(metric, window, ctx)
-            estimate = alone if corrected is None else corrected
-            if estimate.value is None:
-                yield Measurement(None, name=name, rows=estimate.n, reason=estimate.reason)
-                continue
-            detail: dict[str, str | float | int | None] = {
-                "labelled_rows_of_reference": ref_scores.labelled
-            }
-            if corrected is not None:
-                detail |= {
-                    "labelled_rows": round(float((window.positives + window.negatives).sum())),
-                    "scores_alone": alone.value,
-                }
-            yield Measurement(
-                estimate.value,
-                name=name,
-                rows=estimate.n,
-                interval=estimate.interval,
-                was=was.value,
-                was_interval=was.interval,
-                detail=detail,
-            )
+        usual = USUAL_METRICS.get(task, USUAL_METRICS[Task.BINARY])
+        metrics = tuple(dict.fromkeys(self.metrics)) or usual
+        asked: dict[str, class_estimates.Metric] = {
+            name: METRICS_OF_CLASSES[name] for name in metrics if name in METRICS_OF_CLASSES
+        }
+        macros, why_not = (
+            class_estimates.estimate_macros(ctx, asked)
+            if asked and task is Task.MULTICLASS
+            else ({}, reason)
+        )
+        for metric in metrics:
+            if metric not in usual:
+                why = f"{metric} is no metric of {task} models"
+                yield _nothing(metric, ctx.current.rows, reason or why)
+            elif metric in METRICS_OF_CLASSES:
+                estimate = macros.get(metric)
+                if estimate is None:
+                    yield _nothing(metric, ctx.current.rows, why_not)
+                else:
+                    yield _measurement(metric, estimate, ctx, {})
+            elif window is None:
+                yield _nothing(metric, ctx.current.rows, reason)
+            else:
+                yield _corrected_measurement(metric, window, ctx)
         yield _correction(window, reason)
+
+
+def _nothing(metric: Metric, rows: int, reason: str) -> Measurement:
+    return Measurement(None, name=f"estimated_{metric}", rows=rows, reason=reason)
+
+
+def _corrected_measurement(
+    metric: Metric, window: CalibratedScores, ctx: CheckContext
+) -> Measurement:
+    """Return the estimate of a metric, corrected where labels can do it."""
+    alone, corrected = _estimate(metric, window, ctx)
+    detail: dict[str, str | float | int | None] = {}
+    if metric == "accuracy" and ctx.schema.task is Task.BINARY:
+        cells = stats.expected_confusion(window.cells(window.probability))
+        detail |= {f"expected_{name}": round(rows, 1) for name, rows in cells._asdict().items()}
+    if corrected is not None:
+        detail |= {
+            "labelled_rows": round(float((window.positives + window.negatives).sum())),
+            "scores_alone": alone.value,
+        }
+    return _measurement(metric, alone if corrected is None else corrected, ctx, detail)
+
+
+def _measurement(
+    metric: Metric,
+    estimate: stats.Estimate,
+    ctx: CheckContext,
+    detail: Mapping[str, str | float | int | None],
+) -> Measurement:
+    if estimate.value is None:
+        return _nothing(metric, estimate.n, estimate.reason)
+    ref_scores = ctx.reference.scores if ctx.reference else Scores()
+    was = LABELLED_METRICS[metric](ref_scores)
+    return Measurement(
+        estimate.value,
+        name=f"estimated_{metric}",
+        rows=estimate.n,
+        interval=estimate.interval,
+        was=was.value,
+        was_interval=was.interval,
+        detail={"labelled_rows_of_reference": ref_scores.labelled, **detail},
+    )
 
 
 def _estimate(

@@ -59,6 +59,7 @@ class SageMaker(FormatWithHeaders):
         frozenset({"SageMakerOutput"}),
     )
     folders: ClassVar = ("endpoint", "variant")
+    suffixes: ClassVar[tuple[str, ...]] = (".out",)
 
     output_headers: tuple[str, ...] = ()
     """Names of the output values, in order, for records that have no names.

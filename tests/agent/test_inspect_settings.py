@@ -267,3 +267,21 @@ def test_init_writes_one_model_for_each_endpoint_and_paths_from_the_configuratio
     assert (source.path, source.layout) == ("../capture/ep-b", "{variant}/%Y/%m/%d/%H/")
     features = [list(model.schema_.features) for model in models.values() if model.schema_]
     assert features == [["_c0", "_c1"], ["_c0", "_c1", "_c2"]]
+
+
+@pytest.mark.parametrize("manifest", [True, False])
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("a.csv.out", "{n}.5,1,0.7\n"),
+        ("a.jsonl.out", '{{"features":[{n},2],"SageMakerOutput":{{"score":0.5}}}}\n'),
+        ("a.parquet.out", "1,0.{n}\n"),
+    ],
+)
+def test_outputs_of_a_transform_job(tmp_path, name, line, manifest):
+    """They are recognised, with the manifest of the job beside them and without it."""
+    (tmp_path / name).write_text("".join(line.format(n=n) for n in range(10, 60)))
+    if manifest:
+        (tmp_path / "manifest.json").write_text('[{"prefix": "s3://in/"}, "a"]')
+    found = look(tmp_path)
+    assert (found.format, len(found.batches[0]), found.rejected.total) == ("sagemaker", 50, 0)

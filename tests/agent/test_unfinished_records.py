@@ -69,6 +69,17 @@ def test_a_torn_line_is_no_loss_of_the_reference(tmp_path):
         assert "losses" not in station.summary()["reference"]
 
 
+def test_a_torn_line_alone_is_why_there_is_no_reference(tmp_path):
+    """The error says what the only record is; the file is not called empty."""
+    station = Station(tmp_path, MODEL.replace(REFERENCE, "{{trailing: 28d}}"))
+    station.clock.now = START + timedelta(hours=2)
+    (tmp_path / "log").mkdir(exist_ok=True)
+    (tmp_path / "log" / "app.jsonl").write_text('{"t": "2026')
+    with station.open():
+        error = station.tick(seal=True).error
+        assert "1 of 1 records left out of the reference in app.jsonl: not JSON" in error
+
+
 def test_a_torn_line_of_csv_waits(tmp_path):
     """Too few values in the last line may become enough."""
     station = Station(tmp_path, CSV)

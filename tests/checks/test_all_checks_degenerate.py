@@ -48,6 +48,7 @@ SETTINGS = {
     "uniqueness": {"keys": ["x", "c", "nowhere"]},
     "domain": {"patterns": {"c": "[ab]", "x": "a"}, "allowed": {"p": ["0", True], "nowhere": []}},
     "other_tool": {"like": "vertex"},
+    "fairness": {"facets": ["c", "nowhere"], "metrics": ["accuracy_difference", "DI", "CDDPL"]},
     "range": {"limits": {"x": {"low": 0.5, "high": 1}}},
     "constraints": {
         "features": {
@@ -382,7 +383,7 @@ def test_a_check_says_what_it_is(name):
     documented.
     """
     check = CHECKS[name]
-    assert check.cause in {"drift", "quality", "service", "performance"}
+    assert check.cause in {"drift", "quality", "service", "performance", "fairness"}
     assert check.collectors <= COLLECTORS.keys()
     assert "| input | answer |" in type(check).__doc__
     assert field_descriptions(type(check)).keys() == type(check).model_fields.keys()

@@ -148,7 +148,7 @@ def test_other_models_have_no_estimate():
     """A model without a score says so."""
     measurements = list(CHECK.evaluate(context(Window(rows=3), task=Task.REGRESSION)))
     assert {m.reason for m in measurements} == {
-        "the model is not binary, or its records have no score"
+        "the model does not predict classes, or its records have no score"
     }
 
 

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 import pytest
+from driftline_plugins.checks.fairness import Difference
 from driftline_plugins.checks.performance import PERFORMANCE_METRICS, USUAL_METRICS
 
 from driftline import (
@@ -54,6 +55,7 @@ OPTIONS = {
     "gcs": {"bucket": "b"},
     "azure_blob": {"container": "c", "account_url": "https://a.blob.core.windows.net"},
     "other_tool": {"like": "vertex"},
+    "fairness": {"facets": ["word"], "metrics": [*get_args(Difference)]},
     "rules": {"expressions": {"positive": "number > 0", "known": "word in ['a'] or says is null"}},
     "skew": {"pairs": {"number": "score", "word": "says"}},
     "slack_bot": {"token": Secret("${env:A}", "xoxb-0"), "channel": "C0123456789"},

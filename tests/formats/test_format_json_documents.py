@@ -90,3 +90,10 @@ def test_the_first_of_columns_with_one_name_keeps_it():
     assert rows == [(1, 3), (4, 6)]
     found, _ = read(JsonLines(), data, number("a.1"))
     assert [row["a.1"] for row in found] == [2, 5]
+
+
+@pytest.mark.parametrize("data", [b"[]", b"[ ]\n", b"\xef\xbb\xbf[\n]\n"])
+def test_an_empty_array_has_no_records(data):
+    """pandas writes it for a frame without rows: nothing is rejected."""
+    rows, ctx = values(data)
+    assert (rows, ctx.rejected) == ([], 0)

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from driftline.state import models
-from driftline.state.bulk_insert import insert_rows
+from driftline.state.bulk_insert import insert_columns
 from driftline.state.tables import measurements
 from driftline.types.model import Verdict
 
@@ -43,13 +43,19 @@ def row(number: int) -> dict[str, object]:
     }
 
 
+def insert_together(
+    connection: sa.Connection, table: sa.Table, rows: list[dict[str, object]]
+) -> None:
+    insert_columns(connection, table, {name: [row[name] for row in rows] for name in rows[0]})
+
+
 def test_the_rows_are_the_same():
     """Text with NUL, placeholders and percent signs, enumerations, bytes, and no value."""
     rows = [row(number) for number in range(5)]
     stored = []
     with databases.opened() as store, store.write() as connection:
         models.add_model(connection, "m", 0)
-        for insert in (insert_rows, lambda c, table, rows: c.execute(table.insert(), rows)):
+        for insert in (insert_together, lambda c, table, rows: c.execute(table.insert(), rows)):
             connection.execute(measurements.delete())
             insert(connection, measurements, rows)
             query = sa.select(measurements).order_by(measurements.c.start)
@@ -61,7 +67,7 @@ def test_the_rows_are_the_same():
 def test_no_rows():
     """Nothing is sent to the database."""
     with databases.opened() as store, store.write() as connection:
-        insert_rows(connection, measurements, [])
+        insert_columns(connection, measurements, dict.fromkeys(measurements.c.keys(), ()))
         assert (
             connection.execute(sa.select(sa.func.count()).select_from(measurements)).scalar() == 0
         )

@@ -64,6 +64,9 @@ ROWS = [[1, 2], [2, 4.1], [3, 5.9], [4, 8.2], [5, 9.8], [6, 12.1]]
 FIT = principal_components(ROWS, count=1)
 PARTS = decompose([0.5, 0.3, 0.2], [0.4, 0.3, 0.3], [0.05, 0.1, 0.2], [0.06, 0.15, 0.2])
 WOBBLE = 0.05**2 / (1 + 0.05**2)
+FAVOURED = GroupCounts(tp=40, fp=10, fn=20, tn=30)
+OTHER_GROUP = GroupCounts(tp=20, fp=5, fn=20, tn=55)
+BENEFITS = GroupCounts(tp=5, fp=1, fn=2)
 PAIRS = [0.02, -0.01, 0.03, 0, 0.01, 0.04, -0.02, 0.03]
 CLOUD, OTHER = [[1, 0], [0.9, 0.1], [0.8, 0.2], [1, 0.1]], [[0.2, 0.9], [0.1, 1], [0.3, 0.8], [0, 1]]
 """
@@ -464,6 +467,37 @@ ATTRIBUTION = [
     Vector("mass moved", "mass_moved(WAS, NOW)", 0.3),
 ]
 
+SIDES = "OTHER_GROUP, FAVOURED"
+FAIRNESS = [
+    Vector(
+        "demographic parity difference",
+        f"rate_difference('selection_rate', {SIDES}).value",
+        -0.25,
+    ),
+    Vector(
+        "disparate impact, interval",
+        f"(lambda r: (r.value, *r.interval))(rate_ratio('selection_rate', {SIDES}))",
+        (0.5, 0.3378544895, 0.7399635279),
+    ),
+    Vector(
+        "equal opportunity difference",
+        f"rate_difference('true_positive_rate', {SIDES}).value",
+        -0.1666666667,
+    ),
+    Vector(
+        "predictive equality difference",
+        f"rate_difference('false_positive_rate', {SIDES}).value",
+        -0.1666666667,
+    ),
+    Vector("average odds difference", f"average_odds_difference({SIDES}).value", -0.1666666667),
+    Vector("predictive parity difference", f"rate_difference('precision', {SIDES}).value", 0),
+    Vector("accuracy difference", f"rate_difference('accuracy', {SIDES}).value", 0.05),
+    Vector("label difference", f"rate_difference('base_rate', {SIDES}).value", -0.2),
+    Vector("z of the parity difference", "two_proportion_z(25, 100, 50, 100)[0]", -3.651483717),
+    Vector("Theil", "generalised_entropy(BENEFITS, 1.0).value", 0.3315734442),
+    Vector("generalised entropy", "generalised_entropy(BENEFITS).value", 0.2346938776),
+]
+
 OTHERS = [
     Vector(
         "change of a rate: total, mix, within",
@@ -522,6 +556,7 @@ FAMILIES = {
     "estimates without labels": ESTIMATES,
     "regression": REGRESSION,
     "attribution": ATTRIBUTION,
+    "fairness": FAIRNESS,
     "decomposition, planning and others": OTHERS,
 }
 NAMES = _namespace()

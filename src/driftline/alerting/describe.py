@@ -11,7 +11,7 @@ from typing import Any
 
 from driftline.types.alert import Alert, AlertEntry, AlertState
 from driftline.types.family import Family
-from driftline.types.model import BoundSide, Judgement, Measurement, Severity, Verdict
+from driftline.types.model import OK, BoundSide, Measurement, Severity
 from driftline.types.monitoring_kind import MonitoringKind
 from driftline.types.notification import AlertFact
 from driftline.types.phrasing import (
@@ -114,7 +114,7 @@ def _empty_entry(alert: Alert) -> AlertEntry:
     judged = JudgedMeasurement(
         check=alert.check,
         measurement=Measurement(None, name=alert.measurement),
-        judgement=Judgement(verdict=Verdict.OK),
+        judgement=OK,
     )
     return AlertEntry(start=start, end=alert.phase.last_end or start, judged=judged)
 

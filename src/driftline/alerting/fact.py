@@ -13,7 +13,7 @@ from typing import Any
 
 from driftline.types.family import Family
 from driftline.types.incident import Upstream
-from driftline.types.model import Judgement, Measurement, Severity, Verdict
+from driftline.types.model import OK, Judgement, Measurement, Severity, Verdict
 from driftline.types.monitoring_kind import MonitoringKind
 from driftline.types.phrasing import Scalar
 from driftline.types.records import JudgedMeasurement
@@ -135,9 +135,7 @@ def monitoring_fact(
     the time of the tick.
     """
     judgement = (
-        Judgement(verdict=Verdict.CHANGED, severity=severity, reason=reason)
-        if reason
-        else Judgement(verdict=Verdict.OK)
+        Judgement(verdict=Verdict.CHANGED, severity=severity, reason=reason) if reason else OK
     )
     judged = JudgedMeasurement(
         check=check,

@@ -25,7 +25,7 @@ from driftline.evaluate.judge_windows import measure_window
 from driftline.state.store import Store
 from driftline.types.arrays import Floats
 from driftline.types.labels import labels_json
-from driftline.types.model import Judgement, Measurement, Schema, Verdict
+from driftline.types.model import OK, Judgement, Measurement, Schema, Verdict
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 from driftline.types.times import from_micros
 
@@ -99,7 +99,7 @@ class MeasuredWindows:
             unit=series.unit,
             detail=self.details.get(index, {} if raw is None else {"raw": raw}),
         )
-        judgement = self.judgements.get(index, Judgement(verdict=Verdict.OK))
+        judgement = self.judgements.get(index, OK)
         return JudgedMeasurement(
             check=series.check,
             measurement=measurement,

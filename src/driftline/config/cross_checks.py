@@ -300,6 +300,12 @@ def _check_columns(
     yield from _check_segments(document, at, schema.get("segments"), kinds, features)
     # A check can't name a column that is kept for samples only.
     columns = [name for name in role_of if name in kinds or name not in features]
+    segments = schema.get("segments")
+    columns += [
+        rule["name"]
+        for rule in (segments if isinstance(segments, list) else [])
+        if isinstance(rule, dict) and isinstance(rule.get("name"), str)
+    ]
     for check, settings in _get_dict(model, "checks").items():
         type_ = _check_type(settings, check, registry)
         if type_ is None:

@@ -70,6 +70,21 @@ def no_history(
     return ()
 
 
+class SegmentWindows(Protocol):
+    """The rows of the segments of one window."""
+
+    def __call__(self, name: str) -> tuple[Window, Window | None]:
+        """The window of a segment such as `plan=gold`, and its reference; None without one."""
+        ...
+
+
+def no_segment(name: str) -> tuple[Window, Window | None]:
+    """The window of a segment without rows."""
+    from driftline.profiles.window import Window
+
+    return Window(rows=0, columns={}), None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckContext:
     """The inputs of a check."""
@@ -81,6 +96,8 @@ class CheckContext:
     """
     schema: Schema
     history: History = no_history
+    segment: SegmentWindows = no_segment
+    """The rows of one segment of this window; for checks that compare segments."""
     seed: int = 0
     """For checks that draw: the same for the same model, check and window."""
     reference_spans: Sequence[Window] = ()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from driftline.types.model import Bound, BoundSide, Judgement, Severity, Verdict
+from driftline.types.model import OK, Bound, BoundSide, Judgement, Severity, Verdict
 from driftline.types.phrasing import number
 from driftline.types.settings import Settings
 
@@ -87,7 +87,7 @@ class PValue(Settings):
                 reason=self._reason(p, len(numbers)),
             )
             if next(rejections)
-            else Judgement(verdict=Verdict.OK)
+            else OK
             for p in p_values
         ]
 
@@ -158,7 +158,7 @@ class Chart(Settings, ABC):
         mean, sd = float(np.mean(baseline)), float(np.std(baseline, ddof=self._ddof()))
         if not sd > FLAT * float(np.abs(baseline).max()):
             if value == baseline[-1]:
-                return Judgement(verdict=Verdict.OK)
+                return OK
             return Judgement(
                 verdict=Verdict.UNSURE,
                 reason=f"always {number(float(baseline[-1]))} before: there are no limits",
@@ -175,7 +175,7 @@ class Chart(Settings, ABC):
                 reason=f"{self._describe(bound, point, limit, mean, sd)}; {chance}",
                 bound=bound if self.limits_values else None,
             )
-        return Judgement(verdict=Verdict.OK)
+        return OK
 
     @abstractmethod
     def _rate(self) -> float:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from driftline.types.model import Bound, BoundSide, Judgement, Measurement, Severity, Verdict
+from driftline.types.model import OK, Bound, BoundSide, Judgement, Measurement, Severity, Verdict
 from driftline.types.settings import Settings
 
 LossScale = Literal["plain", "relative", "log"]
@@ -111,7 +111,7 @@ class Loss(Settings):
             bound = self.value(math.copysign(self.obvious, low), reference)
             return Judgement.change(self.severity(out), Bound(side, bound))
         if most < self.margins[0] or low == high == 0:
-            return Judgement(verdict=Verdict.OK)
+            return OK
         return Judgement(verdict=Verdict.UNSURE, reason=unsure, is_within_bounds=True)
 
     def _reference_room(self, measurement: Measurement, reference: float) -> tuple[float, float]:

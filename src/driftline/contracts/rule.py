@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from driftline.contracts.classic_rules import Chart, Cusum, Ewma, PValue, Shewhart, Sigma
 from driftline.contracts.loss import Loss, LossScale, Z
-from driftline.types.model import Bound, BoundSide, Judgement, Measurement, Severity, Verdict
+from driftline.types.model import OK, Bound, BoundSide, Judgement, Measurement, Severity, Verdict
 from driftline.types.settings import Settings
 
 
@@ -176,7 +176,7 @@ class Unusual(Settings):
         if self.scale == "odds":
             enough = (self.obvious or 0.0) / 2
         if 0 < enough >= most or low == high == 0:
-            return Judgement(verdict=Verdict.OK)
+            return OK
         within = self.obvious is None or most <= self.obvious or value <= self.obvious
         return Judgement(
             verdict=Verdict.UNSURE,
@@ -341,7 +341,7 @@ class Rule(Settings):
         if span.low is not None and high < span.low:
             return Judgement.change(span.severity, Bound(BoundSide.BELOW, span.low))
         if span.holds(low) and span.holds(high):
-            return Judgement(verdict=Verdict.OK)
+            return OK
         return Judgement(
             verdict=Verdict.UNSURE,
             reason="too few rows to tell whether it is outside",
@@ -362,7 +362,7 @@ def _judge(
             return Judgement.change(severity, Bound(side, sign * bound))
     least = min(bound for _, bound in bounds)
     if high <= least:
-        return Judgement(verdict=Verdict.OK)
+        return OK
     unsure = f"too few rows to tell whether it is {side} {sign * least:g}"
     return Judgement(verdict=Verdict.UNSURE, reason=unsure, is_within_bounds=value <= least)
 
@@ -420,10 +420,12 @@ def loss(
     obvious: float = 0.05,
     warning: float | None = None,
     critical: float | None = None,
+    weight: float = 1.0,
 ) -> Rule:
     """Return a rule for checks to declare: `changed` when a metric is lastingly worse.
 
-    `side` says where worse values lie; `margins` are the sizes of loss that are looked for.
+    `side` says where worse values lie; `margins` are the sizes of loss that are looked for,
+    and `weight` is its share of the budget relative to other metrics.
     """
     return Rule(
         loss=Loss(
@@ -433,5 +435,6 @@ def loss(
             obvious=obvious,
             warning=warning,
             critical=critical,
+            weight=weight,
         )
     )

@@ -151,7 +151,7 @@ def run_check(plan: CheckPlan, ctx: CheckContext, collect: Collect) -> list[Judg
 def _judge_together(rows: list[JudgedMeasurement], name: str, rule: PValue) -> None:
     """Judge the p-values of one measurement together, so that they share one level.
 
-    Rows that are unsure, for example for want of rows, are left out. Replaces items of `rows`.
+    Rows that are unsure, for example for want of rows, are left out. Changes items of `rows`.
     """
     places = [
         place
@@ -160,7 +160,7 @@ def _judge_together(rows: list[JudgedMeasurement], name: str, rule: PValue) -> N
     ]
     judgements = rule.judge([rows[place].measurement.p_value for place in places])
     for place, judgement in zip(places, judgements, strict=True):
-        rows[place] = replace(rows[place], judgement=judgement)
+        rows[place].judgement = judgement
 
 
 def _judge(
@@ -185,8 +185,7 @@ def _judge(
     if judgement.verdict is Verdict.CHANGED:
         smallest_seen = rule.smallest_detectable(measurement, rows)
         if smallest_seen is not None:
-            detail = {**measurement.detail, "smallest_seen": smallest_seen}
-            measurement = replace(measurement, detail=detail)
+            measurement = measurement.with_detail({"smallest_seen": smallest_seen})
     has_enough_rows = rows >= min_rows
     # Losses are judged by whole days, so an hour of few rows counts with its day.
     counts = has_enough_rows or (rule.loss is not None and _is_shorter_than_a_day(ctx.current))

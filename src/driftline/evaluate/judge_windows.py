@@ -129,7 +129,7 @@ def measure_window(due: DueWindow, inputs: Inputs) -> JudgedWindow:
     for plan in inputs.checks_of(due):
         rows += run_check(plan, _context(due, plan, window, reference, inputs), inputs.collect)
     if due.key.segment == "":
-        rows = add_ranges(rows, inputs.reference_ranges)
+        add_ranges(rows, inputs.reference_ranges)
     return JudgedWindow(due, window, rows)
 
 
@@ -236,6 +236,10 @@ def _context(
     ) -> Sequence[PastValue]:
         return inputs.history(due.key, plan.name, name, labels or {}, limit)
 
+    def segment_windows(name: str) -> tuple[Window, Window | None]:
+        part = replace(due, key=replace(due.key, segment=name))
+        return inputs.window(part), inputs.reference(part)
+
     key = due.key
     seed = sha256(
         f"{key.model}\n{plan.name}\n{key.start}\n{key.version}\n{key.segment}".encode()
@@ -246,6 +250,7 @@ def _context(
         schema=inputs.schema,
         reference_spans=inputs.reference_spans if key.segment == "" else (),
         history=history,
+        segment=segment_windows,
         seed=int.from_bytes(seed, "big"),
     )
 

@@ -6,7 +6,7 @@ A season of the reference is usual: a window inside its range is as the referenc
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -65,20 +65,14 @@ def _range(pairs: Sequence[tuple[float, float]]) -> ReferenceRange:
     return ReferenceRange(float(drawn.min()), float(drawn.max()))
 
 
-def add_ranges(
-    rows: Iterable[JudgedMeasurement], ranges: Mapping[Series, ReferenceRange]
-) -> list[JudgedMeasurement]:
-    """The rows; those of a series with a range have its ends among their details."""
-    return [_with_range(row, ranges) for row in rows] if ranges else list(rows)
-
-
-def _with_range(
-    row: JudgedMeasurement, ranges: Mapping[Series, ReferenceRange]
-) -> JudgedMeasurement:
-    if row.measurement.value is None:
-        return row
-    found = ranges.get(series_of(row))
-    if found is None:
-        return row
-    detail = {**row.measurement.detail, REFERENCE_LOW: found.low, REFERENCE_HIGH: found.high}
-    return replace(row, measurement=replace(row.measurement, detail=detail))
+def add_ranges(rows: Iterable[JudgedMeasurement], ranges: Mapping[Series, ReferenceRange]) -> None:
+    """Add the ends of its range to the details of each row of a series with a range."""
+    # Most measurements have none: their series need no key.
+    names = {(check, name) for check, name, _ in ranges}
+    for row in rows:
+        m = row.measurement
+        if m.value is None or (row.check, m.name) not in names:
+            continue
+        found = ranges.get(series_of(row))
+        if found is not None:
+            row.measurement = m.with_detail({REFERENCE_LOW: found.low, REFERENCE_HIGH: found.high})

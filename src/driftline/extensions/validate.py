@@ -117,6 +117,9 @@ def _number(subject: str, part: str, value: Any) -> float:
 
 
 def _fact(subject: str, key: object, fact: Any) -> str | float | int | None:
-    if fact is None or isinstance(fact, (str, int)):
-        return fact
+    if type(fact) in PLAIN_FACTS and type(fact) is not float:
+        return fact  # type: ignore[no-any-return]
+    for plain in (str, int):
+        if isinstance(fact, plain):
+            return plain(fact)
     return _number(subject, f"detail '{key}'", fact)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -161,7 +161,7 @@ def inspect_logs(source: Source, registry: Registry, now: datetime) -> LogInspec
         source, listing = _list_by_layout(source, layout, listing, has_more, now)
     name = recognise_format(source, _one_of_each_kind(listing), registry)
     if not name:
-        name = _format_by_suffix(source, _newest_objects(listing)[-1], registry)
+        name = _format_by_suffix(source, _newest_objects(listing), registry)
     form: Any = registry.get("format", name) if name else None
     if layout is not None and form is not None and form.folders:
         service_layout = recognise_layout(_keys(source, listing), form.folders)
@@ -238,7 +238,7 @@ def inspect_reference(source: Source, registry: Registry, now: datetime) -> Refe
         raise SourceError("nothing is there: check the path, bucket and prefix")
     found: dict[str, Any] = {} if prefix is None else {"prefix": prefix}
     newest = _newest_objects(listing)[-1]
-    by_suffix = _format_by_suffix(source, newest, registry)
+    by_suffix = _format_by_suffix(source, [newest], registry)
     name = recognise_format(source, _one_of_each_kind(listing), registry) or by_suffix
     options: dict[str, Any] = {}
     if name:
@@ -274,13 +274,19 @@ def _list_by_layout(
     return source, listing
 
 
-def _format_by_suffix(source: Source, obj: LogObject, registry: Registry) -> str:
-    """Return the format of an object's suffix; empty for a table or an unknown suffix."""
-    try:
-        with source.open(obj):
-            return choose_format(source_formats(source, registry), obj.uri).type
-    except (NotImplementedError, DriftlineError):
-        return ""
+def _format_by_suffix(source: Source, objects: Sequence[LogObject], registry: Registry) -> str:
+    """Return the format of the newest object's suffix, rather one that is not for any JSON.
+
+    Empty for tables and unknown suffixes.
+    """
+    forms: list[Format] = []
+    for obj in reversed(objects):
+        try:
+            with source.open(obj):
+                forms.append(choose_format(source_formats(source, registry), obj.uri))
+        except (NotImplementedError, DriftlineError):
+            continue
+    return next((form.type for form in [*(f for f in forms if not f.any_json), *forms]), "")
 
 
 def _without_other_data(

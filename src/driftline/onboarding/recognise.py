@@ -128,7 +128,9 @@ def _first_names(head: bytes) -> set[str] | None:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             continue
         if isinstance(record, list):
-            record = record[0] if record else None
+            # A list of other values, too, is no log: such is the manifest of a transform job.
+            is_log = record and all(isinstance(item, dict) for item in record)
+            record = record[0] if is_log else None
         return set(record) if isinstance(record, dict) else None
     # The record is longer than the head, or there is no newline between records: take the names
     # near the beginning.

@@ -79,7 +79,7 @@ class ScoreCollector(Collector):
         elif spec.task is Task.RANKING:
             self._ranking(prediction, label, batch)
         elif spec.task is Task.MULTICLASS:
-            self._multiclass(prediction, label)
+            self._multiclass(prediction, score, label)
         else:
             self._binary(batch.rows, prediction, score, label)
 
@@ -172,7 +172,9 @@ class ScoreCollector(Collector):
             for code in np.unique(codes[codes >= 0]).tolist()
         }
 
-    def _multiclass(self, prediction: pa.Array | None, label: pa.Array | None) -> None:
+    def _multiclass(
+        self, prediction: pa.Array | None, score: pa.Array | None, label: pa.Array | None
+    ) -> None:
         if prediction is None:
             return
         usable = _valid(prediction)
@@ -191,6 +193,16 @@ class ScoreCollector(Collector):
             for pair in distinct_pairs.tolist()
         )
         self._confusion.add(zip(names, counts.tolist(), strict=True))
+        if score is None:
+            return
+        s, has_score = _numbers(score)
+        # The names of both columns stand in dictionaries of their own.
+        places = {name: place for place, name in enumerate(predicted_names)}
+        same = np.array([places.get(name, -1) for name in actual] or [-1], np.int64)
+        is_right = same[_codes(label)] == _codes(prediction)
+        complete = complete & has_score
+        self._negatives += cells(np.sort(s[complete & ~is_right]), self._grid)
+        self._positives += cells(np.sort(s[complete & is_right]), self._grid)
 
     def _binary(
         self, rows: int, prediction: pa.Array | None, score: pa.Array | None, label: pa.Array | None

@@ -295,9 +295,12 @@ class Scores:
     edges: Floats = field(default_factory=lambda: np.empty(0))
     """Grid of the score, shape (E,)."""
     negatives: Counts = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
-    """Scores of rows labelled 0 on the cells of the grid, shape (2E+1,), as in `NumericColumn`."""
+    """Scores of rows labelled 0 on the cells of the grid, shape (2E+1,), as in `NumericColumn`.
+
+    Of a model of several classes, scores of rows whose prediction is wrong.
+    """
     positives: Counts = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
-    """Scores of rows labelled 1, same shape."""
+    """Scores of rows labelled 1, or whose predicted class is right, same shape."""
     order_reason: str = ""
     """Why the order of the scores is not known; then no metric of their order exists."""
     sums: ScoreSums = ScoreSums()

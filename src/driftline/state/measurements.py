@@ -5,25 +5,22 @@ A new revision of a window replaces all measurements of the older one.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from driftline.contracts.check import PastValue
-from driftline.state.bulk_insert import insert_rows
+from driftline.state.bulk_insert import insert_columns
 from driftline.state.earlier_bounds import parse_earlier_bound
 from driftline.state.tables import measurements
 from driftline.types.labels import labels_json
 from driftline.types.model import Bound, BoundSide
 from driftline.types.records import JudgedMeasurement, WindowKey
 from driftline.types.times import from_micros
-
-# `json.dumps` makes an encoder for each call with settings of its own.
-_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,56 +35,74 @@ def replace_measurements(
     connection: Connection,
     key: WindowKey,
     revision: int,
-    judged_measurements: Iterable[JudgedMeasurement],
+    judged_measurements: Sequence[JudgedMeasurement],
     reference_id: int | None,
     checks: Sequence[str] | None = None,
 ) -> None:
     """Replace the measurements of one window, those of all checks or of `checks` alone."""
-    c = measurements.c
-    condition = sa.and_(
-        c.model == key.model,
-        c.start == key.start,
-        c.version == key.version,
-        c.segment == key.segment,
-    )
-    if checks is not None:
-        condition = sa.and_(condition, c.check.in_(checks))
-    connection.execute(measurements.delete().where(condition))
-    rows = [_row(key, revision, item, reference_id) for item in judged_measurements]
-    insert_rows(connection, measurements, rows)
-
-
-def _row(
-    key: WindowKey, revision: int, item: JudgedMeasurement, reference_id: int | None
-) -> dict[str, object]:
-    m = item.measurement
-    low, high = m.interval or (None, None)
-    bound = None if item.judgement is None else item.judgement.bound
-    return {
+    window = {
         "model": key.model,
         "start": key.start,
         "version": key.version,
         "segment": key.segment,
-        "check": item.check,
-        "name": m.name,
-        "labels": labels_json(m.labels),
-        "revision": revision,
-        "value": m.value,
-        "low": low,
-        "high": high,
-        "p_value": m.p_value,
-        "was": m.was,
-        "rows": item.rows,
-        "verdict": item.verdict,
-        "severity": item.severity,
-        "reason": item.reason or m.reason,
-        "unit": m.unit,
-        "detail": _encode(dict(m.detail)) if m.detail else "{}",
-        "reference_id": reference_id,
-        "trace": item.trace,
-        "bound_side": "" if bound is None else bound.side.value,
-        "bound_value": None if bound is None else bound.value,
     }
+    if checks is None:
+        connection.execute(_DELETE_WINDOW, {f"of_{name}": value for name, value in window.items()})
+    else:
+        c = measurements.c
+        connection.execute(
+            measurements.delete().where(
+                *(c[name] == value for name, value in window.items()), c.check.in_(checks)
+            )
+        )
+    same = {**window, "revision": revision, "reference_id": reference_id}
+    count = len(judged_measurements)
+    insert_columns(
+        connection,
+        measurements,
+        {name: [value] * count for name, value in same.items()} | _columns(judged_measurements),
+    )
+
+
+def _columns(rows: Sequence[JudgedMeasurement]) -> dict[str, list[Any]]:
+    """The values of each column that differs between the measurements of a window."""
+    numbers = [row.measurement for row in rows]
+    intervals = [m.interval or (None, None) for m in numbers]
+    bounds = [None if row.judgement is None else row.judgement.bound for row in rows]
+    return {
+        "check": [row.check for row in rows],
+        "name": [m.name for m in numbers],
+        "labels": [labels_json(m.labels) for m in numbers],
+        "value": [m.value for m in numbers],
+        "low": [low for low, _ in intervals],
+        "high": [high for _, high in intervals],
+        "p_value": [m.p_value for m in numbers],
+        "was": [m.was for m in numbers],
+        "rows": [row.rows for row in rows],
+        "verdict": [row.verdict for row in rows],
+        "severity": [row.severity for row in rows],
+        "reason": [row.reason or row.measurement.reason for row in rows],
+        "unit": [m.unit for m in numbers],
+        "detail": [_detail_json(m.detail) for m in numbers],
+        "trace": [row.trace for row in rows],
+        "bound_side": ["" if bound is None else bound.side.value for bound in bounds],
+        "bound_value": [None if bound is None else bound.value for bound in bounds],
+    }
+
+
+def _detail_json(detail: Mapping[str, str | float | int | None]) -> str:
+    return _encoder.encode(detail).decode() if detail else "{}"
+
+
+def _plain(fact: object) -> str | float | int:
+    """A number or text as a type that JSON has; numpy's and enumerations' are of other types."""
+    for plain in (float, int, str):
+        if isinstance(fact, plain):
+            return plain(fact)
+    raise TypeError(f"a detail that is {type(fact).__name__}")
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_plain)
 
 
 def load_bound(side: str | None, value: float | None, reason: str) -> Bound | None:
@@ -165,6 +180,12 @@ def _select_series(*columns: sa.Column[Any]) -> sa.Select[Any]:
 
 
 # The statements that run for each window are made once.
+_DELETE_WINDOW = measurements.delete().where(
+    *(
+        measurements.c[name] == sa.bindparam(f"of_{name}")
+        for name in ("model", "start", "version", "segment")
+    )
+)
 _PAST_VALUES = _select_series(
     measurements.c.start, measurements.c.value, measurements.c.rows, measurements.c.verdict
 )

@@ -6,6 +6,7 @@ ordered by its bytes, whatever the collation of the database is.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -28,9 +29,7 @@ class NulSafeString(sa.TypeDecorator[str]):
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         """Encode a value for the database."""
-        if value is None or ("\x00" not in value and ESCAPE not in value):
-            return value
-        return value.replace(ESCAPE, f"{ESCAPE}1").replace("\x00", f"{ESCAPE}0")
+        return None if value is None else _encode(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
         """Decode a value of the database."""
@@ -45,3 +44,21 @@ class NulSafeText(NulSafeString):
     impl = sa.Text
     cache_ok = True
     plain = sa.Text
+
+
+def encode_texts(values: Sequence[str | None]) -> Sequence[str | None]:
+    """Encode the values of a column for the database."""
+    # One search through all of them: nearly no column has such a character.
+    if not _is_special("".join(filter(None, values))):
+        return values
+    return [None if value is None else _encode(value) for value in values]
+
+
+def _encode(value: str) -> str:
+    if not _is_special(value):
+        return value
+    return value.replace(ESCAPE, f"{ESCAPE}1").replace("\x00", f"{ESCAPE}0")
+
+
+def _is_special(text: str) -> bool:
+    return "\x00" in text or ESCAPE in text

@@ -144,6 +144,22 @@ from driftline.stats.distributions.volume import (
     dispersion,
     mean_interval,
 )
+from driftline.stats.fairness.clarify import (
+    CLARIFY,
+    Stratum,
+    conditional_disparity,
+    generalised_entropy,
+)
+from driftline.stats.fairness.gaps import GAPS
+from driftline.stats.fairness.groups import (
+    RATES,
+    ROWS_OF_RATE,
+    GroupCounts,
+    average_odds_difference,
+    rate_difference,
+    rate_ratio,
+    treatment_equality,
+)
 from driftline.stats.multivariate.centroids import Centroids, centroid_distances
 from driftline.stats.multivariate.clouds import (
     Shrunk,
@@ -237,6 +253,7 @@ from driftline.stats.performance.decision_rates import (
 )
 from driftline.stats.performance.decomposition import Decomposition, decompose
 from driftline.stats.performance.error_quantiles import error_quantile
+from driftline.stats.performance.expected_table import expected_table, resampled_tables
 from driftline.stats.performance.few_labels import (
     prediction_powered_mean,
 )
@@ -334,6 +351,10 @@ from driftline.stats.sequential.sequences import (
 )
 
 __all__ = [
+    "CLARIFY",
+    "GAPS",
+    "RATES",
+    "ROWS_OF_RATE",
     "AttributionShift",
     "CalibrationLine",
     "Centred",
@@ -353,6 +374,7 @@ __all__ = [
     "Estimate",
     "ExpectedConfusion",
     "GroupScores",
+    "GroupCounts",
     "Guesses",
     "Interval",
     "LabelShift",
@@ -371,6 +393,7 @@ __all__ = [
     "Shift",
     "Shrunk",
     "Side",
+    "Stratum",
     "Superiority",
     "TTest",
     "TableTest",
@@ -384,6 +407,7 @@ __all__ = [
     "asymptotic_half",
     "attribution_shift",
     "auc_null_se",
+    "average_odds_difference",
     "average_precision",
     "average_precision_at",
     "balanced_accuracy",
@@ -415,6 +439,7 @@ __all__ = [
     "cohen_h",
     "cohen_kappa",
     "cohen_w",
+    "conditional_disparity",
     "corrected_rate",
     "correlations",
     "cosine_shift",
@@ -461,6 +486,7 @@ __all__ = [
     "expected_calibration_error",
     "expected_confusion",
     "expected_rates",
+    "expected_table",
     "f1",
     "f1_of_rates",
     "f_beta",
@@ -476,6 +502,7 @@ __all__ = [
     "fourier_shift",
     "g_test",
     "gain",
+    "generalised_entropy",
     "gone_shift",
     "grid_cramer_von_mises",
     "grid_energy",
@@ -579,6 +606,8 @@ __all__ = [
     "rank_correlation",
     "rank_p",
     "rate",
+    "rate_difference",
+    "rate_ratio",
     "recall",
     "recall_at",
     "recall_of_rates",
@@ -587,6 +616,7 @@ __all__ = [
     "reliability",
     "repeat_rate",
     "resampled_probabilities",
+    "resampled_tables",
     "rescaled_ks",
     "rmse",
     "robust_scale",
@@ -608,6 +638,7 @@ __all__ = [
     "studentise",
     "sturges_edges",
     "tail_p",
+    "treatment_equality",
     "tvd",
     "tvd_shift",
     "two_proportion_z",

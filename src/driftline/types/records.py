@@ -49,7 +49,7 @@ class DueWindow:
     """Whether only labels came since it was judged."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # Not frozen: a window makes hundreds of them.
 class JudgedMeasurement:
     """One measurement of one window with the verdict of its rule."""
 

@@ -30,12 +30,11 @@ from driftline.evaluate.evidence.loss_series import LOSS_TRACE, JudgedLoss, Loss
 from driftline.evaluate.evidence.observation import OTHER_SHARE, SHARES
 from driftline.evaluate.evidence.trail import Stream
 from driftline.types.labels import labels_json
-from driftline.types.model import Judgement, Measurement, Verdict
+from driftline.types.model import OK, Judgement, Measurement, Verdict
 from driftline.types.phrasing import number, utc
 from driftline.types.records import JudgedMeasurement, WindowKey
 from driftline.types.times import from_micros
 
-OK = Judgement(verdict=Verdict.OK)
 BOUND = 2.0
 """Standard errors within which a mean is taken to lie."""
 LEAST_ERROR = 0.01
@@ -278,7 +277,7 @@ def apply_loss(
 
 
 def _with_detail(m: Measurement, detail: dict[str, float]) -> Measurement:
-    return replace(m, detail={**m.detail, **detail})
+    return m.with_detail(detail)
 
 
 def detectable_loss(

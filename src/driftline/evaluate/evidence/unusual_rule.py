@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from driftline.contracts.loss import Z
 from driftline.contracts.rule import Scale, Unusual
@@ -23,7 +23,7 @@ from driftline.evaluate.evidence.outcome import DETECTION_WINDOWS, StreamOutcome
 from driftline.evaluate.evidence.trail import Stream, Trail
 from driftline.types.family import Family
 from driftline.types.labels import labels_json
-from driftline.types.model import Judgement, Measurement, Schema, Severity, Verdict
+from driftline.types.model import OK, Judgement, Measurement, Schema, Severity, Verdict
 from driftline.types.phrasing import number, odds_text, share
 from driftline.types.records import JudgedMeasurement, WindowKey
 
@@ -31,7 +31,6 @@ MIN_OK_P_VALUE = 0.02
 """A window whose own p-value is below this is not called `ok`."""
 BOUND = 2.0
 """Standard errors within which a mean is taken to lie."""
-OK = Judgement(verdict=Verdict.OK)
 REFERENCE_LOW, REFERENCE_HIGH = "reference_low", "reference_high"
 """Details of a measurement: the range that the weeks or months of the reference have."""
 
@@ -269,11 +268,14 @@ def apply_outcome(
             "smallest_seen": _value(rule.scale, _detectable_size(rule, outcome)),
         }
         odds = {"odds": outcome.odds} if outcome.odds else {}
-        m = replace(m, detail={**m.detail, **detail, **odds})
-    return replace(
-        row,
+        m = m.with_detail({**detail, **odds})
+    return JudgedMeasurement(
+        check=row.check,
         measurement=m,
         judgement=judgement,
+        rows=row.rows,
+        cause=row.cause,
+        past_rule=row.past_rule,
         since=outcome.since,
         trace=trace,
         lacks_data=_lacks_data(rule, outcome, judgement),

@@ -126,6 +126,7 @@ def make_reference(
             break
     if not data.rows:
         place = " in its span" if span else ""
+        losses.reasons.merge(losses.unfinished)
         reasons = losses.describe()
         if not reasons and span is None:
             reasons = f"{_name_objects(objects)}: {NO_RECORD}"

@@ -24,6 +24,8 @@ class ReferenceLosses:
     rows: int = 0
     """Rows that are in the reference."""
     reasons: LossReasons = field(default_factory=LossReasons)
+    unfinished: LossReasons = field(default_factory=LossReasons)
+    """Last records that may still be written: they are no losses where other rows are there."""
     unreadable: dict[str, str] = field(default_factory=dict)
     """Why whole objects can't be decoded, by URI."""
 
@@ -35,6 +37,9 @@ class ReferenceLosses:
     def add_object(self, uri: str, decoding: Decoding, error: str = "") -> None:
         """Add what the decoding of one object left out."""
         self.reasons.merge(decoding.reasons, uri)
+        if decoding.unfinished is not None:
+            place, reason, _, example = decoding.unfinished
+            self.unfinished.add(reason, count=1, place=place + 1, example=example, uri=uri)
         if error:
             self.unreadable[uri] = error
 

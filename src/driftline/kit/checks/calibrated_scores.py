@@ -1,6 +1,8 @@
-"""The scores of a window of a binary model as probabilities of a positive label.
+"""The scores of a window as probabilities of a positive label, or of a right class.
 
-The labelled rows of the reference calibrate them. Says why where they can't.
+The labelled rows of the reference calibrate them. Says why where they can't. In a model of several
+classes each row counts as predicted positive, and a right prediction as a positive label. Without a
+score the predicted class stands for one.
 """
 
 from __future__ import annotations
@@ -91,8 +93,10 @@ class CalibratedScores:
 def calibrate_scores(ctx: CheckContext) -> tuple[CalibratedScores | None, str]:
     """Return the calibrated scores of the window, or None and the reason."""
     schema, reference = ctx.schema, ctx.reference
-    if schema.task is not Task.BINARY or schema.score is None:
-        return None, "the model is not binary, or its records have no score"
+    if schema.task is Task.MULTICLASS and schema.score is None:
+        return _calibrate_classes(ctx)
+    if schema.task not in (Task.BINARY, Task.MULTICLASS) or schema.score is None:
+        return None, "the model does not predict classes, or its records have no score"
     if reference is None:
         return None, "no reference yet"
     ref, column = reference.scores, ctx.current.columns.get(schema.score.name)
@@ -104,7 +108,11 @@ def calibrate_scores(ctx: CheckContext) -> tuple[CalibratedScores | None, str]:
     if labelled.rows.sum() < LEAST_LABELS:
         return None, f"fewer than {LEAST_LABELS} labelled rows with a score in the reference"
     if not ref.positives.sum() or not ref.negatives.sum():
-        return None, "the labelled rows of the reference have one class"
+        return None, (
+            "the labelled rows of the reference have one class"
+            if schema.task is Task.BINARY
+            else "the labelled predictions of the reference are all right or all wrong"
+        )
     if ref.sums.outside or not 0 <= (column.minimum or 0.0) <= (column.maximum or 0.0) <= 1:
         return None, "the scores are no probabilities from 0 to 1"
     centres = score_metrics.cell_centres(ref.edges)
@@ -125,6 +133,50 @@ def calibrate_scores(ctx: CheckContext) -> tuple[CalibratedScores | None, str]:
         positives=positives,
         negatives=negatives,
     ), ""
+
+
+def _calibrate_classes(ctx: CheckContext) -> tuple[CalibratedScores | None, str]:
+    """Return the predicted classes as cells, with the share of right rows in the reference."""
+    prediction = ctx.schema.prediction
+    column = ctx.current.columns.get(prediction.name) if prediction else None
+    if ctx.reference is None:
+        return None, "no reference yet"
+    if not isinstance(column, CategoricalColumn) or not column.counts:
+        return None, "the window has no predictions"
+    right, wrong = _rows_by_prediction(ctx.reference.scores)
+    known = {name: right.get(name, 0) + wrong.get(name, 0) for name in right.keys() | wrong.keys()}
+    total = sum(known.values())
+    if total < LEAST_LABELS:
+        return None, f"fewer than {LEAST_LABELS} labelled rows in the reference"
+    if not any(right.values()) or not any(wrong.values()):
+        return None, "the labelled predictions of the reference are all right or all wrong"
+    names = sorted(known)
+    counts = np.array([column.counts.get(name, 0) for name in names], np.float64)
+    new = 1 - float(counts.sum()) / sum(column.counts.values())
+    if new > MOST_BEYOND:
+        return None, f"{new:.0%} of predictions are classes that the labelled reference lacks"
+    n = np.array([known[name] for name in names], np.int64)
+    hits = np.array([right.get(name, 0) for name in names], np.float64)
+    smooth = (hits + 0.5) / (n + 1)
+    now_right, now_wrong = _rows_by_prediction(ctx.current.scores)
+    return CalibratedScores(
+        probability=hits / n,
+        draws=list(ctx.rng().binomial(n, smooth, (REPEATS, len(n))) / n),
+        rows=counts,
+        predicted_positive=counts,
+        positives=np.array([now_right.get(name, 0) for name in names], np.float64),
+        negatives=np.array([now_wrong.get(name, 0) for name in names], np.float64),
+    ), ""
+
+
+def _rows_by_prediction(scores: Scores) -> tuple[dict[str, int], dict[str, int]]:
+    """Return the labelled rows by predicted class that are right, and those that are wrong."""
+    right: dict[str, int] = {}
+    wrong: dict[str, int] = {}
+    for (label, predicted), rows in scores.confusion.items():
+        side = right if label == predicted else wrong
+        side[predicted] = side.get(predicted, 0) + rows
+    return right, wrong
 
 
 def usable_scores(ctx: CheckContext) -> Scores:
@@ -150,6 +202,8 @@ def _count_predicted(
     highest scores are taken as were predicted positive, if that is how the reference decides.
     """
     schema, reference = ctx.schema, ctx.reference
+    if schema.task is Task.MULTICLASS:
+        return counts
     if schema.prediction is None:
         return np.where(centres >= schema.threshold, counts, 0.0)
     assert reference is not None

@@ -118,7 +118,7 @@ def _documents(text: str) -> Iterator[str]:
 def records_of(document: Any) -> list[dict[str, Any]] | None:
     """Return the records of an array of objects or a data frame; None for any other document."""
     if isinstance(document, list):
-        return document if document and all(isinstance(row, dict) for row in document) else None
+        return document if all(isinstance(row, dict) for row in document) else None
     if not isinstance(document, dict):
         return None
     names, rows = document.get("columns"), document.get("data")

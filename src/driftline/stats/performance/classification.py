@@ -92,7 +92,7 @@ def balanced_accuracy(c: Confusion) -> Estimate:
     return Estimate(value, se, share_interval(value, se, n), n)
 
 
-def macro(confusion: Mapping[tuple[str, str], int], metric: Average) -> Estimate:
+def macro(confusion: Mapping[tuple[str, str], float], metric: Average) -> Estimate:
     """Unweighted mean over all classes that are labelled or predicted, as in scikit-learn.
 
     The metric of a class is 0 where its denominator is: the precision of a class that is never
@@ -101,7 +101,7 @@ def macro(confusion: Mapping[tuple[str, str], int], metric: Average) -> Estimate
     more of each class: a class of few rows that are all right or all wrong is not known exactly.
     """
     classes = sorted({name for pair in confusion for name in pair})
-    n = sum(confusion.values())
+    n = int(sum(confusion.values()))
     if not n:
         return Estimate(None, reason="no labelled rows")
     places = {name: place for place, name in enumerate(classes)}

@@ -1,0 +1,1 @@
+"""Differences between the decisions for one group and those for all others."""
