@@ -167,6 +167,7 @@ class EstimatedPerformance(Check):
     type = "estimated_performance"
     cause = "performance"
     main = "estimated_accuracy"
+    uses_labels = True
     collectors: ClassVar = frozenset({"scores", "numeric", "categories"})
     default_rules: ClassVar = {
         "estimated_accuracy": loss(warning=0.03, critical=0.05),

@@ -50,6 +50,7 @@ MetricName = Literal[
     "calibration_intercept",
     "calibration_slope",
     "cohen_kappa",
+    "debiased_calibration_error",
     "expected_calibration_error",
     "f0_5",
     "f1",
@@ -274,6 +275,13 @@ PERFORMANCE_METRICS: Mapping[MetricName, PerformanceMetric] = {
         ),
         is_loss=True,
     ),
+    "debiased_calibration_error": PerformanceMetric(
+        BINARY,
+        score_metrics.calibration_metric(
+            lambda cells: stats.debiased_calibration_error(cells, ECE_BINS)
+        ),
+        is_loss=True,
+    ),
     "calibration_intercept": PerformanceMetric(
         BINARY,
         score_metrics.calibration_metric(lambda cells: stats.calibration_line(cells).intercept),
@@ -458,6 +466,14 @@ LOSS_RULES = {
         critical=0.3,
     ),
     "calibration_gap": loss(side="both", warning=0.03, critical=0.1),
+    "calibration_slope": loss(
+        side="both",
+        scale="log",
+        margins=(0.2, 0.4, 0.8),
+        obvious=0.4,
+        warning=0.2,
+        critical=0.8,
+    ),
     "mae": loss(
         side="above", scale="log", margins=(0.1, 0.2, 0.4), obvious=0.2, warning=0.1, critical=0.3
     ),
@@ -468,7 +484,7 @@ LOSS_RULES = {
     "ndcg": loss(warning=0.03, critical=0.05),
     "hit_rate": loss(warning=0.03, critical=0.05),
 }
-"""The rules of the metrics that are judged by default."""
+"""The rules of metrics, wherever they are measured."""
 
 
 class Performance(Check):
@@ -478,7 +494,10 @@ class Performance(Check):
     model, accuracy and macro recall for several classes, MAE, RMSE and the coverage of prediction
     intervals for regression, NDCG and hit rate for rankings (the rows are groups): each is
     compared with the reference, and `loss` adds up the evidence over windows. The calibration gap
-    is the mean label less the mean score: it moves when the scores stay and the labels change.
+    is the mean label less the mean score: it moves when the scores stay and the labels change. The
+    slope of the calibration, which is judged where `metrics` names it, also moves where high scores
+    mean less than they did and low ones more. The debiased calibration error is the squared one
+    less what chance adds, below 0 by chance (Kumar, Liang and Ma 2019).
 
     drop has no rule by default. It says how much worse the headline metric is: above 0 the model is
     worse than in the reference. For accuracy, AUC and similar metrics it is in the metric's own
@@ -517,6 +536,7 @@ class Performance(Check):
     default_rules: ClassVar = LOSS_RULES
     min_rows = 30
     default_for: ClassVar = frozenset({"label"})
+    uses_labels = True
     default_place = 80
     wordings: ClassVar = {
         **{metric: Wording(noun=noun) for metric, noun in NOUNS.items()},

@@ -39,9 +39,27 @@ def command(tmp_path, monkeypatch, capsys):
 def test_validate_is_content(command):
     """A file without mistakes is told so, with what is in it."""
     Path("driftline.yaml").write_text(LEAST)
-    line = "reference of m: it moves along with time: no season is held against it\n"
+    line = "reference of m: it moves with time; a seasonal change is no lasting change\n"
     fine = "driftline.yaml: fine: 1 model, 7 checks, 0 sinks\n"
     assert command("validate") == (0, line + fine, "")
+
+
+@pytest.mark.parametrize(
+    ("more", "is_hint"),
+    [("", True), (", label: churned", False), (", label: {column: churned}", False)],
+)
+def test_validate_says_that_an_estimate_needs_labels(command, more, is_hint):
+    """Without labels in the log or the reference the check never has a value."""
+    Path("driftline.yaml").write_text(
+        "version: 1\nmodels:\n  m:\n    source: {type: local, options: {path: log.csv}}\n"
+        f"    schema: {{prediction: {{score: s, kind: binary}}{more}}}\n"
+        "    checks: {guess: {type: estimated_performance}}\n"
+    )
+    code, out, _ = command("validate")
+    assert code == 0
+    hint = "hint: the check guess of m needs labels: name their column in schema.label"
+    assert (hint in out) == is_hint
+    assert bool(json.loads(command("validate", "--json")[1])["hints"]) == is_hint
 
 
 def test_validate_tells_all_mistakes(command):

@@ -120,6 +120,20 @@ def test_schema_roles(tmp_path):
     assert (made.segments, made.redact) == (("plan",), {"age"})
 
 
+@pytest.mark.parametrize("label", ["left", "'left'", "{column: left}", "{column: {path: left}}"])
+def test_a_label_is_named_by_its_column(tmp_path, label):
+    """The short form and the long ones make one schema."""
+    text = "    schema: {prediction: {column: guess, kind: binary}, label: LABEL}\n"
+    model = read(tmp_path, LEAST + text.replace("LABEL", label)).models["m"]
+    assert model.schema_.to_schema().label.path == "left"
+
+
+def test_a_short_label_that_is_a_feature_too_is_a_mistake(tmp_path):
+    text = "    schema: {features: {left: numeric}, prediction: {column: p, kind: binary}, label: left}"
+    with pytest.raises(ConfigError, match="the column is in features already"):
+        read(tmp_path, f"{LEAST}{text}\n")
+
+
 def test_a_bare_version_is_a_column(tmp_path):
     """Quotes make a constant version, a bare word names a column."""
     bare = read(tmp_path, LEAST + "    schema: {version: v7}\n").models["m"]

@@ -35,10 +35,17 @@ from driftline_plugins.formats.sagemaker import SageMaker
 from driftline_plugins.formats.vertex_logging import VertexLogging
 from pyarrow import csv, parquet
 
-from driftline import Field, Format, Kind, Schema
+from driftline import Check, CheckContext, Field, Format, Kind, Schema, Verdict, Window
+from driftline.contracts.check import no_history
+from driftline.evaluate.check_plan import CheckPlan, run_check
+from driftline.extensions.registry import Registry
 from driftline.ingest.columns.canonical import Caster
 from driftline.ingest.read.decoding import Decoding
 from driftline.profiles.batch import Batch
+from driftline.profiles.categories import count_categories
+from driftline.profiles.collector import Collector
+from driftline.profiles.profile import Profile
+from driftline.profiles.spec import ALWAYS_COLLECTED, ProfileSpec, make_spec
 
 pytestmark = pytest.mark.filterwarnings("ignore:The default formatting of datetime")
 
@@ -47,7 +54,7 @@ HEAD = """# Values
 
 A value means the same whatever wrote it. Each value is brought to one canonical form, which is the form of the profiles, of
 the messages, and of settings such as `positive`, segments and domains. So a reference in CSV and a log in Parquet
-do not differ by their types.
+do not differ by their types: the default checks find no drift between the spellings and formats below.
 
 ## The canonical form
 
@@ -75,6 +82,8 @@ The zone applies to times that name none: text, timestamps of Parquet and Avro w
 does not apply to epoch numbers. In autumn one hour exists twice: the first one counts. In spring one hour is skipped:
 a time in it is read with the offset before the change, so 02:30 is 03:30. With a `format`, text and numbers are read
 in this format only. A date such as `03/04/2026` is not read without it, because its first number may be the day or the month.
+
+Windows are in UTC, also with a zone: a window of a day is a day in UTC.
 
 ## What writes and reads the same
 
@@ -553,3 +562,121 @@ def test_each_format_holds_each_type(
 ) -> None:
     for form in FORMATS:
         assert any(cells[type_, spelling.name, form] for spelling in SPELLINGS[type_]), form
+
+
+REPEATS = 6
+"""How often a window has each row, so that the checks have enough rows to judge."""
+KINDS = {
+    "boolean": (Kind.NUMERIC, Kind.CATEGORICAL),
+    "number": (Kind.NUMERIC, Kind.CATEGORICAL),
+    "missing": (Kind.NUMERIC,),
+    "identifier": (Kind.CATEGORICAL,),
+    "code": (Kind.CATEGORICAL,),
+}
+DISTANCES = {
+    "mean_shift", "spread", "psi", "js", "ks", "wasserstein", "linf", "chi_square",
+    "new_categories", "vanished_categories", "missing_increase", "invalid_rate", "constant",
+    "outside_rate", "outside_excess", "missing_column", "new_column", "type_changed",
+}  # fmt: skip
+"""Measurements that are zero for equal rows."""
+Measured = dict[tuple[str, str, str], float | None]
+
+
+def drift_checks(registry: Registry) -> list[Check]:
+    """The checks that a model has by default and that compare the values with the reference."""
+    names = [name for name in registry.names("check") if name not in ("volume", "freshness")]
+    kinds = [registry.get("check", name) for name in names]
+    return [
+        kind()
+        for kind in kinds
+        if kind.default_for is not None and kind.default_for <= {"numeric", "categorical"}
+    ]
+
+
+@cache
+def collectors() -> dict[str, type[Collector]]:
+    return Registry.load().collectors()
+
+
+def profile(spec: ProfileSpec, batches: Sequence[Batch]) -> Window:
+    """A window with each row of these batches several times."""
+    rows = Profile(spec, collectors())
+    for batch in [*batches] * REPEATS:
+        rows.update(batch)
+    return rows.window(start=FIRST, end=FIRST + timedelta(hours=1))
+
+
+def spec_of(schema: Schema, batches: Sequence[Batch], checks: Sequence[Check]) -> ProfileSpec:
+    """How windows are counted whose reference has these rows."""
+    arrays = {
+        name: pa.concat_arrays([batch.columns[name] for batch in batches])
+        for name in schema.profile_columns
+    }
+    kinds = schema.profile_columns.items()
+    numbers = {
+        name: arrays[name].drop_null().to_numpy(zero_copy_only=False)
+        for name, kind in kinds
+        if kind is Kind.NUMERIC
+    }
+    categories = {
+        name: dict(count_categories(arrays[name]))
+        for name, kind in kinds
+        if kind is Kind.CATEGORICAL
+    }
+    kept = {*ALWAYS_COLLECTED, *(name for check in checks for name in check.collectors)}
+    return make_spec(schema, numbers, categories, sorted(kept))
+
+
+def measure(checks: Sequence[Check], context: CheckContext) -> Measured:
+    """The measurements of a window by check, name and labels; a change or an error fails."""
+    measured: Measured = {}
+    for check in checks:
+        plan = CheckPlan(name=check.type, check=check)
+        for row in run_check(plan, context, lambda plan, ctx: [*plan.check.evaluate(ctx)]):
+            each = row.measurement
+            assert row.verdict not in (Verdict.CHANGED, Verdict.ERROR), (row.check, each)
+            measured[row.check, each.name, json.dumps(each.labels)] = each.value
+    return measured
+
+
+@pytest.mark.parametrize("type_", KINDS)
+def test_the_default_checks_find_no_drift_between_spellings_and_formats(type_: str) -> None:
+    """The reference is in Parquet, as the first spelling; the windows are all the others. They
+    measure what the reference measures against itself, with all distances zero.
+    """
+    checks = drift_checks(Registry.load())
+    schema = Schema(features={kind.value: Field(kind.value, "v", kind) for kind in KINDS[type_]})
+    tables = {
+        each.name: pa.table({"v": each.array, "k": pa.array(range(len(each.array)))})
+        for each in SPELLINGS[type_]
+    }
+    form, first = FORMATS["Parquet"], next(iter(tables.values()))
+    rows = cast(form.form, form.writers["pyarrow"](first), schema)
+    spec = spec_of(schema, rows, checks)
+    reference = profile(spec, rows)
+
+    def measures(window: Window) -> Measured:
+        context = CheckContext(
+            current=window, reference=reference, schema=schema, history=no_history
+        )
+        return measure(checks, context)
+
+    expected_values = measures(reference)
+    found = {name for _, name, _ in expected_values} & DISTANCES
+    assert len(found) > 8
+    assert all(not value for (_, name, _), value in expected_values.items() if name in DISTANCES)
+    drifted, compared = [], 0
+    for spelling, table in tables.items():
+        for name, written in FORMATS.items():
+            for library, write in written.writers.items():
+                try:
+                    data = write(table)
+                except Exception:
+                    continue
+                compared += 1
+                batches = cast(written.form, data, schema)
+                if measures(profile(spec, batches)) != expected_values:
+                    drifted.append((spelling, name, library))
+                break  # the page has read the files of the other libraries
+    assert not drifted
+    assert compared > len(FORMATS) * len(tables) / 2

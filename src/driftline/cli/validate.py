@@ -6,6 +6,7 @@ Does not open a connection, read a secret, or import the SDK of a cloud.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,12 +45,14 @@ def validate(config: Path, as_json: bool) -> int:
         return 2
     notes = [str(problem) for problem in settings.registry.problems]
     times = {name: describe_times(model) for name, model in settings.models.items()}
+    hints = [hint for name, model in settings.models.items() for hint in find_hints(name, model)]
     if as_json:
         document = {
             "valid": True,
             "problems": [],
             "notes": notes,
             "reference_times": times,
+            "hints": hints,
             "models": list(settings.models),
             "sinks": list(settings.sinks),
         }
@@ -59,6 +62,8 @@ def validate(config: Path, as_json: bool) -> int:
         click.echo(f"plugin not loaded: {note}", err=True)
     for name, text in times.items():
         click.echo(f"reference of {name}: {text}")
+    for hint in hints:
+        click.echo(f"hint: {hint}")
     checks = sum(len(model.checks or ()) for model in settings.models.values())
     counts = {"model": len(settings.models), "check": checks, "sink": len(settings.sinks)}
     summary = ", ".join(
@@ -68,25 +73,37 @@ def validate(config: Path, as_json: bool) -> int:
     return 0
 
 
+def find_hints(name: str, model: ModelConfig) -> Iterator[str]:
+    """Yield sentences about checks of a model that can't have a value with these settings."""
+    schema = model.schema_
+    if schema is None or schema.label is not None or model.labels is not None:
+        return
+    for check, settings in (model.checks or {}).items():
+        if settings.plugin.uses_labels:
+            yield (
+                f"the check {check} of {name} needs labels: name their column in schema.label, "
+                "also where only the reference has it, or their source in labels"
+            )
+
+
 def describe_times(model: ModelConfig) -> str:
-    """Whether the reference of a model carries time, as far as its settings say, and what follows.
+    """Say which seasons the reference of a model contains, as far as its settings tell.
 
     Whether the records of a file have times is known once the agent has read them.
     """
     from driftline.ingest.reference.spans import LEAST_LENGTH
     from driftline.types.times import as_micros
 
+    usual = "differences as between its weeks or months are usual"
+    lasting = "a seasonal change counts as a lasting change"
     reference = model.reference
     if reference is None or reference.trailing is not None:
-        return "it moves along with time: no season is held against it"
+        return "it moves with time; a seasonal change is no lasting change"
     if reference.window is not None:
         begin, end = reference.window
         if as_micros(end) - as_micros(begin) >= LEAST_LENGTH:
-            return "it carries time: what its weeks or months differ by is usual"
-        return "it carries no time, being shorter than 8 days: a season is a lasting change"
+            return f"it spans at least 8 days; {usual}"
+        return f"it spans less than 8 days; {lasting}"
     timestamp = None if model.schema_ is None else model.schema_.timestamp
-    column = "a timestamp" if timestamp is None else f"the column {timestamp.column().path}"
-    return (
-        f"it carries time if its records have {column}, at least 8 days apart: what its weeks or "
-        "months differ by is then usual, else a season is a lasting change"
-    )
+    column = "times" if timestamp is None else f"times in {timestamp.column().path}"
+    return f"if its rows have {column} over at least 8 days, {usual}; if not, {lasting}"

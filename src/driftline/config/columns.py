@@ -59,6 +59,8 @@ class TimeColumnConfig(ColumnConfig):
     zone: str | None = None
     """The time zone of times that name none, such as `Europe/Berlin`. Default: UTC.
 
+    Windows are in UTC nevertheless: a window of a day is a day in UTC.
+
     Of an hour that exists twice in autumn the first one counts. A time that is skipped in spring is
     read with the offset before the change: 02:30 is 03:30.
     """
@@ -212,7 +214,18 @@ class LabelConfig(Settings):
     """The label, if the prediction logs hold it."""
 
     column: ColumnRef
-    """The column of the true class or number. An empty value means not known yet."""
+    """The column of the true class or number. An empty value means not known yet.
+
+    `label: churned` is short for `label: {column: churned}`.
+    """
+
+
+def _label(value: Any) -> Any:
+    return {"column": value} if isinstance(value, str) else value
+
+
+LabelRef = Annotated[LabelConfig, BeforeValidator(_label, json_schema_input_type=str | LabelConfig)]
+"""The label by its column, or as a mapping with the column."""
 
 
 class VersionConfig(Settings):
@@ -294,8 +307,8 @@ class SchemaConfig(Settings):
     """The inputs of the model: each name with its kind, or with its kind and path."""
     prediction: PredictionConfig | None = None
     """The prediction of the model."""
-    label: LabelConfig | None = None
-    """The label, if the prediction logs hold it."""
+    label: LabelRef | None = None
+    """The column of the label, if the prediction logs or the reference hold it."""
     series: ColumnRef | None = None
     """Of a forecast: the column that names its time series, such as the shop. Regression only."""
     horizon: ColumnRef | None = None

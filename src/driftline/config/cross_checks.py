@@ -266,7 +266,8 @@ def _check_columns(
         "prediction": _get_dict(schema, "prediction").get("column"),
         "score": _get_dict(schema, "prediction").get("score"),
     }
-    roles["label"] = _get_dict(schema, "label").get("column")
+    label = schema.get("label")
+    roles["label"] = label if isinstance(label, str) else _get_dict(schema, "label").get("column")
     kinds: dict[str, str] = {}
     for feature, settings in features.items():
         for column, kind in _derived_columns(
@@ -288,7 +289,7 @@ def _check_columns(
         if isinstance(name, str):
             if name in role_of:
                 where = (
-                    "label.column"
+                    ("label" if isinstance(label, str) else "label.column")
                     if role == "label"
                     else f"prediction.{'column' if role == 'prediction' else role}"
                 )

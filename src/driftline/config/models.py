@@ -154,7 +154,8 @@ class WindowsConfig(Settings):
     length: Length = timedelta(hours=1)
     """The length of a window.
 
-    Windows start at multiples of it since 1970-01-01 UTC. It can't change once a model has state.
+    Windows start at multiples of it since 1970-01-01 UTC, whatever the zone of the times: a window
+    of a day is a day in UTC. It can't change once a model has state.
     """
     lateness: Duration = timedelta(minutes=15)
     """How long a window waits for late records after its end. Then it is judged."""

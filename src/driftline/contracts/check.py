@@ -137,6 +137,8 @@ class Check(Plugin, ABC):
 
     By default means: the configuration of the model names no checks. Empty: it runs on every model.
     """
+    uses_labels: ClassVar[bool] = False
+    """Whether it has no value where neither the records nor the reference have labels."""
     default_place: ClassVar[int] = 1000
     """Its place among the default checks: the smallest runs first."""
     wordings: ClassVar[Mapping[str, Wording]] = {}
