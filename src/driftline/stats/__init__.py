@@ -13,7 +13,7 @@ from driftline.stats.attributions.shift import (
     attribution_shift,
     mean_size,
 )
-from driftline.stats.basics.averages import mean_estimate, quantile_estimate
+from driftline.stats.basics.averages import mean_estimate, mean_of_moments, quantile_estimate
 from driftline.stats.basics.bootstrap import bootstrap_interval
 from driftline.stats.basics.estimate import (
     Estimate,
@@ -262,6 +262,7 @@ from driftline.stats.performance.label_shift import (
     LabelShift,
     label_shift,
 )
+from driftline.stats.performance.outcome_value import outcome_value
 from driftline.stats.performance.paired import Difference, mcnemar, paired_difference
 from driftline.stats.performance.ranking import (
     average_precision_at,
@@ -561,6 +562,7 @@ __all__ = [
     "mean_estimate",
     "mean_interval",
     "mean_loss",
+    "mean_of_moments",
     "mean_of_scores",
     "mean_shift",
     "mean_size",
@@ -579,6 +581,7 @@ __all__ = [
     "normal_scores",
     "observed_to_expected",
     "one_against_rest",
+    "outcome_value",
     "page_hinkley",
     "paired_difference",
     "plain_z",
