@@ -69,11 +69,11 @@ MetricName = Literal[
     "macro_precision",
     "macro_recall",
     "mae",
-    "map",
     "mape",
     "mase",
     "max_error",
     "mcc",
+    "mean_average_precision",
     "median_error",
     "mrr",
     "mse",
@@ -131,7 +131,7 @@ METRIC_ALIASES: Mapping[str, MetricName] = {
     "MEAN_ERROR": "bias",
     "NDCG": "ndcg",
     "MRR": "mrr",
-    "RANKING_MAP": "map",
+    "RANKING_MAP": "mean_average_precision",
     "RANKING_PRECISION": "precision_at_k",
     "RANKING_RECALL": "recall_at_k",
     # Evidently
@@ -148,7 +148,7 @@ METRIC_ALIASES: Mapping[str, MetricName] = {
     "MeanError": "bias",
     "R2Score": "r2",
     "AbsMaxError": "max_error",
-    "MAP": "map",
+    "MAP": "mean_average_precision",
     "HitRate": "hit_rate",
     "PrecisionTopK": "precision_at_k",
     "RecallTopK": "recall_at_k",
@@ -332,7 +332,7 @@ PERFORMANCE_METRICS: Mapping[MetricName, PerformanceMetric] = {
     "interval_coverage": _error(error_metrics.interval_coverage, is_loss=False),
     "interval_width": _error(error_metrics.interval_width),
     "ndcg": _ranking(lambda g: g.ndcg, is_of_order=True, noun="NDCG"),
-    "map": _ranking(lambda g: g.average_precision, is_of_order=True, noun="MAP"),
+    "mean_average_precision": _ranking(lambda g: g.average_precision, is_of_order=True, noun="MAP"),
     "mrr": _ranking(lambda g: g.reciprocal_rank, is_of_order=True, noun="MRR"),
     "hit_rate": _ranking(lambda g: g.hit),
     "precision_at_k": _ranking(lambda g: g.precision, noun="precision at k"),
@@ -360,7 +360,7 @@ Headline = Literal[
     "wape",
     "mase",
     "ndcg",
-    "map",
+    "mean_average_precision",
     "mrr",
     "hit_rate",
 ]
@@ -380,7 +380,7 @@ USUAL_METRICS: Mapping[Task, tuple[MetricName, ...]] = {
     Task.REGRESSION: ("mae", "rmse", "r2", "bias"),
     Task.RANKING: (
         "ndcg",
-        "map",
+        "mean_average_precision",
         "mrr",
         "hit_rate",
         "precision_at_k",
@@ -521,7 +521,7 @@ class Performance(Check):
     | a label of 0 | no mape, with the reason |
     | a label or prediction of -1 or below | no msle and rmsle, with the reason |
     | a lower end above the upper one | no metric of prediction intervals, with the reason |
-    | a group of one item | it is left out of ndcg, map and mrr; without any other, no value |
+    | a group of one item | it is left out of ndcg, mrr and mean_average_precision |
     | no relevant item in any group | no metric of rankings but precision_at_k |
     | a label of a ranking below 0 | no metric, with the reason |
     | series without labels in the reference | they are left out of mase; without any, no value |

@@ -17,7 +17,15 @@ SCHEMA = Schema(
     task=Task.RANKING,
     task_columns=TaskColumns(group=Field("#group", "query", Kind.CATEGORICAL)),
 )
-METRICS = ("ndcg", "map", "mrr", "hit_rate", "precision_at_k", "recall_at_k", "f1_at_k")
+METRICS = (
+    "ndcg",
+    "mean_average_precision",
+    "mrr",
+    "hit_rate",
+    "precision_at_k",
+    "recall_at_k",
+    "f1_at_k",
+)
 
 
 def measured(columns, k=None, seed=0, **more):
@@ -68,7 +76,7 @@ def test_metrics_at_k_are_those_of_each_query(seed):
     columns = queries(rng)
     found = measured(columns, 4, seed)
     for name, of_one in (
-        ("map", stats.average_precision_at),
+        ("mean_average_precision", stats.average_precision_at),
         ("mrr", stats.reciprocal_rank),
         ("hit_rate", stats.hit),
         ("precision_at_k", stats.precision_at),
@@ -114,10 +122,14 @@ def test_above_the_bound_whole_queries_are_sampled(monkeypatch):
     [
         (
             {"#group": ["a", "b", "c", "d"]},
-            ("ndcg", "map", "mrr"),
+            ("ndcg", "mean_average_precision", "mrr"),
             "no group has two labelled items",
         ),
-        ({"y": [0.0, 0, 0, 0]}, ("ndcg", "map", "hit_rate"), "no group has a relevant item"),
+        (
+            {"y": [0.0, 0, 0, 0]},
+            ("ndcg", "mean_average_precision", "hit_rate"),
+            "no group has a relevant item",
+        ),
         ({"y": [-1.0, 0, 1, 1]}, METRICS, "a label is below 0, where relevance begins"),
         ({"y": [np.inf, 0, 1, 1]}, METRICS, "1 labelled item has an infinite score or label"),
         ({"#group": [None] * 4}, METRICS, "no labelled rows"),
