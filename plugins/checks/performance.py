@@ -243,13 +243,19 @@ PERFORMANCE_METRICS: Mapping[MetricName, PerformanceMetric] = {
         noun="ROC AUC",
     ),
     "average_precision": PerformanceMetric(
-        BINARY, score_metrics.order_metric(stats.average_precision)
+        BINARY, score_metrics.order_metric(stats.average_precision, score_metrics.MAX_HEAD_ERROR)
     ),
     "gain": PerformanceMetric(
-        BINARY, score_metrics.order_metric(lambda n, p: stats.gain(n, p, DEPTH))
+        BINARY,
+        score_metrics.order_metric(
+            lambda n, p: stats.gain(n, p, DEPTH), score_metrics.MAX_HEAD_ERROR
+        ),
     ),
     "lift": PerformanceMetric(
-        BINARY, score_metrics.order_metric(lambda n, p: stats.lift(n, p, DEPTH))
+        BINARY,
+        score_metrics.order_metric(
+            lambda n, p: stats.lift(n, p, DEPTH), score_metrics.MAX_HEAD_ERROR
+        ),
     ),
     "separation": PerformanceMetric(BINARY, score_metrics.order_metric(score_metrics.separation)),
     "log_loss": PerformanceMetric(
@@ -394,6 +400,24 @@ INTERVAL_METRICS: tuple[MetricName, ...] = ("interval_coverage", "interval_width
 FORECAST_METRICS: tuple[MetricName, ...] = ("wape", "mase")
 """Measured as well for a forecast."""
 RELATIVE_METRICS = frozenset({"mae", "rmse", "mape", "smape", "wape", "mase"})
+DECISION_METRICS = frozenset(
+    {
+        "accuracy",
+        "balanced_accuracy",
+        "cohen_kappa",
+        "f0_5",
+        "f1",
+        "f2",
+        "false_negative_rate",
+        "false_positive_rate",
+        "jaccard",
+        "mcc",
+        "precision",
+        "recall",
+        "specificity",
+    }
+)
+"""The metrics of the predicted classes of a binary model."""
 NOUNS: Mapping[str, str] = {
     name: metric.noun for name, metric in PERFORMANCE_METRICS.items() if metric.noun
 }
@@ -515,6 +539,7 @@ class Performance(Check):
     | scores that the reference does not have | no metric of their order, with the reason |
     | one row | errors and calibration gap without interval |
     | scores below 0 or above 1 | no log_loss, brier and calibration_gap, with the reason |
+    | such scores without a prediction or threshold | no metric of classes, with the reason |
     | a class that is only labelled or only predicted | 0 for it in the macro averages |
     | all labels the same | r2 without value, with the reason |
     | an infinite label or prediction | no metric of errors, with the reason |
@@ -580,6 +605,11 @@ class Performance(Check):
         problem = label_use.unusable_reason(ctx)
         if problem:
             scores = Scores(rows=scores.rows)
+        undecided = score_metrics.undecided_reason(ctx.schema, scores)
+        if undecided:
+            scores = replace(scores, confusion={})
+        if score_metrics.undecided_reason(ctx.schema, ref_scores):
+            ref_scores = replace(ref_scores, confusion={})
         if ctx.schema.score is not None:
             column = ctx.current.columns.get(ctx.schema.score.name)
             scores = score_metrics.check_order(scores, column)
@@ -587,7 +617,8 @@ class Performance(Check):
             scores, ref_scores = replace(scores, k=self.k), replace(ref_scores, k=self.k)
         missing = _missing_rows(ctx, task, scores)
         for metric in self.metrics or _usual_metrics(task, ctx.schema):
-            yield self._measure(metric, task, scores, ref_scores, problem or missing)
+            reason = problem or missing or (undecided if metric in DECISION_METRICS else "")
+            yield self._measure(metric, task, scores, ref_scores, reason)
         ref_horizons = error_metrics.by_horizon(ref_scores)
         for horizon, part in error_metrics.by_horizon(scores).items():
             for metric in self.metrics or _usual_metrics(task, ctx.schema):

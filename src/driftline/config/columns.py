@@ -17,7 +17,15 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator, mo
 from driftline.config.document import Quoted
 from driftline.profiles.canonical_value import canonical_value
 from driftline.profiles.language import parse
-from driftline.types.model import MAX_DIMENSION, NUMERIC_TASKS, Kind, Schema, Task, TaskColumns
+from driftline.types.model import (
+    DEFAULT_THRESHOLD,
+    MAX_DIMENSION,
+    NUMERIC_TASKS,
+    Kind,
+    Schema,
+    Task,
+    TaskColumns,
+)
 from driftline.types.model import Field as Column
 from driftline.types.segment_rule import SegmentRule
 from driftline.types.settings import Settings
@@ -176,8 +184,11 @@ class PredictionConfig(Settings):
 
     Default: recognised in pairs such as 1 and 0, true and false, yes and no, good and bad.
     """
-    threshold: float = Field(default=0.5, ge=0, le=1)
-    """The lowest score that predicts the positive class. Used if `column` is absent."""
+    threshold: float = Field(default=DEFAULT_THRESHOLD, ge=0, le=1)
+    """The lowest score that predicts the positive class. Used if `column` is absent.
+
+    Scores beyond 0 to 1, such as logits, need one of these: 0.5 is none of theirs.
+    """
     lower: ColumnRef | None = None
     """The column of the lower end of the prediction interval. Regression only, with `upper`."""
     upper: ColumnRef | None = None
@@ -369,7 +380,7 @@ class SchemaConfig(Settings):
             label=self.label.column.column(kind) if self.label else None,
             task=prediction.kind if prediction else None,
             positive=_positive(prediction),
-            threshold=prediction.threshold if prediction else 0.5,
+            threshold=prediction.threshold if prediction else DEFAULT_THRESHOLD,
             task_columns=self._task_columns(),
             segments=tuple(
                 segment if isinstance(segment, str) else segment.name for segment in self.segments

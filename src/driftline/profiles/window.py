@@ -301,8 +301,8 @@ class Scores:
     """
     positives: Counts = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
     """Scores of rows labelled 1, or whose predicted class is right, same shape."""
-    order_reason: str = ""
-    """Why the order of the scores is not known; then no metric of their order exists."""
+    order_error: float = 0.0
+    """Largest error of an AUC because scores between two edges count as equal, 0 to 0.5."""
     sums: ScoreSums = ScoreSums()
     regression: RegressionSums = RegressionSums()
     errors: Errors = Errors()

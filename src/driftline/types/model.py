@@ -16,6 +16,8 @@ from driftline.types.time_form import TimeForm
 
 ALL = ""
 """The segment that holds all rows of a window."""
+DEFAULT_THRESHOLD = 0.5
+"""The lowest score that predicts the positive class, where nobody chose another one."""
 
 
 class Kind(StrEnum):
@@ -272,7 +274,7 @@ class Schema:
 
     Empty where the values of labels and predictions show it.
     """
-    threshold: float = 0.5
+    threshold: float = DEFAULT_THRESHOLD
     """A score at or above it predicts the positive class.
 
     Used if no prediction column holds the decision.
