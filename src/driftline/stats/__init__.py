@@ -137,6 +137,7 @@ from driftline.stats.distributions.shift import (
     wasserstein_shift,
 )
 from driftline.stats.distributions.side import Side, group_counts, quantile_groups
+from driftline.stats.distributions.side_stack import SideStack, ks_shifts, wasserstein_shifts
 from driftline.stats.distributions.turnover import gone_shift, news_shift
 from driftline.stats.distributions.volume import (
     count_at_least,
@@ -394,6 +395,7 @@ __all__ = [
     "Shift",
     "Shrunk",
     "Side",
+    "SideStack",
     "Stratum",
     "Superiority",
     "TTest",
@@ -539,6 +541,7 @@ __all__ = [
     "ks_p_value",
     "ks_robust",
     "ks_shift",
+    "ks_shifts",
     "label_correction",
     "label_shift",
     "laplace_psi",
@@ -649,6 +652,7 @@ __all__ = [
     "wasserstein",
     "wasserstein_margin",
     "wasserstein_shift",
+    "wasserstein_shifts",
     "week_profile",
     "weighted",
     "welch",
