@@ -48,6 +48,10 @@ SETTINGS = {
     "uniqueness": {"keys": ["x", "c", "nowhere"]},
     "domain": {"patterns": {"c": "[ab]", "x": "a"}, "allowed": {"p": ["0", True], "nowhere": []}},
     "other_tool": {"like": "vertex"},
+    "business_value": {
+        "values": {"tp": 5.0, "fp": -1.0},
+        "expressions": {"a": "x * 2", "b": "x > y", "c": "nowhere + 1"},
+    },
     "fairness": {"facets": ["c", "nowhere"], "metrics": ["accuracy_difference", "DI", "CDDPL"]},
     "range": {"limits": {"x": {"low": 0.5, "high": 1}}},
     "constraints": {
@@ -383,7 +387,7 @@ def test_a_check_says_what_it_is(name):
     documented.
     """
     check = CHECKS[name]
-    assert check.cause in {"drift", "quality", "service", "performance", "fairness"}
+    assert check.cause in {"drift", "quality", "service", "performance", "fairness", "business"}
     assert check.collectors <= COLLECTORS.keys()
     assert "| input | answer |" in type(check).__doc__
     assert field_descriptions(type(check)).keys() == type(check).model_fields.keys()

@@ -31,8 +31,8 @@ class Loss(Settings):
     scale: LossScale = "plain"
     """The scale of all sizes.
 
-    `plain` is the metric's own unit (0.03 of accuracy are 3 points), `relative` a share of the
-    reference's value, and `log` the logarithm of the ratio.
+    `plain` is the metric's own unit (0.03 of accuracy are 3 points), `relative` a share of the size
+    of the reference's value, and `log` the logarithm of the ratio.
     """
     margins: tuple[float, ...] = Field(default=(0.03, 0.05, 0.1, 0.2), min_length=1, max_length=4)
     """Sizes of loss that are looked for, smallest first; the smallest is the least that matters."""
@@ -75,6 +75,8 @@ class Loss(Settings):
         """The change from `reference` to `value` on the scale; NaN where it has none."""
         if self.scale == "plain":
             return value - reference
+        if self.scale == "relative" and reference < 0:
+            return (value - reference) / -reference
         if reference <= 0 or (self.scale == "log" and value <= 0):
             return math.nan
         if self.scale == "relative":
@@ -86,7 +88,9 @@ class Loss(Settings):
         """The value at a change of `size` from `reference`: the inverse of `size`."""
         if self.scale == "plain":
             return reference + size
-        return reference * (1 + size if self.scale == "relative" else math.exp(min(size, 700.0)))
+        if self.scale == "relative":
+            return reference + abs(reference) * size if reference < 0 else reference * (1 + size)
+        return reference * math.exp(min(size, 700.0))
 
     def judge_without_past(self, measurement: Measurement) -> Judgement:
         """Judge one window without a past.

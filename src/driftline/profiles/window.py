@@ -238,6 +238,22 @@ class Errors:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rankings:
+    """Labelled items of whole groups, in each the highest score first; see `stats.group_scores`."""
+
+    starts: Counts = field(default_factory=lambda: np.zeros(0, np.int64))
+    """The place of the first item of each group, shape (groups,)."""
+    scores: Floats = field(default_factory=lambda: np.empty(0))
+    """Shape (items,)."""
+    labels: Floats = field(default_factory=lambda: np.empty(0))
+    """The relevance of each item, same shape."""
+    infinite: int = 0
+    """Items with an infinite score or label; they are left out."""
+    is_sample: bool = False
+    """Whether there are more groups."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreSums:
     """Sums over labelled rows with a score s and a label y in {0, 1}."""
 
@@ -285,11 +301,14 @@ class Scores:
     """
     positives: Counts = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
     """Scores of rows labelled 1, or whose predicted class is right, same shape."""
-    order_reason: str = ""
-    """Why the order of the scores is not known; then no metric of their order exists."""
+    order_error: float = 0.0
+    """Largest error of an AUC because scores between two edges count as equal, 0 to 0.5."""
     sums: ScoreSums = ScoreSums()
     regression: RegressionSums = RegressionSums()
     errors: Errors = Errors()
+    rankings: Rankings = Rankings()
+    k: int = 10
+    """The items of a ranking that count; a check may set it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from driftline.stats.attributions.shift import (
     attribution_shift,
     mean_size,
 )
-from driftline.stats.basics.averages import mean_estimate, quantile_estimate
+from driftline.stats.basics.averages import mean_estimate, mean_of_moments, quantile_estimate
 from driftline.stats.basics.bootstrap import bootstrap_interval
 from driftline.stats.basics.estimate import (
     Estimate,
@@ -137,6 +137,7 @@ from driftline.stats.distributions.shift import (
     wasserstein_shift,
 )
 from driftline.stats.distributions.side import Side, group_counts, quantile_groups
+from driftline.stats.distributions.side_stack import SideStack, ks_shifts, wasserstein_shifts
 from driftline.stats.distributions.turnover import gone_shift, news_shift
 from driftline.stats.distributions.volume import (
     count_at_least,
@@ -263,10 +264,12 @@ from driftline.stats.performance.expected_table import expected_table, resampled
 from driftline.stats.performance.few_labels import (
     prediction_powered_mean,
 )
+from driftline.stats.performance.group_scores import GroupScores, group_scores, mean_of_scores
 from driftline.stats.performance.label_shift import (
     LabelShift,
     label_shift,
 )
+from driftline.stats.performance.outcome_value import outcome_value
 from driftline.stats.performance.paired import Difference, mcnemar, paired_difference
 from driftline.stats.performance.ranking import (
     average_precision_at,
@@ -380,6 +383,7 @@ __all__ = [
     "ExpectedConfusion",
     "GroupCounts",
     "GroupErrors",
+    "GroupScores",
     "Guesses",
     "Interval",
     "LabelShift",
@@ -398,6 +402,7 @@ __all__ = [
     "Shift",
     "Shrunk",
     "Side",
+    "SideStack",
     "Stratum",
     "Superiority",
     "TTest",
@@ -516,6 +521,7 @@ __all__ = [
     "grid_ks",
     "grid_wasserstein",
     "group_counts",
+    "group_scores",
     "growth",
     "hanley_mcneil_se",
     "hedges_g",
@@ -544,6 +550,7 @@ __all__ = [
     "ks_p_value",
     "ks_robust",
     "ks_shift",
+    "ks_shifts",
     "label_correction",
     "label_shift",
     "laplace_psi",
@@ -568,6 +575,8 @@ __all__ = [
     "mean_estimate",
     "mean_interval",
     "mean_loss",
+    "mean_of_moments",
+    "mean_of_scores",
     "mean_shift",
     "mean_size",
     "median_squared_distance",
@@ -585,6 +594,7 @@ __all__ = [
     "normal_scores",
     "observed_to_expected",
     "one_against_rest",
+    "outcome_value",
     "page_hinkley",
     "paired_difference",
     "plain_z",
@@ -652,6 +662,7 @@ __all__ = [
     "wasserstein",
     "wasserstein_margin",
     "wasserstein_shift",
+    "wasserstein_shifts",
     "week_profile",
     "weighted",
     "welch",

@@ -16,6 +16,8 @@ from driftline.types.time_form import TimeForm
 
 ALL = ""
 """The segment that holds all rows of a window."""
+DEFAULT_THRESHOLD = 0.5
+"""The lowest score that predicts the positive class, where nobody chose another one."""
 
 
 class Kind(StrEnum):
@@ -74,6 +76,11 @@ class Task(StrEnum):
     BINARY = "binary"
     MULTICLASS = "multiclass"
     REGRESSION = "regression"
+    RANKING = "ranking"
+
+
+NUMERIC_TASKS = frozenset({Task.REGRESSION, Task.RANKING})
+"""The tasks whose predictions and labels are numbers."""
 
 
 class Verdict(StrEnum):
@@ -225,11 +232,13 @@ class TaskColumns:
     """How far ahead a forecast was made."""
     season: int = 1
     """Steps of a series after which its pattern repeats; 1 where it does not."""
+    group: Field | None = None
+    """The query or user that the items of one ranking have in common."""
 
     @property
     def parts(self) -> tuple[Field, ...]:
         """Its fields."""
-        parts = (self.lower, self.upper, self.series, self.horizon)
+        parts = (self.lower, self.upper, self.series, self.horizon, self.group)
         return tuple(part for part in parts if part is not None)
 
     @property
@@ -265,7 +274,7 @@ class Schema:
 
     Empty where the values of labels and predictions show it.
     """
-    threshold: float = 0.5
+    threshold: float = DEFAULT_THRESHOLD
     """A score at or above it predicts the positive class.
 
     Used if no prediction column holds the decision.

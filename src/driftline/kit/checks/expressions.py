@@ -24,6 +24,7 @@ from driftline.profiles.window import Window
 
 __all__ = [
     "Condition",
+    "Expression",
     "ExpressionColumn",
     "Pattern",
     "Tally",
@@ -36,6 +37,11 @@ __all__ = [
 def _condition(text: str) -> str:
     if parse(text).op not in CONDITIONS:
         raise ValueError("should be a condition, such as `amount > 0`")
+    return text
+
+
+def _parsed(text: str) -> str:
+    parse(text)
     return text
 
 
@@ -59,6 +65,8 @@ Condition = Annotated[str, AfterValidator(_condition), ColumnNames(_columns_of)]
 
 The configuration reports where it stands when it is not a condition.
 """
+Expression = Annotated[str, AfterValidator(_parsed), ColumnNames(_columns_of)]
+"""A setting that is a condition or a calculation over the columns of a row."""
 ExpressionColumn = Annotated[str, AfterValidator(_nameable), ColumnNames()]
 """A setting that is the name of a column, for use in an expression."""
 Pattern = Annotated[str, AfterValidator(_pattern)]

@@ -24,6 +24,15 @@ def mean_estimate(values: ArrayLike) -> Estimate:
     return Estimate(mean, se, (mean - half, mean + half), len(x))
 
 
+def mean_of_moments(mean: float, variance: float | None, n: int) -> Estimate:
+    """A mean of `n` values with Student's interval from their variance (ddof 1); none without."""
+    if variance is None or n < 2:
+        return Estimate(mean, n=n)
+    se = math.sqrt(variance / n)
+    half = t_of(n - 1) * se
+    return Estimate(mean, se, (mean - half, mean + half), n)
+
+
 def quantile_estimate(values: ArrayLike, q: float) -> Estimate:
     """The smallest value with a share `q` of the values at or below it.
 
