@@ -1,4 +1,4 @@
-"""Notes the column names that a file has more than once, of which the first column is read."""
+"""Notes names that several columns of a file have. The first column of each name is read."""
 
 from __future__ import annotations
 
