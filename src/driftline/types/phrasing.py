@@ -112,13 +112,21 @@ def duration(seconds: float) -> str:
 
 
 def subject(alert: AlertFact, limit: int = 60) -> str:
-    """Return the column of an alert, with its segment; empty for the model as a whole."""
+    """Return the column of an alert, with its segment; empty for the model as a whole.
+
+    One value of a column is `value gold of plan`.
+    """
     more_labels = {
         name: value
         for name, value in alert.labels.items()
         if name not in ("column", "segment", "version")
     }
-    parts = [clean(alert.labels["column"], limit)] if alert.labels.get("column") else []
+    column = clean(alert.labels.get("column", ""), limit)
+    parts = [column] if column else []
+    if column and "category" in more_labels:
+        category = more_labels.pop("category")
+        is_rest = category == OTHER_CATEGORIES
+        parts = [f"{'other values' if is_rest else f'value {clean(category, limit)}'} of {column}"]
     parts += [f"{clean(name, 20)} {clean(value, limit)}" for name, value in more_labels.items()]
     within = [
         clean(alert.labels[name], limit)
