@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-from pydantic import field_validator
+from pydantic import PositiveInt, field_validator
 
 from driftline import (
     AlertFact,
@@ -31,6 +31,7 @@ from driftline.kit.checks import (
     error_metrics,
     label_use,
     phrasing,
+    ranking_metrics,
     score_metrics,
 )
 from driftline.kit.checks.comparison import absent_values
@@ -53,10 +54,12 @@ MetricName = Literal[
     "expected_calibration_error",
     "f0_5",
     "f1",
+    "f1_at_k",
     "f2",
     "false_negative_rate",
     "false_positive_rate",
     "gain",
+    "hit_rate",
     "interval_coverage",
     "interval_width",
     "jaccard",
@@ -70,15 +73,20 @@ MetricName = Literal[
     "mase",
     "max_error",
     "mcc",
+    "mean_average_precision",
     "median_error",
+    "mrr",
     "mse",
     "msle",
+    "ndcg",
     "p90_error",
     "p99_error",
     "pinball",
     "precision",
+    "precision_at_k",
     "r2",
     "recall",
+    "recall_at_k",
     "rmse",
     "rmsle",
     "roc_auc",
@@ -121,6 +129,11 @@ METRIC_ALIASES: Mapping[str, MetricName] = {
     "SMAPE": "smape",
     "MASE": "mase",
     "MEAN_ERROR": "bias",
+    "NDCG": "ndcg",
+    "MRR": "mrr",
+    "RANKING_MAP": "mean_average_precision",
+    "RANKING_PRECISION": "precision_at_k",
+    "RANKING_RECALL": "recall_at_k",
     # Evidently
     "Accuracy": "accuracy",
     "Precision": "precision",
@@ -135,6 +148,11 @@ METRIC_ALIASES: Mapping[str, MetricName] = {
     "MeanError": "bias",
     "R2Score": "r2",
     "AbsMaxError": "max_error",
+    "MAP": "mean_average_precision",
+    "HitRate": "hit_rate",
+    "PrecisionTopK": "precision_at_k",
+    "RecallTopK": "recall_at_k",
+    "FBetaTopK": "f1_at_k",
     # NannyML and Azure Machine Learning
     "f1_score": "f1",
     # scikit-learn, where a shorter name is usual here
@@ -144,6 +162,7 @@ METRIC_ALIASES: Mapping[str, MetricName] = {
     "mean_squared_error": "mse",
     "root_mean_squared_error": "rmse",
     "r2_score": "r2",
+    "ndcg_score": "ndcg",
     "mean_squared_log_error": "msle",
     "root_mean_squared_log_error": "rmsle",
     "mean_absolute_percentage_error": "mape",
@@ -179,6 +198,13 @@ def _error(
 ) -> PerformanceMetric:
     wrap = error_metrics.of_base_sums if is_of_base_sums else error_metrics.of_scores
     return PerformanceMetric(REGRESSION, wrap(metric), is_loss=is_loss, noun=noun)
+
+
+def _ranking(
+    score: ranking_metrics.GroupScore, *, is_of_order: bool = False, noun: str = ""
+) -> PerformanceMetric:
+    estimate = ranking_metrics.of_groups(score, is_of_order=is_of_order)
+    return PerformanceMetric(frozenset({Task.RANKING}), estimate, noun=noun)
 
 
 PERFORMANCE_METRICS: Mapping[MetricName, PerformanceMetric] = {
@@ -311,6 +337,13 @@ PERFORMANCE_METRICS: Mapping[MetricName, PerformanceMetric] = {
     "pinball": _error(error_metrics.pinball, noun="pinball loss"),
     "interval_coverage": _error(error_metrics.interval_coverage, is_loss=False),
     "interval_width": _error(error_metrics.interval_width),
+    "ndcg": _ranking(lambda g: g.ndcg, is_of_order=True, noun="NDCG"),
+    "mean_average_precision": _ranking(lambda g: g.average_precision, is_of_order=True, noun="MAP"),
+    "mrr": _ranking(lambda g: g.reciprocal_rank, is_of_order=True, noun="MRR"),
+    "hit_rate": _ranking(lambda g: g.hit),
+    "precision_at_k": _ranking(lambda g: g.precision, noun="precision at k"),
+    "recall_at_k": _ranking(lambda g: g.recall, noun="recall at k"),
+    "f1_at_k": _ranking(lambda g: g.f1, noun="F1 at k"),
 }
 """Every metric that the scores of a window give."""
 
@@ -332,6 +365,10 @@ Headline = Literal[
     "smape",
     "wape",
     "mase",
+    "ndcg",
+    "mean_average_precision",
+    "mrr",
+    "hit_rate",
 ]
 
 USUAL_METRICS: Mapping[Task, tuple[MetricName, ...]] = {
@@ -347,6 +384,15 @@ USUAL_METRICS: Mapping[Task, tuple[MetricName, ...]] = {
     ),
     Task.MULTICLASS: ("accuracy", "macro_precision", "macro_recall", "macro_f1"),
     Task.REGRESSION: ("mae", "rmse", "r2", "bias"),
+    Task.RANKING: (
+        "ndcg",
+        "mean_average_precision",
+        "mrr",
+        "hit_rate",
+        "precision_at_k",
+        "recall_at_k",
+        "f1_at_k",
+    ),
 }
 """The metrics that are measured where the settings name none."""
 INTERVAL_METRICS: tuple[MetricName, ...] = ("interval_coverage", "interval_width", "pinball")
@@ -459,6 +505,8 @@ LOSS_RULES = {
         side="above", scale="log", margins=(0.1, 0.2, 0.4), obvious=0.2, warning=0.1, critical=0.3
     ),
     "interval_coverage": loss(side="both", warning=0.03, critical=0.1),
+    "ndcg": loss(warning=0.03, critical=0.05),
+    "hit_rate": loss(warning=0.03, critical=0.05),
 }
 """The rules of metrics, wherever they are measured."""
 
@@ -467,7 +515,8 @@ class Performance(Check):
     """Measures the metrics of the model's task on labelled rows, and their loss.
 
     By default accuracy, recall, ROC AUC, Brier score and calibration gap are judged for a binary
-    model, accuracy and macro recall for several classes, MAE and RMSE for regression: each is
+    model, accuracy and macro recall for several classes, MAE, RMSE and the coverage of prediction
+    intervals for regression, NDCG and hit rate for rankings (the rows are groups): each is
     compared with the reference, and `loss` adds up the evidence over windows. The calibration gap
     is the mean label less the mean score: it moves when the scores stay and the labels change. The
     slope of the calibration, which is judged where `metrics` names it, also moves where high scores
@@ -497,6 +546,9 @@ class Performance(Check):
     | a label of 0 | no mape, with the reason |
     | a label or prediction of -1 or below | no msle and rmsle, with the reason |
     | a lower end above the upper one | no metric of prediction intervals, with the reason |
+    | a group of one item | it is left out of ndcg, mrr and mean_average_precision |
+    | no relevant item in any group | no metric of rankings but precision_at_k |
+    | a label of a ranking below 0 | no metric, with the reason |
     | series without labels in the reference | they are left out of mase; without any, no value |
     | no reference, or one without labels | drop without value, with the reason |
     | the same numbers on both sides | drop 0, with the interval 0 to 0 |
@@ -526,8 +578,12 @@ class Performance(Check):
     headline: Headline | None = None
     """The metric that `drop` compares. It plays no part in what is judged by default.
 
-    When absent: roc_auc where there are scores, else accuracy; mae for regression.
+    When absent: roc_auc where there are scores, else accuracy; mae for regression, ndcg for
+    rankings.
     """
+
+    k: PositiveInt | None = None
+    """The first items of a ranking that count. Default: 10."""
 
     decision: Decision | None = None
     """What should happen when a judged metric has changed, for actions that are bound to it."""
@@ -557,6 +613,8 @@ class Performance(Check):
         if ctx.schema.score is not None:
             column = ctx.current.columns.get(ctx.schema.score.name)
             scores = score_metrics.check_order(scores, column)
+        if self.k is not None:
+            scores, ref_scores = replace(scores, k=self.k), replace(ref_scores, k=self.k)
         missing = _missing_rows(ctx, task, scores)
         for metric in self.metrics or _usual_metrics(task, ctx.schema):
             reason = problem or missing or (undecided if metric in DECISION_METRICS else "")
@@ -603,6 +661,8 @@ class Performance(Check):
         usual: MetricName = (
             "mae"
             if task == Task.REGRESSION
+            else "ndcg"
+            if task == Task.RANKING
             else "roc_auc"
             if task == Task.BINARY and has_scores
             else "accuracy"

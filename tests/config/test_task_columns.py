@@ -17,6 +17,8 @@ BINARY = {"kind": "binary", "score": "s"}
     [
         ({"prediction": BINARY, "horizon": "days"}, "`horizon` belongs to a forecast"),
         ({"prediction": BINARY, "series": "shop"}, "`series` belongs to a forecast"),
+        ({"prediction": {"kind": "ranking", "column": "s"}}, "a ranking needs `group`"),
+        ({"prediction": BINARY, "group": "query"}, "`group` belongs to a ranking"),
         ({"season": 7}, "`season` belongs to a forecast"),
         ({"prediction": {**REGRESSION, "lower": "a"}}, "set `upper` too"),
         ({"prediction": {**REGRESSION, "upper": "a"}}, "set `lower` too"),

@@ -20,6 +20,7 @@ from driftline.profiles.language import parse
 from driftline.types.model import (
     DEFAULT_THRESHOLD,
     MAX_DIMENSION,
+    NUMERIC_TASKS,
     Kind,
     Schema,
     Task,
@@ -165,9 +166,12 @@ class PredictionConfig(Settings):
     """The prediction of the model."""
 
     kind: Task
-    """`binary`, `multiclass` or `regression`."""
+    """`binary`, `multiclass`, `regression` or `ranking`."""
     column: ColumnRef | None = None
-    """The column of the predicted class or number. Optional for a binary model with a score."""
+    """The column of the predicted class or number. Optional for a binary model with a score.
+
+    Of a ranking it is the score of an item: the highest one stands first.
+    """
     score: ColumnRef | None = None
     """The column of the probability of the positive class, 0 to 1. Binary models only."""
     positive: (
@@ -328,6 +332,8 @@ class SchemaConfig(Settings):
 
     MASE compares the model with the value of the series so many steps before, in the reference.
     """
+    group: ColumnRef | None = None
+    """Of a ranking: the column that its items have in common, such as the query or the user."""
     segments: tuple[str | SegmentConfig, ...] = ()
     """Parts of the rows that are monitored one by one as well.
 
@@ -347,14 +353,18 @@ class SchemaConfig(Settings):
                         f"`{name}` belongs to a forecast: set prediction.kind to regression, or "
                         "remove it"
                     )
+        if task is Task.RANKING and self.group is None:
+            raise ValueError("a ranking needs `group`: the column of its query or user")
+        if task is not Task.RANKING and self.group is not None:
+            raise ValueError(
+                "`group` belongs to a ranking: set prediction.kind to ranking, or remove it"
+            )
         return self
 
     def to_schema(self) -> Schema:
         """Return the canonical schema."""
         prediction = self.prediction
-        kind = (
-            Kind.NUMERIC if prediction and prediction.kind is Task.REGRESSION else Kind.CATEGORICAL
-        )
+        kind = Kind.NUMERIC if prediction and prediction.kind in NUMERIC_TASKS else Kind.CATEGORICAL
         version = self.version
         return Schema(
             features={name: feature.column(name) for name, feature in self.features.items()},
@@ -394,6 +404,7 @@ class SchemaConfig(Settings):
             series=_task_column("series", self.series, Kind.CATEGORICAL),
             horizon=_task_column("horizon", self.horizon, Kind.CATEGORICAL),
             season=self.season,
+            group=_task_column("group", self.group, Kind.CATEGORICAL),
         )
 
 

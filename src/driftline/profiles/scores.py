@@ -16,8 +16,10 @@ from driftline.profiles.errors import ErrorRows, ErrorTallies
 from driftline.profiles.exact import ExactSum, total_of, without_limit
 from driftline.profiles.numeric import LARGEST, cells
 from driftline.profiles.packing import pack, pack_counts, unpack, unpack_counts
+from driftline.profiles.ranked_items import RankedItems
+from driftline.profiles.rowhash import hash_strings
 from driftline.profiles.spec import KNOWN, CategorySpec, NumericSpec, ProfileSpec
-from driftline.profiles.window import Errors, RegressionSums, Scores, ScoreSums
+from driftline.profiles.window import Errors, Rankings, RegressionSums, Scores, ScoreSums
 from driftline.types.arrays import Floats
 from driftline.types.model import Task
 
@@ -56,6 +58,7 @@ class ScoreCollector(Collector):
         names = REGRESSION_SUMS if spec.task is Task.REGRESSION else SCORE_SUMS
         self._sums = {name: ExactSum() for name in names}
         self._errors = ErrorTallies()
+        self._items = RankedItems()
 
     @classmethod
     def zero(cls, spec: ProfileSpec) -> Self:
@@ -73,6 +76,8 @@ class ScoreCollector(Collector):
             return
         if spec.task is Task.REGRESSION:
             self._regression(prediction, label, batch)
+        elif spec.task is Task.RANKING:
+            self._ranking(prediction, label, batch)
         elif spec.task is Task.MULTICLASS:
             self._multiclass(prediction, score, label)
         else:
@@ -110,6 +115,23 @@ class ScoreCollector(Collector):
                 scales=self._naive_errors(batch, complete),
             )
             self._errors.add(rows, self._horizons(batch, complete))
+
+    def _ranking(self, prediction: pa.Array, label: pa.Array | None, batch: Batch) -> None:
+        s, usable = _numbers(prediction)
+        part = self._spec.task_columns.group
+        group = batch.columns.get(part.name) if part else None
+        self._rows += int(usable.sum())
+        if label is None or group is None:
+            return
+        y, has_label = _numbers(label)
+        has_group = _valid(group)
+        infinite = (_infinite(prediction) & _present(label)) | (usable & _infinite(label))
+        self._items.infinite += int(np.count_nonzero(infinite & has_group))
+        complete = usable & has_label & has_group
+        self._labelled += int(complete.sum())
+        hashes = hash_strings(group.dictionary)
+        if complete.any():
+            self._items.add(hashes[_codes(group)[complete]], s[complete], y[complete])
 
     def _interval(self, batch: Batch, complete: Mask) -> tuple[Floats, Floats, Mask] | None:
         """The ends of the prediction intervals of the complete rows, and which rows have both."""
@@ -247,6 +269,7 @@ class ScoreCollector(Collector):
         for name, total in self._sums.items():
             total.merge(other._sums[name])
         self._errors.merge(other._errors)
+        self._items.merge(other._items)
 
     def summary(self) -> Scores:
         """The counts and sums that performance metrics are made from."""
@@ -284,6 +307,7 @@ class ScoreCollector(Collector):
             )
             if regression
             else Errors(),
+            rankings=self._items.summary() if self._spec.task is Task.RANKING else Rankings(),
         )
 
     def to_bytes(self) -> bytes:
@@ -300,6 +324,7 @@ class ScoreCollector(Collector):
                 [total.partials() for total in self._sums.values()],
                 *label_values,
                 *((self._errors.state(),) if self._spec.task is Task.REGRESSION else ()),
+                *((self._items.state(),) if self._spec.task is Task.RANKING else ()),
             )
         )
 
@@ -314,6 +339,8 @@ class ScoreCollector(Collector):
         collector._confusion.restore(*confusion)
         if newer and spec.task is Task.REGRESSION:
             collector._errors = ErrorTallies.restore(newer[0])
+        elif newer and spec.task is Task.RANKING:
+            collector._items = RankedItems.restore(newer[0])
         elif newer:
             collector._label_values.restore(*newer[0])
         collector._negatives, collector._positives = (

@@ -238,6 +238,22 @@ class Errors:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rankings:
+    """Labelled items of whole groups, in each the highest score first; see `stats.group_scores`."""
+
+    starts: Counts = field(default_factory=lambda: np.zeros(0, np.int64))
+    """The place of the first item of each group, shape (groups,)."""
+    scores: Floats = field(default_factory=lambda: np.empty(0))
+    """Shape (items,)."""
+    labels: Floats = field(default_factory=lambda: np.empty(0))
+    """The relevance of each item, same shape."""
+    infinite: int = 0
+    """Items with an infinite score or label; they are left out."""
+    is_sample: bool = False
+    """Whether there are more groups."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreSums:
     """Sums over labelled rows with a score s and a label y in {0, 1}."""
 
@@ -290,6 +306,32 @@ class Scores:
     sums: ScoreSums = ScoreSums()
     regression: RegressionSums = RegressionSums()
     errors: Errors = Errors()
+    rankings: Rankings = Rankings()
+    k: int = 10
+    """The items of a ranking that count; a check may set it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictionErrors:
+    """Labelled rows of a regression model by group of predictions, with their errors e.
+
+    With C cuts there are C+1 groups; a prediction that equals a cut is in the group above it. The
+    arrays have shape (C+1,).
+    """
+
+    cuts: Floats
+    """Shape (C,), rising; all are edges of the grid of the prediction."""
+    rows: Counts
+    abs_e: Floats = field(default_factory=lambda: np.zeros(1))
+    """Sums of |e|."""
+    e2: Floats = field(default_factory=lambda: np.zeros(1))
+    e4: Floats = field(default_factory=lambda: np.zeros(1))
+
+    def rows_by_group(self, column: NumericColumn) -> Floats:
+        """The rows of a column of predictions by group, shape (C+1,)."""
+        lower = np.concatenate(([-np.inf], np.repeat(column.edges, 2)))
+        groups = np.searchsorted(self.cuts, lower, "right")
+        return np.bincount(groups, column.counts, len(self.rows)).astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

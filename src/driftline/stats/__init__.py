@@ -254,10 +254,17 @@ from driftline.stats.performance.decision_rates import (
 )
 from driftline.stats.performance.decomposition import Decomposition, decompose
 from driftline.stats.performance.error_quantiles import error_quantile
+from driftline.stats.performance.expected_error import (
+    GroupErrors,
+    corrected_loss,
+    expected_loss,
+    loss_correction,
+)
 from driftline.stats.performance.expected_table import expected_table, resampled_tables
 from driftline.stats.performance.few_labels import (
     prediction_powered_mean,
 )
+from driftline.stats.performance.group_scores import GroupScores, group_scores, mean_of_scores
 from driftline.stats.performance.label_shift import (
     LabelShift,
     label_shift,
@@ -375,6 +382,8 @@ __all__ = [
     "Estimate",
     "ExpectedConfusion",
     "GroupCounts",
+    "GroupErrors",
+    "GroupScores",
     "Guesses",
     "Interval",
     "LabelShift",
@@ -441,6 +450,7 @@ __all__ = [
     "cohen_kappa",
     "cohen_w",
     "conditional_disparity",
+    "corrected_loss",
     "corrected_rate",
     "correlations",
     "cosine_shift",
@@ -486,6 +496,7 @@ __all__ = [
     "ewma_limits",
     "expected_calibration_error",
     "expected_confusion",
+    "expected_loss",
     "expected_rates",
     "expected_table",
     "f1",
@@ -510,6 +521,7 @@ __all__ = [
     "grid_ks",
     "grid_wasserstein",
     "group_counts",
+    "group_scores",
     "growth",
     "hanley_mcneil_se",
     "hedges_g",
@@ -550,6 +562,7 @@ __all__ = [
     "log_interval",
     "log_loss",
     "logit_interval",
+    "loss_correction",
     "macro",
     "mad_z",
     "mae",
@@ -563,6 +576,7 @@ __all__ = [
     "mean_interval",
     "mean_loss",
     "mean_of_moments",
+    "mean_of_scores",
     "mean_shift",
     "mean_size",
     "median_squared_distance",
