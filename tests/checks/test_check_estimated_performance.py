@@ -144,9 +144,10 @@ def test_scores_beyond_the_reference_give_no_estimate():
     assert estimate.reason == "20% of scores lie beyond those of the labelled reference"
 
 
-def test_other_models_have_no_estimate():
-    """A model without a score says so."""
-    measurements = list(CHECK.evaluate(context(Window(rows=3), task=Task.REGRESSION)))
+@pytest.mark.parametrize("task", [Task.BINARY, None])
+def test_models_without_a_score_have_no_estimate(task):
+    """A binary model without a score, and a model without a known task, say so."""
+    measurements = list(CHECK.evaluate(context(Window(rows=3), task=task)))
     assert {m.reason for m in measurements} == {
         "the model does not predict classes, or its records have no score"
     }

@@ -370,6 +370,29 @@ class Scores:
     """How many first items of a ranking, or likeliest classes, count; a check may set it."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class PredictionErrors:
+    """Labelled rows of a regression model by group of predictions, with their errors e.
+
+    With C cuts there are C+1 groups; a prediction that equals a cut is in the group above it. The
+    arrays have shape (C+1,).
+    """
+
+    cuts: Floats
+    """Shape (C,), rising; all are edges of the grid of the prediction."""
+    rows: Counts
+    abs_e: Floats = field(default_factory=lambda: np.zeros(1))
+    """Sums of |e|."""
+    e2: Floats = field(default_factory=lambda: np.zeros(1))
+    e4: Floats = field(default_factory=lambda: np.zeros(1))
+
+    def rows_by_group(self, column: NumericColumn) -> Floats:
+        """The rows of a column of predictions by group, shape (C+1,)."""
+        lower = np.concatenate(([-np.inf], np.repeat(column.edges, 2)))
+        groups = np.searchsorted(self.cuts, lower, "right")
+        return np.bincount(groups, column.counts, len(self.rows)).astype(np.float64)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:
     """Facts about labels that came later, on their own."""

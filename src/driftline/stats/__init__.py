@@ -261,6 +261,12 @@ from driftline.stats.performance.decision_rates import (
 )
 from driftline.stats.performance.decomposition import Decomposition, decompose
 from driftline.stats.performance.error_quantiles import error_quantile
+from driftline.stats.performance.expected_error import (
+    GroupErrors,
+    corrected_loss,
+    expected_loss,
+    loss_correction,
+)
 from driftline.stats.performance.expected_table import expected_table, resampled_tables
 from driftline.stats.performance.few_labels import (
     prediction_powered_mean,
@@ -383,6 +389,7 @@ __all__ = [
     "Estimate",
     "ExpectedConfusion",
     "GroupCounts",
+    "GroupErrors",
     "GroupScores",
     "Guesses",
     "Interval",
@@ -452,6 +459,7 @@ __all__ = [
     "cohen_kappa",
     "cohen_w",
     "conditional_disparity",
+    "corrected_loss",
     "corrected_rate",
     "correlations",
     "cosine_shift",
@@ -497,6 +505,7 @@ __all__ = [
     "ewma_limits",
     "expected_calibration_error",
     "expected_confusion",
+    "expected_loss",
     "expected_rates",
     "expected_table",
     "f1",
@@ -564,6 +573,7 @@ __all__ = [
     "log_interval",
     "log_loss",
     "logit_interval",
+    "loss_correction",
     "macro",
     "mad_z",
     "mae",

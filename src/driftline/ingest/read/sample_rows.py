@@ -5,7 +5,6 @@ Does not profile, and writes nothing. Reads the newest objects of a short listin
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,6 +20,7 @@ from driftline.ingest.read.peek import pair_samples
 from driftline.ingest.read.plan import Work
 from driftline.ingest.read.profile_rows import make_caster
 from driftline.ingest.read.source_stream import open_reference
+from driftline.kit.decoding.missing_header import looks_like_record
 from driftline.kit.stores.short_uri import shorten_uri
 from driftline.types.errors import ObjectGone, Unreadable
 from driftline.types.loss_reasons import LossReasons
@@ -68,7 +68,7 @@ class RowSample:
                 f"{self.rejected.total:,} of {records:,} records are rejected: "
                 f"{self.rejected.describe('record')}: check source.options.format"
             )
-        if self.missing and _looks_like_data(self.columns):
+        if self.missing and looks_like_record(self.columns):
             return (
                 f"the first line of the file looks like a record ({_names(self.columns)}), "
                 "not like names: set header: false and names in source.options.format"
@@ -181,12 +181,6 @@ def _add_rows(
 
 def _is_in(path: str, columns: Sequence[str]) -> bool:
     return any(name == path or name.startswith(f"{path}.") for name in columns)
-
-
-def _looks_like_data(names: Sequence[str]) -> bool:
-    """Whether column names are rather values: numbers, dates, or nothing."""
-    values = [name for name in names if re.fullmatch(r"[-+\d.,:eETZ /]*", name)]
-    return 2 * len(values) >= len(names) > 0
 
 
 def _names(names: Sequence[str]) -> str:
