@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Literal
 
 from driftline import stats
 from driftline.kit.checks.score_metrics import MIN_LABELS_OF_CLASS
 from driftline.profiles.window import ClassProbabilities, LabelSets, Scores
 from driftline.stats.basics.estimate import Estimate, logit_interval
+from driftline.stats.performance.classification import Average
 
-Average = Literal["precision", "recall", "f1"]
 Metric = Callable[[Scores], Estimate]
 DEFAULT_K = 2
 """Likeliest classes that count."""

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from driftline.stats.basics.estimate import Estimate, logit_interval
 from driftline.stats.basics.proportion import wilson
+from driftline.stats.performance.classification import Average
 
-Average = Literal["precision", "recall", "f1"]
 NO_ROWS = "no labelled rows"
 
 
