@@ -168,12 +168,26 @@ def _show(inspection: Any) -> None:
     sys.stderr.flush()
 
 
+def _as_counted(batch: RecordBatch) -> RecordBatch:
+    """The values as they are counted: bytes as text, narrow floats with their shortest digits."""
+    import pyarrow as pa
+
+    from driftline.ingest.columns.bytes_as_text import as_text
+    from driftline.ingest.columns.float_widths import to_doubles
+
+    columns = [as_text(column)[0] for column in batch.columns]
+    return pa.RecordBatch.from_arrays(
+        [to_doubles(column) if pa.types.is_floating(column.type) else column for column in columns],
+        names=batch.schema.names,
+    )
+
+
 def _rows(console: Any, batch: Any) -> None:
     """Print the first rows, with as many columns as fit side by side."""
     from rich.markup import escape
     from rich.table import Table
 
-    rows = batch.slice(0, ROWS).to_pylist()
+    rows = _as_counted(batch.slice(0, ROWS)).to_pylist()
     names = [name for name in batch.schema.names if any(row[name] is not None for row in rows)]
     columns, width = list[str](), console.width
     for name in names:

@@ -29,6 +29,7 @@ from driftline.ingest.read.peek import pair_samples
 from driftline.ingest.read.plan import Work
 from driftline.ingest.read.sample_rows import NO_RECORD
 from driftline.ingest.read.source_stream import open_reference
+from driftline.kit.decoding.repeated_columns import repeated_columns
 from driftline.kit.decoding.split_records import side_of
 from driftline.kit.stores.layout import LAYOUTS
 from driftline.onboarding.recognise import (
@@ -196,6 +197,10 @@ def inspect_logs(source: Source, registry: Registry, now: datetime) -> LogInspec
     doubts = [
         f"the first records look as if {key} of the format is {json.dumps(value)}"
         for key, value in options.items()
+    ]
+    doubts += [
+        f"the file has the column {name} more than once: the first one is read"
+        for name in repeated_columns(first.batches)
     ]
     named = list(listing)
     if has_more:
