@@ -23,6 +23,7 @@ from driftline.ingest.columns.segment_columns import add_segment_columns
 from driftline.ingest.columns.time_faults import CredibleTimes, TimeColumn, add_time_faults
 from driftline.ingest.columns.timestamps import to_micros
 from driftline.ingest.columns.vectors import stack_columns
+from driftline.kit.decoding.missing_header import misses_header
 from driftline.profiles.batch import Batch
 from driftline.profiles.canonical_value import (
     BOOLEANS,
@@ -91,7 +92,7 @@ class Caster:
         """Cast `records`, whose columns have the schema's names."""
         rows = len(records)
         columns = {name: records.column(place) for place, name in enumerate(records.schema.names)}
-        events, usable = self.event_times(columns, rows)
+        events, usable = self.event_times(columns, rows, has_header=not misses_header(records))
         versions = self._versions(columns, rows)
         hashes = self._hashes(columns, rows) if self.with_hashes else None
         joins = self._joins(columns, rows)
@@ -127,9 +128,12 @@ class Caster:
         return CastBatch(batch, versions, held_back)
 
     def event_times(
-        self, columns: dict[str, pa.Array], rows: int
+        self, columns: dict[str, pa.Array], rows: int, *, has_header: bool = True
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Event times (microseconds, int64) and which are usable (bool), both of shape (rows,)."""
+        """Event times (microseconds, int64) and which are usable (bool), both of shape (rows,).
+
+        `has_header` is False where the file has a record in the place of its column names.
+        """
         stamp = self.schema.timestamp
         if stamp is None:
             at = as_micros(self.default_time)
@@ -151,6 +155,7 @@ class Caster:
                         setting=self.time_setting,
                         form=self.schema.time_form,
                         values=array,
+                        has_header=has_header,
                     ),
                     events,
                     readable,
