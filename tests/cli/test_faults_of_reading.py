@@ -147,6 +147,14 @@ STORES = {
 }  # fmt: skip
 
 
+def test_the_title_has_room_for_a_long_reason(call):
+    """The reason stands alone there, so that its end is not cut off."""
+    watch_files((HEADER + ROWS).replace("DE", "Österreich").encode("cp1252"))
+    look(call)
+    [incident] = json.loads(call("status", "--json")[1])["models"]["m"]["incidents"]
+    assert "in a.csv: not UTF-8" in incident["title"]
+
+
 @pytest.fixture
 def server():
     made = FaultProxy("http://127.0.0.1:9/x")
