@@ -14,6 +14,7 @@ import numpy as np
 
 from driftline import (
     AlertFact,
+    CategoricalColumn,
     Check,
     CheckContext,
     Measurement,
@@ -28,6 +29,7 @@ from driftline.kit.checks import (
     Wording,
     class_estimates,
     error_estimates,
+    label_use,
     phrasing,
     score_metrics,
 )
@@ -199,6 +201,10 @@ class EstimatedPerformance(Check):
     other labels now (concept drift), which scores alone can't show. `error_correction` is the same
     for regression: by which share the errors of the labelled rows are larger than expected.
 
+    `estimated_class_share` is how often each class occurs, from the predictions alone (BBSE,
+    Lipton, Wang and Smola 2018). It holds if the rows of each class are what they were, and only
+    their mix changes. It has no rule by default.
+
     | input | answer |
     | --- | --- |
     | a binary model without score, or another task | no value, with the reason |
@@ -208,6 +214,7 @@ class EstimatedPerformance(Check):
     | decisions that no threshold on the score gives | no value, with the reason |
     | over 10% of predictions are classes that the reference lacks | no value, with the reason |
     | labelled predictions of the reference that are all right | no value, with the reason |
+    | over 20 classes, or predictions that hardly tell them apart | no class shares |
     | more than 200 classes | no macro averages, with the reason |
     | no rows, or nothing predicted positive | no value, with the reason |
     | no labels in the window | estimates from scores alone; no correction, with the reason |
@@ -246,6 +253,7 @@ class EstimatedPerformance(Check):
             hides_value=True,
             advice=_drift_advice,
         ),
+        "estimated_class_share": Wording(noun="estimated share of the class"),
         "error_correction": Wording(
             noun="errors of labels beyond those expected",
             sentence=_error_correction_sentence,
@@ -289,6 +297,7 @@ class EstimatedPerformance(Check):
             else:
                 yield _corrected_measurement(metric, window, ctx)
         yield _correction(window, reason)
+        yield from _class_shares(ctx, window)
 
     def _evaluate_errors(self, ctx: CheckContext) -> Iterator[Measurement]:
         """Yield the estimates of a regression model, then the correction."""
@@ -479,6 +488,52 @@ def _correction(window: CalibratedScores | None, reason: str) -> Measurement:
         was_interval=(-half, half),
         detail={"labelled_rows": gap.n},
     )
+
+
+def _class_shares(ctx: CheckContext, window: CalibratedScores | None) -> Iterator[Measurement]:
+    """Yield the estimated share of each class; of a binary model, of the positive one."""
+    ref_scores = ctx.reference.scores if ctx.reference else Scores()
+    known, name = ref_scores.confusion, "estimated_class_share"
+    predicted = _predicted_rows(ctx, window)
+    shares, reason = class_estimates.estimate_shares(known, predicted, ctx.rng())
+    if not shares:
+        yield Measurement(None, name=name, rows=round(sum(predicted.values())), reason=reason)
+        return
+    is_binary = ctx.schema.task is Task.BINARY
+    labels = sum(known.values())
+    is_redacted = ctx.schema.label is not None and ctx.schema.label.name in ctx.schema.redact
+    for place, (value, share) in enumerate(shares.items()):
+        if is_binary and value != label_use.POSITIVE:
+            continue
+        shown = ref_scores.positive or value if is_binary else value
+        was = sum(rows for (label, _), rows in known.items() if label == value)
+        yield Measurement(
+            share.value,
+            {"class": f"class {place + 1}" if is_redacted else shown[:40]},
+            name=name,
+            rows=share.n,
+            interval=share.interval,
+            was=was / labels,
+            was_interval=stats.wilson(was, labels),
+            unit="share",
+        )
+
+
+def _predicted_rows(ctx: CheckContext, window: CalibratedScores | None) -> Mapping[str, float]:
+    """Return the rows of the window by predicted class; binary ones are called 1 and 0."""
+    prediction = ctx.schema.prediction
+    column = ctx.current.columns.get(prediction.name) if prediction else None
+    is_binary = ctx.schema.task is Task.BINARY
+    if not isinstance(column, CategoricalColumn):
+        if window is None or not is_binary:
+            return {}
+        positive = float(window.predicted_positive.sum())
+        return {"1": positive, "0": float(window.rows.sum()) - positive}
+    if not is_binary:
+        return column.counts
+    name = ctx.reference.scores.positive if ctx.reference else ""
+    hits = column.counts.get(name or ctx.current.scores.positive, 0)
+    return {"1": hits, "0": sum(column.counts.values()) - hits}
 
 
 @hookimpl

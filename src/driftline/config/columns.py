@@ -166,11 +166,12 @@ class PredictionConfig(Settings):
     """The prediction of the model."""
 
     kind: Task
-    """`binary`, `multiclass`, `regression` or `ranking`."""
+    """`binary`, `multiclass`, `multilabel`, `regression` or `ranking`."""
     column: ColumnRef | None = None
     """The column of the predicted class or number. Optional for a binary model with a score.
 
-    Of a ranking it is the score of an item: the highest one stands first.
+    Of a ranking it is the score of an item: the highest one stands first. Of `multilabel` it is a
+    list of classes, a JSON list, or text such as `news|sport`.
     """
     score: ColumnRef | None = None
     """The column of the probability of the positive class, 0 to 1. Binary models only."""
@@ -189,6 +190,11 @@ class PredictionConfig(Settings):
 
     Scores beyond 0 to 1, such as logits, need one of these: 0.5 is none of theirs.
     """
+    probabilities: dict[str, ColumnRef] = {}
+    """The column of the probability of each class, `{cat: p_cat, dog: "p[1]"}`. Multiclass only.
+
+    `p[1]` is the second number of a list.
+    """
     lower: ColumnRef | None = None
     """The column of the lower end of the prediction interval. Regression only, with `upper`."""
     upper: ColumnRef | None = None
@@ -206,6 +212,12 @@ class PredictionConfig(Settings):
             raise ValueError("name the column of the prediction, or the score of a binary model")
         if self.kind is not Task.BINARY and self.positive is not None:
             raise ValueError("only a binary model has a positive class")
+        if self.probabilities and self.kind is not Task.MULTICLASS:
+            raise ValueError(
+                "only a multiclass model has `probabilities`: use score, or remove them"
+            )
+        if len(self.probabilities) == 1:
+            raise ValueError("`probabilities` needs the column of each class; there is one only")
         if (self.lower is None) != (self.upper is None):
             missing = "upper" if self.upper is None else "lower"
             raise ValueError(f"a prediction interval has two ends: set `{missing}` too")
@@ -405,6 +417,10 @@ class SchemaConfig(Settings):
             horizon=_task_column("horizon", self.horizon, Kind.CATEGORICAL),
             season=self.season,
             group=_task_column("group", self.group, Kind.CATEGORICAL),
+            probabilities={
+                name: Column(f"#p {name}", column.path, Kind.NUMERIC)
+                for name, column in prediction.probabilities.items()
+            },
         )
 
 

@@ -209,6 +209,13 @@ from driftline.stats.performance.calibration import (
     reliability,
     spiegelhalter,
 )
+from driftline.stats.performance.class_sets import (
+    SetSums,
+    class_average,
+    hamming_loss,
+    jaccard_of_rows,
+    micro,
+)
 from driftline.stats.performance.classification import (
     Confusion,
     accuracy,
@@ -399,6 +406,7 @@ __all__ = [
     "Repeats",
     "ScoreCells",
     "ScoreCurve",
+    "SetSums",
     "Shift",
     "Shrunk",
     "Side",
@@ -443,6 +451,7 @@ __all__ = [
     "centroid_distances",
     "change",
     "chi_square",
+    "class_average",
     "class_table",
     "clopper_pearson",
     "cohen_d",
@@ -523,6 +532,7 @@ __all__ = [
     "group_counts",
     "group_scores",
     "growth",
+    "hamming_loss",
     "hanley_mcneil_se",
     "hedges_g",
     "hellinger",
@@ -532,6 +542,7 @@ __all__ = [
     "hoeffding_capital",
     "holm",
     "jaccard",
+    "jaccard_of_rows",
     "jeffreys",
     "jeffreys_shares",
     "joint_edges",
@@ -580,6 +591,7 @@ __all__ = [
     "mean_shift",
     "mean_size",
     "median_squared_distance",
+    "micro",
     "midranks",
     "mmd2",
     "moved_values",
