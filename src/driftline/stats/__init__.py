@@ -308,6 +308,8 @@ from driftline.stats.performance.score_curves import (
     lift,
     score_curve,
 )
+from driftline.stats.sequential.anomalies import ANOMALY, AnomalyScorer, Scored, score_series
+from driftline.stats.sequential.change_points import ChangePoint, find_change_points
 from driftline.stats.sequential.control_charts import (
     cusum,
     cusum_arl,
@@ -366,14 +368,17 @@ from driftline.stats.sequential.sequences import (
 )
 
 __all__ = [
+    "ANOMALY",
     "CLARIFY",
     "GAPS",
     "RATES",
     "ROWS_OF_RATE",
+    "AnomalyScorer",
     "AttributionShift",
     "CalibrationLine",
     "Centred",
     "Centroids",
+    "ChangePoint",
     "ClassTable",
     "Combined",
     "Components",
@@ -406,6 +411,7 @@ __all__ = [
     "Repeats",
     "ScoreCells",
     "ScoreCurve",
+    "Scored",
     "SetSums",
     "Shift",
     "Shrunk",
@@ -516,6 +522,7 @@ __all__ = [
     "false_positive_rate",
     "filled_kl",
     "filled_psi",
+    "find_change_points",
     "fisher_combined",
     "fisher_exact",
     "fit_p_value",
@@ -652,6 +659,7 @@ __all__ = [
     "root_mean_loss",
     "rows_for_rate",
     "score_curve",
+    "score_series",
     "season_effects",
     "separation",
     "shares",
