@@ -46,7 +46,6 @@ Metric = Literal[
 ]
 Corrected = tuple[stats.Rate | None, stats.Rate | None]
 """The shares of positive labels of both sides of the decision, where labels correct them."""
-Z95 = 1.959963984540054
 
 METRICS_OF_RATES: Mapping[Metric, Callable[[stats.DecisionRates], stats.Estimate]] = {
     "accuracy": stats.accuracy_of_rates,
@@ -353,7 +352,7 @@ def _correction(window: CalibratedScores | None, reason: str) -> Measurement:
     promises = [
         stats.estimated_accuracy(window.labelled_cells(draw)).value for draw in window.draws
     ]
-    half = Z95 * float(np.std([value for value in promises if value is not None], ddof=1))
+    half = stats.Z95 * float(np.std([value for value in promises if value is not None], ddof=1))
     return Measurement(
         gap.value,
         name="correction",
