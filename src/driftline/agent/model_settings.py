@@ -40,7 +40,7 @@ from driftline.profiles.profile import Collectors
 from driftline.profiles.spec import ALWAYS_COLLECTED, ProfileSpec
 from driftline.state.models import schema_to_json
 from driftline.types.matchers import Matchers
-from driftline.types.model import Field, Kind, Schema, Task, TaskColumns
+from driftline.types.model import Field, Kind, Schema, ServiceColumns, Task, TaskColumns
 from driftline.types.time_form import TimeForm
 
 if TYPE_CHECKING:
@@ -193,6 +193,9 @@ def reference_digest(
         # Nor columns that only some tasks have.
         plain = msgspec.json.encode(TaskColumns(), order="deterministic").decode()
         text = text.replace(f'"task_columns":{plain},', "")
+        # Nor columns about the service.
+        plain = msgspec.json.encode(ServiceColumns(), order="deterministic").decode()
+        text = text.replace(f'"service":{plain},', "")
     facts: tuple[object, ...] = (
         None if source is None else (source.type, source.model_dump(mode="json")),
         None if origin.span is None else [at.isoformat() for at in origin.span],
