@@ -40,7 +40,7 @@ from driftline.profiles.profile import Collectors
 from driftline.profiles.spec import ALWAYS_COLLECTED, ProfileSpec
 from driftline.state.models import schema_to_json
 from driftline.types.matchers import Matchers
-from driftline.types.model import Field, Kind, Schema, ServiceColumns, Task, TaskColumns
+from driftline.types.model import NUMERIC_TASKS, Field, Kind, Schema, ServiceColumns, TaskColumns
 from driftline.types.time_form import TimeForm
 
 if TYPE_CHECKING:
@@ -323,7 +323,7 @@ def _labels(model: ModelConfig, schema: Schema | None, registry: Registry) -> La
 
 
 def _label_kind(schema: Schema) -> Kind:
-    return Kind.NUMERIC if schema.task is Task.REGRESSION else Kind.CATEGORICAL
+    return Kind.NUMERIC if schema.task in NUMERIC_TASKS else Kind.CATEGORICAL
 
 
 def _origin(model: ModelConfig, registry: Registry) -> Origin:

@@ -76,6 +76,12 @@ class Task(StrEnum):
     BINARY = "binary"
     MULTICLASS = "multiclass"
     REGRESSION = "regression"
+    RANKING = "ranking"
+    MULTILABEL = "multilabel"
+
+
+NUMERIC_TASKS = frozenset({Task.REGRESSION, Task.RANKING})
+"""The tasks whose predictions and labels are numbers."""
 
 
 class Verdict(StrEnum):
@@ -227,11 +233,22 @@ class TaskColumns:
     """How far ahead a forecast was made."""
     season: int = 1
     """Steps of a series after which its pattern repeats; 1 where it does not."""
+    group: Field | None = None
+    """The query or user that the items of one ranking have in common."""
+    probabilities: Mapping[str, Field] = field(default_factory=dict)
+    """The probability of each class of several, by class."""
 
     @property
     def parts(self) -> tuple[Field, ...]:
         """Its fields."""
-        parts = (self.lower, self.upper, self.series, self.horizon)
+        parts = (
+            self.lower,
+            self.upper,
+            self.series,
+            self.horizon,
+            self.group,
+            *self.probabilities.values(),
+        )
         return tuple(part for part in parts if part is not None)
 
     @property
