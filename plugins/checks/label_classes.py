@@ -127,7 +127,7 @@ class LabelClasses(Check):
         if schema.label is None:
             return
         label = schema.label.name
-        if schema.task is Task.REGRESSION:
+        if schema.task in (Task.REGRESSION, Task.RANKING):
             yield _invalid_rate(ctx, label)
             yield _label_mean_shift(ctx)
             return

@@ -55,9 +55,18 @@ def _waiting(reading: ReadCounts) -> str:
     return f"{reading.waiting:,} object{plural} could not be read just now: {reading.errors[0]}"
 
 
+def _loses_much(reading: ReadCounts) -> bool:
+    """Whether the rejected records and the rows held back are together above the share."""
+    return reading.rejected_records + reading.rows_held_back > LOSS_SHARE * _records(reading)
+
+
+def _records(reading: ReadCounts) -> int:
+    return reading.rows + reading.responses + reading.rejected_records
+
+
 def _unreadable(reading: ReadCounts) -> str:
-    records = reading.rows + reading.responses + reading.rejected_records
-    if not reading.quarantined and reading.rejected_records <= LOSS_SHARE * max(records, 1):
+    records = _records(reading)
+    if not reading.quarantined and not (reading.rejected_records and _loses_much(reading)):
         return ""
     sentences = []
     if reading.rejected_records:
@@ -76,7 +85,8 @@ def _unreadable(reading: ReadCounts) -> str:
 
 
 def _unusable_times(reading: ReadCounts) -> str:
-    if reading.rows_held_back <= LOSS_SHARE * max(reading.rows, 1):
+    is_large = reading.rows_held_back > LOSS_SHARE * reading.rows
+    if not reading.rows_held_back or not (is_large or _loses_much(reading)):
         return ""
     reasons = reading.held_reasons
     return (

@@ -39,7 +39,7 @@ from driftline.ingest.read.profile_rows import latest_event_time
 from driftline.profiles.profile import Collectors
 from driftline.profiles.spec import ALWAYS_COLLECTED, ProfileSpec
 from driftline.types.matchers import Matchers
-from driftline.types.model import Field, Kind, Schema, Task, TaskColumns
+from driftline.types.model import NUMERIC_TASKS, Field, Kind, Schema, ServiceColumns, TaskColumns
 from driftline.types.time_form import TimeForm
 
 if TYPE_CHECKING:
@@ -176,6 +176,7 @@ LATER_FIELDS: Mapping[str, object] = {
     "segment_rules": {},
     "time_form": TimeForm(),
     "task_columns": TaskColumns(),
+    "service": ServiceColumns(),
 }
 """Fields of a schema that earlier versions did not have, with the values that stand for them."""
 
@@ -329,7 +330,7 @@ def _labels(model: ModelConfig, schema: Schema | None, registry: Registry) -> La
 
 
 def _label_kind(schema: Schema) -> Kind:
-    return Kind.NUMERIC if schema.task is Task.REGRESSION else Kind.CATEGORICAL
+    return Kind.NUMERIC if schema.task in NUMERIC_TASKS else Kind.CATEGORICAL
 
 
 def _origin(model: ModelConfig, registry: Registry) -> Origin:

@@ -138,6 +138,7 @@ from driftline.stats.distributions.shift import (
     wasserstein_shift,
 )
 from driftline.stats.distributions.side import Side, group_counts, quantile_groups
+from driftline.stats.distributions.side_stack import SideStack, ks_shifts, wasserstein_shifts
 from driftline.stats.distributions.turnover import gone_shift, news_shift
 from driftline.stats.distributions.volume import (
     count_at_least,
@@ -209,6 +210,13 @@ from driftline.stats.performance.calibration import (
     reliability,
     spiegelhalter,
 )
+from driftline.stats.performance.class_sets import (
+    SetSums,
+    class_average,
+    hamming_loss,
+    jaccard_of_rows,
+    micro,
+)
 from driftline.stats.performance.classification import (
     Confusion,
     accuracy,
@@ -254,10 +262,17 @@ from driftline.stats.performance.decision_rates import (
 )
 from driftline.stats.performance.decomposition import Decomposition, decompose
 from driftline.stats.performance.error_quantiles import error_quantile
+from driftline.stats.performance.expected_error import (
+    GroupErrors,
+    corrected_loss,
+    expected_loss,
+    loss_correction,
+)
 from driftline.stats.performance.expected_table import expected_table, resampled_tables
 from driftline.stats.performance.few_labels import (
     prediction_powered_mean,
 )
+from driftline.stats.performance.group_scores import GroupScores, group_scores, mean_of_scores
 from driftline.stats.performance.label_shift import (
     LabelShift,
     label_shift,
@@ -376,6 +391,8 @@ __all__ = [
     "Estimate",
     "ExpectedConfusion",
     "GroupCounts",
+    "GroupErrors",
+    "GroupScores",
     "Guesses",
     "Interval",
     "LabelShift",
@@ -391,9 +408,11 @@ __all__ = [
     "Repeats",
     "ScoreCells",
     "ScoreCurve",
+    "SetSums",
     "Shift",
     "Shrunk",
     "Side",
+    "SideStack",
     "Stratum",
     "Superiority",
     "TTest",
@@ -434,6 +453,7 @@ __all__ = [
     "centroid_distances",
     "change",
     "chi_square",
+    "class_average",
     "class_table",
     "clopper_pearson",
     "cohen_d",
@@ -441,6 +461,7 @@ __all__ = [
     "cohen_kappa",
     "cohen_w",
     "conditional_disparity",
+    "corrected_loss",
     "corrected_rate",
     "correlations",
     "cosine_shift",
@@ -486,6 +507,7 @@ __all__ = [
     "ewma_limits",
     "expected_calibration_error",
     "expected_confusion",
+    "expected_loss",
     "expected_rates",
     "expected_table",
     "f1",
@@ -510,7 +532,9 @@ __all__ = [
     "grid_ks",
     "grid_wasserstein",
     "group_counts",
+    "group_scores",
     "growth",
+    "hamming_loss",
     "hanley_mcneil_se",
     "hedges_g",
     "hellinger",
@@ -520,6 +544,7 @@ __all__ = [
     "hoeffding_capital",
     "holm",
     "jaccard",
+    "jaccard_of_rows",
     "jeffreys",
     "jeffreys_shares",
     "joint_edges",
@@ -538,6 +563,7 @@ __all__ = [
     "ks_p_value",
     "ks_robust",
     "ks_shift",
+    "ks_shifts",
     "label_correction",
     "label_shift",
     "laplace_psi",
@@ -549,6 +575,7 @@ __all__ = [
     "log_interval",
     "log_loss",
     "logit_interval",
+    "loss_correction",
     "macro",
     "mad_z",
     "mae",
@@ -562,9 +589,11 @@ __all__ = [
     "mean_interval",
     "mean_loss",
     "mean_of_moments",
+    "mean_of_scores",
     "mean_shift",
     "mean_size",
     "median_squared_distance",
+    "micro",
     "midranks",
     "mmd2",
     "moved_values",
@@ -647,6 +676,7 @@ __all__ = [
     "wasserstein",
     "wasserstein_margin",
     "wasserstein_shift",
+    "wasserstein_shifts",
     "week_profile",
     "weighted",
     "welch",

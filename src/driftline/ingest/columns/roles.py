@@ -106,10 +106,15 @@ def find_roles(columns: Columns, doubts: list[str]) -> tuple[Schema, str | None]
         if classes.reason:
             doubts.append(classes.reason)
     target_kind = Kind.NUMERIC if task is Task.REGRESSION else Kind.CATEGORICAL
+    identity = _find_id(columns, names)
+    if prediction is None and score is None and names.keys() - {stamp.name, identity, label}:
+        doubts.append(
+            "no column is known as the prediction: name it in schema.prediction, if there is one"
+        )
     schema = Schema(
         timestamp=_plain(stamp.name),
         time_form=stamp.form,
-        id=_plain(_find_id(columns, names)),
+        id=_plain(identity),
         version=_plain(next(_exact(names, VERSIONS), None)),
         prediction=None
         if prediction is None or task is None
