@@ -16,6 +16,7 @@ from driftline.stats.attributions.shift import (
 from driftline.stats.basics.averages import mean_estimate, mean_of_moments, quantile_estimate
 from driftline.stats.basics.bootstrap import bootstrap_interval
 from driftline.stats.basics.estimate import (
+    Z95,
     Estimate,
     Interval,
     difference_interval,
@@ -373,6 +374,7 @@ __all__ = [
     "GAPS",
     "RATES",
     "ROWS_OF_RATE",
+    "Z95",
     "AnomalyScorer",
     "AttributionShift",
     "CalibrationLine",
