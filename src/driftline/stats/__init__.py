@@ -16,6 +16,7 @@ from driftline.stats.attributions.shift import (
 from driftline.stats.basics.averages import mean_estimate, mean_of_moments, quantile_estimate
 from driftline.stats.basics.bootstrap import bootstrap_interval
 from driftline.stats.basics.estimate import (
+    Z95,
     Estimate,
     Interval,
     difference_interval,
@@ -308,6 +309,8 @@ from driftline.stats.performance.score_curves import (
     lift,
     score_curve,
 )
+from driftline.stats.sequential.anomalies import ANOMALY, AnomalyScorer, Scored, score_series
+from driftline.stats.sequential.change_points import ChangePoint, find_change_points
 from driftline.stats.sequential.control_charts import (
     cusum,
     cusum_arl,
@@ -366,14 +369,18 @@ from driftline.stats.sequential.sequences import (
 )
 
 __all__ = [
+    "ANOMALY",
     "CLARIFY",
     "GAPS",
     "RATES",
     "ROWS_OF_RATE",
+    "Z95",
+    "AnomalyScorer",
     "AttributionShift",
     "CalibrationLine",
     "Centred",
     "Centroids",
+    "ChangePoint",
     "ClassTable",
     "Combined",
     "Components",
@@ -406,6 +413,7 @@ __all__ = [
     "Repeats",
     "ScoreCells",
     "ScoreCurve",
+    "Scored",
     "SetSums",
     "Shift",
     "Shrunk",
@@ -516,6 +524,7 @@ __all__ = [
     "false_positive_rate",
     "filled_kl",
     "filled_psi",
+    "find_change_points",
     "fisher_combined",
     "fisher_exact",
     "fit_p_value",
@@ -652,6 +661,7 @@ __all__ = [
     "root_mean_loss",
     "rows_for_rate",
     "score_curve",
+    "score_series",
     "season_effects",
     "separation",
     "shares",
