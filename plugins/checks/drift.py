@@ -58,16 +58,19 @@ ON_BINS: Mapping[Metric, Callable[..., stats.Shift]] = {
 }
 """Functions of the counts by bin or category, of the reference and of the window."""
 ON_GRID: Mapping[Metric, Callable[[stats.Side, stats.Side], stats.Shift]] = {
-    "ks": stats.ks_shift,
-    "wasserstein": stats.wasserstein_shift,
     "cramer_von_mises": stats.cramer_von_mises_shift,
     "energy": stats.energy_shift,
 }
+ON_GRIDS: Mapping[Metric, Callable[[stats.SideStack, stats.SideStack], list[stats.Shift]]] = {
+    "ks": stats.ks_shifts,
+    "wasserstein": stats.wasserstein_shifts,
+}
+"""Functions of all numeric columns at once."""
 TESTS: Mapping[Metric, Callable[..., stats.TableTest | None]] = {
     "chi_square": stats.chi_square,
     "g_test": stats.g_test,
 }
-NUMERIC: tuple[Metric, ...] = ("mean_shift", "spread", *ON_BINS, *ON_GRID)
+NUMERIC: tuple[Metric, ...] = ("mean_shift", "spread", *ON_BINS, *ON_GRIDS, *ON_GRID)
 CATEGORICAL: tuple[Metric, ...] = (
     "category_share",
     *ON_BINS,
@@ -249,22 +252,23 @@ class Drift(Check):
             tuple(candidate for candidate in kind if candidate in self.metrics)
             for kind in (NUMERIC, CATEGORICAL)
         )
-        names = [name for name in {**ctx.current.columns, **references} if name != label]
-        for name in dict.fromkeys(self.columns or names):
+        all_names = [name for name in {**ctx.current.columns, **references} if name != label]
+        names = list(dict.fromkeys(self.columns or all_names))
+        obstacles = {name: _find_obstacle(ctx, name) for name in names}
+        identifiers = {
+            name: NO_IDENTIFIER if obstacles[name] else find_identifier(ctx, name) for name in names
+        }
+        reasons = {name: obstacles[name] or identifiers[name].reason for name in names}
+        on_grids = _compare_grids(ctx, [name for name in names if not reasons[name]], numeric)
+        for name in names:
             reference, current, show_names = (
                 references.get(name),
                 ctx.current.columns.get(name),
                 name not in ctx.schema.redact,
             )
-            reason = (
-                "no reference yet"
-                if ctx.reference is None or not ctx.reference.rows
-                else find_obstacle(reference, current)
-            )
-            identifier = NO_IDENTIFIER if reason else find_identifier(ctx, name)
-            if identifier.measurement is not None:
-                yield identifier.measurement
-            reason = reason or identifier.reason
+            measurement, reason = identifiers[name].measurement, reasons[name]
+            if measurement is not None:
+                yield measurement
             if reason:
                 metrics = (
                     categorical if isinstance(reference or current, CategoricalColumn) else numeric
@@ -273,7 +277,9 @@ class Drift(Check):
                     (metric, stats.Shift(None), {}, reason) for metric in metrics
                 )
             elif isinstance(reference, NumericColumn) and isinstance(current, NumericColumn):
-                results = _numeric(reference, current, numeric, show_names=show_names)
+                results = _numeric(
+                    reference, current, numeric, on_grids[name], show_names=show_names
+                )
             elif isinstance(reference, CategoricalColumn) and isinstance(
                 current, CategoricalColumn
             ):
@@ -308,6 +314,33 @@ class Drift(Check):
                     )
 
 
+def _find_obstacle(ctx: CheckContext, name: str) -> str:
+    if ctx.reference is None or not ctx.reference.rows:
+        return "no reference yet"
+    return find_obstacle(ctx.reference.columns.get(name), ctx.current.columns.get(name))
+
+
+def _compare_grids(
+    ctx: CheckContext, names: Iterable[str], metrics: Iterable[Metric]
+) -> Mapping[str, Mapping[Metric, stats.Shift]]:
+    """The metrics of ON_GRIDS by numeric column, of columns that can be compared."""
+    references = ctx.reference.columns if ctx.reference else {}
+    columns = {
+        name: (reference.side, current.side)
+        for name in names
+        if isinstance(reference := references[name], NumericColumn)
+        and isinstance(current := ctx.current.columns[name], NumericColumn)
+    }
+    if not columns:
+        return {}
+    ref, cur = (stats.SideStack.of(sides) for sides in zip(*columns.values(), strict=True))
+    shifts = {metric: ON_GRIDS[metric](ref, cur) for metric in metrics if metric in ON_GRIDS}
+    return {
+        name: {metric: column[place] for metric, column in shifts.items()}
+        for place, name in enumerate(columns)
+    }
+
+
 def _range_name(low: float | None, high: float | None) -> str:
     if low is None and high is None:
         return "all values"
@@ -328,14 +361,24 @@ def _moved_detail(ref: stats.Side, cur: stats.Side) -> Detail:
         return {}
     if moved.values:
         *most, last = (phrasing.number(value) for value in moved.values)
-        name = f"the values {', '.join(most)} and {last}" if most else f"the value {last}"
+        name = f"values {', '.join(most)} and {last}" if most else last
     else:
         name = _range_name(moved.low, moved.high)
-    return {"moved": name, "share_was": moved.share_was, "share": moved.share}
+    return {
+        "moved": name,
+        "moved_values": len(moved.values),
+        "share_was": moved.share_was,
+        "share": moved.share,
+    }
 
 
 def _numeric(
-    reference: NumericColumn, current: NumericColumn, metrics: Iterable[Metric], *, show_names: bool
+    reference: NumericColumn,
+    current: NumericColumn,
+    metrics: Iterable[Metric],
+    on_grids: Mapping[Metric, stats.Shift],
+    *,
+    show_names: bool,
 ) -> MetricResults:
     ref, cur = reference.side, current.side
     means: Detail = {"mean_was": reference.mean, "mean": current.mean} if show_names else {}
@@ -357,7 +400,7 @@ def _numeric(
             shift = ON_BINS[metric](ref.bins, bins)
             yield metric, shift, {**detail, **moved, "raw": shift.raw, "cells": shift.cells}, ""
         else:
-            shift = ON_GRID[metric](ref, cur)
+            shift = on_grids[metric] if metric in on_grids else ON_GRID[metric](ref, cur)
             yield metric, shift, {**detail, "raw": shift.raw}, ""
 
 

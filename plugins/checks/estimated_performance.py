@@ -14,9 +14,11 @@ import numpy as np
 
 from driftline import (
     AlertFact,
+    CategoricalColumn,
     Check,
     CheckContext,
     Measurement,
+    Rule,
     hookimpl,
     loss,
     stats,
@@ -26,6 +28,9 @@ from driftline.kit.checks import (
     Task,
     Wording,
     class_estimates,
+    error_estimates,
+    label_use,
+    phrasing,
     score_metrics,
 )
 from driftline.kit.checks.calibrated_scores import (
@@ -43,10 +48,11 @@ Metric = Literal[
     "macro_precision",
     "macro_recall",
     "macro_f1",
+    "mae",
+    "rmse",
 ]
 Corrected = tuple[stats.Rate | None, stats.Rate | None]
 """The shares of positive labels of both sides of the decision, where labels correct them."""
-Z95 = 1.959963984540054
 
 METRICS_OF_RATES: Mapping[Metric, Callable[[stats.DecisionRates], stats.Estimate]] = {
     "accuracy": stats.accuracy_of_rates,
@@ -62,7 +68,9 @@ METRICS_OF_CLASSES: Mapping[str, class_estimates.Metric] = {
 USUAL_METRICS: Mapping[Task, tuple[Metric, ...]] = {
     Task.BINARY: ("accuracy", "precision", "recall", "f1", "roc_auc"),
     Task.MULTICLASS: ("accuracy", "macro_precision", "macro_recall", "macro_f1"),
+    Task.REGRESSION: ("mae", "rmse"),
 }
+ERRORS: tuple[Metric, ...] = USUAL_METRICS[Task.REGRESSION]
 LABELLED_METRICS: Mapping[Metric, Callable[[Scores], stats.Estimate]] = {
     "accuracy": lambda s: stats.accuracy(s.confusion),
     "precision": lambda s: stats.precision(score_metrics.confusion_of(s)),
@@ -72,6 +80,8 @@ LABELLED_METRICS: Mapping[Metric, Callable[[Scores], stats.Estimate]] = {
     "macro_precision": lambda s: stats.macro(s.confusion, "precision"),
     "macro_recall": lambda s: stats.macro(s.confusion, "recall"),
     "macro_f1": lambda s: stats.macro(s.confusion, "f1"),
+    "mae": lambda s: stats.mae(s.regression.n, s.regression.abs_e, s.regression.e2),
+    "rmse": lambda s: stats.rmse(s.regression.n, s.regression.e2, s.regression.e4),
 }
 NOUNS: Mapping[Metric, str] = {
     "f1": "F1",
@@ -79,6 +89,8 @@ NOUNS: Mapping[Metric, str] = {
     "macro_precision": "macro precision",
     "macro_recall": "macro recall",
     "macro_f1": "macro F1",
+    "mae": "MAE",
+    "rmse": "RMSE",
 }
 
 
@@ -91,12 +103,21 @@ def _sentence(metric: Metric) -> Callable[[AlertFact], str]:
         )
         if not isinstance(usual, (int, float)) or not isinstance(now, (int, float)):
             return ""
-        text = f"estimated {NOUNS.get(metric, metric)} {usual:.2f} → {now:.2f}"
+        figure = _size if metric in ERRORS else _share
+        text = f"estimated {NOUNS.get(metric, metric)} {figure(usual)} → {figure(now)}"
         if not isinstance(low, (int, float)) or not isinstance(high, (int, float)):
             return text
-        return f"{text} (95%: {low:.2f} to {high:.2f})"
+        return f"{text} (95%: {figure(low)} to {figure(high)})"
 
     return say
+
+
+def _share(value: float) -> str:
+    return f"{value:.2f}"
+
+
+def _size(value: float) -> str:
+    return phrasing.number(float(f"{value:.3g}"))
 
 
 def _advice(alert: AlertFact) -> str:
@@ -122,13 +143,37 @@ def _points(change: float) -> str:
     return f"{abs(100 * change):.1f} points {word} accuracy"
 
 
+def _error_correction_sentence(alert: AlertFact) -> str:
+    """Return how much larger the errors are than expected since the change began."""
+    now, low, high = (alert.detail.get(name) for name in ("now", "now_low", "now_high"))
+    if not isinstance(now, (int, float)):
+        return ""
+    text = f"labels show errors {abs(now):.0%} {'larger' if now > 0 else 'smaller'} than expected"
+    if isinstance(low, (int, float)) and isinstance(high, (int, float)):
+        text += f" (95%: {low:+.0%} to {high:+.0%})"
+    return text
+
+
 def _past_correction(alert: AlertFact) -> str:
     now = alert.detail.get("now")
     return f"labels showed {_points(now)} than the scores" if isinstance(now, float) else ""
 
 
+def _drift_advice(alert: AlertFact) -> str:
+    return (
+        "The same predictions go with other labels now: look for a change of the subjects or of "
+        "the labels, then train the model on new labels."
+    )
+
+
+def _error_rule(scale: Literal["plain", "log"]) -> Rule:
+    return loss(
+        side="above", scale=scale, margins=(0.1, 0.2, 0.4), obvious=0.2, warning=0.1, critical=0.3
+    )
+
+
 class EstimatedPerformance(Check):
-    """Estimates accuracy, precision, recall, F1 and ROC AUC of windows with no or few labels.
+    """Estimates the metrics of windows with no or few labels: accuracy and others, MAE and RMSE.
 
     The labelled rows of the reference turn each score into the probability of a positive label
     (isotonic regression). If the same scores still mean the same, the metrics of a window follow
@@ -146,19 +191,29 @@ class EstimatedPerformance(Check):
     The labelled rows may lie at other scores than the rest; at equal scores they must be a random
     sample. `scores_alone` in the details is the estimate without them.
 
+    For regression, mean absolute error and RMSE follow from how large the errors of the reference
+    are by prediction, in twenty groups of it, and from the predictions of the window (direct loss
+    estimate). 30 labels correct them.
+
     `correction` is the accuracy of the labelled rows less the accuracy that their scores promise:
     0 but for chance, while the same scores mean the same. Where it falls, the same input leads to
-    other labels now (concept drift), which scores alone can't show.
+    other labels now (concept drift), which scores alone can't show. `error_correction` is the same
+    for regression: by which share the errors of the labelled rows are larger than expected.
+
+    `estimated_class_share` is how often each class occurs, from the predictions alone (BBSE,
+    Lipton, Wang and Smola 2018). It holds if the rows of each class are what they were, and only
+    their mix changes. It has no rule by default.
 
     | input | answer |
     | --- | --- |
-    | a binary model without score, or no model of classes | no value, with the reason |
+    | a binary model without score, or another task | no value, with the reason |
     | fewer than 200 labelled rows in the reference | no value, with the reason |
     | one class in the labelled rows of the reference | no value, with the reason |
     | over 10% of rows have scores beyond those of the reference | no value, with the reason |
     | decisions that no threshold on the score gives | no value, with the reason |
     | over 10% of predictions are classes that the reference lacks | no value, with the reason |
     | labelled predictions of the reference that are all right | no value, with the reason |
+    | over 20 classes, or predictions that hardly tell them apart | no class shares |
     | more than 200 classes | no macro averages, with the reason |
     | no rows, or nothing predicted positive | no value, with the reason |
     | no labels in the window | estimates from scores alone; no correction, with the reason |
@@ -168,13 +223,16 @@ class EstimatedPerformance(Check):
     cause = "performance"
     main = "estimated_accuracy"
     uses_labels = True
-    collectors: ClassVar = frozenset({"scores", "numeric", "categories"})
+    collectors: ClassVar = frozenset({"scores", "numeric", "categories", "prediction_errors"})
     default_rules: ClassVar = {
         "estimated_accuracy": loss(warning=0.03, critical=0.05),
         "estimated_recall": loss(warning=0.03, critical=0.05),
         "estimated_roc_auc": loss(warning=0.03, critical=0.05),
         "estimated_macro_recall": loss(warning=0.03, critical=0.05),
         "correction": loss(warning=0.03, critical=0.05),
+        "estimated_mae": _error_rule("log"),
+        "estimated_rmse": _error_rule("log"),
+        "error_correction": _error_rule("plain"),
     }
     min_rows = 30
     wordings: ClassVar = {
@@ -192,10 +250,14 @@ class EstimatedPerformance(Check):
             sentence=_correction_sentence,
             past=_past_correction,
             hides_value=True,
-            advice=lambda alert: (
-                "The same scores lead to other labels now: look for a change of the subjects or of "
-                "the labels, then train the model on new labels."
-            ),
+            advice=_drift_advice,
+        ),
+        "estimated_class_share": Wording(noun="estimated share of the class"),
+        "error_correction": Wording(
+            noun="errors of labels beyond those expected",
+            sentence=_error_correction_sentence,
+            hides_value=True,
+            advice=_drift_advice,
         ),
     }
 
@@ -204,6 +266,9 @@ class EstimatedPerformance(Check):
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """Yield the estimate of each metric, then the correction."""
+        if ctx.schema.task is Task.REGRESSION:
+            yield from self._evaluate_errors(ctx)
+            return
         task = ctx.schema.task or Task.BINARY
         window, reason = calibrate_scores(ctx)
         usual = USUAL_METRICS.get(task, USUAL_METRICS[Task.BINARY])
@@ -231,6 +296,65 @@ class EstimatedPerformance(Check):
             else:
                 yield _corrected_measurement(metric, window, ctx)
         yield _correction(window, reason)
+        yield from _class_shares(ctx, window)
+
+    def _evaluate_errors(self, ctx: CheckContext) -> Iterator[Measurement]:
+        """Yield the estimates of a regression model, then the correction."""
+        groups, reason = error_estimates.group_errors(ctx)
+        for metric in dict.fromkeys(self.metrics or ERRORS):
+            if metric not in ERRORS:
+                why = f"{metric} is no metric of regression models"
+                yield _nothing(metric, ctx.current.rows, why)
+            elif groups is None:
+                yield _nothing(metric, ctx.current.rows, reason)
+            else:
+                yield _estimated_error(metric, groups, ctx)
+        if groups is None:
+            yield Measurement(None, name="error_correction", rows=0, reason=reason)
+        else:
+            yield _error_correction(groups)
+
+
+def _estimated_error(
+    metric: Metric, groups: error_estimates.ErrorGroups, ctx: CheckContext
+) -> Measurement:
+    reference, window = groups.absolute() if metric == "mae" else groups.squared()
+    alone = stats.expected_loss(reference, groups.rows)
+    corrected = stats.corrected_loss(reference, window, groups.rows)
+    if metric == "rmse":
+        alone, corrected = _root(alone), None if corrected is None else _root(corrected)
+    if corrected is None:
+        return _measurement(metric, alone, ctx, {})
+    detail = {"labelled_rows": int(window.rows.sum()), "predictions_alone": alone.value}
+    return _measurement(metric, corrected, ctx, detail)
+
+
+def _root(estimate: stats.Estimate) -> stats.Estimate:
+    """Return the root of a mean square, with its error by the delta method."""
+    if not estimate.value or estimate.se is None:
+        return estimate
+    value = math.sqrt(estimate.value)
+    se = estimate.se / (2 * value)
+    return estimate._replace(value=value, se=se, interval=stats.log_interval(value, se))
+
+
+def _error_correction(groups: error_estimates.ErrorGroups) -> Measurement:
+    """Return how much larger the absolute errors of the labels are than expected, as a share."""
+    reference, window = groups.absolute()
+    gap = stats.loss_correction(reference, window)
+    if gap.value is None:
+        return Measurement(None, name="error_correction", rows=gap.n, reason=gap.reason)
+    promised = float(np.sum(window.rows * reference.mean)) / gap.n
+    half = stats.Z95 * reference.error_of_mean(window.rows) / promised
+    return Measurement(
+        gap.value,
+        name="error_correction",
+        rows=gap.n,
+        interval=gap.interval,
+        was=0.0,
+        was_interval=(-half, half),
+        detail={"labelled_rows": gap.n},
+    )
 
 
 def _nothing(metric: Metric, rows: int, reason: str) -> Measurement:
@@ -353,7 +477,7 @@ def _correction(window: CalibratedScores | None, reason: str) -> Measurement:
     promises = [
         stats.estimated_accuracy(window.labelled_cells(draw)).value for draw in window.draws
     ]
-    half = Z95 * float(np.std([value for value in promises if value is not None], ddof=1))
+    half = stats.Z95 * float(np.std([value for value in promises if value is not None], ddof=1))
     return Measurement(
         gap.value,
         name="correction",
@@ -363,6 +487,52 @@ def _correction(window: CalibratedScores | None, reason: str) -> Measurement:
         was_interval=(-half, half),
         detail={"labelled_rows": gap.n},
     )
+
+
+def _class_shares(ctx: CheckContext, window: CalibratedScores | None) -> Iterator[Measurement]:
+    """Yield the estimated share of each class; of a binary model, of the positive one."""
+    ref_scores = ctx.reference.scores if ctx.reference else Scores()
+    known, name = ref_scores.confusion, "estimated_class_share"
+    predicted = _predicted_rows(ctx, window)
+    shares, reason = class_estimates.estimate_shares(known, predicted, ctx.rng())
+    if not shares:
+        yield Measurement(None, name=name, rows=round(sum(predicted.values())), reason=reason)
+        return
+    is_binary = ctx.schema.task is Task.BINARY
+    labels = sum(known.values())
+    is_redacted = ctx.schema.label is not None and ctx.schema.label.name in ctx.schema.redact
+    for place, (value, share) in enumerate(shares.items()):
+        if is_binary and value != label_use.POSITIVE:
+            continue
+        shown = ref_scores.positive or value if is_binary else value
+        was = sum(rows for (label, _), rows in known.items() if label == value)
+        yield Measurement(
+            share.value,
+            {"class": f"class {place + 1}" if is_redacted else shown[:40]},
+            name=name,
+            rows=share.n,
+            interval=share.interval,
+            was=was / labels,
+            was_interval=stats.wilson(was, labels),
+            unit="share",
+        )
+
+
+def _predicted_rows(ctx: CheckContext, window: CalibratedScores | None) -> Mapping[str, float]:
+    """Return the rows of the window by predicted class; binary ones are called 1 and 0."""
+    prediction = ctx.schema.prediction
+    column = ctx.current.columns.get(prediction.name) if prediction else None
+    is_binary = ctx.schema.task is Task.BINARY
+    if not isinstance(column, CategoricalColumn):
+        if window is None or not is_binary:
+            return {}
+        positive = float(window.predicted_positive.sum())
+        return {"1": positive, "0": float(window.rows.sum()) - positive}
+    if not is_binary:
+        return column.counts
+    name = ctx.reference.scores.positive if ctx.reference else ""
+    hits = column.counts.get(name or ctx.current.scores.positive, 0)
+    return {"1": hits, "0": sum(column.counts.values()) - hits}
 
 
 @hookimpl

@@ -29,7 +29,6 @@ from driftline.kit.checks import Labels, Task, Wording, phrasing
 HOUR = 3600.0
 BINS = 10
 """Groups of scores, of as many rows each, over which labelled rows are compared with all."""
-Z95 = 1.959963984540054
 
 
 def _selection_sentence(alert: AlertFact) -> str:
@@ -177,7 +176,7 @@ def _selection_shift(ctx: CheckContext) -> tuple[stats.Shift, str]:
         ), ""
     if not isinstance(column, NumericColumn) or not column.count:
         return stats.Shift(None), "the window has no predictions"
-    if schema.task is Task.REGRESSION:
+    if schema.task in (Task.REGRESSION, Task.RANKING):
         return _mean_distance(ctx, column), ""
     labelled = scores.positives + scores.negatives
     if len(labelled) != len(column.counts):
@@ -191,14 +190,18 @@ def _selection_shift(ctx: CheckContext) -> tuple[stats.Shift, str]:
 
 def _mean_distance(ctx: CheckContext, column: NumericColumn) -> stats.Shift:
     """Return the squared difference of mean predictions in standard deviations, less chance."""
-    sums, sd = ctx.current.scores.regression, column.sd
-    if not sums.n or column.mean is None or not sd:
+    sums, items, sd = ctx.current.scores.regression, ctx.current.scores.rankings.scores, column.sd
+    n = len(items) if ctx.schema.task is Task.RANKING else sums.n
+    if not n or column.mean is None or not sd:
         return stats.Shift(0.0, (0.0, 0.0))
-    mean = (sums.e + sums.y) / sums.n + sums.centre
+    if ctx.schema.task is Task.RANKING:
+        mean = float(np.mean(items))
+    else:
+        mean = (sums.e + sums.y) / n + sums.centre
     distance = abs(mean - column.mean) / sd
     # Of a sample without return from the same rows.
-    error = math.sqrt(max(1 / sums.n - 1 / column.count, 0.0))
-    low, high = max(0.0, distance - Z95 * error), distance + Z95 * error
+    error = math.sqrt(max(1 / n - 1 / column.count, 0.0))
+    low, high = max(0.0, distance - stats.Z95 * error), distance + stats.Z95 * error
     if not math.isfinite(high):
         return stats.Shift(None)
     return stats.Shift(max(0.0, distance**2 - error**2), (low**2, high**2))

@@ -20,6 +20,7 @@ from driftline import DecodeContext, Format, Unreadable, hookimpl
 from driftline.kit.decoding import csv_parse, json_values
 from driftline.kit.decoding.csv_settings import find_csv_settings
 from driftline.kit.decoding.line_chunks import read_blocks
+from driftline.kit.decoding.missing_header import looks_like_record, mark_missing_header
 from driftline.kit.decoding.streams import open_utf8
 
 if TYPE_CHECKING:
@@ -180,6 +181,10 @@ class Csv(Format):
             names[unique_name] = None
         table = _Table(form=self, delimiter=delimiter, names=tuple(names), ctx=ctx)
         table.header = data[:end] if len(names) > 1 else b""
+        wanted = {field.path for field in ctx.fields or ()}
+        table.misses_header = (
+            bool(wanted) and not wanted & names.keys() and looks_like_record(values)
+        )
         return table, data[end:]
 
     def _guess_delimiter(self, line: str) -> str:
@@ -200,6 +205,8 @@ class _Table:
         self.records = 0
         self.header = b""
         """The header line, which is left out where it is repeated; empty without one."""
+        self.misses_header = False
+        """Whether the first line looks like a record, and has none of the names that are wanted."""
         self._form, self._ctx = form, ctx
         self._delimiter, self._names, self._decimal = delimiter, names, form.decimal or "."
         self._kinds = (
@@ -242,11 +249,12 @@ class _Table:
         columns = [(name, name) for name in self._names]
         if fields is not None:
             columns = [(field.name, field.path) for field in fields]
-        return json_values.record_batch(
+        batch = json_values.record_batch(
             [name for name, _ in columns],
             [table.column(path).unify_dictionaries().combine_chunks() for _, path in columns],
             table.num_rows,
         )
+        return mark_missing_header(batch) if self.misses_header else batch
 
     def _parse(self, data: bytes, invalid: list[Any]) -> pa.Table:
         form = self._form

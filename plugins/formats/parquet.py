@@ -85,6 +85,8 @@ def _decode(stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
         raise Unreadable(f"it has a type that pyarrow can't read: {error}") from None
     except (pa.ArrowException, OSError, EOFError) as error:
         where = f"damaged after {row_count:,} rows" if row_count else "not a whole Parquet file"
+        if not row_count and "magic bytes" in str(error):
+            raise Unreadable(f"{where}, or a file of another format") from None
         raise Unreadable(f"{where}: {error}") from None
 
 

@@ -5,11 +5,16 @@ the rows, or the person hears in the first window why there are none.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import databases
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 from run_commands import configure, run_once
@@ -137,6 +142,11 @@ def metrics_of(found) -> dict[str, float]:
     }
 
 
+def slow_params(values):
+    """Parameters that only the slow tests use."""
+    return [pytest.param(value, marks=pytest.mark.slow) for value in values]
+
+
 CASES = [
     pytest.param(
         spelling,
@@ -175,6 +185,62 @@ def test_a_spelling_gives_the_metrics_or_a_report(tmp_path, spelling, setting, o
     assert code == 1
     assert metrics_of(found) == {}
     assert found["unknown_class_rate", "y"] == (1.0, "changed")
+
+
+def of_numbers(type_):
+    return lambda y: pa.array(y.astype(int)).cast(type_)
+
+
+def of_words(positive, negative, type_=None):
+    return lambda y: pa.array([positive if each else negative for each in y], type_)
+
+
+TYPES: dict[str, tuple[Callable[[np.ndarray], pa.Array], Any]] = {
+    # What makes the column, and the positive class in the configuration.
+    "bytes": (of_words(b"yes", b"no", pa.binary()), "yes"),
+    "bytes of a fixed length": (of_words(b"yes", b"no\x00", pa.binary(3)), "yes"),
+    "digits as bytes": (of_words(b"1", b"0", pa.binary()), 1),
+    "dictionary of words": (lambda y: of_words("good", "bad")(y).dictionary_encode(), "good"),
+    "dictionary of booleans": (lambda y: pa.array(y).dictionary_encode(), True),
+    "decimals": (of_words(Decimal("1.00"), Decimal("0.00")), "1.00"),
+    "floats of 32 bits": (of_numbers(pa.float32()), 1.0),
+    "whole numbers of 8 bits": (of_numbers(pa.uint8()), "1"),
+    "spaces around": (of_words(" yes ", "no "), " yes "),
+    "large strings": (of_words("Y", "N", pa.large_string()), "Y"),
+}
+
+
+@pytest.mark.parametrize("outputs", [pytest.param("both", id="usual"), *slow_params(OUTPUTS[:2])])
+@pytest.mark.parametrize("setting", ["absent", *slow_params(["named", "of another case"])])
+@pytest.mark.parametrize("kind", ["bytes", *slow_params(list(TYPES)[1:])])
+def test_a_type_of_label_gives_the_metrics_or_a_report(tmp_path, kind, setting, outputs):
+    """Columns of Parquet: the metrics of the rows, with the positive class recognised or named. A
+    named class that is no value of the labels gives none, and the first window says so.
+    """
+    column, positive = TYPES[kind]
+    named = {"absent": None, "named": positive, "of another case": "GOOD"}[setting]
+    for name, sample in (("ref", rows(1, 900)), ("cur", rows(2, 500))):
+        start = datetime(2026, 11, 1, tzinfo=UTC)
+        table = {
+            "ts": [start + timedelta(seconds=place) for place in range(len(sample.y))],
+            "x": np.arange(len(sample.y)) % 7,
+            "y": column(sample.y),
+        }
+        table |= {} if outputs == "score" else {"p": column(sample.p)}
+        table |= {} if outputs == "prediction" else {"s": sample.s}
+        pq.write_table(pa.table(table), tmp_path / f"{name}.parquet")
+    settings = model(named, outputs)
+    settings["source"]["options"]["path"] = "cur.parquet"
+    settings["reference"]["options"]["path"] = "ref.parquet"
+    code, _ = run_once(configure(tmp_path, {"m": settings}))
+    found = measured(tmp_path)
+    if setting == "of another case":
+        assert code == 1
+        assert metrics_of(found) == {}
+        assert found["unknown_class_rate", "y"] == (1.0, "changed")
+        return
+    assert metrics_of(found) == pytest.approx(true_metrics(rows(2, 500), outputs), rel=1e-3)
+    assert found["unknown_class_rate", "y"] == (0.0, "ok")
 
 
 @pytest.mark.parametrize(

@@ -359,4 +359,4 @@ def test_the_end_says_what_it_was_at_its_worst(usual):
         )
     event, last = sim.told[-1][1].event, sim.told[-1][1].title
     assert event == "resolved"
-    assert "“plan category gold” is back to normal: it was in 60% of rows (usually 20%)" in last
+    assert "“value gold of plan” is back to normal: it was in 60% of rows (usually 20%)" in last

@@ -1,5 +1,6 @@
 """The performance check: metrics with their intervals, and how much worse the headline is."""
 
+import dataclasses
 from collections import Counter
 
 import numpy as np
@@ -338,3 +339,61 @@ def test_metrics_of_scores_that_a_model_lacks_say_so():
     decided = Scores(rows=100, labelled=100, confusion={("1", "0"): 50, ("0", "0"): 50})
     assert measured(decided)["roc_auc"].reason == "no labelled rows with a score"
     assert measured(Scores(rows=9), decided)["recall"].reason == "no labelled rows"
+
+
+SCALES = {
+    "probabilities": lambda s: s,
+    "one sentinel in 900": lambda s: np.where(np.arange(len(s)) == 5, -1.0, s),
+    "logits": lambda s: np.log(s / (1 - s)),
+    "percents": lambda s: 100 * s,
+    "points up to 1000": lambda s: 1000 * s,
+    "margins from -1 to 1": lambda s: 2 * s - 1,
+}
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_scores_alone_give_classes_only_where_they_are_probabilities(scale):
+    """A threshold of 0.5 decides nothing about logits and percents: no accuracy, with the reason,
+    and the ROC AUC of the rows.
+    """
+    y, s = logits(1, 900, 1.5)
+    schema = Schema(
+        features={},
+        score=Field("s", "s", Kind.NUMERIC),
+        label=Field("y", "y", Kind.CATEGORICAL),
+        task=Task.BINARY,
+    )
+    values = SCALES[scale](s)
+    now = window(schema=schema, check=CHECK, s=values.tolist(), y=y.astype(int).tolist())
+    found = {m.name: m for m in CHECK.evaluate(context_of(now, now, schema=schema))}
+    assert found["roc_auc"].value == pytest.approx(sk.roc_auc_score(y, values), rel=1e-3)
+    decided = ("accuracy", "precision", "recall", "f1")
+    if scale in ("probabilities", "one sentinel in 900"):
+        assert found["accuracy"].value == pytest.approx(sk.accuracy_score(y, values >= 0.5))
+        return
+    assert {found[name].value for name in decided} == {None}
+    assert all("set prediction.threshold, or name" in found[name].reason for name in decided)
+
+
+def test_a_chosen_threshold_decides_about_logits():
+    """The accuracy at 0 is that of scikit-learn; a reference of logits gives no accuracy to a
+    window of probabilities.
+    """
+    y, s = logits(1, 900, 1.5)
+    schema = Schema(
+        features={},
+        score=Field("s", "s", Kind.NUMERIC),
+        label=Field("y", "y", Kind.CATEGORICAL),
+        task=Task.BINARY,
+        threshold=0.0,
+    )
+    rows = {"s": np.log(s / (1 - s)).tolist(), "y": y.astype(int).tolist()}
+    of_logits = window(schema=schema, check=CHECK, **rows)
+    found = {m.name: m for m in CHECK.evaluate(context_of(of_logits, of_logits, schema=schema))}
+    assert found["accuracy"].value == pytest.approx(sk.accuracy_score(y, s >= 0.5))
+    plain = dataclasses.replace(schema, threshold=0.5)
+    rows["s"] = s.tolist()
+    now = window(schema=plain, check=CHECK, **rows)
+    found = {m.name: m for m in CHECK.evaluate(context_of(now, of_logits, schema=plain))}
+    assert found["accuracy"].value == pytest.approx(sk.accuracy_score(y, s >= 0.5))
+    assert found["accuracy"].was is None

@@ -123,10 +123,12 @@ def test_errors_of_a_regression_are_those_of_scikit_learn(shape, pieces):
     expected: Numbers = {
         "mae": float(sk.mean_absolute_error(y, p)),
         "rmse": float(sk.root_mean_squared_error(y, p)),
+        "mse": float(sk.mean_squared_error(y, p)),
+        "wape": float(np.abs(p - y).sum() / np.abs(y).sum()),
         "bias": float(np.mean(p - y)),
         "r2": float(sk.r2_score(centred, p - y[0])) if np.ptp(y) else None,
     }
-    found = run(Performance(), REGRESSION, *sides, pieces)
+    found = run(Performance(metrics=tuple(expected)), REGRESSION, *sides, pieces)
     assert_close(found, expected, absolute=1e-9 * float(np.std(p - y)))
 
 
@@ -160,6 +162,8 @@ def scored(rows: Rows, scores: Rows, seed: int) -> Scored:
     return Scored(rng.random(len(rows)) < 0.1 + 0.8 * rank, rank >= 0.5, scores)
 
 
+OF_ORDER = ("roc_auc", "average_precision")
+OF_PROBABILITIES = ("brier", "log_loss", "calibration_gap")
 OUTSIDE = {
     "Cauchy, far away",
     "two clusters",
@@ -167,16 +171,29 @@ OUTSIDE = {
     "beyond the reference",
 }
 """Shapes whose window has so many scores outside of the reference that their order is not known."""
+SOME_OUTSIDE = {"uniform", "zero-inflated", "rows in the gap"}
+"""Shapes whose window has so many of them that the order of the highest scores is not known."""
 
 
 def threshold_metrics(side: Scored) -> Numbers:
     y, p = side.y, side.p
+    varies = p.min() != p.max()
     return {
         "accuracy": float(sk.accuracy_score(y, p)),
         "precision": float(sk.precision_score(y, p)) if p.any() else None,
         "recall": float(sk.recall_score(y, p)),
         "f1": float(sk.f1_score(y, p)),
+        "f0_5": float(sk.fbeta_score(y, p, beta=0.5)),
+        "f2": float(sk.fbeta_score(y, p, beta=2)),
+        "jaccard": float(sk.jaccard_score(y, p)),
+        "balanced_accuracy": float(sk.balanced_accuracy_score(y, p)),
+        "specificity": float(sk.recall_score(y, p, pos_label=0)),
+        "false_positive_rate": float(1 - sk.recall_score(y, p, pos_label=0)),
+        "false_negative_rate": float(1 - sk.recall_score(y, p)),
+        "mcc": float(sk.matthews_corrcoef(y, p)) if varies else None,
+        "cohen_kappa": float(sk.cohen_kappa_score(y, p)) if varies else None,
         "roc_auc": float(sk.roc_auc_score(y, side.s)),
+        "average_precision": float(sk.average_precision_score(y, side.s)),
     }
 
 
@@ -187,13 +204,16 @@ def test_metrics_of_scores_of_any_size_are_those_of_scikit_learn(shape, pieces):
     where a score is none.
     """
     was, now = (scored(rows, rows, seed) for seed, rows in enumerate(draw(shape)))
-    found = run(Performance(), BINARY, was.columns, now.columns, pieces)
     expected = threshold_metrics(now)
     if shape in OUTSIDE:
-        expected["roc_auc"] = None
+        expected |= dict.fromkeys(OF_ORDER)
+    if shape in SOME_OUTSIDE:
+        expected["average_precision"] = None
+    check = Performance(metrics=(*expected, *OF_PROBABILITIES))
+    found = run(check, BINARY, was.columns, now.columns, pieces)
     assert_close(found, expected)
     if now.s.min() < -1e-6 or now.s.max() > 1 + 1e-6:
-        assert_close(found, dict.fromkeys(("brier", "log_loss", "calibration_gap")))
+        assert_close(found, dict.fromkeys(OF_PROBABILITIES))
 
 
 @pytest.mark.parametrize("pieces", PIECES)
@@ -204,14 +224,14 @@ def test_metrics_of_probabilities_are_those_of_scikit_learn(shape, pieces):
         scored(rows, ss.rankdata(rows) / (len(rows) + 1), seed)
         for seed, rows in enumerate(draw(shape))
     )
-    found = run(Performance(), BINARY, was.columns, now.columns, pieces)
     expected = threshold_metrics(now) | {
         "brier": float(sk.brier_score_loss(now.y, now.s)),
         "log_loss": float(sk.log_loss(now.y, now.s)),
         "calibration_gap": float(np.mean(now.y) - np.mean(now.s)),
     }
     if shape == "shares instead of two values":
-        expected["roc_auc"] = None
+        expected |= dict.fromkeys(OF_ORDER)
+    found = run(Performance(metrics=tuple(expected)), BINARY, was.columns, now.columns, pieces)
     assert_close(found, expected)
     labels = run(LabelClasses(), BINARY, was.columns, now.columns, pieces)
     assert_close(labels, {"positive_rate": float(now.y.mean()), "unknown_class_rate": 0.0})
@@ -223,6 +243,9 @@ CLASSES = Schema(
     label=Field("y", "y", Kind.CATEGORICAL),
     task=Task.MULTICLASS,
 )
+
+
+AVERAGED = ("precision", "recall", "f1")
 
 
 def classes_of(rows: Rows, cuts: Rows) -> np.ndarray:
@@ -241,19 +264,34 @@ def test_averages_over_classes_are_those_of_scikit_learn(shape, pieces):
         p = np.where(rng.random(len(y)) < 0.3, rng.choice(classes_of(was, cuts), len(y)), y)
         sides.append({"y": y, "p": p})
     y, p = sides[1]["y"], sides[1]["p"]
-    found = run(Performance(), CLASSES, *sides, pieces)
+    names = (
+        "accuracy",
+        *(f"{kind}_{name}" for kind in ("macro", "weighted") for name in AVERAGED),
+        "mcc",
+        "cohen_kappa",
+    )
+    found = run(Performance(metrics=names), CLASSES, *sides, pieces)
     # A class that the reference lacks is not known: such labels are left out.
     known = np.isin(y, np.union1d(sides[0]["y"], sides[0]["p"]))
     if not known.any():
-        names = ("accuracy", "macro_precision", "macro_recall", "macro_f1")
         assert_close(found, dict.fromkeys(names))
         return
-    precision, recall, f1, _ = sk.precision_recall_fscore_support(
-        y[known], p[known], average="macro", zero_division=0
-    )
-    accuracy = float(sk.accuracy_score(y[known], p[known]))
-    averages = {"macro_precision": precision, "macro_recall": recall, "macro_f1": f1}
-    assert_close(found, {"accuracy": accuracy, **averages})
+    expected: Numbers = {
+        f"{kind}_{name}": float(value)
+        for kind in ("macro", "weighted")
+        for name, value in zip(
+            AVERAGED,
+            sk.precision_recall_fscore_support(y[known], p[known], average=kind, zero_division=0),
+            strict=False,
+        )
+    }
+    varies = min(len(set(y[known])), len(set(p[known]))) > 1
+    expected |= {
+        "accuracy": float(sk.accuracy_score(y[known], p[known])),
+        "mcc": float(sk.matthews_corrcoef(y[known], p[known])) if varies else None,
+        "cohen_kappa": float(sk.cohen_kappa_score(y[known], p[known])) if varies else None,
+    }
+    assert_close(found, expected)
 
 
 CATEGORIES = Schema(features={"c": Field("c", "c", Kind.CATEGORICAL)})

@@ -1,165 +1,188 @@
-"""`driftline init` on folders with the logs of several models: each gets a model of its own."""
+"""`driftline init` on logs of several files: labels in records of their own, days in folders, and
+files of several models.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from run_commands import run_once
 
 from driftline.cli.main import main
 from driftline.config import load_config
 
 pytestmark = pytest.mark.system
 
-ROWS = 30
 START = datetime(2026, 1, 5, tzinfo=UTC)
-HOUR = "2026/01/05/00"
-TIMES = [f"{START + timedelta(seconds=15 * row):%Y-%m-%dT%H:%M:%SZ}" for row in range(ROWS)]
+Row = dict[str, Any]
 
 
-def write(path: Path, records: list[dict[str, object]]) -> None:
+def write(path: Path, rows: list[Row]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
-def capture(folder: Path, endpoint: str) -> None:
-    """An endpoint of SageMaker with data capture."""
-
-    def side(text: str) -> dict[str, str]:
-        return {"observedContentType": "text/csv", "data": text, "encoding": "CSV"}
-
-    write(
-        folder / endpoint / "AllTraffic" / HOUR / "a.jsonl",
-        [
+def predictions(count: int, step: timedelta, words: tuple[Any, Any] = (1, 0)) -> list[Row]:
+    """Predictions of a binary model, each with whether its label is positive."""
+    draw = np.random.default_rng(5)
+    rows = []
+    for place in range(count):
+        y = bool(draw.random() < 0.3)
+        s = round(float(1 / (1 + np.exp(-(2 * (y - 0.6) + draw.normal())))), 3)
+        rows.append(
             {
-                "captureData": {
-                    "endpointInput": side(f"{row % 7}.5,{'ab'[row % 2]}"),
-                    "endpointOutput": side(f"0.{row % 9}"),
-                },
-                "eventMetadata": {"eventId": f"e{row}", "inferenceTime": TIMES[row]},
-                "eventVersion": "0",
+                "request_id": f"r{place:05}",
+                "ts": (START + place * step).isoformat(),
+                "age": round(float(draw.normal(40, 8)), 1),
+                "plan": str(draw.choice(["gold", "free"])),
+                "prediction": words[0] if s >= 0.5 else words[1],
+                "score": s,
+                "is_positive": y,
             }
-            for row in range(ROWS)
-        ],
-    )
-
-
-def collect(folder: Path, endpoint: str) -> None:
-    """An endpoint of Azure ML that collects its inputs and outputs."""
-    data: dict[str, Callable[[int], dict[str, object]]] = {
-        "model_inputs": lambda row: {"age": row % 7 + 0.5},
-        "model_outputs": lambda row: {"prediction": row % 2},
-    }
-    for name, values in data.items():
-        write(
-            folder / endpoint / "blue" / name / HOUR / "a.jsonl",
-            [
-                {
-                    "specversion": "1.0",
-                    "id": f"{name}{row}",
-                    "source": f"/subscriptions/0/onlineEndpoints/{endpoint}/deployments/blue",
-                    "type": f"azureml.inference.{name}",
-                    "time": TIMES[row],
-                    "data": [values(row)],
-                    "correlationid": f"c{row}",
-                }
-                for row in range(ROWS)
-            ],
         )
+    return rows
 
 
-def predict(folder: Path, model: str) -> None:
-    """A batch prediction of Vertex AI."""
-    write(
-        folder / f"prediction-{model}-2026_01_05T00_00_00_123Z" / "prediction.results-00000-of-1",
-        [
-            {"instance": {"age": row % 7 + 0.5}, "prediction": ["yes", "no"][row % 2]}
-            for row in range(ROWS)
-        ],
-    )
-
-
-def endpoints_of_projects(root: Path) -> None:
-    capture(root / "proj-a", "churn")
-    capture(root / "proj-b", "fraud")
-
-
-def endpoints_with_one_name(root: Path) -> None:
-    capture(root / "prod", "churn")
-    capture(root / "test", "churn")
-
-
-def endpoints_below_a_folder(root: Path) -> None:
-    collect(root / "modelDataCollector", "churn")
-    collect(root / "modelDataCollector", "fraud")
-
-
-def endpoints(root: Path) -> None:
-    collect(root, "churn")
-    collect(root, "fraud")
-
-
-def jobs_in_a_folder_each(root: Path) -> None:
-    predict(root / "a", "churn")
-    predict(root / "b", "fraud")
-
-
-FOLDERS: dict[str, tuple[Callable[[Path], None], dict[str, str]]] = {
-    # What writes the folders; the models, and the path of each.
-    "endpoints": (endpoints, {"churn": "log/churn", "fraud": "log/fraud"}),
-    "endpoints below a folder": (
-        endpoints_below_a_folder,
+def split(rows: list[Row], words: tuple[Any, Any] = (1, 0)) -> tuple[list[Row], list[Row]]:
+    """The rows without labels, and the labels, which came two days later."""
+    served = [{name: row[name] for name in row if name != "is_positive"} for row in rows]
+    labels = [
         {
-            "churn": "log/modelDataCollector/churn",
-            "fraud": "log/modelDataCollector/fraud",
-        },
-    ),
-    "endpoints of projects": (
-        endpoints_of_projects,
-        {"churn": "log/proj-a/churn", "fraud": "log/proj-b/fraud"},
-    ),
-    "endpoints with one name": (
-        endpoints_with_one_name,
-        {"prod-churn": "log/prod/churn", "test-churn": "log/test/churn"},
-    ),
-    "jobs in a folder each": (jobs_in_a_folder_each, {"a": "log/a", "b": "log/b"}),
+            "request_id": row["request_id"],
+            "label": words[0] if row["is_positive"] else words[1],
+            "label_time": (datetime.fromisoformat(row["ts"]) + timedelta(days=2)).isoformat(),
+        }
+        for row in rows
+    ]
+    return served, labels
+
+
+def init(where: str) -> tuple[Path, str]:
+    """The configuration that `init` writes, and its text."""
+    with pytest.raises(SystemExit) as left:
+        main(["init", where])
+    assert not left.value.code
+    path = Path("driftline.yaml")
+    path.write_text(path.read_text().replace("127.0.0.1:8080", "null"))
+    return path, path.read_text()
+
+
+def labelled_rows(folder: Path) -> int:
+    """The rows that the accuracy of all windows is made from."""
+    with closing(sqlite3.connect(folder / "driftline.db")) as database:
+        text = "select sum(rows) from measurements where name = 'accuracy' and segment = ''"
+        return int(database.execute(text).fetchone()[0])
+
+
+PLACES = {
+    # The log, the labels, what `init` gets.
+    "a file beside the log": ("predictions.jsonl", "labels.jsonl", "predictions.jsonl"),
+    "a file with a date": ("log.jsonl", "ground_truth_2026-01.jsonl", "log.jsonl"),
+    "a folder beside that of the log": ("data/requests/a.jsonl", "data/labels/a.jsonl", "data"),
 }
 
 
-def run_init(where: str) -> str:
-    """Run `init` and return the text of the configuration."""
-    with pytest.raises(SystemExit) as left:
-        main(["init", where])
-    assert left.value.code in (None, 0)
-    return Path("driftline.yaml").read_text()
-
-
-@pytest.mark.parametrize("kind", FOLDERS)
-def test_each_folder_of_a_model_gives_a_model(tmp_path, monkeypatch, kind):
+@pytest.mark.parametrize(
+    "words", [(1, 0), *(pytest.param(w, marks=pytest.mark.slow) for w in [("yes", "no")])]
+)
+@pytest.mark.parametrize(
+    "place",
+    [
+        "a file beside the log",
+        *(pytest.param(p, marks=pytest.mark.slow) for p in list(PLACES)[1:]),
+    ],
+)
+def test_labels_in_records_of_their_own_are_joined(tmp_path, monkeypatch, place, words):
+    """The first run measures the model with all labels that came later."""
     monkeypatch.chdir(tmp_path)
-    write_folders, expected = FOLDERS[kind]
-    write_folders(tmp_path / "log")
-    run_init("log")
-    models = load_config(Path("driftline.yaml")).models
-    assert {name: model.source.path for name, model in models.items()} == expected
+    log, labels_path, where = PLACES[place]
+    served, labels = split(predictions(1200, timedelta(seconds=30), words), words)
+    write(Path(log), served)
+    write(Path(labels_path), labels)
+    path, text = init(where)
+    models = load_config(path).models
+    assert len(models) == 1
+    assert "id: request_id, label: label, time: label_time}" in text
+    code, report = run_once(path)
+    (model,) = report["models"].values()
+    assert (code, model["incidents"], model["rows"]) == (0, [], 1200)
+    assert labelled_rows(tmp_path) == 1200
 
 
-def test_jobs_of_several_models_in_one_folder_are_named(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "records"),
+    [
+        ("labels.jsonl", [{"other_id": "r00001", "label": 1}] * 9),
+        ("targets.jsonl", [{"request_id": f"r{n}", "age": 3.5, "label": n % 2} for n in range(9)]),
+        ("outcomes.jsonl", []),
+        ("label_studio.json", None),
+    ],
+)
+def test_other_files_beside_the_log_are_no_labels(tmp_path, monkeypatch, name, records):
+    """Files with another id, with features of their own, and without records."""
     monkeypatch.chdir(tmp_path)
-    for model in ("churn", "fraud"):
-        predict(tmp_path / "log", model)
-    assert "# CHECK: model has the names of several models (churn, fraud)" in run_init("log")
+    write(Path("log.jsonl"), split(predictions(300, timedelta(minutes=1)))[0])
+    Path(name).write_text("no json")
+    if records is not None:
+        write(Path(name), records)
+    assert "labels:" not in init("log.jsonl")[1]
 
 
-def test_folders_with_equal_columns_are_one_model_to_check(tmp_path, monkeypatch):
-    """They may as well be places of one model, which is what the configuration says."""
+@pytest.mark.parametrize("folder", ["date={day}", "{day}", ""])
+def test_a_backlog_is_read_from_its_oldest_object(tmp_path, monkeypatch, folder):
+    """Days in folders or in names of files: the newest ones alone do not show how far it goes."""
     monkeypatch.chdir(tmp_path)
-    for name in ("churn", "fraud"):
-        rows = [{"ts": TIMES[row], "age": row % 7, "prediction": row % 2} for row in range(ROWS)]
-        write(tmp_path / "log" / name / "a.jsonl", rows)
-    text = run_init("log")
-    assert list(load_config(Path("driftline.yaml")).models) == ["my-model"]
-    assert "# CHECK: the folders churn, fraud have the same columns" in text
+    today = datetime.now(UTC)
+    for age in (2, 3, 4, 5, 6, 89, 120, 400):
+        day = (today - timedelta(days=age)).date()
+        rows = predictions(60, timedelta(minutes=9))
+        for place, row in enumerate(rows):
+            row["ts"] = f"{day}T{place % 24:02}:{place % 60:02}:00Z"
+        write(Path("logs") / folder.format(day=day) / f"part-{day}.jsonl", rows)
+    assert "backfill: null" in init("logs")[1]
+
+
+def test_files_of_two_models_are_to_be_checked(tmp_path, monkeypatch):
+    """One file of each model in a folder: they have different columns."""
+    monkeypatch.chdir(tmp_path)
+    write(Path("logs/churn.jsonl"), split(predictions(300, timedelta(minutes=1)))[0])
+    houses = [
+        {"ts": (START + n * timedelta(minutes=1)).isoformat(), "sqm": 50 + n % 90, "price": 9.5 * n}
+        for n in range(300)
+    ]
+    write(Path("logs/houses.jsonl"), houses)
+    text = init("logs")[1]
+    assert "CHECK: the files churn.jsonl, houses.jsonl have different columns" in text
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("app-2026-01-05.jsonl", "app-2026-01-06.jsonl"),
+        ("app.jsonl", "app.1.jsonl"),
+        ("requests.jsonl", "more.jsonl"),
+    ],
+)
+def test_files_of_one_model_raise_no_doubt(tmp_path, monkeypatch, names):
+    """Files that rotation or days make, and two that have the same columns."""
+    monkeypatch.chdir(tmp_path)
+    for name in names:
+        write(Path("logs") / name, split(predictions(200, timedelta(minutes=1)))[0])
+    assert "different columns" not in init("logs")[1]
+
+
+@pytest.mark.parametrize("label", ["label", "Ergebnis"])
+def test_a_log_without_a_known_prediction_is_to_be_checked(tmp_path, monkeypatch, label):
+    """Columns in another language, with and without a label that is recognised."""
+    monkeypatch.chdir(tmp_path)
+    rows = split(predictions(300, timedelta(minutes=1)))[0]
+    names = {"prediction": "Vorhersage", "score": "Punkte", "plan": label}
+    write(Path("log.jsonl"), [{names.get(k, k): row[k] for k in row} for row in rows])
+    assert "CHECK: no column is known as the prediction" in init("log.jsonl")[1]

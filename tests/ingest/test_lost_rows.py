@@ -25,12 +25,13 @@ from driftline_plugins.formats.vertex_logging import VertexLogging
 from pyarrow import parquet
 
 from driftline import Field, Format, Kind, LogObject, Schema, Source
-from driftline.agent.feed_facts import REJECTED_SHARE, feed_facts
+from driftline.agent.feed_facts import feed_facts
 from driftline.ingest.read.job import Job
 from driftline.ingest.read.plan import Work
 from driftline.ingest.read.read_object import read_object
 from driftline.ingest.read.read_pass import ReadCounts
 from driftline.profiles.spec import make_spec
+from driftline.types.loss_reasons import LOSS_SHARE
 from driftline.types.records import QUARANTINED, ReadOutcome
 
 FAULTS, SLOW_FAULTS = 200, 10_000
@@ -208,7 +209,12 @@ def half_packed(data: bytes) -> bytes:
     return gzip.compress(data)[:-9]
 
 
-ENCODINGS = (utf16, with_mark, cp1252, packed, half_packed)
+def with_cr_ends(data: bytes) -> bytes:
+    """Line ends of old Macs, which only CSV may have."""
+    return data if data.startswith(b"{") else data.replace(b"\n", b"\r")
+
+
+ENCODINGS = (utf16, with_mark, cp1252, with_cr_ends, packed, half_packed)
 
 
 # Logs of each format, with one record for each row.
@@ -257,6 +263,29 @@ def sagemaker(rows: list[Row]) -> bytes:
     return jsonl(records)
 
 
+def sagemaker_lines(rows: list[Row]) -> bytes:
+    """The same with bodies of comma-separated values, whose names are a setting."""
+    records = []
+    for place, row in enumerate(rows):
+        body = io.StringIO()
+        csv.writer(body).writerow(row.values())
+        records.append(
+            {
+                "captureData": {
+                    "endpointInput": {"data": body.getvalue(), "encoding": "CSV"},
+                    "endpointOutput": {"data": "1,0.5", "encoding": "CSV"},
+                },
+                "eventMetadata": {"eventId": str(place), "inferenceTime": "2026-11-01T10:00:00Z"},
+            }
+        )
+    return jsonl(records)
+
+
+def document(rows: list[Row]) -> bytes:
+    """One array of records over several lines."""
+    return json.dumps(rows, indent=1).encode()
+
+
 def vertex(rows: list[Row]) -> bytes:
     records = [
         {
@@ -296,6 +325,10 @@ LOGS = {
     "csv": Log(Csv(), comma_separated, "a.csv", header_lines=1),
     "parquet": Log(Parquet(), columnar, "a.parquet", has_lines=False),
     "sagemaker": Log(SageMaker(), sagemaker, "a.jsonl"),
+    "sagemaker CSV": Log(
+        SageMaker(headers=("t", "id", "amount", "plan")), sagemaker_lines, "a.jsonl"
+    ),
+    "document": Log(JsonLines(), document, "a.json", has_lines=False),
     "vertex": Log(VertexLogging(), vertex, "a.jsonl"),
     "azureml": Log(AzureML(), azure_requests, "ep/dep/model_inputs/2026/11/01/10/a.jsonl"),
 }
@@ -324,8 +357,10 @@ def make_fault(seed: int) -> FaultyLog:
     if not names or rng.random() < 0.3:
         damage = rng.choice(BYTE_FAULTS)
         data, names = damage(data, rng), [*names, damage.__name__]
-        lines = [line for line in data.split(b"\n") if line.strip()]
-        count = max(len(lines) - log.header_lines, 0) if log.has_lines else UNKNOWN
+        lines = [line.strip() for line in data.split(b"\n") if line.strip()]
+        if log.header_lines:  # a repeated header is no record
+            lines = [line for line in lines if line != lines[0]]
+        count = len(lines) if log.has_lines else UNKNOWN
     elif log.has_lines and rng.random() < 0.3:
         encode = rng.choice(ENCODINGS)
         data, names = encode(data), [*names, encode.__name__]
@@ -350,6 +385,20 @@ def read(fault: FaultyLog) -> ReadOutcome:
     return read_object(job, Work(object=obj, start=0, is_complete=True))
 
 
+def incident_reasons(reading: ReadCounts) -> list[str]:
+    facts = feed_facts(
+        "m",
+        NOW,
+        reading,
+        error="",
+        request_counts=None,
+        reference_losses=None,
+        label_problems={},
+        patience_ticks=1,
+    )
+    return [text for fact in facts if (text := fact.judged.judgement.reason)]
+
+
 def assert_nothing_is_lost(fault: FaultyLog) -> None:
     outcome = read(fault)
     counted = sum(share.rows for share in outcome.shares if not share.segment)
@@ -364,19 +413,9 @@ def assert_nothing_is_lost(fault: FaultyLog) -> None:
         assert outcome.rows + outcome.rejected == fault.rows
     reading = ReadCounts()
     reading.add(outcome)
-    facts = feed_facts(
-        "m",
-        NOW,
-        reading,
-        error="",
-        request_counts=None,
-        reference_losses=None,
-        label_problems={},
-        patience_ticks=1,
-    )
-    reasons = [text for fact in facts if (text := fact.judged.judgement.reason)]
+    reasons = incident_reasons(reading)
     lost = fault.rows - counted - waiting
-    if outcome.state == QUARANTINED or lost > 2 * REJECTED_SHARE * max(fault.rows, 1):
+    if outcome.state == QUARANTINED or lost > LOSS_SHARE * max(fault.rows, 1):
         assert reasons
         assert all(fault.log.path.rpartition("/")[2] in reason for reason in reasons), reasons
         assert not any(reason.rstrip().endswith(":") for reason in reasons)
@@ -403,3 +442,14 @@ def test_each_row_of_a_log_with_a_fault_is_accounted_for() -> None:
 @pytest.mark.slow
 def test_ten_thousand_faults_lose_no_row() -> None:
     check(range(FAULTS, SLOW_FAULTS))
+
+
+@pytest.mark.parametrize(
+    ("rejected", "held", "reasons"), [(4, 4, 2), (4, 0, 0), (0, 6, 1), (2, 2, 0)]
+)
+def test_rejected_records_and_held_rows_count_together(rejected, held, reasons):
+    """Of 100 records, 4 rejected ones and 4 rows held back are more than 5%: people hear of both."""
+    reading = ReadCounts(
+        objects=1, rows=100 - rejected, rejected_records=rejected, rows_held_back=held
+    )
+    assert len(incident_reasons(reading)) == reasons

@@ -19,7 +19,7 @@ from driftline.profiles.profile import Profile
 from driftline.profiles.spec import ProfileSpec, make_spec
 
 Rows = Mapping[str, NDArray[Any]]
-COLLECTORS = ("numeric", "categories", "scores", "sample")
+COLLECTORS = ("numeric", "categories", "scores", "sample", "prediction_errors")
 
 
 def profile_spec(schema: Schema, rows: Rows, sample_rows: int = 500) -> ProfileSpec:

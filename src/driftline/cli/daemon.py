@@ -141,10 +141,16 @@ def _serve(agent: Any, config: Any) -> Any:
         return None
     from driftline.web.address import check_address
     from driftline.web.app import create_app
+    from driftline.web.inbox import Inbox
     from driftline.web.server import serve
 
     address = check_address(config.agent.http, config.agent.http_token)
-    app = create_app(agent, config.agent.http_token, config.agent.token, clock=system_clock)
+    inbox = None
+    if config.agent.inbox is not None:
+        inbox = Inbox(config.origin.parent / config.agent.inbox, frozenset(config.models))
+    app = create_app(
+        agent, config.agent.http_token, config.agent.token, clock=system_clock, inbox=inbox
+    )
     return serve(app, address.host, address.port)
 
 

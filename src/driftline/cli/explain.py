@@ -206,12 +206,15 @@ def _finding(console: Console, finding: dict[str, Any], phrasebook: Phrasebook) 
             else ""
         )
         console.print(f"         changed since {_short(finding['since'])}{length}")
-    past = [
-        f"{_short(row['window'])[11:16]} {number(row['value'])} {row['verdict']}".strip()
-        for row in finding["past"][:-1]
-    ]
+    past, day = list[str](), ""
+    for row in finding["past"][:-1][-5:]:
+        start = _short(row["window"])[:16]
+        # The date stands where it changes.
+        shown = start[11:] if start[:10] == day else start
+        day = start[:10]
+        past.append(f"{shown} {number(row['value'])} {row['verdict']}".strip())
     if past:
-        console.print(f"         [dim]before: {escape('; '.join(past[-5:]))}[/]")
+        console.print(f"         [dim]before: {escape('; '.join(past))}[/]")
 
 
 def _window(console: Console, window: dict[str, Any]) -> None:

@@ -55,10 +55,10 @@ def init(
     from driftline.contracts.context import StartContext
     from driftline.contracts.source import Source
     from driftline.extensions.registry import Registry
-    from driftline.onboarding.config_text import InspectedModel, write_config
+    from driftline.onboarding.config_text import InspectedModel, join_labels, write_config
     from driftline.onboarding.inspect_logs import inspect_logs, inspect_reference
     from driftline.onboarding.reference_columns import add_reference_columns
-    from driftline.onboarding.training_file import find_training_file
+    from driftline.onboarding.training_file import find_label_file, find_training_file
     from driftline.telemetry.logs import make_log
     from driftline.types.errors import DriftlineError
 
@@ -122,8 +122,16 @@ def init(
             inspect(f"{where.rstrip('/')}/{folder}", name)
             for folder, name in zip(folders, names, strict=True)
         ]
+    elif (label_file := find_label_file(where, base)) is not None:
+        try:
+            labels = inspect(label_file, "labels")
+        except DriftlineError as error:
+            click.echo(f"please check: the labels {label_file} can't be read: {error}", err=True)
+        else:
+            models += [labels] if models[0].can_join(labels) and labels.holds_labels else []
     for inspected in models:
         _show(inspected.inspection)
+    models = join_labels(models)
     output.write_text(write_config(models), encoding="utf-8")
     click.echo(f"wrote {output}", err=True)
 
@@ -160,12 +168,26 @@ def _show(inspection: Any) -> None:
     sys.stderr.flush()
 
 
+def _as_counted(batch: RecordBatch) -> RecordBatch:
+    """The values as they are counted: bytes as text, narrow floats with their shortest digits."""
+    import pyarrow as pa
+
+    from driftline.ingest.columns.bytes_as_text import as_text
+    from driftline.ingest.columns.float_widths import to_doubles
+
+    columns = [as_text(column)[0] for column in batch.columns]
+    return pa.RecordBatch.from_arrays(
+        [to_doubles(column) if pa.types.is_floating(column.type) else column for column in columns],
+        names=batch.schema.names,
+    )
+
+
 def _rows(console: Any, batch: Any) -> None:
     """Print the first rows, with as many columns as fit side by side."""
     from rich.markup import escape
     from rich.table import Table
 
-    rows = batch.slice(0, ROWS).to_pylist()
+    rows = _as_counted(batch.slice(0, ROWS)).to_pylist()
     names = [name for name in batch.schema.names if any(row[name] is not None for row in rows)]
     columns, width = list[str](), console.width
     for name in names:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from driftline.comparison.tables import OpenTable
 from driftline.ingest.columns.infer import infer_schema
 from driftline.ingest.columns.roles import DeclaredRoles
+from driftline.kit.decoding.repeated_columns import repeated_columns
 from driftline.profiles.label_classes import listing
 from driftline.types.errors import ComparisonError
 from driftline.types.model import Kind, Schema
@@ -109,8 +110,20 @@ def find_compared_columns(
         left_out=tuple(
             name for name in reference.columns if name in common and name not in compared
         ),
-        doubts=tuple(doubt for doubt in inference.doubts if "schema.timestamp" not in doubt),
+        doubts=(
+            *_repeated(reference),
+            *_repeated(current),
+            *(doubt for doubt in inference.doubts if "schema.timestamp" not in doubt),
+        ),
     )
+
+
+def _repeated(table: OpenTable) -> list[str]:
+    """Return a sentence for each name that several columns of a file have."""
+    return [
+        f"{table.name} has more than one column {name!r}: the first one is compared"
+        for name in repeated_columns(table.batches)
+    ]
 
 
 def _sample(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -30,7 +30,7 @@ def find_cross_problems(document: Document, registry: Registry) -> Iterator[Prob
     for part, names in (("models", models), ("sinks", sinks), ("actions", actions)):
         yield from _check_names(document, (part,), names)
     yield from _check_http_token(document)
-    yield from _check_signing_token(document)
+    yield from _check_token(document)
     yield from _check_names(document, ("mute_times",), _get_dict(document.value, "mute_times"))
     yield from _check_routes(document, ("routes",), _get_dict(document.value, "routes"), sinks)
     for name, sink in sinks.items():
@@ -87,9 +87,13 @@ def _check_http_token(document: Document) -> Iterator[Problem]:
             yield document.problem(("agent", "http"), f"{message}, or listen on 127.0.0.1")
 
 
-def _check_signing_token(document: Document) -> Iterator[Problem]:
-    """Check that there is a token to sign links with, if messages have links."""
+def _check_token(document: Document) -> Iterator[Problem]:
+    """Check that there is a token, if messages have signed links or programs bring points."""
     agent = _get_dict(document.value, "agent")
+    if agent.get("inbox") is not None and agent.get("token") is None:
+        yield document.problem(
+            ("agent", "inbox"), "only requests with a token bring points; set agent.token"
+        )
     if agent.get("public_url") is not None and agent.get("token") is None:
         message = "links in messages are signed: set agent.token, such as ${env:DRIFTLINE_TOKEN}"
         yield document.problem(("agent", "public_url"), message)

@@ -104,6 +104,12 @@ class AgentConfig(Settings):
 
     It also signs the links in messages. Without it nobody can act over HTTP.
     """
+    inbox: str | None = None
+    """The folder for points that programs bring with `POST /api/measurements`.
+
+    Each model has a folder of its name in it, which a source reads. A relative path starts at the
+    folder of this file. Needs `token`.
+    """
     public_url: str | None = None
     """The URL at which people reach this agent, such as https://driftline.example.
 

@@ -17,6 +17,7 @@ from driftline.contracts.check import CheckContext
 from driftline.extensions.load import describe_error
 from driftline.extensions.validate import MOST, validate_measurement
 from driftline.types.errors import DriftlineError, PluginError
+from driftline.types.labels import labels_json
 from driftline.types.model import Measurement
 
 T = TypeVar("T")
@@ -181,7 +182,7 @@ class Guard:
 def _validate_all(
     key: str, measurements: Iterable[Any], late: threading.Event
 ) -> Iterator[Measurement]:
-    identities: set[tuple[str, tuple[tuple[str, str], ...]]] = set()
+    identities: set[tuple[str, str]] = set()
     for item in measurements:
         if late.is_set():
             return
@@ -189,9 +190,10 @@ def _validate_all(
             measurement = validate_measurement(item)
         except ValueError as error:
             raise PluginError(f"{key}: {error}") from None
-        identity = (measurement.name, tuple(sorted(measurement.labels.items())))
+        identity = (measurement.name, labels_json(measurement.labels))
         if identity in identities:
-            labels = ", ".join(f"{name}={value}" for name, value in identity[1]) or "no labels"
+            pairs = sorted(measurement.labels.items())
+            labels = ", ".join(f"{name}={value}" for name, value in pairs) or "no labels"
             raise PluginError(
                 f"{key}: measured '{measurement.name}' twice with {labels}; "
                 "give each measurement labels of its own"

@@ -71,10 +71,11 @@ def _is_plain(item: Measurement) -> bool:
 
     Nearly all measurements are plain, and this takes a fraction of the time of a conversion.
     """
-    for number in (item.value, item.p_value, item.was, item.least, item.most):
-        if number is not None and not (type(number) is float and math.isfinite(number)):
-            return False
     p_value, rows, interval, detail = item.p_value, item.rows, item.interval, item.detail
+    for number in (item.value, p_value, item.was, item.least, item.most):
+        # Only a finite number has a difference of 0 from itself.
+        if number is not None and not (type(number) is float and number - number == 0.0):
+            return False
     if not (p_value is None or 0 <= p_value <= 1):
         return False
     if not (rows is None or (type(rows) is int and rows >= 0)):
@@ -91,9 +92,10 @@ def _is_plain(item: Measurement) -> bool:
         if type(key) is not str or type(text) is not str:
             return False
     for key, fact in detail.items():
-        if type(key) is not str or type(fact) not in PLAIN_FACTS:
+        kind = type(fact)
+        if type(key) is not str or kind not in PLAIN_FACTS:
             return False
-        if type(fact) is float and not math.isfinite(fact):
+        if kind is float and fact - fact != 0.0:
             return False
     return item.decision is None or type(item.decision) is Decision
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from driftline.onboarding.inspect_logs import LogInspection
@@ -31,6 +31,34 @@ class InspectedModel:
     inspection: LogInspection
     reference: tuple[str, dict[str, Any]] | None
     """Type and options of the source of the reference; None without one."""
+    labels: InspectedModel | None = None
+    """The records of labels that come later; None without such."""
+
+    @property
+    def holds_labels(self) -> bool:
+        """Whether its records are labels of predictions that other records hold."""
+        schema = self.inspection.inference.schema
+        has_outputs = schema.prediction is not None or schema.score is not None
+        return bool(schema.label and schema.id) and not has_outputs and not schema.features
+
+    def can_join(self, labels: InspectedModel) -> bool:
+        """Whether its records are predictions without label, with the id of these labels."""
+        schema, of_labels = self.inspection.inference.schema, labels.inspection.inference.schema
+        if schema.id is None or of_labels.id is None or schema.label is not None:
+            return False
+        has_outputs = schema.prediction is not None or schema.score is not None
+        return has_outputs and schema.id.name == of_labels.id.name
+
+
+def join_labels(models: Sequence[InspectedModel]) -> list[InspectedModel]:
+    """Return the models, with records of labels alone joined to the one model that they fit."""
+    joined = list(models)
+    for labels in [model for model in models if model.holds_labels]:
+        fitting = [place for place, model in enumerate(joined) if model.can_join(labels)]
+        if len(fitting) == 1:
+            joined[fitting[0]] = replace(joined[fitting[0]], labels=labels)
+            joined.remove(labels)
+    return joined
 
 
 def write_config(models: Sequence[InspectedModel]) -> str:
@@ -59,6 +87,7 @@ def _model(model: InspectedModel) -> list[str]:
     lines += [""]
     lines += [f"    # CHECK: {doubt}" for doubt in inference.doubts]
     lines += ["    schema:", *_schema(inference.schema, inference.positive), ""]
+    lines += [] if model.labels is None else [*_labels(model.labels), ""]
     if model.reference is None:
         lines += [
             "    # What windows are compared with. A training file is better:",
@@ -80,6 +109,17 @@ def _model(model: InspectedModel) -> list[str]:
         "",
         "    # Without `checks`, those that fit the columns run with their default rules.",
         "    notify: [terminal]",
+    ]
+
+
+def _labels(labels: InspectedModel) -> list[str]:
+    schema = labels.inspection.inference.schema
+    columns = {"id": schema.id, "label": schema.label, "time": schema.timestamp}
+    settings = {name: part.name for name, part in columns.items() if part is not None}
+    options = {"type": labels.source_type, "options": labels.source_options}
+    return [
+        "    # Labels come later, in records of their own. They are joined by the id.",
+        f"    labels: {_inline(options | settings)}",
     ]
 
 

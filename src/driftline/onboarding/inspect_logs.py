@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,6 +29,7 @@ from driftline.ingest.read.peek import pair_samples
 from driftline.ingest.read.plan import Work
 from driftline.ingest.read.sample_rows import NO_RECORD
 from driftline.ingest.read.source_stream import open_reference
+from driftline.kit.decoding.repeated_columns import repeated_columns
 from driftline.kit.decoding.split_records import side_of
 from driftline.kit.stores.layout import LAYOUTS
 from driftline.onboarding.recognise import (
@@ -64,6 +66,8 @@ MAX_FOLDERS = 20
 """Folders that are compared; with more of them they are not those of models."""
 COMMON_SHARE = 0.5
 """The share of common columns from which the records of two folders are of one model."""
+NUMBERS = re.compile(r"[-_.T]*[0-9]")
+"""Where the part of a file's name begins that counts or dates it."""
 MAX_TRIED = 20
 """Objects that are tried until one has a record that can be read."""
 
@@ -155,6 +159,7 @@ def inspect_logs(source: Source, registry: Registry, now: datetime) -> LogInspec
     if not listing:
         raise SourceError("nothing is there: check the path, bucket and prefix")
     has_more, layout = len(listing) > MAX_LISTED, None
+    oldest_object = min(listing, key=lambda obj: obj.uri)
     if "layout" in type(source).model_fields:
         layout = recognise_layout(_keys(source, listing))
     if layout is not None:
@@ -187,16 +192,23 @@ def inspect_logs(source: Source, registry: Registry, now: datetime) -> LogInspec
             name, options = better_name, {}
             first = _read(source, listing, name, options, registry)
     inference = infer_schema(first.batches)
-    windows = choose_windows([*first.batches, *first.last_batches], inference.schema, now)
+    oldest = _read(source, [oldest_object], name, options, registry).batches
+    windows = choose_windows([*first.batches, *first.last_batches], inference.schema, now, oldest)
     doubts = [
         f"the first records look as if {key} of the format is {json.dumps(value)}"
         for key, value in options.items()
+    ]
+    doubts += [
+        f"the file has the column {name} more than once: the first one is read"
+        for name in repeated_columns(first.batches)
     ]
     named = list(listing)
     if has_more:
         named = list(islice(source.discover(DiscoverContext(now=now)), MAX_NAMED))
     folders = _model_folders(source, named, layout, name, registry)
     doubts += [*inference.doubts, *folders.doubts()]
+    if not folders.of_models:
+        doubts += _mixed_files(source, named, name, registry)
     return LogInspection(
         objects=first.objects,
         has_more=has_more,
@@ -407,10 +419,40 @@ def _model_folders(
         if side_of(batch) is None
     ]
     folders = tuple(sorted(by_folder))
-    alike = (len(names & columns[0]) / len(names | columns[0]) for names in columns)
+    alike = (_common_share(names, columns[0]) for names in columns)
     if len(columns) < len(by_folder):
         return _Folders()
     return _Folders(alike=folders) if min(alike) >= COMMON_SHARE else _Folders(of_models=folders)
+
+
+def _mixed_files(
+    source: Source, listing: list[LogObject], name: str, registry: Registry
+) -> Iterator[str]:
+    """Yield a sentence where files beside each other have records of different kinds."""
+    kinds: dict[str, LogObject] = {}
+    for obj in listing:
+        file_name = unquote(obj.uri).rpartition("/")[2]
+        stem = NUMBERS.split(file_name, maxsplit=1)[0].partition(".")[0]
+        kinds[stem] = obj
+    if not 1 < len(kinds) <= MAX_KINDS or any(obj.parts for obj in kinds.values()):
+        return
+    columns = {
+        unquote(obj.uri).rpartition("/")[2]: set(batch.schema.names)
+        for obj in kinds.values()
+        for batch in _read(source, [obj], name, {}, registry).batches[:1]
+        if side_of(batch) is None
+    }
+    names = sorted(columns)
+    if any(_common_share(columns[names[0]], columns[other]) < COMMON_SHARE for other in names):
+        yield (
+            f"the files {name_values(names)} have different columns and are read as one log: give "
+            "the records of each model a source of its own, and labels that come later one in "
+            "`labels`"
+        )
+
+
+def _common_share(one: set[str], other: set[str]) -> float:
+    return len(one & other) / len(one | other)
 
 
 def _newest_objects(listing: list[LogObject]) -> list[LogObject]:

@@ -39,21 +39,20 @@ class WindowChoice:
 
 
 def choose_windows(
-    batches: Sequence[pa.RecordBatch], schema: Schema, now: datetime
+    batches: Sequence[pa.RecordBatch],
+    schema: Schema,
+    now: datetime,
+    oldest_batches: Sequence[pa.RecordBatch] = (),
 ) -> WindowChoice:
-    """Return the settings for a log of these records, which include its newest ones."""
-    time_column = None if schema.timestamp is None else schema.timestamp.path
-    times = [
-        micros[usable & (micros > 0)]
-        for batch in batches
-        if time_column is not None and time_column in batch.schema.names
-        for micros, usable in [to_micros(batch.column(time_column), schema.time_form)]
-    ]
-    times = [stamps for stamps in times if len(stamps)]
+    """Return the settings for a log of these records, which include its newest ones.
+
+    `oldest_batches` are the first records of its oldest object.
+    """
+    times = _times(batches, schema)
     if not times:
         return WindowChoice()
     newest = max(int(stamps.max()) for stamps in times)
-    oldest = min(int(stamps.min()) for stamps in times)
+    oldest = min(int(stamps.min()) for stamps in [*times, *_times(oldest_batches, schema)])
     is_past = as_micros(now) - newest > NEWS // timedelta(microseconds=1)
     is_old = as_micros(now) - oldest > BACKFILL // timedelta(microseconds=1)
     return WindowChoice(
@@ -61,6 +60,18 @@ def choose_windows(
         notify_within="null" if is_past else "24h",
         reads_all=is_past and is_old,
     )
+
+
+def _times(batches: Sequence[pa.RecordBatch], schema: Schema) -> list[np.ndarray]:
+    """Return the usable times of each batch that has any, in microseconds."""
+    column = None if schema.timestamp is None else schema.timestamp.path
+    times = [
+        micros[usable & (micros > 0)]
+        for batch in batches
+        if column is not None and column in batch.schema.names
+        for micros, usable in [to_micros(batch.column(column), schema.time_form)]
+    ]
+    return [stamps for stamps in times if len(stamps)]
 
 
 def _length(times: Sequence[np.ndarray]) -> str:

@@ -6,6 +6,7 @@ from driftline.profiles.categories import CategoryCollector
 from driftline.profiles.labelled_sample import LabelledSampleCollector
 from driftline.profiles.labels import LabelCollector
 from driftline.profiles.numeric import NumericCollector
+from driftline.profiles.prediction_errors import PredictionErrorCollector
 from driftline.profiles.profile import Collectors
 from driftline.profiles.sample import RawSampleCollector, SampleCollector
 from driftline.profiles.scores import ScoreCollector
@@ -22,6 +23,7 @@ BUILT_IN: Collectors = {
         RawSampleCollector,
         LabelledSampleCollector,
         LabelCollector,
+        PredictionErrorCollector,
         ExpressionCollector,
         SizeCollector,
     )

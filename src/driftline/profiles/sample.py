@@ -5,6 +5,8 @@ Values of redacted columns never enter a sample.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import msgspec
@@ -16,6 +18,35 @@ from driftline.profiles.spec import CategorySpec, NumericSpec, ProfileSpec, Samp
 
 if TYPE_CHECKING:
     from driftline.profiles.batch import Batch
+
+
+class SampledColumns(Mapping[str, list[Any]]):
+    """The values of sampled rows by column; decoded when a check reads them."""
+
+    def __init__(self, names: Sequence[str], rows: Sequence[bytes]) -> None:
+        """Take the names of the columns, and MessagePack of each row's values in their order."""
+        self._names, self._rows = names, rows
+
+    @cached_property
+    def _columns(self) -> dict[str, list[Any]]:
+        rows = [msgspec.msgpack.decode(content) for content in self._rows]
+        return {name: [row[place] for row in rows] for place, name in enumerate(self._names)}
+
+    def __getitem__(self, name: str) -> list[Any]:
+        """The values of a column."""
+        return self._columns[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """The names of the columns."""
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        """The number of columns."""
+        return len(self._names)
+
+    def __repr__(self) -> str:
+        """The values."""
+        return repr(self._columns)
 
 
 class SampleCollector(Collector):
@@ -73,10 +104,9 @@ class SampleCollector(Collector):
         """Keep the smallest hashes of both."""
         self._keep(other._rows)
 
-    def summary(self) -> dict[str, list[Any]]:
+    def summary(self) -> SampledColumns:
         """Values by column, the rows in the order of their hashes."""
-        rows = [msgspec.msgpack.decode(content) for _, content in self._rows]
-        return {name: [row[place] for row in rows] for place, name in enumerate(self._names)}
+        return SampledColumns(self._names, [content for _, content in self._rows])
 
     def to_bytes(self) -> bytes:
         """The canonical bytes."""

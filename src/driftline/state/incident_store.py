@@ -57,6 +57,27 @@ class SinkPlan:
     """
 
 
+# The statements that run for each window are made once.
+_MODEL: sa.BindParameter[str] = sa.bindparam("of_model")
+_ALERTS = (
+    select(alerts.c.key, alerts.c.state).where(alerts.c.model == _MODEL).order_by(alerts.c.key)
+)
+_ALIVE_INCIDENTS = (
+    select(incidents)
+    .where(
+        incidents.c.model == _MODEL,
+        sa.or_(incidents.c.state == "firing", incidents.c.reopens_until.is_not(None)),
+    )
+    .order_by(incidents.c.id)
+)
+_INCIDENT_COUNTS = (
+    select(incidents.c.cause, func.count())
+    .where(incidents.c.model == _MODEL)
+    .group_by(incidents.c.cause)
+)
+_PAGES = select(pages.c.at).where(pages.c.model == _MODEL).order_by(pages.c.at.desc()).limit(PAGES)
+
+
 def load_alerting_state(
     connection: Connection, model: str, phrasebook: Phrasebook | None = None
 ) -> AlertingState:
@@ -66,20 +87,14 @@ def load_alerting_state(
     """
     unreadable: list[str] = []
     alerts_by_key: dict[str, Alert] = {}
-    rows = (
-        select(alerts.c.key, alerts.c.state).where(alerts.c.model == model).order_by(alerts.c.key)
-    )
-    for key, state in connection.execute(rows):
+    of_model = {"of_model": model}
+    for key, state in connection.execute(_ALERTS, of_model):
         try:
             alerts_by_key[key] = parse_alert(state)
         except ValueError as error:
             unreadable.append(f"alert {key}: {error}")
     incidents_by_id: dict[str, Incident] = {}
-    c = incidents.c
-    alive = sa.or_(c.state == "firing", c.reopens_until.is_not(None))
-    for row in connection.execute(
-        select(incidents).where(c.model == model, alive).order_by(c.id)
-    ).mappings():
+    for row in connection.execute(_ALIVE_INCIDENTS, of_model).mappings():
         try:
             detail = parse_incident_fields(row["detail"])
         except ValueError as error:
@@ -97,12 +112,10 @@ def load_alerting_state(
             reopens_until=from_micros_or_none(row["reopens_until"]),
             **detail,
         )
-    cause_query = select(c.cause, func.count()).where(c.model == model).group_by(c.cause)
-    counts = {(model, cause): count for cause, count in connection.execute(cause_query)}
-    page_query = (
-        select(pages.c.at).where(pages.c.model == model).order_by(pages.c.at.desc()).limit(PAGES)
-    )
-    page_times = connection.execute(page_query).scalars().all()
+    counts = {
+        (model, cause): count for cause, count in connection.execute(_INCIDENT_COUNTS, of_model)
+    }
+    page_times = connection.execute(_PAGES, of_model).scalars().all()
     return AlertingState(
         alerts=alerts_by_key,
         incidents=incidents_by_id,
@@ -157,10 +170,12 @@ def load_later_facts(connection: Connection, facts: Sequence[Fact]) -> list[Fact
     columns = measurements.c
     newest: dict[str, int] = {}
     for fact in facts:
+        if fact.verdict is not Verdict.CHANGED:
+            continue
         if fact.model not in newest:
             query = select(func.max(columns.start)).where(columns.model == fact.model)
             newest[fact.model] = connection.execute(query).scalar() or 0
-        if fact.verdict is not Verdict.CHANGED or newest[fact.model] <= as_micros(fact.start):
+        if newest[fact.model] <= as_micros(fact.start):
             continue
         series = (
             columns.model == fact.model,

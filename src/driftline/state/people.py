@@ -64,13 +64,26 @@ def add_act(
     return int(result.inserted_primary_key[0])  # type: ignore[index]
 
 
+# The statements that run for each window are made once.
+_WAITING_ACTS = (
+    sa.select(
+        *(acts.c[name] for name in ("id", "kind", "model", "incident", "until", "author", "reason"))
+    )
+    .where(acts.c.model == sa.bindparam("of_model"), acts.c.applied.is_(None))
+    .order_by(acts.c.id)
+)
+_SILENCES = (
+    sa.select(
+        *(silences.c[name] for name in ("id", "matchers", "start", "until", "author", "reason"))
+    )
+    .where(silences.c.until > sa.bindparam("now"))
+    .order_by(silences.c.start, silences.c.id)
+)
+
+
 def load_waiting_acts(connection: Connection, model: str) -> list[ActRow]:
     """Load the acts that are not handled yet, in the order they were written."""
-    c = acts.c
-    columns = (c.id, c.kind, c.model, c.incident, c.until, c.author, c.reason)
-    rows = connection.execute(
-        sa.select(*columns).where(c.model == model, c.applied.is_(None)).order_by(c.id)
-    )
+    rows = connection.execute(_WAITING_ACTS, {"of_model": model})
     return [
         ActRow(
             id=r.id,
@@ -117,11 +130,7 @@ def insert_silence(
 
 def load_silence_rows(connection: Connection, now: datetime) -> list[SilenceRow]:
     """List the silences that are active or begin later, by start."""
-    c = silences.c
-    columns = (c.id, c.matchers, c.start, c.until, c.author, c.reason)
-    rows = connection.execute(
-        sa.select(*columns).where(c.until > as_micros(now)).order_by(c.start, c.id)
-    )
+    rows = connection.execute(_SILENCES, {"now": as_micros(now)})
     return [
         SilenceRow(
             id=r.id,

@@ -30,6 +30,17 @@ _SHARE_PROFILES = (
     .where(*(shares.c[name] == sa.bindparam(name) for name in _KEY), shares.c.profile.is_not(None))
     .order_by(shares.c.object_id, shares.c.piece)
 )
+_MARK_JUDGED = (
+    windows.update()
+    .where(*(windows.c[name] == sa.bindparam(f"of_{name}") for name in _KEY))
+    .values(
+        revision=sa.bindparam("new_revision"),
+        dirty=0,
+        quiet=sa.bindparam("is_quiet"),
+        reference_id=sa.bindparam("reference"),
+        config_digest=sa.bindparam("digest"),
+    )
+)
 ROWS, LABELS = 1, 2
 """Values of `dirty`: a window got rows, or labels for its rows, since it was judged."""
 
@@ -223,18 +234,19 @@ def mark_judged(
     connection: Connection, group: Iterable[DueWindow], reference_id: int | None, config_digest: str
 ) -> None:
     """Mark windows as judged, with one more revision."""
-    for item in group:
-        connection.execute(
-            windows.update()
-            .where(_has_key(windows, item.key))
-            .values(
-                revision=item.revision + 1,
-                dirty=0,
-                quiet=int(item.quiet),
-                reference_id=reference_id,
-                config_digest=config_digest,
-            )
-        )
+    connection.execute(
+        _MARK_JUDGED,
+        [
+            {
+                **{f"of_{name}": value for name, value in _key_values(item.key).items()},
+                "new_revision": item.revision + 1,
+                "is_quiet": int(item.quiet),
+                "reference": reference_id,
+                "digest": config_digest,
+            }
+            for item in group
+        ],
+    )
 
 
 def settle_windows(

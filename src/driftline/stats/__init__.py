@@ -16,6 +16,7 @@ from driftline.stats.attributions.shift import (
 from driftline.stats.basics.averages import mean_estimate, mean_of_moments, quantile_estimate
 from driftline.stats.basics.bootstrap import bootstrap_interval
 from driftline.stats.basics.estimate import (
+    Z95,
     Estimate,
     Interval,
     difference_interval,
@@ -137,6 +138,7 @@ from driftline.stats.distributions.shift import (
     wasserstein_shift,
 )
 from driftline.stats.distributions.side import Side, group_counts, quantile_groups
+from driftline.stats.distributions.side_stack import SideStack, ks_shifts, wasserstein_shifts
 from driftline.stats.distributions.turnover import gone_shift, news_shift
 from driftline.stats.distributions.volume import (
     count_at_least,
@@ -208,6 +210,13 @@ from driftline.stats.performance.calibration import (
     reliability,
     spiegelhalter,
 )
+from driftline.stats.performance.class_sets import (
+    SetSums,
+    class_average,
+    hamming_loss,
+    jaccard_of_rows,
+    micro,
+)
 from driftline.stats.performance.classification import (
     Confusion,
     accuracy,
@@ -253,10 +262,17 @@ from driftline.stats.performance.decision_rates import (
 )
 from driftline.stats.performance.decomposition import Decomposition, decompose
 from driftline.stats.performance.error_quantiles import error_quantile
+from driftline.stats.performance.expected_error import (
+    GroupErrors,
+    corrected_loss,
+    expected_loss,
+    loss_correction,
+)
 from driftline.stats.performance.expected_table import expected_table, resampled_tables
 from driftline.stats.performance.few_labels import (
     prediction_powered_mean,
 )
+from driftline.stats.performance.group_scores import GroupScores, group_scores, mean_of_scores
 from driftline.stats.performance.label_shift import (
     LabelShift,
     label_shift,
@@ -293,6 +309,8 @@ from driftline.stats.performance.score_curves import (
     lift,
     score_curve,
 )
+from driftline.stats.sequential.anomalies import ANOMALY, AnomalyScorer, Scored, score_series
+from driftline.stats.sequential.change_points import ChangePoint, find_change_points
 from driftline.stats.sequential.control_charts import (
     cusum,
     cusum_arl,
@@ -351,14 +369,18 @@ from driftline.stats.sequential.sequences import (
 )
 
 __all__ = [
+    "ANOMALY",
     "CLARIFY",
     "GAPS",
     "RATES",
     "ROWS_OF_RATE",
+    "Z95",
+    "AnomalyScorer",
     "AttributionShift",
     "CalibrationLine",
     "Centred",
     "Centroids",
+    "ChangePoint",
     "ClassTable",
     "Combined",
     "Components",
@@ -374,6 +396,8 @@ __all__ = [
     "Estimate",
     "ExpectedConfusion",
     "GroupCounts",
+    "GroupErrors",
+    "GroupScores",
     "Guesses",
     "Interval",
     "LabelShift",
@@ -389,9 +413,12 @@ __all__ = [
     "Repeats",
     "ScoreCells",
     "ScoreCurve",
+    "Scored",
+    "SetSums",
     "Shift",
     "Shrunk",
     "Side",
+    "SideStack",
     "Stratum",
     "Superiority",
     "TTest",
@@ -432,6 +459,7 @@ __all__ = [
     "centroid_distances",
     "change",
     "chi_square",
+    "class_average",
     "class_table",
     "clopper_pearson",
     "cohen_d",
@@ -439,6 +467,7 @@ __all__ = [
     "cohen_kappa",
     "cohen_w",
     "conditional_disparity",
+    "corrected_loss",
     "corrected_rate",
     "correlations",
     "cosine_shift",
@@ -484,6 +513,7 @@ __all__ = [
     "ewma_limits",
     "expected_calibration_error",
     "expected_confusion",
+    "expected_loss",
     "expected_rates",
     "expected_table",
     "f1",
@@ -494,6 +524,7 @@ __all__ = [
     "false_positive_rate",
     "filled_kl",
     "filled_psi",
+    "find_change_points",
     "fisher_combined",
     "fisher_exact",
     "fit_p_value",
@@ -508,7 +539,9 @@ __all__ = [
     "grid_ks",
     "grid_wasserstein",
     "group_counts",
+    "group_scores",
     "growth",
+    "hamming_loss",
     "hanley_mcneil_se",
     "hedges_g",
     "hellinger",
@@ -518,6 +551,7 @@ __all__ = [
     "hoeffding_capital",
     "holm",
     "jaccard",
+    "jaccard_of_rows",
     "jeffreys",
     "jeffreys_shares",
     "joint_edges",
@@ -536,6 +570,7 @@ __all__ = [
     "ks_p_value",
     "ks_robust",
     "ks_shift",
+    "ks_shifts",
     "label_correction",
     "label_shift",
     "laplace_psi",
@@ -547,6 +582,7 @@ __all__ = [
     "log_interval",
     "log_loss",
     "logit_interval",
+    "loss_correction",
     "macro",
     "mad_z",
     "mae",
@@ -560,9 +596,11 @@ __all__ = [
     "mean_interval",
     "mean_loss",
     "mean_of_moments",
+    "mean_of_scores",
     "mean_shift",
     "mean_size",
     "median_squared_distance",
+    "micro",
     "midranks",
     "mmd2",
     "moved_values",
@@ -623,6 +661,7 @@ __all__ = [
     "root_mean_loss",
     "rows_for_rate",
     "score_curve",
+    "score_series",
     "season_effects",
     "separation",
     "shares",
@@ -645,6 +684,7 @@ __all__ = [
     "wasserstein",
     "wasserstein_margin",
     "wasserstein_shift",
+    "wasserstein_shifts",
     "week_profile",
     "weighted",
     "welch",

@@ -9,8 +9,8 @@ from functools import lru_cache
 
 def labels_json(labels: Mapping[str, str]) -> str:
     """Encode labels as canonical text."""
-    pairs = labels.items()
-    return _labels_json(tuple(sorted(pairs) if len(pairs) > 1 else pairs))
+    pairs = tuple(labels.items())
+    return _labels_json(pairs if len(pairs) < 2 else tuple(sorted(pairs)))
 
 
 @lru_cache(maxsize=20_000)

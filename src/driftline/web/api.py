@@ -1,4 +1,4 @@
-"""The HTTP API for programs: list incidents and action runs, and act on them.
+"""The HTTP API for programs: list incidents and action runs, act on them, and bring numbers.
 
 Only POST requests with the bearer token change anything.
 """
@@ -21,6 +21,7 @@ from driftline.alerting.acts import ActKind
 from driftline.incidents.incident_service import ActRefused, IncidentService
 from driftline.types.scalars import parse_duration
 from driftline.web.access import Access
+from driftline.web.inbox import Inbox, inbox_route
 from driftline.web.status import StatusSource
 
 LARGEST = 65_536
@@ -42,7 +43,7 @@ class ActRequest:
     matchers: str
 
 
-def api_routes(agent: StatusSource, access: Access) -> list[Route]:
+def api_routes(agent: StatusSource, access: Access, inbox: Inbox | None = None) -> list[Route]:
     """The routes of the API."""
 
     def answer(work: Callable[[IncidentService], Any], error_status: int = 409) -> Response:
@@ -97,6 +98,7 @@ def api_routes(agent: StatusSource, access: Access) -> list[Route]:
         Route("/api/actions", list_actions),
         Route("/api/actions/{id}", show_action),
         Route("/api/actions/{id}/{act}", partial(act_on, tuple(DECISIONS)), methods=["POST"]),
+        inbox_route(inbox, access.can_act, _deny_access),
     ]
 
 

@@ -21,7 +21,9 @@ from driftline.types.secret import Secret
 from driftline.web.access import Access, ask_password
 from driftline.web.api import api_routes
 from driftline.web.forms import form_routes
+from driftline.web.inbox import Inbox
 from driftline.web.incident_pages import incident_routes, list_open_incidents
+from driftline.web.model_pages import model_routes, overview_rows
 from driftline.web.pages import render_page
 from driftline.web.status import StatusSource
 
@@ -58,11 +60,13 @@ def create_app(
     token: Secret | None = None,
     *,
     clock: Callable[[], datetime],
+    inbox: Inbox | None = None,
 ) -> Starlette:
     """The application for one running agent.
 
     With `http_token`, only requests with that token see more than health. With `token`, requests
-    with that token and signed links may act on incidents.
+    with that token and signed links may act on incidents, and programs may bring points for
+    `inbox`.
     """
     access = Access(http_token, token, clock)
 
@@ -98,6 +102,7 @@ def create_app(
         ready, loops = status.ready()
         stuck = [loop.name for loop in loops if loop.stuck]
         service = status.incident_service if access.can_see_incidents(request) else None
+        views = status.model_views
         rows = (
             None
             if service is None
@@ -111,6 +116,7 @@ def create_app(
             leader=status.leader,
             links=LINKS,
             incidents=rows,
+            models=[] if service is None or views is None else overview_rows(views.summaries()),
         )
 
     routes = [
@@ -119,9 +125,10 @@ def create_app(
         Route("/readyz", readyz),
         Route("/metrics", metrics),
         *incident_routes(status, access),
+        *model_routes(status, access),
     ]
     if token is not None:
-        routes += [*api_routes(status, access), *form_routes(status, access, token)]
+        routes += [*api_routes(status, access, inbox), *form_routes(status, access, token)]
     app = Starlette(routes=routes)
     app.add_middleware(_SafeHeaders)
     return app

@@ -91,32 +91,37 @@ def make_observation(
     """The observation that a measurement with a value is for the evidence engine."""
     m = row.measurement
     assert m.value is not None
-    model_columns = {
-        field.name for field in (schema.prediction, schema.score, schema.label) if field is not None
-    }
-    is_of_feature = m.labels.get("column", "") not in model_columns
+    column = m.labels.get("column", "")
+    sampling_sd, tolerance = _sampling_sd(rule, m), _tolerance(rule)
     return Observation(
         stream=stream_of(key, row),
         level=_level(rule.scale, m, row.rows),
         size=_size(rule.scale, m.value),
-        least_sd=_least_sd(rule, m, row.rows),
-        tolerance=_tolerance(rule),
+        least_sd=_least_sd(rule.scale, m.value, row.rows, tolerance, sampling_sd),
+        tolerance=tolerance,
         above=rule.side != "below",
         below=rule.side != "above",
         family=row.cause,
         weight=rule.weight,
         cusum=rule.method == "cusum",
-        shared_by_versions=is_of_feature and row.cause in (Family.DRIFT, Family.QUALITY),
+        shared_by_versions=row.cause in (Family.DRIFT, Family.QUALITY)
+        and not _is_output(schema, column),
         rows=float(row.rows),
-        size_error=_sampling_sd(rule, m) or 0.0,
+        size_error=sampling_sd or 0.0,
         neutral=_neutral_size(rule, m),
         reference_low=_range_end(rule, m, REFERENCE_LOW),
         reference_high=_range_end(rule, m, REFERENCE_HIGH),
         obvious=_obvious(rule),
         is_additive=rule.additive and rule.scale not in ("root", "cube_root"),
         is_share=rule.scale == "odds",
-        column=m.labels.get("column", ""),
+        column=column,
     )
+
+
+def _is_output(schema: Schema, column: str) -> bool:
+    """Whether a column is one of the model, not of its features."""
+    fields = (schema.prediction, schema.score, schema.label)
+    return column in [field.name for field in fields if field is not None]
 
 
 def _obvious(rule: Unusual) -> float:
@@ -193,24 +198,24 @@ def _sampling_sd(rule: Unusual, m: Measurement) -> float | None:
     """Standard deviation of the size by the number of rows alone; None without an interval."""
     if m.interval is None:
         return None
-    low, high = (
-        _size(rule.scale, max(end, 1e-300) if rule.scale == "log" else end) for end in m.interval
-    )
-    return (high - low) / (2 * Z)
+    low, high = m.interval
+    if rule.scale == "log":
+        low, high = max(low, 1e-300), max(high, 1e-300)
+    return (_size(rule.scale, high) - _size(rule.scale, low)) / (2 * Z)
 
 
-def _least_sd(rule: Unusual, m: Measurement, rows: int) -> float:
+def _least_sd(
+    scale: Scale, value: float, rows: int, tolerance: float, sampling_sd: float | None
+) -> float:
     """The least standard deviation of the level: a smaller one in a baseline is chance.
 
     It is what the number of rows alone makes, or a fiftieth of the tolerance.
     """
-    assert m.value is not None
-    if rule.scale in ("logit", "odds"):
-        hits = m.value * rows
+    if scale in ("logit", "odds"):
+        hits = value * rows
         return 0.5 * math.sqrt(1 / (hits + 0.5) + 1 / (max(rows - hits, 0.0) + 0.5))
-    least = _tolerance(rule) / 50
-    sampling_sd = _sampling_sd(rule, m)
-    if rule.scale in ("plain", "log") and sampling_sd is not None:
+    least = tolerance / 50
+    if scale in ("plain", "log") and sampling_sd is not None:
         return max(least, 0.7 * sampling_sd)
     return least
 

@@ -7,7 +7,7 @@ and is counted as invalid; a row whose time can't be used is held back and count
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -19,10 +19,12 @@ from numpy.typing import NDArray
 from driftline.ingest.columns.bytes_as_text import as_text
 from driftline.ingest.columns.derived import derive
 from driftline.ingest.columns.float_widths import to_doubles
+from driftline.ingest.columns.label_set_names import list_texts, to_label_sets
 from driftline.ingest.columns.segment_columns import add_segment_columns
 from driftline.ingest.columns.time_faults import CredibleTimes, TimeColumn, add_time_faults
 from driftline.ingest.columns.timestamps import to_micros
 from driftline.ingest.columns.vectors import stack_columns
+from driftline.kit.decoding.missing_header import misses_header
 from driftline.profiles.batch import Batch
 from driftline.profiles.canonical_value import (
     BOOLEANS,
@@ -36,7 +38,7 @@ from driftline.profiles.canonical_value import (
 from driftline.profiles.rowhash import hash_positions, hash_strings
 from driftline.profiles.spec import OTHER_SEGMENTS, SEGMENTS
 from driftline.types.loss_reasons import LossReasons
-from driftline.types.model import DERIVED, Field, Kind, Schema
+from driftline.types.model import DERIVED, Field, Kind, Schema, Task
 from driftline.types.times import as_micros
 
 OTHER_FORMS = rf"^(?:{'|'.join(BOOLEANS)}|{NUMBER}|)$"
@@ -61,6 +63,9 @@ class CastBatch:
     """Model versions, dictionary of strings, shape (rows,)."""
     rows_held_back: int
     """Rows left out because their time is missing, unreadable or in the future."""
+
+
+Conversion = Callable[[pa.Array], tuple[pa.Array, NDArray[np.bool_] | None]]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -91,7 +96,7 @@ class Caster:
         """Cast `records`, whose columns have the schema's names."""
         rows = len(records)
         columns = {name: records.column(place) for place, name in enumerate(records.schema.names)}
-        events, usable = self.event_times(columns, rows)
+        events, usable = self.event_times(columns, rows, has_header=not misses_header(records))
         versions = self._versions(columns, rows)
         hashes = self._hashes(columns, rows) if self.with_hashes else None
         joins = self._joins(columns, rows)
@@ -107,7 +112,7 @@ class Caster:
                 cast_columns |= derived_columns
                 invalid |= derived_invalid
                 continue
-            convert = to_numeric if part.kind is Kind.NUMERIC else to_categorical
+            convert = self._conversion(part)
             cast_columns[part.name], wrong = convert(array)
             if wrong is not None:
                 invalid[part.name] = wrong
@@ -126,10 +131,25 @@ class Caster:
             batch, versions = take_rows(batch, places), versions.take(pa.array(places))
         return CastBatch(batch, versions, held_back)
 
+    def _conversion(self, part: Field) -> Conversion:
+        """How the values of a column are cast."""
+        if part.kind is Kind.NUMERIC:
+            return to_numeric
+        is_set = self.schema.task is Task.MULTILABEL and part in (
+            self.schema.prediction,
+            self.schema.label,
+        )
+        if not is_set:
+            return to_categorical
+        return lambda array: to_label_sets(*to_categorical(list_texts(array)))
+
     def event_times(
-        self, columns: dict[str, pa.Array], rows: int
+        self, columns: dict[str, pa.Array], rows: int, *, has_header: bool = True
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Event times (microseconds, int64) and which are usable (bool), both of shape (rows,)."""
+        """Event times (microseconds, int64) and which are usable (bool), both of shape (rows,).
+
+        `has_header` is False where the file has a record in the place of its column names.
+        """
         stamp = self.schema.timestamp
         if stamp is None:
             at = as_micros(self.default_time)
@@ -151,6 +171,7 @@ class Caster:
                         setting=self.time_setting,
                         form=self.schema.time_form,
                         values=array,
+                        has_header=has_header,
                     ),
                     events,
                     readable,

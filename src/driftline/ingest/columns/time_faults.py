@@ -35,6 +35,8 @@ class TimeColumn:
     form: TimeForm
     values: pa.Array | None
     """None where the records have no such column."""
+    has_header: bool = True
+    """False where the file has a record in the place of its column names."""
 
 
 def add_time_faults(
@@ -54,6 +56,8 @@ def add_time_faults(
     if array is None or array.null_count == rows:
         if rows:
             text = f"no time: the column {name} is missing or empty: set {column.setting}"
+            if not column.has_header:
+                text = "no time: the first line looks like a record: set header: false and names"
             reasons.add(text, count=rows, place=offset + 1)
         return
     empty = np.asarray(array.is_null().to_numpy(zero_copy_only=False), bool)

@@ -29,7 +29,7 @@ from driftline.state import models, waiting, windows
 from driftline.state.store import Store
 from driftline.state.waiting import LABEL, PREDICTION, WaitingRow
 from driftline.types.arrays import Hashes
-from driftline.types.model import Schema, Task
+from driftline.types.model import NUMERIC_TASKS, Schema
 from driftline.types.times import SECOND_MICROS
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class _Join:
             else np.zeros(len(labels.ids), bool)
         )
         change_ids = {stub.id for stub in self.changes}
-        is_numeric = terms.schema.task is Task.REGRESSION
+        is_numeric = terms.schema.task in NUMERIC_TASKS
         stubs = [stub for stub in self.labels if stub.start >= earliest - terms.wait]
         object_times = (
             {} if terms.has_own_times else waiting.load_modified_times(connection, terms.labels)

@@ -5,7 +5,6 @@ Does not profile, and writes nothing. Reads the newest objects of a short listin
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,9 +20,11 @@ from driftline.ingest.read.peek import pair_samples
 from driftline.ingest.read.plan import Work
 from driftline.ingest.read.profile_rows import make_caster
 from driftline.ingest.read.source_stream import open_reference
+from driftline.kit.decoding.missing_header import looks_like_record
+from driftline.kit.decoding.repeated_columns import repeated_columns
 from driftline.kit.stores.short_uri import shorten_uri
 from driftline.types.errors import ObjectGone, Unreadable
-from driftline.types.loss_reasons import LossReasons
+from driftline.types.loss_reasons import LOSS_SHARE, LossReasons
 from driftline.types.model import LogObject, Schema
 from driftline.types.times import from_micros
 
@@ -32,8 +33,6 @@ MAX_LISTED = 1000
 MAX_OBJECTS = 3
 MAX_ROWS = 1000
 """Rows of one object."""
-LOSS_SHARE = 0.05
-"""Share of the rows above which lost ones are a problem."""
 NAMES_SHOWN = 10
 NO_RECORD = "empty, or a header line only"
 """What an object holds in which no record is read, none is rejected and nothing is broken."""
@@ -48,6 +47,8 @@ class RowSample:
     rows: int = 0
     columns: list[str] = field(default_factory=list)
     """Names in the records, in order."""
+    repeated: list[str] = field(default_factory=list)
+    """Names that a file has more than once; the first column of each is read."""
     missing: list[str] = field(default_factory=list)
     """Paths of the schema's columns that no record has."""
     rejected: LossReasons = field(default_factory=LossReasons)
@@ -68,7 +69,7 @@ class RowSample:
                 f"{self.rejected.total:,} of {records:,} records are rejected: "
                 f"{self.rejected.describe('record')}: check source.options.format"
             )
-        if self.missing and _looks_like_data(self.columns):
+        if self.missing and looks_like_record(self.columns):
             return (
                 f"the first line of the file looks like a record ({_names(self.columns)}), "
                 "not like names: set header: false and names in source.options.format"
@@ -97,9 +98,12 @@ class RowSample:
         objects = "1 object" if self.objects == 1 else f"{self.objects} objects"
         if not self.rows:
             return f"no record in {objects} yet: {NO_RECORD}"
+        repeated = ""
+        if self.repeated:
+            repeated = f"; in the file more than once, the first is read: {_names(self.repeated)}"
         return (
             f"{self.rows:,} rows in {objects}{span}; {len(self.columns)} columns: "
-            f"{_names(self.columns)}"
+            f"{_names(self.columns)}{repeated}"
         )
 
 
@@ -149,6 +153,9 @@ def _add_columns(job: Job, obj: LogObject, sample: RowSample) -> None:
     """Add the names of all columns of an object."""
     for batch in pair_samples(_decode(job, obj, Schema(), None), job.transform):
         sample.columns += [name for name in batch.schema.names if name not in sample.columns]
+        sample.repeated += [
+            name for name in repeated_columns([batch]) if name not in sample.repeated
+        ]
 
 
 def _add_rows(
@@ -181,12 +188,6 @@ def _add_rows(
 
 def _is_in(path: str, columns: Sequence[str]) -> bool:
     return any(name == path or name.startswith(f"{path}.") for name in columns)
-
-
-def _looks_like_data(names: Sequence[str]) -> bool:
-    """Whether column names are rather values: numbers, dates, or nothing."""
-    values = [name for name in names if re.fullmatch(r"[-+\d.,:eETZ /]*", name)]
-    return 2 * len(values) >= len(names) > 0
 
 
 def _names(names: Sequence[str]) -> str:

@@ -10,15 +10,22 @@ import numpy as np
 from driftline import stats
 from driftline.profiles.window import Column, Counts, NumericColumn, Scores
 from driftline.types.arrays import Floats
+from driftline.types.model import DEFAULT_THRESHOLD, Schema, Task
 
 MIN_LABELS_OF_CLASS = 10
 """Labels of each class that a metric of the order of scores needs."""
+
+MAX_OUTSIDE = 0.01
+"""Largest share of scores outside of 0 to 1 with which the others still show the classes."""
 
 MAX_AUC_ERROR = 0.025
 """Largest error of an AUC that is accepted because scores between two edges count as equal.
 
 The error is that large if all these pairs are in the right order; usually it is less than a third.
 """
+MAX_HEAD_ERROR = 0.005
+"""The same for metrics in which the highest scores weigh most: these suffer more."""
+UNKNOWN_ORDER = "too many scores lie outside of those of the reference to know their order"
 
 
 def confusion_of(s: Scores) -> stats.Confusion:
@@ -44,7 +51,7 @@ def cell_centres(edges: Floats) -> Floats:
 
 
 def check_order(s: Scores, column: Column | None) -> Scores:
-    """Return the scores, with `order_reason` set where their order is not known.
+    """Return the scores, with `order_error` set where some of their order is not known.
 
     Scores between two edges of the grid, which is that of the reference, count as equal. `column`
     is the summary of the scores of all rows: it shows between which edges all scores are equal.
@@ -55,26 +62,45 @@ def check_order(s: Scores, column: Column | None) -> Scores:
     equal_pairs = s.negatives[::2].astype(float) * s.positives[::2]
     if isinstance(column, NumericColumn) and len(column.edges) == len(s.edges):
         equal_pairs = np.where(column.side.has_one_value, 0.0, equal_pairs)
-    if float(equal_pairs.sum()) / 2 / pairs <= MAX_AUC_ERROR:
-        return s
-    reason = "too many scores lie outside of those of the reference to know their order"
-    return replace(s, order_reason=reason)
+    return replace(s, order_error=float(equal_pairs.sum()) / 2 / pairs)
+
+
+def undecided_reason(schema: Schema, s: Scores) -> str:
+    """Return why scores alone give no classes; "" where they do, or where a column gives them.
+
+    Where more than 1% of the scores are no probabilities, as logits or percents are, the threshold
+    that nobody chose is none of theirs.
+    """
+    is_chosen = schema.prediction is not None or schema.threshold != DEFAULT_THRESHOLD
+    if schema.task is not Task.BINARY or is_chosen or not s.sums.n:
+        return ""
+    if s.sums.outside <= MAX_OUTSIDE * s.sums.n:
+        return ""
+    return (
+        f"{s.sums.outside} of {s.sums.n} scores lie outside of 0 to 1, so that {DEFAULT_THRESHOLD} "
+        "decides nothing: set prediction.threshold, or name prediction.column"
+    )
 
 
 def roc_auc(s: Scores) -> stats.Estimate:
     """The area under the ROC curve; it has no value where the order of the scores is not known."""
-    if s.order_reason:
-        return stats.Estimate(None, reason=s.order_reason)
+    if s.order_error > MAX_AUC_ERROR:
+        return stats.Estimate(None, reason=UNKNOWN_ORDER)
     return stats.roc_auc(s.negatives, s.positives, MIN_LABELS_OF_CLASS)
 
 
 def order_metric(
-    metric: Callable[[Counts, Counts], stats.Estimate],
+    metric: Callable[[Counts, Counts], stats.Estimate], most: float = MAX_AUC_ERROR
 ) -> Callable[[Scores], stats.Estimate]:
-    """Return `metric` of negatives and positives by cell, without value where ROC AUC has none."""
+    """Return `metric` of negatives and positives by cell.
+
+    It has no value where ROC AUC has none, or where that may be off by more than `most`.
+    """
 
     def estimate(s: Scores) -> stats.Estimate:
         auc = roc_auc(s)
+        if s.order_error > most:
+            return stats.Estimate(None, reason=UNKNOWN_ORDER)
         return auc if auc.value is None else metric(s.negatives, s.positives)
 
     return estimate

@@ -5,10 +5,12 @@ Formats and tables that hold Arrow data share it, so that they give the same col
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from driftline.kit.decoding import json_values
 from driftline.kit.decoding.plain_types import bytes_of_invalid_text, to_plain_type
+from driftline.kit.decoding.repeated_columns import note_repeated
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,4 +51,6 @@ def to_plain_columns(batch: pa.RecordBatch) -> pa.RecordBatch:
     arrays = [to_plain_column(array) for array in arrays]
     first_of_name = dict(reversed(list(zip(table.column_names, arrays, strict=True))))
     names = list(dict.fromkeys(table.column_names))
-    return json_values.record_batch(names, [first_of_name[name] for name in names], batch.num_rows)
+    found = json_values.record_batch(names, [first_of_name[name] for name in names], batch.num_rows)
+    repeated = [name for name, count in Counter(table.column_names).items() if count > 1]
+    return note_repeated(found, repeated) if repeated else found

@@ -44,7 +44,7 @@ def segments(ref: Side, cur: Side) -> Segments:
         np.stack([ref.edges[cells], *spans[0], *spans[1], ref.edges[cells + 1]]), axis=0
     )
     pieces = [
-        _shares_at(points, span, (side.cdf[2 * cells + 1], side.cdf[2 * cells + 2]))
+        spread_shares(points, span, (side.cdf[2 * cells + 1], side.cdf[2 * cells + 2]))
         for span, side in zip(spans, (ref, cur), strict=True)
     ]
     parts = (np.diff(points, axis=0), *pieces[0], *pieces[1])
@@ -59,7 +59,7 @@ def segments(ref: Side, cur: Side) -> Segments:
     )
 
 
-def _shares_at(
+def spread_shares(
     points: Floats, span: tuple[Floats, Floats], ends: tuple[Floats, Floats]
 ) -> tuple[Floats, Floats]:
     """The shares of rows at the start and the end of the five segments between six points.
