@@ -54,7 +54,6 @@ Metric = Literal[
 ]
 Corrected = tuple[stats.Rate | None, stats.Rate | None]
 """The shares of positive labels of both sides of the decision, where labels correct them."""
-Z95 = 1.959963984540054
 
 METRICS_OF_RATES: Mapping[Metric, Callable[[stats.DecisionRates], stats.Estimate]] = {
     "accuracy": stats.accuracy_of_rates,
@@ -357,7 +356,7 @@ def _error_correction(groups: error_estimates.ErrorGroups) -> Measurement:
     if gap.value is None:
         return Measurement(None, name="error_correction", rows=gap.n, reason=gap.reason)
     promised = float(np.sum(window.rows * reference.mean)) / gap.n
-    half = Z95 * reference.error_of_mean(window.rows) / promised
+    half = stats.Z95 * reference.error_of_mean(window.rows) / promised
     return Measurement(
         gap.value,
         name="error_correction",
@@ -489,7 +488,7 @@ def _correction(window: CalibratedScores | None, reason: str) -> Measurement:
     promises = [
         stats.estimated_accuracy(window.labelled_cells(draw)).value for draw in window.draws
     ]
-    half = Z95 * float(np.std([value for value in promises if value is not None], ddof=1))
+    half = stats.Z95 * float(np.std([value for value in promises if value is not None], ddof=1))
     return Measurement(
         gap.value,
         name="correction",

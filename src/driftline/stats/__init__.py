@@ -16,6 +16,7 @@ from driftline.stats.attributions.shift import (
 from driftline.stats.basics.averages import mean_estimate, mean_of_moments, quantile_estimate
 from driftline.stats.basics.bootstrap import bootstrap_interval
 from driftline.stats.basics.estimate import (
+    Z95,
     Estimate,
     Interval,
     difference_interval,
@@ -210,6 +211,13 @@ from driftline.stats.performance.calibration import (
     reliability,
     spiegelhalter,
 )
+from driftline.stats.performance.class_sets import (
+    SetSums,
+    class_average,
+    hamming_loss,
+    jaccard_of_rows,
+    micro,
+)
 from driftline.stats.performance.classification import (
     Confusion,
     accuracy,
@@ -302,6 +310,8 @@ from driftline.stats.performance.score_curves import (
     lift,
     score_curve,
 )
+from driftline.stats.sequential.anomalies import ANOMALY, AnomalyScorer, Scored, score_series
+from driftline.stats.sequential.change_points import ChangePoint, find_change_points
 from driftline.stats.sequential.control_charts import (
     cusum,
     cusum_arl,
@@ -360,14 +370,18 @@ from driftline.stats.sequential.sequences import (
 )
 
 __all__ = [
+    "ANOMALY",
     "CLARIFY",
     "GAPS",
     "RATES",
     "ROWS_OF_RATE",
+    "Z95",
+    "AnomalyScorer",
     "AttributionShift",
     "CalibrationLine",
     "Centred",
     "Centroids",
+    "ChangePoint",
     "ClassTable",
     "Combined",
     "Components",
@@ -401,6 +415,8 @@ __all__ = [
     "Repeats",
     "ScoreCells",
     "ScoreCurve",
+    "Scored",
+    "SetSums",
     "Shift",
     "Shrunk",
     "Side",
@@ -445,6 +461,7 @@ __all__ = [
     "centroid_distances",
     "change",
     "chi_square",
+    "class_average",
     "class_table",
     "clopper_pearson",
     "cohen_d",
@@ -509,6 +526,7 @@ __all__ = [
     "false_positive_rate",
     "filled_kl",
     "filled_psi",
+    "find_change_points",
     "fisher_combined",
     "fisher_exact",
     "fit_p_value",
@@ -525,6 +543,7 @@ __all__ = [
     "group_counts",
     "group_scores",
     "growth",
+    "hamming_loss",
     "hanley_mcneil_se",
     "hedges_g",
     "hellinger",
@@ -535,6 +554,7 @@ __all__ = [
     "holm",
     "importance_weights",
     "jaccard",
+    "jaccard_of_rows",
     "jeffreys",
     "jeffreys_shares",
     "joint_edges",
@@ -583,6 +603,7 @@ __all__ = [
     "mean_shift",
     "mean_size",
     "median_squared_distance",
+    "micro",
     "midranks",
     "mmd2",
     "moved_values",
@@ -643,6 +664,7 @@ __all__ = [
     "root_mean_loss",
     "rows_for_rate",
     "score_curve",
+    "score_series",
     "season_effects",
     "separation",
     "shares",
