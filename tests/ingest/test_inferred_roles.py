@@ -299,9 +299,30 @@ ROLES: dict[str, tuple[Columns, Columns]] = {
         {"score": [int(300 + 500 * chance) for chance in CHANCE], "decision": APPROVED},
         {"prediction": "decision", "task": Task.BINARY, "positive": "approve"},
     ),
+    "two columns that split the scores": (
+        {"score": CHANCE, "a": APPROVED, "b": [chance < 0.3 for chance in CHANCE]},
+        {"score": "score", "task": Task.BINARY, "positive": "1"},
+    ),
+    "an input that gives all scores": (
+        {"score": [0.2 + 0.6 * value for value in BINARY], "vip": BINARY},
+        {"score": "score", "task": Task.BINARY, "positive": "1"},
+    ),
+    "a decision beside an input that splits the scores": (
+        {"score": CHANCE, "vip": [chance < 0.3 for chance in CHANCE], "decision": APPROVED},
+        {
+            "prediction": "decision",
+            "score": "score",
+            "task": Task.BINARY,
+            "positive": "approve",
+        },
+    ),
     "a decision with other values than the label": (
         {"score": CHANCE, "decision": APPROVED, "label": BINARY},
         {"score": "score", "label": "label", "task": Task.BINARY, "positive": "1"},
+    ),
+    "a split by scores with other values than the label": (
+        {"score": CHANCE, "passed_on": APPROVED, "target": BINARY},
+        {"score": "score", "label": "target", "task": Task.BINARY, "positive": "1"},
     ),
     "letters of a binary model": (
         {"x": PRICE, "y": BINARY, "p": OTHER, "s": CHANCE},
@@ -336,7 +357,7 @@ ROLES: dict[str, tuple[Columns, Columns]] = {
 def test_each_role_is_found_by_name_type_and_values(kind):
     columns, expected = ROLES[kind]
     schema = infer({"age": AGE} | columns).schema
-    assert not {"decision", "verdict"} & set(schema.features)
+    assert not {"decision", "verdict", "passed_on"} & set(schema.features)
     roles: Columns = {
         role: part.name
         for role in ("timestamp", "id", "version", "prediction", "score", "label")

@@ -74,10 +74,10 @@ def infer_schema(
     """
     records = list(records)
     columns = _columns(records)
-    schema, unread_time = declared or Schema(), None
+    schema, no_features = declared or Schema(), frozenset[str]()
     doubts: list[str] = []
     if declared is None:
-        schema, unread_time = find_roles(columns, doubts)
+        schema, no_features = find_roles(columns, doubts)
     used_paths = {part.path for part in schema.fields}
     if schema.features:
         return InferredSchema(
@@ -103,10 +103,12 @@ def infer_schema(
         if name in named and (plain := _plain_feature(name, array)) is not None:
             features[name] = plain
             continue
+        if name in no_features:
+            continue
         read = read_name(name)
         no_input = _mixed_models(name, records, doubts) or _why_no_input(read, array, schema)
         if no_input is not None:
-            if not no_input.is_sure and name != unread_time:
+            if not no_input.is_sure:
                 left_out.setdefault(no_input.reason, []).append(name)
             continue
         feature = _feature(name, read, array, doubts)
