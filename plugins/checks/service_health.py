@@ -42,6 +42,8 @@ LATENCY, STATUS, ERROR, COST = "#latency", "#status", "#error", "#cost"
 LARGEST = 1e140
 MEMORY = 5000
 """The most earlier windows that a burn rate is computed from."""
+USUAL_WINDOWS = 100
+"""The earlier windows whose median is the usual value in messages."""
 UNKNOWN, ANSWERED, FAILED, TIMED_OUT = range(4)
 """Outcomes of a call. Of two columns that say one, the greater outcome counts."""
 TIMEOUT_CODES = frozenset({408, 504, 524})
@@ -71,6 +73,13 @@ ANSWERED_WORDS = frozenset({"OK", "SUCCESS", "SUCCEEDED", "COMPLETED"})
 FAILED_WORDS = frozenset({"ERROR", "FAILED", "FAILURE", "EXCEPTION", "FAULT"})
 NO_ERROR = frozenset({"", "0", "NO", "OK", "NONE", "NULL", "SUCCESS", "NAN", "[]", "200"})
 TIMEOUT_WORDS = re.compile(r"time[ _-]?d?[ _-]?out|deadline", re.IGNORECASE)
+MISSING, NEGATIVE, NOT_A_NUMBER, UNREADABLE = FAULTS = (
+    "missing",
+    "negative",
+    "not_a_number",
+    "unreadable",
+)
+"""What is wrong with a value."""
 QUANTILES = {"latency_p50": 0.5, "latency_p95": 0.95, "latency_p99": 0.99}
 MICROSECONDS = {"us": 1.0, "ms": 1e3, "s": 1e6}
 
@@ -79,9 +88,16 @@ def _latency_sentence(alert: AlertFact) -> str:
     """Return `p95 latency 210 → 480 ms`."""
     if not isinstance(alert.value, (int, float)):
         return ""
-    was = f"{phrasing.number(_short(alert.was))} → " if isinstance(alert.was, (int, float)) else ""
+    before = _before(alert)
+    was = "" if before is None else f"{phrasing.number(_short(before))} → "
     name = alert.measurement.removeprefix("latency_")
     return f"{name} latency {was}{phrasing.number(_short(alert.value))} {alert.unit}".rstrip()
+
+
+def _before(alert: AlertFact) -> float | None:
+    """Return the value of the reference, or the usual one where the reference has none."""
+    usual = alert.detail.get("usual") if alert.was is None else alert.was
+    return float(usual) if isinstance(usual, (int, float)) else None
 
 
 def _short(value: float) -> float:
@@ -91,7 +107,9 @@ def _short(value: float) -> float:
 
 def _rate_sentence(noun: str) -> Wording:
     def text(alert: AlertFact) -> str:
-        return phrasing.share_of_rows(noun, alert.value, alert.was).replace("of rows", "of calls")
+        return phrasing.share_of_rows(noun, alert.value, _before(alert)).replace(
+            "of rows", "of calls"
+        )
 
     return Wording(noun=f"share of {noun}", sentence=text)
 
@@ -124,8 +142,8 @@ def _unusable_sentence(alert: AlertFact) -> str:
         return ""
     facts = [
         f"{phrasing.number(count)} {name.replace('_', ' ')}"
-        for name, count in alert.detail.items()
-        if isinstance(count, (int, float)) and count
+        for name in FAULTS
+        if isinstance(count := alert.detail.get(name), (int, float))
     ]
     return f"no usable value in {phrasing.share(alert.value)} of calls" + (
         f" ({', '.join(facts)})" if facts else ""
@@ -269,22 +287,25 @@ class ServiceHealth(Check):
         if not columns.parts:
             yield Measurement(None, name=self.main, reason="schema.service names no column")
         if columns.latency is not None:
-            yield from self._latency(now, before)
-        has_outcome = columns.status is not None or columns.error is not None
-        if has_outcome:
-            yield _rate("error_rate", now.errors, now, before and before.errors, before)
-            yield _rate("timeout_rate", now.timeouts, now, before and before.timeouts, before)
+            for m in self._latency(now, before):
+                yield _with_usual(m, ctx)
+        outcome = columns.status or columns.error
+        if outcome is not None:
+            errors = _rate("error_rate", now.errors, now, before and before.errors, before)
+            timeouts = _rate("timeout_rate", now.timeouts, now, before and before.timeouts, before)
+            yield _with_usual(errors, ctx)
+            yield _with_usual(timeouts, ctx)
         yield _throughput(ctx.current)
         if columns.cost is not None:
             yield from self._cost(now, before)
         if columns.latency is not None:
-            yield _unusable("latency", now.latency, now.rows)
-        if has_outcome:
-            yield _unusable("status", now.status, now.rows)
+            yield _unusable(columns.latency.path, now.latency, now.rows)
+        if outcome is not None:
+            yield _unusable(outcome.path, now.status, now.rows)
         if columns.cost is not None:
-            yield _unusable("cost", now.cost, now.rows)
+            yield _unusable(columns.cost.path, now.cost, now.rows)
         if self.slo is not None:
-            yield from self._burn_rates(ctx, now, self.slo, has_outcome)
+            yield from self._burn_rates(ctx, now, self.slo, outcome is not None)
 
     def _latency(self, now: ServiceCalls, before: ServiceCalls | None) -> Iterator[Measurement]:
         histogram = now.latency.histogram
@@ -458,6 +479,15 @@ def _rate(
     )  # fmt: skip
 
 
+def _with_usual(m: Measurement, ctx: CheckContext) -> Measurement:
+    """Return a judged measurement with the median of earlier windows, where no reference has it."""
+    if m.value is None or m.was is not None or m.name not in ServiceHealth.default_rules:
+        return m
+    past = ctx.history(m.name, m.labels, USUAL_WINDOWS)
+    values = [item.value for item in past if item.verdict != "changed"]
+    return m.with_detail({"usual": float(np.median(values))}) if values else m
+
+
 def _throughput(window: Window) -> Measurement:
     """Return the calls per second."""
     reason, value = "", None
@@ -470,12 +500,12 @@ def _throughput(window: Window) -> Measurement:
     return Measurement(value, name="throughput", rows=window.rows, reason=reason, unit="calls/s")
 
 
-def _unusable(role: str, values: Values, rows: int) -> Measurement:
+def _unusable(column: str, values: Values, rows: int) -> Measurement:
     """Return the share of calls without a usable value."""
     hits = sum(values.unusable.values())
     return Measurement(
         hits / rows if rows else None,
-        {"role": role},
+        {"column": column},
         name="unusable_rate",
         rows=rows,
         interval=stats.wilson(hits, rows) if rows else None,
@@ -483,9 +513,6 @@ def _unusable(role: str, values: Values, rows: int) -> Measurement:
         unit="share",
         detail={name: count for name, count in values.unusable.items() if count},
     )
-
-
-MISSING, NEGATIVE, NOT_A_NUMBER, UNREADABLE = "missing", "negative", "not_a_number", "unreadable"
 
 
 @dataclass(slots=True)

@@ -172,6 +172,7 @@ from driftline.stats.multivariate.clouds import (
 )
 from driftline.stats.multivariate.components import Components, principal_components
 from driftline.stats.multivariate.correlation import correlations, rank_correlation
+from driftline.stats.multivariate.density_ratio import ImportanceWeights, importance_weights
 from driftline.stats.multivariate.domain import Guesses, auc_null_se, better_than_chance
 from driftline.stats.multivariate.domain_classifier import DomainAuc, domain_auc, domain_auc_p_value
 from driftline.stats.multivariate.encoding import Encoded, pooled_scores, standardise
@@ -399,6 +400,7 @@ __all__ = [
     "GroupErrors",
     "GroupScores",
     "Guesses",
+    "ImportanceWeights",
     "Interval",
     "LabelShift",
     "LabelledSide",
@@ -550,6 +552,7 @@ __all__ = [
     "hit",
     "hoeffding_capital",
     "holm",
+    "importance_weights",
     "jaccard",
     "jaccard_of_rows",
     "jeffreys",
