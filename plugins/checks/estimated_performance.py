@@ -14,6 +14,7 @@ import numpy as np
 
 from driftline import (
     AlertFact,
+    CategoricalColumn,
     Check,
     CheckContext,
     Measurement,
@@ -28,9 +29,11 @@ from driftline.kit.checks import (
     Wording,
     class_estimates,
     error_estimates,
+    label_use,
     phrasing,
     score_metrics,
 )
+from driftline.kit.checks import weighted_accuracy as weighted
 from driftline.kit.checks.calibrated_scores import (
     CalibratedScores,
     calibrate_scores,
@@ -51,7 +54,6 @@ Metric = Literal[
 ]
 Corrected = tuple[stats.Rate | None, stats.Rate | None]
 """The shares of positive labels of both sides of the decision, where labels correct them."""
-Z95 = 1.959963984540054
 
 METRICS_OF_RATES: Mapping[Metric, Callable[[stats.DecisionRates], stats.Estimate]] = {
     "accuracy": stats.accuracy_of_rates,
@@ -199,6 +201,15 @@ class EstimatedPerformance(Check):
     other labels now (concept drift), which scores alone can't show. `error_correction` is the same
     for regression: by which share the errors of the labelled rows are larger than expected.
 
+    `weighted_accuracy` is the estimate where inputs moved: scores may mean less where the model has
+    seen few rows. Sampled rows of the reference weigh as often as rows like them occur in the
+    window (logistic regression), and their labels correct the accuracy that the scores promise. Its
+    rows are those of the sample in effect. It has no rule by default.
+
+    `estimated_class_share` is how often each class occurs, from the predictions alone (BBSE,
+    Lipton, Wang and Smola 2018). It holds if the rows of each class are what they were, and only
+    their mix changes. It has no rule by default.
+
     | input | answer |
     | --- | --- |
     | a binary model without score, or another task | no value, with the reason |
@@ -208,6 +219,8 @@ class EstimatedPerformance(Check):
     | decisions that no threshold on the score gives | no value, with the reason |
     | over 10% of predictions are classes that the reference lacks | no value, with the reason |
     | labelled predictions of the reference that are all right | no value, with the reason |
+    | no features, or fewer than 100 effective rows | no weighted_accuracy, with the reason |
+    | over 20 classes, or predictions that hardly tell them apart | no class shares |
     | more than 200 classes | no macro averages, with the reason |
     | no rows, or nothing predicted positive | no value, with the reason |
     | no labels in the window | estimates from scores alone; no correction, with the reason |
@@ -217,7 +230,9 @@ class EstimatedPerformance(Check):
     cause = "performance"
     main = "estimated_accuracy"
     uses_labels = True
-    collectors: ClassVar = frozenset({"scores", "numeric", "categories", "prediction_errors"})
+    collectors: ClassVar = frozenset(
+        {"scores", "numeric", "categories", "prediction_errors", "sample"}
+    )
     default_rules: ClassVar = {
         "estimated_accuracy": loss(warning=0.03, critical=0.05),
         "estimated_recall": loss(warning=0.03, critical=0.05),
@@ -246,6 +261,8 @@ class EstimatedPerformance(Check):
             hides_value=True,
             advice=_drift_advice,
         ),
+        "weighted_accuracy": Wording(noun="weighted estimate of accuracy"),
+        "estimated_class_share": Wording(noun="estimated share of the class"),
         "error_correction": Wording(
             noun="errors of labels beyond those expected",
             sentence=_error_correction_sentence,
@@ -289,6 +306,8 @@ class EstimatedPerformance(Check):
             else:
                 yield _corrected_measurement(metric, window, ctx)
         yield _correction(window, reason)
+        yield _weighted_accuracy(ctx, window, reason)
+        yield from _class_shares(ctx, window)
 
     def _evaluate_errors(self, ctx: CheckContext) -> Iterator[Measurement]:
         """Yield the estimates of a regression model, then the correction."""
@@ -337,7 +356,7 @@ def _error_correction(groups: error_estimates.ErrorGroups) -> Measurement:
     if gap.value is None:
         return Measurement(None, name="error_correction", rows=gap.n, reason=gap.reason)
     promised = float(np.sum(window.rows * reference.mean)) / gap.n
-    half = Z95 * reference.error_of_mean(window.rows) / promised
+    half = stats.Z95 * reference.error_of_mean(window.rows) / promised
     return Measurement(
         gap.value,
         name="error_correction",
@@ -469,7 +488,7 @@ def _correction(window: CalibratedScores | None, reason: str) -> Measurement:
     promises = [
         stats.estimated_accuracy(window.labelled_cells(draw)).value for draw in window.draws
     ]
-    half = Z95 * float(np.std([value for value in promises if value is not None], ddof=1))
+    half = stats.Z95 * float(np.std([value for value in promises if value is not None], ddof=1))
     return Measurement(
         gap.value,
         name="correction",
@@ -479,6 +498,76 @@ def _correction(window: CalibratedScores | None, reason: str) -> Measurement:
         was_interval=(-half, half),
         detail={"labelled_rows": gap.n},
     )
+
+
+def _weighted_accuracy(
+    ctx: CheckContext, window: CalibratedScores | None, reason: str
+) -> Measurement:
+    """Return the accuracy with the correction by reference rows that weigh as in the window."""
+    name = "weighted_accuracy"
+    if window is None or ctx.schema.score is None:
+        reason = reason or "the records have no score"
+        return Measurement(None, name=name, rows=0, reason=reason)
+    alone = _estimate_from_rates("accuracy", window, (None, None))
+    found = weighted.weighted_accuracy(ctx, window, alone)
+    if found.value is None:
+        return Measurement(None, name=name, rows=found.n, reason=found.reason)
+    was = LABELLED_METRICS["accuracy"](ctx.reference.scores if ctx.reference else Scores())
+    return Measurement(
+        found.value,
+        name=name,
+        rows=found.n,
+        interval=found.interval,
+        was=was.value,
+        was_interval=was.interval,
+        detail={"effective_rows": found.n, "scores_alone": alone.value},
+    )
+
+
+def _class_shares(ctx: CheckContext, window: CalibratedScores | None) -> Iterator[Measurement]:
+    """Yield the estimated share of each class; of a binary model, of the positive one."""
+    ref_scores = ctx.reference.scores if ctx.reference else Scores()
+    known, name = ref_scores.confusion, "estimated_class_share"
+    predicted = _predicted_rows(ctx, window)
+    shares, reason = class_estimates.estimate_shares(known, predicted, ctx.rng())
+    if not shares:
+        yield Measurement(None, name=name, rows=round(sum(predicted.values())), reason=reason)
+        return
+    is_binary = ctx.schema.task is Task.BINARY
+    labels = sum(known.values())
+    is_redacted = ctx.schema.label is not None and ctx.schema.label.name in ctx.schema.redact
+    for place, (value, share) in enumerate(shares.items()):
+        if is_binary and value != label_use.POSITIVE:
+            continue
+        shown = ref_scores.positive or value if is_binary else value
+        was = sum(rows for (label, _), rows in known.items() if label == value)
+        yield Measurement(
+            share.value,
+            {"class": f"class {place + 1}" if is_redacted else shown[:40]},
+            name=name,
+            rows=share.n,
+            interval=share.interval,
+            was=was / labels,
+            was_interval=stats.wilson(was, labels),
+            unit="share",
+        )
+
+
+def _predicted_rows(ctx: CheckContext, window: CalibratedScores | None) -> Mapping[str, float]:
+    """Return the rows of the window by predicted class; binary ones are called 1 and 0."""
+    prediction = ctx.schema.prediction
+    column = ctx.current.columns.get(prediction.name) if prediction else None
+    is_binary = ctx.schema.task is Task.BINARY
+    if not isinstance(column, CategoricalColumn):
+        if window is None or not is_binary:
+            return {}
+        positive = float(window.predicted_positive.sum())
+        return {"1": positive, "0": float(window.rows.sum()) - positive}
+    if not is_binary:
+        return column.counts
+    name = ctx.reference.scores.positive if ctx.reference else ""
+    hits = column.counts.get(name or ctx.current.scores.positive, 0)
+    return {"1": hits, "0": sum(column.counts.values()) - hits}
 
 
 @hookimpl

@@ -28,6 +28,7 @@ from driftline.kit.checks import (
     Scores,
     Task,
     Wording,
+    class_metrics,
     error_metrics,
     label_use,
     phrasing,
@@ -49,6 +50,9 @@ MetricName = Literal[
     "calibration_gap",
     "calibration_intercept",
     "calibration_slope",
+    "class_f1",
+    "class_precision",
+    "class_recall",
     "cohen_kappa",
     "debiased_calibration_error",
     "expected_calibration_error",
@@ -59,6 +63,7 @@ MetricName = Literal[
     "false_negative_rate",
     "false_positive_rate",
     "gain",
+    "hamming_loss",
     "hit_rate",
     "interval_coverage",
     "interval_width",
@@ -75,6 +80,9 @@ MetricName = Literal[
     "mcc",
     "mean_average_precision",
     "median_error",
+    "micro_f1",
+    "micro_precision",
+    "micro_recall",
     "mrr",
     "mse",
     "msle",
@@ -90,10 +98,13 @@ MetricName = Literal[
     "rmse",
     "rmsle",
     "roc_auc",
+    "roc_auc_ovr",
     "separation",
     "smape",
     "specificity",
     "spiegelhalter_z",
+    "subset_accuracy",
+    "top_k_accuracy",
     "wape",
     "weighted_f1",
     "weighted_precision",
@@ -120,6 +131,8 @@ METRIC_ALIASES: Mapping[str, MetricName] = {
     "CALIBRATION": "calibration_gap",
     "MACRO_AVERAGED_PRECISION": "macro_precision",
     "MACRO_AVERAGED_RECALL": "macro_recall",
+    "MICRO_AVERAGED_PRECISION": "micro_precision",
+    "MICRO_AVERAGED_RECALL": "micro_recall",
     "MAE": "mae",
     "MSE": "mse",
     "RMSE": "rmse",
@@ -153,6 +166,9 @@ METRIC_ALIASES: Mapping[str, MetricName] = {
     "PrecisionTopK": "precision_at_k",
     "RecallTopK": "recall_at_k",
     "FBetaTopK": "f1_at_k",
+    "PrecisionByLabel": "class_precision",
+    "RecallByLabel": "class_recall",
+    "F1ByLabel": "class_f1",
     # NannyML and Azure Machine Learning
     "f1_score": "f1",
     # scikit-learn, where a shorter name is usual here
@@ -163,6 +179,8 @@ METRIC_ALIASES: Mapping[str, MetricName] = {
     "root_mean_squared_error": "rmse",
     "r2_score": "r2",
     "ndcg_score": "ndcg",
+    "top_k_accuracy_score": "top_k_accuracy",
+    "exact_match": "subset_accuracy",
     "mean_squared_log_error": "msle",
     "root_mean_squared_log_error": "rmsle",
     "mean_absolute_percentage_error": "mape",
@@ -183,10 +201,14 @@ class PerformanceMetric:
     """Whether lower values are better."""
     noun: str = ""
     """What people call it; its name with spaces when empty."""
+    of_class: Callable[[stats.Confusion], stats.Estimate] | None = None
+    """For a metric of each class, from its confusion with the rest."""
 
 
 BINARY, CLASSES = frozenset({Task.BINARY}), frozenset({Task.BINARY, Task.MULTICLASS})
 MULTICLASS, REGRESSION = frozenset({Task.MULTICLASS}), frozenset({Task.REGRESSION})
+MULTILABEL = frozenset({Task.MULTILABEL})
+SEVERAL = MULTICLASS | MULTILABEL
 
 
 def _error(
@@ -198,6 +220,17 @@ def _error(
 ) -> PerformanceMetric:
     wrap = error_metrics.of_base_sums if is_of_base_sums else error_metrics.of_scores
     return PerformanceMetric(REGRESSION, wrap(metric), is_loss=is_loss, noun=noun)
+
+
+def _by_class(
+    of_class: Callable[[stats.Confusion], stats.Estimate], *, noun: str
+) -> PerformanceMetric:
+    return PerformanceMetric(
+        SEVERAL,
+        lambda s: stats.Estimate(None, reason=class_metrics.NO_ROWS),
+        noun=noun,
+        of_class=of_class,
+    )
 
 
 def _ranking(
@@ -232,7 +265,14 @@ PERFORMANCE_METRICS: Mapping[MetricName, PerformanceMetric] = {
     "f2": PerformanceMetric(
         BINARY, lambda s: stats.f_beta(score_metrics.confusion_of(s), 2.0), noun="F2"
     ),
-    "jaccard": PerformanceMetric(BINARY, lambda s: stats.jaccard(score_metrics.confusion_of(s))),
+    "jaccard": PerformanceMetric(
+        BINARY | MULTILABEL,
+        lambda s: (
+            class_metrics.jaccard(s)
+            if s.label_sets.n
+            else stats.jaccard(score_metrics.confusion_of(s))
+        ),
+    ),
     "mcc": PerformanceMetric(CLASSES, lambda s: stats.mcc(s.confusion), noun="MCC"),
     "cohen_kappa": PerformanceMetric(
         CLASSES, lambda s: stats.cohen_kappa(s.confusion), noun="Cohen's kappa"
@@ -259,13 +299,21 @@ PERFORMANCE_METRICS: Mapping[MetricName, PerformanceMetric] = {
     ),
     "separation": PerformanceMetric(BINARY, score_metrics.order_metric(score_metrics.separation)),
     "log_loss": PerformanceMetric(
-        BINARY,
-        lambda s: stats.log_loss(s.sums.n, s.sums.log_loss, s.sums.log_loss2, s.sums.outside),
+        CLASSES,
+        lambda s: (
+            class_metrics.log_loss(s)
+            if s.probabilities.classes
+            else stats.log_loss(s.sums.n, s.sums.log_loss, s.sums.log_loss2, s.sums.outside)
+        ),
         is_loss=True,
     ),
     "brier": PerformanceMetric(
-        BINARY,
-        lambda s: stats.brier(s.sums.n, s.sums.brier, s.sums.brier2, s.sums.outside),
+        CLASSES,
+        lambda s: (
+            class_metrics.brier(s)
+            if s.probabilities.classes
+            else stats.brier(s.sums.n, s.sums.brier, s.sums.brier2, s.sums.outside)
+        ),
         is_loss=True,
     ),
     "calibration_gap": PerformanceMetric(
@@ -301,18 +349,46 @@ PERFORMANCE_METRICS: Mapping[MetricName, PerformanceMetric] = {
         noun="Spiegelhalter's z",
     ),
     "macro_precision": PerformanceMetric(
-        MULTICLASS, lambda s: stats.macro(s.confusion, "precision")
+        SEVERAL,
+        class_metrics.average("precision", lambda s: stats.macro(s.confusion, "precision")),
     ),
-    "macro_recall": PerformanceMetric(MULTICLASS, lambda s: stats.macro(s.confusion, "recall")),
+    "macro_recall": PerformanceMetric(
+        SEVERAL, class_metrics.average("recall", lambda s: stats.macro(s.confusion, "recall"))
+    ),
     "macro_f1": PerformanceMetric(
-        MULTICLASS, lambda s: stats.macro(s.confusion, "f1"), noun="macro F1"
+        SEVERAL,
+        class_metrics.average("f1", lambda s: stats.macro(s.confusion, "f1")),
+        noun="macro F1",
     ),
     "weighted_precision": PerformanceMetric(
-        MULTICLASS, lambda s: stats.weighted(s.confusion, None, by_label=False)
+        SEVERAL,
+        class_metrics.average(
+            "precision",
+            lambda s: stats.weighted(s.confusion, None, by_label=False),
+            weighted=True,
+        ),
     ),
-    "weighted_recall": PerformanceMetric(MULTICLASS, lambda s: stats.weighted(s.confusion, None)),
+    "weighted_recall": PerformanceMetric(
+        SEVERAL,
+        class_metrics.average("recall", lambda s: stats.weighted(s.confusion, None), weighted=True),
+    ),
     "weighted_f1": PerformanceMetric(
-        MULTICLASS, lambda s: stats.weighted(s.confusion, 1.0), noun="weighted F1"
+        SEVERAL,
+        class_metrics.average("f1", lambda s: stats.weighted(s.confusion, 1.0), weighted=True),
+        noun="weighted F1",
+    ),
+    "micro_precision": PerformanceMetric(SEVERAL, class_metrics.micro("precision")),
+    "micro_recall": PerformanceMetric(SEVERAL, class_metrics.micro("recall")),
+    "micro_f1": PerformanceMetric(SEVERAL, class_metrics.micro("f1"), noun="micro F1"),
+    "subset_accuracy": PerformanceMetric(MULTILABEL, class_metrics.subset_accuracy),
+    "hamming_loss": PerformanceMetric(
+        MULTILABEL, class_metrics.hamming_loss, is_loss=True, noun="Hamming loss"
+    ),
+    "roc_auc_ovr": PerformanceMetric(
+        MULTICLASS, class_metrics.roc_auc_ovr, noun="ROC AUC of one class against the rest"
+    ),
+    "top_k_accuracy": PerformanceMetric(
+        MULTICLASS, class_metrics.top_k_accuracy, noun="top-k accuracy"
     ),
     "mae": _error(lambda e: stats.mae(e.n, e.abs_e, e.e2), noun="MAE", is_of_base_sums=True),
     "mse": _error(lambda e: stats.mse(e.n, e.e2, e.e4), noun="MSE", is_of_base_sums=True),
@@ -344,6 +420,9 @@ PERFORMANCE_METRICS: Mapping[MetricName, PerformanceMetric] = {
     "precision_at_k": _ranking(lambda g: g.precision, noun="precision at k"),
     "recall_at_k": _ranking(lambda g: g.recall, noun="recall at k"),
     "f1_at_k": _ranking(lambda g: g.f1, noun="F1 at k"),
+    "class_precision": _by_class(stats.precision, noun="precision"),
+    "class_recall": _by_class(stats.recall, noun="recall"),
+    "class_f1": _by_class(stats.f1, noun="F1"),
 }
 """Every metric that the scores of a window give."""
 
@@ -369,6 +448,11 @@ Headline = Literal[
     "mean_average_precision",
     "mrr",
     "hit_rate",
+    "subset_accuracy",
+    "hamming_loss",
+    "micro_f1",
+    "roc_auc_ovr",
+    "top_k_accuracy",
 ]
 
 USUAL_METRICS: Mapping[Task, tuple[MetricName, ...]] = {
@@ -384,6 +468,15 @@ USUAL_METRICS: Mapping[Task, tuple[MetricName, ...]] = {
     ),
     Task.MULTICLASS: ("accuracy", "macro_precision", "macro_recall", "macro_f1"),
     Task.REGRESSION: ("mae", "rmse", "r2", "bias"),
+    Task.MULTILABEL: (
+        "subset_accuracy",
+        "hamming_loss",
+        "jaccard",
+        "micro_f1",
+        "macro_precision",
+        "macro_recall",
+        "macro_f1",
+    ),
     Task.RANKING: (
         "ndcg",
         "mean_average_precision",
@@ -395,6 +488,8 @@ USUAL_METRICS: Mapping[Task, tuple[MetricName, ...]] = {
     ),
 }
 """The metrics that are measured where the settings name none."""
+PROBABILITY_METRICS: tuple[MetricName, ...] = ("log_loss", "brier", "roc_auc_ovr")
+"""Measured as well where each of several classes has a probability."""
 INTERVAL_METRICS: tuple[MetricName, ...] = ("interval_coverage", "interval_width", "pinball")
 """Measured as well where there is a prediction interval."""
 FORECAST_METRICS: tuple[MetricName, ...] = ("wape", "mase")
@@ -505,6 +600,7 @@ LOSS_RULES = {
         side="above", scale="log", margins=(0.1, 0.2, 0.4), obvious=0.2, warning=0.1, critical=0.3
     ),
     "interval_coverage": loss(side="both", warning=0.03, critical=0.1),
+    "micro_f1": loss(warning=0.03, critical=0.05),
     "ndcg": loss(warning=0.03, critical=0.05),
     "hit_rate": loss(warning=0.03, critical=0.05),
 }
@@ -516,7 +612,8 @@ class Performance(Check):
 
     By default accuracy, recall, ROC AUC, Brier score and calibration gap are judged for a binary
     model, accuracy and macro recall for several classes, MAE, RMSE and the coverage of prediction
-    intervals for regression, NDCG and hit rate for rankings (the rows are groups): each is
+    intervals for regression, NDCG and hit rate for rankings (the rows are groups), and micro F1 for
+    sets of classes: each is
     compared with the reference, and `loss` adds up the evidence over windows. The calibration gap
     is the mean label less the mean score: it moves when the scores stay and the labels change. The
     slope of the calibration, which is judged where `metrics` names it, also moves where high scores
@@ -546,6 +643,9 @@ class Performance(Check):
     | a label of 0 | no mape, with the reason |
     | a label or prediction of -1 or below | no msle and rmsle, with the reason |
     | a lower end above the upper one | no metric of prediction intervals, with the reason |
+    | probabilities outside of 0 to 1, or whose sum is not 1 | no log_loss, brier and roc_auc_ovr |
+    | a label of a class without probability | the same; a miss for top_k_accuracy |
+    | fewer than 10 labels of a class | no roc_auc_ovr, with the reason |
     | a group of one item | it is left out of ndcg, mrr and mean_average_precision |
     | no relevant item in any group | no metric of rankings but precision_at_k |
     | a label of a ranking below 0 | no metric, with the reason |
@@ -583,7 +683,7 @@ class Performance(Check):
     """
 
     k: PositiveInt | None = None
-    """The first items of a ranking that count. Default: 10."""
+    """The first items of a ranking that count (default 10), or the likeliest classes (2)."""
 
     decision: Decision | None = None
     """What should happen when a judged metric has changed, for actions that are bound to it."""
@@ -618,7 +718,10 @@ class Performance(Check):
         missing = _missing_rows(ctx, task, scores)
         for metric in self.metrics or _usual_metrics(task, ctx.schema):
             reason = problem or missing or (undecided if metric in DECISION_METRICS else "")
-            yield self._measure(metric, task, scores, ref_scores, reason)
+            if PERFORMANCE_METRICS[metric].of_class is not None and not reason:
+                yield from self._by_class(metric, task, scores, ref_scores)
+            else:
+                yield self._measure(metric, task, scores, ref_scores, reason)
         ref_horizons = error_metrics.by_horizon(ref_scores)
         for horizon, part in error_metrics.by_horizon(scores).items():
             for metric in self.metrics or _usual_metrics(task, ctx.schema):
@@ -626,6 +729,29 @@ class Performance(Check):
                 measurement = self._measure(metric, task, part, ref_part, problem)
                 yield replace(measurement, labels={"horizon": horizon})
         yield self._drop(task, scores, ref_scores, problem or missing)
+
+    def _by_class(
+        self, metric: MetricName, task: Task, scores: Scores, ref_scores: Scores
+    ) -> Iterator[Measurement]:
+        """The metric of each class, with the label `class`."""
+        definition = PERFORMANCE_METRICS[metric]
+        if definition.of_class is None or task not in definition.tasks:
+            yield self._measure(metric, task, scores, ref_scores, "")
+            return
+        references = class_metrics.confusion_by_class(ref_scores)
+        for name, confusion in class_metrics.confusion_by_class(scores).items():
+            cur = definition.of_class(confusion)
+            ref = definition.of_class(references[name]) if name in references else None
+            yield Measurement(
+                cur.value,
+                {"class": name},
+                name=metric,
+                rows=cur.n,
+                interval=cur.interval,
+                reason=cur.reason,
+                was=ref.value if ref else None,
+                was_interval=ref.interval if ref else None,
+            )
 
     def _measure(
         self, metric: MetricName, task: Task, scores: Scores, ref_scores: Scores, problem: str
@@ -663,6 +789,8 @@ class Performance(Check):
             if task == Task.REGRESSION
             else "ndcg"
             if task == Task.RANKING
+            else "subset_accuracy"
+            if task == Task.MULTILABEL
             else "roc_auc"
             if task == Task.BINARY and has_scores
             else "accuracy"
@@ -701,6 +829,8 @@ def _usual_metrics(task: Task, schema: Schema) -> tuple[MetricName, ...]:
     """The metrics that are measured where the settings name none."""
     columns = schema.task_columns
     more: tuple[MetricName, ...] = ()
+    if columns.probabilities:
+        more += PROBABILITY_METRICS
     if columns.lower is not None:
         more += INTERVAL_METRICS
     if columns.series is not None or columns.horizon is not None:

@@ -6,12 +6,14 @@ whole.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 from driftline import DecodeContext, DriftlineError, Field, Format, Kind, Unreadable, hookimpl
 from driftline.kit.decoding import json_values
 from driftline.kit.decoding.plain_types import bytes_of_invalid_text, to_plain_type, without_view
+from driftline.kit.decoding.repeated_columns import note_repeated
 from driftline.kit.decoding.streams import spool
 
 if TYPE_CHECKING:
@@ -194,7 +196,9 @@ def _all_columns(batch: pa.RecordBatch) -> pa.RecordBatch:
     arrays = [_plain(array) for array in arrays]
     first_of_name = dict(reversed(list(zip(table.column_names, arrays, strict=True))))
     names = list(dict.fromkeys(table.column_names))
-    return json_values.record_batch(names, [first_of_name[name] for name in names], batch.num_rows)
+    found = json_values.record_batch(names, [first_of_name[name] for name in names], batch.num_rows)
+    repeated = [name for name, count in Counter(table.column_names).items() if count > 1]
+    return note_repeated(found, repeated) if repeated else found
 
 
 @hookimpl

@@ -106,6 +106,8 @@ def test_the_reference_is_shown_with_its_real_metrics():
     y, s = rows(rng, 2_000)
     estimates = evaluate((y, s), s)
     assert estimates.pop("correction").was is None, "no row of the window has a label"
+    assert estimates.pop("weighted_accuracy").value is None, "the model has no features"
+    assert estimates.pop("class_share").was == pytest.approx(np.mean(y), abs=2e-3)
     assert {name: m.was for name, m in estimates.items()} == pytest.approx(realised(y, s), abs=2e-3)
 
 
@@ -120,7 +122,9 @@ def test_no_estimate_has_a_reason(reference_rows, scale, reason):
     """Few labels and scores in percent give no number."""
     rng = np.random.default_rng(4)
     y, s = rows(rng, reference_rows)
-    for measurement in evaluate((y, s), s * scale).values():
+    measurements = evaluate((y, s), s * scale)
+    del measurements["class_share"]
+    for measurement in measurements.values():
         assert measurement.value is None
         assert reason in measurement.reason
 
@@ -129,7 +133,9 @@ def test_no_estimate_has_a_reason(reference_rows, scale, reason):
 def test_a_reference_of_one_class_gives_no_estimate(label):
     """It would promise that class for each score, without any doubt."""
     _, s = rows(np.random.default_rng(5), 500)
-    for measurement in evaluate((np.full(500, label), s), s).values():
+    measurements = evaluate((np.full(500, label), s), s)
+    assert measurements.pop("class_share").value is None
+    for measurement in measurements.values():
         assert measurement.value is None
         assert "have one class" in measurement.reason
 
@@ -144,13 +150,32 @@ def test_scores_beyond_the_reference_give_no_estimate():
     assert estimate.reason == "20% of scores lie beyond those of the labelled reference"
 
 
+def test_the_share_of_positives_is_estimated_under_label_shift():
+    """Positives are drawn twice as often: the interval holds their share, the reference does not."""
+    rng = np.random.default_rng(20)
+    y, s = rows(rng, 60_000)
+    share = evaluate(rows(rng, 5_000), s[_twice(rng, y)])["class_share"]
+    real = np.mean(y[_twice(np.random.default_rng(21), y)])
+    low, high = share.interval
+    assert share.labels == {"class": "1"}
+    assert low < real < high
+    assert share.was + 0.05 < low
+
+
+def _twice(rng, y):
+    """5,000 places, with the odds of a positive label doubled."""
+    weight = 1 + y
+    return rng.choice(len(y), 5_000, p=weight / weight.sum())
+
+
 @pytest.mark.parametrize("task", [Task.BINARY, None])
 def test_models_without_a_score_have_no_estimate(task):
     """A binary model without a score, and a model without a known task, say so."""
     measurements = list(CHECK.evaluate(context(Window(rows=3), task=task)))
-    assert {m.reason for m in measurements} == {
+    assert {m.reason for m in measurements[:-1]} == {
         "the model does not predict classes, or its records have no score"
     }
+    assert measurements[-1].reason == "the window has no predicted classes"
 
 
 def drifted(rng, y, s, points):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -49,7 +50,9 @@ def evaluate(reference, now, schema=SCORED, labels=0, hours=0):
         schema=schema,
         seed=hours,
     )
-    return {m.name.removeprefix("estimated_"): m for m in CHECK.evaluate(ctx)}
+    return {
+        m.labels.get("class", m.name.removeprefix("estimated_")): m for m in CHECK.evaluate(ctx)
+    }
 
 
 def realised(rows):
@@ -125,5 +128,50 @@ def test_metrics_of_two_classes_have_a_reason():
     spec = profile_spec(SCORED, rows)
     window = profile_rows(SCORED, spec, rows)
     ctx = CheckContext(current=window, reference=window, schema=SCORED)
-    [auc, _] = EstimatedPerformance(metrics=("roc_auc",)).evaluate(ctx)
+    [auc, *_] = EstimatedPerformance(metrics=("roc_auc",)).evaluate(ctx)
     assert auc.reason == "roc_auc is no metric of multiclass models"
+
+
+def shifted(rng, count, shares):
+    """Rows of each class as before, in another mix."""
+    pool = draw(rng, 20_000)
+    places = np.concatenate(
+        [
+            rng.choice(np.flatnonzero(pool["y"] == name), number)
+            for name, number in zip(NAMES, rng.multinomial(count, shares), strict=True)
+        ]
+    )
+    return {name: values[places] for name, values in pool.items()}
+
+
+@pytest.mark.parametrize("repeats", [30, pytest.param(500, marks=pytest.mark.slow)])
+def test_shares_of_classes_are_estimated_under_label_shift(repeats):
+    """Owls are half of the rows now: nine of ten intervals hold the shares that labels show."""
+    rng, held = np.random.default_rng(6), Counter[str]()
+    for repeat in range(repeats):
+        reference, now = draw(rng, 3_000), shifted(rng, 1_500, [0.2, 0.3, 0.5])
+        found = evaluate(reference, now, PLAIN, hours=repeat)
+        for name in NAMES:
+            low, high = found[name].interval
+            held[name] += low <= np.mean(now["y"] == name) <= high
+            assert found[name].was == pytest.approx(np.mean(reference["y"] == name))
+    for name, count in held.items():
+        assert count / repeats >= 0.93 - 0.5 / np.sqrt(repeats), (name, count)
+
+
+def test_useless_predictions_give_no_shares():
+    """Predictions that do not depend on the label say nothing about its classes."""
+    rng = np.random.default_rng(7)
+    reference, now = draw(rng, 2_000), draw(rng, 500)
+    reference["p"] = rng.permutation(reference["p"])
+    share = evaluate(reference, now, PLAIN)["class_share"]
+    assert (share.value, share.reason) == (None, "the predictions hardly tell the classes apart")
+
+
+def test_a_redacted_label_is_not_named():
+    """Its classes have numbers instead."""
+    rng = np.random.default_rng(8)
+    schema = replace(PLAIN, redact=frozenset({"y"}))
+    found = evaluate(draw(rng, 1_000), draw(rng, 500), schema)
+    assert {"class 1", "class 2", "class 3"} <= found.keys()
+    assert not found.keys() & set(NAMES.tolist())

@@ -24,16 +24,17 @@ DATE = format_datetime(NOW, usegmt=True)
 
 @pytest.fixture
 def call(tmp_path, monkeypatch, capsys):
-    """Run a command in an empty folder; gives exit code and standard output."""
+    """Run a command in an empty folder; gives exit code and standard output, or error output."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "1000")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "k")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
 
-    def run(*args: str) -> tuple[int, str]:
+    def run(*args: str, err: bool = False) -> tuple[int, str]:
         with pytest.raises(SystemExit) as left:
             main(list(args))
-        return left.value.code, capsys.readouterr().out
+        text = capsys.readouterr()
+        return left.value.code, text.err if err else text.out
 
     return run
 
@@ -119,7 +120,7 @@ def answer(status: int, code: str, **headers: str) -> Refuse:
 STORES = {
     "region": (
         answer(301, "PermanentRedirect", **{"x-amz-bucket-region": "eu-west-1"}),
-        "s3://logs/: the bucket is in eu-west-1: set region",
+        "s3://logs/: the bucket is in eu-west-1: set region to eu-west-1",
     ),
     "permission": (
         answer(403, "AccessDenied"),
@@ -132,18 +133,26 @@ STORES = {
     "redirect": (
         Refuse(302, {"Location": "http://login.example/x", "Content-Type": "text/html"}),
         "s3://logs/: the answer is a redirect to login.example (HTTP 302), which is not followed: "
-        "set the store's own address, and let a proxy pass it",
+        "set the store's own address, or let the proxy pass requests to the store",
     ),
     "clock": (
         answer(403, "RequestTimeTooSkewed", Date=DATE),
         "s3://logs/: the clock of this machine differs too much from the store's "
-        f"({DATE} there): set it, with NTP for example",
+        f"({DATE} there): set the clock, for example with NTP",
     ),
     "bucket": (
         answer(404, "NoSuchBucket"),
-        "s3://logs/: there is no such bucket: check bucket",
+        "s3://logs/: there is no such bucket: check the setting bucket",
     ),
 }  # fmt: skip
+
+
+def test_the_title_has_room_for_a_long_reason(call):
+    """The reason stands alone there, so that its end is not cut off."""
+    watch_files((HEADER + ROWS).replace("DE", "Österreich").encode("cp1252"))
+    look(call)
+    [incident] = json.loads(call("status", "--json")[1])["models"]["m"]["incidents"]
+    assert "in a.csv: not UTF-8" in incident["title"]
 
 
 @pytest.fixture
@@ -185,6 +194,36 @@ def test_what_doctor_says_of_sound_rows(call):
     assert "no state yet" in texts["state"]
     call("run", "--once", "--json")
     assert "1 objects are known" in call("doctor", "--no-send")[1]
+
+
+def test_a_column_that_is_there_twice(call):
+    """`doctor` and `init` say which one is read; `init` shows values as they are counted."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    Path("log").mkdir()
+    times = [f"2026-05-01T{n % 24:02d}:00:00Z" for n in range(120)]
+    numbers = [float(n % 7) + 0.1 for n in range(120)]
+    country = pa.array([b"DE", b"FR"] * 60)
+    table = pa.table(
+        [pa.array(times), pa.array(numbers, pa.float32()), pa.array(numbers), country],
+        names=["timestamp", "amount", "amount", "country"],
+    )
+    parquet.write_table(table, "log/a.parquet")
+    source = {"type": "local", "options": {"path": "log", "format": "parquet"}}
+    configure(Path(), {"m": {"source": source, "schema": SCHEMA}})
+    code, out = call("doctor", "--json", "--no-send")
+    texts = {finding["part"]: finding["text"] for finding in json.loads(out)["findings"]}
+    assert code == 0
+    assert texts["models.m.rows"].endswith("in the file more than once, the first is read: amount")
+    code, out = call("init", "log", "-o", "new.yaml")
+    said = "the file has the column amount more than once: the first one is read"
+    assert f"# CHECK: {said}" in Path("new.yaml").read_text()
+    shown = call("init", "log", "-o", "other.yaml", err=True)[1]
+    assert said in shown
+    assert "1.1     FR" in shown
+    assert "b'DE'" not in shown
+    assert "1.10000" not in shown
 
 
 @pytest.mark.parametrize("content", ["", HEADER, "\ufeff", "\n\n"])

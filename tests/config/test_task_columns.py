@@ -19,6 +19,14 @@ BINARY = {"kind": "binary", "score": "s"}
         ({"prediction": BINARY, "series": "shop"}, "`series` belongs to a forecast"),
         ({"prediction": {"kind": "ranking", "column": "s"}}, "a ranking needs `group`"),
         ({"prediction": BINARY, "group": "query"}, "`group` belongs to a ranking"),
+        (
+            {"prediction": {**REGRESSION, "probabilities": {"a": "p", "b": "q"}}},
+            "only a multiclass model has `probabilities`",
+        ),
+        (
+            {"prediction": {"kind": "multiclass", "column": "c", "probabilities": {"a": "p"}}},
+            "`probabilities` needs the column of each class",
+        ),
         ({"season": 7}, "`season` belongs to a forecast"),
         ({"prediction": {**REGRESSION, "lower": "a"}}, "set `upper` too"),
         ({"prediction": {**REGRESSION, "upper": "a"}}, "set `lower` too"),

@@ -35,6 +35,7 @@ class Agent:
     is_standby: bool = False
     leader: str = ""
     incident_service: None = None
+    model_views: None = None
     loops: list[Loop] = field(
         default_factory=lambda: [
             Loop("ingest churn", BEAT, False),

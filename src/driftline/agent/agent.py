@@ -16,6 +16,7 @@ from driftline.agent.context_factory import ContextFactory
 from driftline.agent.delivery_workers import DeliveryWorkers
 from driftline.agent.loop import Loop
 from driftline.agent.model_settings import make_settings, phrasebook_for
+from driftline.agent.model_views import ModelViews
 from driftline.agent.model_watch import ModelWatch
 from driftline.agent.services import Services
 from driftline.agent.tick import Tick
@@ -116,6 +117,18 @@ class Agent:
             draw_chart=self._charts.chart,
             link_approved_actions=link_actions,
             phrasebook=self._phrasebook,
+        )
+
+    @property
+    def model_views(self) -> ModelViews:
+        """What the pages show of the models."""
+        services = self._services
+        return ModelViews(
+            store=services.store,
+            settings={name: watch.settings for name, watch in self.watches.items()},
+            collectors=lambda: services.collectors,
+            phrasebook=self._phrasebook,
+            clock=services.clock,
         )
 
     def ready(self) -> tuple[bool, Sequence[Loop]]:

@@ -38,9 +38,8 @@ from driftline.ingest.read.job import Job, Transform
 from driftline.ingest.read.profile_rows import latest_event_time
 from driftline.profiles.profile import Collectors
 from driftline.profiles.spec import ALWAYS_COLLECTED, ProfileSpec
-from driftline.state.models import schema_to_json
 from driftline.types.matchers import Matchers
-from driftline.types.model import NUMERIC_TASKS, Field, Kind, Schema, TaskColumns
+from driftline.types.model import NUMERIC_TASKS, Field, Kind, Schema, ServiceColumns, TaskColumns
 from driftline.types.time_form import TimeForm
 
 if TYPE_CHECKING:
@@ -173,6 +172,24 @@ def with_input_columns(
     return {suffix: form.with_columns(columns) for suffix, form in formats.items()}
 
 
+LATER_FIELDS: Mapping[str, object] = {
+    "segment_rules": {},
+    "time_form": TimeForm(),
+    "task_columns": TaskColumns(),
+    "service": ServiceColumns(),
+}
+"""Fields of a schema that earlier versions did not have, with the values that stand for them."""
+
+
+def _text_of_earlier_fields(schema: Schema) -> str:
+    """Return a schema as JSON; later fields are left out where they have their first values."""
+    document = msgspec.to_builtins(schema, order="deterministic")
+    for name, plain in LATER_FIELDS.items():
+        if document[name] == msgspec.to_builtins(plain):
+            del document[name]
+    return msgspec.json.encode(document).decode()
+
+
 def reference_digest(
     origin: Origin,
     schema: Schema | None,
@@ -185,14 +202,7 @@ def reference_digest(
         # The default was "1" before classes were found in the values: a state of that time keeps
         # its reference, and the predictions that wait for labels.
         schema = replace(schema, positive=schema.positive or "1")
-    text = None if schema is None else schema_to_json(schema)
-    if text is not None:
-        # It had no form of times and no rules of segments either.
-        text = text.replace('"segment_rules":{},', "")
-        text = text.replace(f'"time_form":{msgspec.json.encode(TimeForm()).decode()},', "")
-        # Nor columns that only some tasks have.
-        plain = msgspec.json.encode(TaskColumns(), order="deterministic").decode()
-        text = text.replace(f'"task_columns":{plain},', "")
+    text = None if schema is None else _text_of_earlier_fields(schema)
     facts: tuple[object, ...] = (
         None if source is None else (source.type, source.model_dump(mode="json")),
         None if origin.span is None else [at.isoformat() for at in origin.span],

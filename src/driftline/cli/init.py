@@ -115,13 +115,7 @@ def init(
     models = [inspect(where, model)]
     if folders := models[0].inspection.folders:
         click.echo(f"{len(folders)} models: {', '.join(folders)}", err=True)
-        names = [folder.rpartition("/")[2] for folder in folders]
-        if len(set(names)) < len(names):
-            names = [folder.replace("/", "-") for folder in folders]
-        models = [
-            inspect(f"{where.rstrip('/')}/{folder}", name)
-            for folder, name in zip(folders, names, strict=True)
-        ]
+        models = [inspect(_below(where, folder), name) for name, folder in folders.items()]
     elif (label_file := find_label_file(where, base)) is not None:
         try:
             labels = inspect(label_file, "labels")
@@ -142,6 +136,14 @@ def _from_folder(address: str, folder: Path) -> str:
     if "://" in address or path.is_absolute():
         return address
     return os.path.relpath(path, folder)
+
+
+def _below(address: str, folder: str) -> str:
+    """Return the address of a folder; of the folders whose names begin so, where it ends in `*`."""
+    place = f"{address.rstrip('/')}/{folder}"
+    if not folder.endswith("*"):
+        return place
+    return place.removesuffix("*") if "://" in address else f"{place}/**"
 
 
 def _show(inspection: Any) -> None:
@@ -168,12 +170,26 @@ def _show(inspection: Any) -> None:
     sys.stderr.flush()
 
 
+def _as_counted(batch: RecordBatch) -> RecordBatch:
+    """The values as they are counted: bytes as text, narrow floats with their shortest digits."""
+    import pyarrow as pa
+
+    from driftline.ingest.columns.bytes_as_text import as_text
+    from driftline.ingest.columns.float_widths import to_doubles
+
+    columns = [as_text(column)[0] for column in batch.columns]
+    return pa.RecordBatch.from_arrays(
+        [to_doubles(column) if pa.types.is_floating(column.type) else column for column in columns],
+        names=batch.schema.names,
+    )
+
+
 def _rows(console: Any, batch: Any) -> None:
     """Print the first rows, with as many columns as fit side by side."""
     from rich.markup import escape
     from rich.table import Table
 
-    rows = batch.slice(0, ROWS).to_pylist()
+    rows = _as_counted(batch.slice(0, ROWS)).to_pylist()
     names = [name for name in batch.schema.names if any(row[name] is not None for row in rows)]
     columns, width = list[str](), console.width
     for name in names:

@@ -47,6 +47,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "List, approve, reject or start the actions of incidents.",
     ),
     "backtest": ("backtest:backtest", "Replay stored windows and print the alarms they raise."),
+    "detect": ("detect:detect", "Score each value of a series in a CSV file."),
+    "changepoints": ("detect:changepoints", "Date the lasting changes of a series in a CSV file."),
     "reference": (
         "reference:reference_group",
         "Import a baseline, list references, accept a change as normal.",

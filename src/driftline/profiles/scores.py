@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from driftline.profiles.class_probabilities import ProbabilityCounts
 from driftline.profiles.collector import Collector
 from driftline.profiles.counting import BoundedCounter
 from driftline.profiles.errors import ErrorRows, ErrorTallies
 from driftline.profiles.exact import ExactSum, total_of, without_limit
+from driftline.profiles.label_classes import is_unknown
+from driftline.profiles.label_sets import LabelSetCounts, names_of
 from driftline.profiles.numeric import LARGEST, cells
 from driftline.profiles.packing import pack, pack_counts, unpack, unpack_counts
 from driftline.profiles.ranked_items import RankedItems
 from driftline.profiles.rowhash import hash_strings
 from driftline.profiles.spec import KNOWN, CategorySpec, NumericSpec, ProfileSpec
-from driftline.profiles.window import Errors, Rankings, RegressionSums, Scores, ScoreSums
+from driftline.profiles.window import Errors, LabelSets, Rankings, RegressionSums, Scores, ScoreSums
 from driftline.types.arrays import Floats
 from driftline.types.model import Task
 
@@ -59,6 +62,8 @@ class ScoreCollector(Collector):
         self._sums = {name: ExactSum() for name in names}
         self._errors = ErrorTallies()
         self._items = RankedItems()
+        self._label_sets = LabelSetCounts()
+        self._probabilities = ProbabilityCounts(sorted(spec.task_columns.probabilities))
 
     @classmethod
     def zero(cls, spec: ProfileSpec) -> Self:
@@ -78,8 +83,11 @@ class ScoreCollector(Collector):
             self._regression(prediction, label, batch)
         elif spec.task is Task.RANKING:
             self._ranking(prediction, label, batch)
+        elif spec.task is Task.MULTILABEL:
+            self._multilabel(prediction, label)
         elif spec.task is Task.MULTICLASS:
             self._multiclass(prediction, score, label)
+            self._class_probabilities(label, batch)
         else:
             self._binary(batch.rows, prediction, score, label)
 
@@ -171,6 +179,43 @@ class ScoreCollector(Collector):
             names[code]: np.flatnonzero(codes == code)
             for code in np.unique(codes[codes >= 0]).tolist()
         }
+
+    def _multilabel(self, prediction: pa.Array | None, label: pa.Array | None) -> None:
+        if prediction is None:
+            return
+        usable = _valid(prediction)
+        self._rows += int(usable.sum())
+        if label is None:
+            return
+        complete = usable & _valid(label)
+        self._labelled += int(complete.sum())
+        wide = max(len(prediction.dictionary), 1)
+        pairs = _codes(label)[complete] * wide + _codes(prediction)[complete]
+        distinct_pairs, counts = np.unique(pairs, return_counts=True)
+        actual, predicted = label.dictionary.to_pylist(), prediction.dictionary.to_pylist()
+        self._label_sets.add(
+            (actual[pair // wide], predicted[pair % wide], count)
+            for pair, count in zip(distinct_pairs.tolist(), counts.tolist(), strict=True)
+        )
+
+    def _class_probabilities(self, label: pa.Array | None, batch: Batch) -> None:
+        """Add the rows that have a label and a probability of each class."""
+        parts = sorted(self._spec.task_columns.probabilities.items())
+        columns = [batch.columns.get(part.name) for _, part in parts]
+        if label is None or not parts or any(column is None for column in columns):
+            return
+        numbers = [_numbers(column) for column in columns]
+        has_all = np.all([usable for _, usable in numbers], axis=0) & _valid(label)
+        places = {name: place for place, (name, _) in enumerate(parts)}
+        by_code = [places.get(name, -1) for name in label.dictionary.to_pylist()] or [-1]
+        labels = np.array(by_code, np.int64)[_codes(label)]
+        complete = has_all & (labels >= 0)
+        is_class = np.array(
+            [not is_unknown(name) for name in label.dictionary.to_pylist()] or [False]
+        )
+        self._probabilities.unseen += int((has_all & (labels < 0) & is_class[_codes(label)]).sum())
+        table = np.stack([values for values, _ in numbers], axis=1)
+        self._probabilities.add(table[complete], labels[complete])
 
     def _multiclass(
         self, prediction: pa.Array | None, score: pa.Array | None, label: pa.Array | None
@@ -270,6 +315,8 @@ class ScoreCollector(Collector):
             total.merge(other._sums[name])
         self._errors.merge(other._errors)
         self._items.merge(other._items)
+        self._label_sets.merge(other._label_sets)
+        self._probabilities.merge(other._probabilities)
 
     def summary(self) -> Scores:
         """The counts and sums that performance metrics are made from."""
@@ -308,6 +355,10 @@ class ScoreCollector(Collector):
             if regression
             else Errors(),
             rankings=self._items.summary() if self._spec.task is Task.RANKING else Rankings(),
+            label_sets=self._label_sets.summary(_known_classes(self._spec))
+            if self._spec.task is Task.MULTILABEL
+            else LabelSets(),
+            probabilities=self._probabilities.summary(),
         )
 
     def to_bytes(self) -> bytes:
@@ -325,8 +376,17 @@ class ScoreCollector(Collector):
                 *label_values,
                 *((self._errors.state(),) if self._spec.task is Task.REGRESSION else ()),
                 *((self._items.state(),) if self._spec.task is Task.RANKING else ()),
+                *((self._label_sets.state(),) if self._spec.task is Task.MULTILABEL else ()),
+                *self._probability_state(),
             )
         )
+
+    def _probability_state(self) -> tuple[object, ...]:
+        """The state of probabilities, after the values of labels; empty without probabilities."""
+        if not self._spec.task_columns.probabilities:
+            return ()
+        fill = () if self._label_values.total else (self._label_values.state(),)
+        return *fill, self._probabilities.state()
 
     @classmethod
     def from_bytes(cls, data: bytes, spec: ProfileSpec) -> Self:
@@ -341,8 +401,13 @@ class ScoreCollector(Collector):
             collector._errors = ErrorTallies.restore(newer[0])
         elif newer and spec.task is Task.RANKING:
             collector._items = RankedItems.restore(newer[0])
+        elif newer and spec.task is Task.MULTILABEL:
+            collector._label_sets = LabelSetCounts.restore(newer[0])
         elif newer:
             collector._label_values.restore(*newer[0])
+            if len(newer) > 1:
+                classes = sorted(spec.task_columns.probabilities)
+                collector._probabilities = ProbabilityCounts.restore(newer[1], classes)
         collector._negatives, collector._positives = (
             unpack_counts(negatives),
             unpack_counts(positives),
@@ -368,6 +433,13 @@ def _classes(spec: ProfileSpec) -> tuple[str, ...] | None:
     predictions = prediction.known if isinstance(prediction, CategorySpec) else ()
     names = label.names.union(predictions)
     return tuple(sorted(names)) if len(names) < KNOWN else None
+
+
+def _known_classes(spec: ProfileSpec) -> frozenset[str]:
+    """The classes of the sets that the reference has."""
+    columns = (spec.columns.get(name or "") for name in (spec.label, spec.prediction))
+    sets = {name for c in columns if isinstance(c, CategorySpec) for name in c.known}
+    return frozenset(name for text in sets for name in names_of(text))
 
 
 def _value_counts(label: pa.Array, usable: Mask) -> list[tuple[str, int]]:

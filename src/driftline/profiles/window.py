@@ -254,6 +254,63 @@ class Rankings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LabelSets:
+    """Sums over labelled rows of a model that predicts sets of classes."""
+
+    n: int = 0
+    exact: int = 0
+    """Rows whose sets are equal."""
+    wrong: int = 0
+    """Classes that are in one of both sets only."""
+    wrong2: int = 0
+    """Their squares by row."""
+    tp: int = 0
+    """Classes in both sets."""
+    predicted: int = 0
+    labelled: int = 0
+    tp_tp: int = 0
+    """Sums of products by row, of `tp`, `predicted` and `labelled`."""
+    tp_predicted: int = 0
+    tp_labelled: int = 0
+    predicted2: int = 0
+    labelled2: int = 0
+    both: int = 0
+    """Sum of predicted times labelled classes."""
+    jaccard: Mapping[tuple[int, int], int] = field(default_factory=dict)
+    """Rows by (classes in both sets, classes in either)."""
+    by_class: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
+    """Rows where the class is in both sets, only predicted, and only labelled; by class."""
+    classes: int = 0
+    """Classes of the reference and of these rows."""
+    is_cut: bool = False
+    """Whether there are more classes than are counted one by one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassProbabilities:
+    """Sums and grids over rows with a label and a probability of each of several classes."""
+
+    classes: tuple[str, ...] = ()
+    n: int = 0
+    improper: int = 0
+    """Rows with a probability below 0 or above 1, or with a sum that is not 1."""
+    unseen: int = 0
+    """Labelled rows whose label is none of the classes; they are in no sum."""
+    log_loss: float = 0.0
+    """Sum of the log losses; probabilities clipped to 1e-15 at least."""
+    log_loss2: float = 0.0
+    brier: float = 0.0
+    """Sum of (probability - 1 for the true class) squared, over all classes."""
+    brier2: float = 0.0
+    negatives: Counts = field(default_factory=lambda: np.zeros((0, 1), np.int64))
+    """Rows of other classes by cell of the class's probability, rising; (classes, cells)."""
+    positives: Counts = field(default_factory=lambda: np.zeros((0, 1), np.int64))
+    """Rows of the class, likewise."""
+    ranks: Counts = field(default_factory=lambda: np.zeros(0, np.int64))
+    """Rows by the number of classes that are likelier than the true one, shape (classes,)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreSums:
     """Sums over labelled rows with a score s and a label y in {0, 1}."""
 
@@ -307,8 +364,10 @@ class Scores:
     regression: RegressionSums = RegressionSums()
     errors: Errors = Errors()
     rankings: Rankings = Rankings()
-    k: int = 10
-    """The items of a ranking that count; a check may set it."""
+    label_sets: LabelSets = LabelSets()
+    probabilities: ClassProbabilities = ClassProbabilities()
+    k: int | None = None
+    """How many first items of a ranking, or likeliest classes, count; a check may set it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,6 +23,7 @@ from driftline.web.api import api_routes
 from driftline.web.forms import form_routes
 from driftline.web.inbox import Inbox
 from driftline.web.incident_pages import incident_routes, list_open_incidents
+from driftline.web.model_pages import model_routes, overview_rows
 from driftline.web.pages import render_page
 from driftline.web.status import StatusSource
 
@@ -101,6 +102,7 @@ def create_app(
         ready, loops = status.ready()
         stuck = [loop.name for loop in loops if loop.stuck]
         service = status.incident_service if access.can_see_incidents(request) else None
+        views = status.model_views
         rows = (
             None
             if service is None
@@ -114,6 +116,7 @@ def create_app(
             leader=status.leader,
             links=LINKS,
             incidents=rows,
+            models=[] if service is None or views is None else overview_rows(views.summaries()),
         )
 
     routes = [
@@ -122,6 +125,7 @@ def create_app(
         Route("/readyz", readyz),
         Route("/metrics", metrics),
         *incident_routes(status, access),
+        *model_routes(status, access),
     ]
     if token is not None:
         routes += [*api_routes(status, access, inbox), *form_routes(status, access, token)]

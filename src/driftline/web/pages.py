@@ -18,6 +18,7 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
 from driftline.types.phrasing import clean, utc
+from driftline.types.times import from_micros
 
 
 def render_page(name: str, status: int = 200, **names: Any) -> Response:
@@ -47,7 +48,7 @@ def _load_environment() -> tuple[Environment, str]:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"utc": _utc, "clean": clean}
+    environment.filters |= {"utc": _utc, "clean": clean, "micros": _utc_of_micros}
     environment.globals["style"] = Markup(style)
     style_hash = b64encode(sha256(style.encode()).digest()).decode()
     return environment, (
@@ -58,3 +59,7 @@ def _load_environment() -> tuple[Environment, str]:
 
 def _utc(at: datetime | str) -> str:
     return utc(datetime.fromisoformat(at) if isinstance(at, str) else at)
+
+
+def _utc_of_micros(micros: int) -> str:
+    return utc(from_micros(micros))

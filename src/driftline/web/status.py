@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
+    from driftline.agent.model_views import ModelViews
     from driftline.incidents.incident_service import IncidentService
 
 
@@ -55,6 +56,11 @@ class StatusSource(Protocol):
     @property
     def incident_service(self) -> IncidentService | None:
         """Reads incidents and takes acts; None while this agent is on standby."""
+        ...
+
+    @property
+    def model_views(self) -> ModelViews | None:
+        """What the pages show of the models; None while this agent is on standby."""
         ...
 
     def ready(self) -> tuple[bool, Sequence[LoopStatus]]:

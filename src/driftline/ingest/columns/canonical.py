@@ -7,7 +7,7 @@ and is counted as invalid; a row whose time can't be used is held back and count
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from driftline.ingest.columns.bytes_as_text import as_text
 from driftline.ingest.columns.derived import derive
 from driftline.ingest.columns.float_widths import to_doubles
+from driftline.ingest.columns.label_set_names import list_texts, to_label_sets
 from driftline.ingest.columns.segment_columns import add_segment_columns
 from driftline.ingest.columns.time_faults import CredibleTimes, TimeColumn, add_time_faults
 from driftline.ingest.columns.timestamps import to_micros
@@ -37,7 +38,7 @@ from driftline.profiles.canonical_value import (
 from driftline.profiles.rowhash import hash_positions, hash_strings
 from driftline.profiles.spec import OTHER_SEGMENTS, SEGMENTS
 from driftline.types.loss_reasons import LossReasons
-from driftline.types.model import DERIVED, Field, Kind, Schema
+from driftline.types.model import DERIVED, Field, Kind, Schema, Task
 from driftline.types.times import as_micros
 
 OTHER_FORMS = rf"^(?:{'|'.join(BOOLEANS)}|{NUMBER}|)$"
@@ -62,6 +63,9 @@ class CastBatch:
     """Model versions, dictionary of strings, shape (rows,)."""
     rows_held_back: int
     """Rows left out because their time is missing, unreadable or in the future."""
+
+
+Conversion = Callable[[pa.Array], tuple[pa.Array, NDArray[np.bool_] | None]]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -108,7 +112,7 @@ class Caster:
                 cast_columns |= derived_columns
                 invalid |= derived_invalid
                 continue
-            convert = to_numeric if part.kind is Kind.NUMERIC else to_categorical
+            convert = self._conversion(part)
             cast_columns[part.name], wrong = convert(array)
             if wrong is not None:
                 invalid[part.name] = wrong
@@ -126,6 +130,18 @@ class Caster:
             places = np.flatnonzero(usable)
             batch, versions = take_rows(batch, places), versions.take(pa.array(places))
         return CastBatch(batch, versions, held_back)
+
+    def _conversion(self, part: Field) -> Conversion:
+        """How the values of a column are cast."""
+        if part.kind is Kind.NUMERIC:
+            return to_numeric
+        is_set = self.schema.task is Task.MULTILABEL and part in (
+            self.schema.prediction,
+            self.schema.label,
+        )
+        if not is_set:
+            return to_categorical
+        return lambda array: to_label_sets(*to_categorical(list_texts(array)))
 
     def event_times(
         self, columns: dict[str, pa.Array], rows: int, *, has_header: bool = True

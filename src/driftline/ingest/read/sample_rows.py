@@ -21,9 +21,10 @@ from driftline.ingest.read.plan import Work
 from driftline.ingest.read.profile_rows import make_caster
 from driftline.ingest.read.source_stream import open_reference
 from driftline.kit.decoding.missing_header import looks_like_record
+from driftline.kit.decoding.repeated_columns import repeated_columns
 from driftline.kit.stores.short_uri import shorten_uri
 from driftline.types.errors import ObjectGone, Unreadable
-from driftline.types.loss_reasons import LossReasons
+from driftline.types.loss_reasons import LOSS_SHARE, LossReasons
 from driftline.types.model import LogObject, Schema
 from driftline.types.times import from_micros
 
@@ -32,8 +33,6 @@ MAX_LISTED = 1000
 MAX_OBJECTS = 3
 MAX_ROWS = 1000
 """Rows of one object."""
-LOSS_SHARE = 0.05
-"""Share of the rows above which lost ones are a problem."""
 NAMES_SHOWN = 10
 NO_RECORD = "empty, or a header line only"
 """What an object holds in which no record is read, none is rejected and nothing is broken."""
@@ -48,6 +47,8 @@ class RowSample:
     rows: int = 0
     columns: list[str] = field(default_factory=list)
     """Names in the records, in order."""
+    repeated: list[str] = field(default_factory=list)
+    """Names that a file has more than once; the first column of each is read."""
     missing: list[str] = field(default_factory=list)
     """Paths of the schema's columns that no record has."""
     rejected: LossReasons = field(default_factory=LossReasons)
@@ -97,9 +98,12 @@ class RowSample:
         objects = "1 object" if self.objects == 1 else f"{self.objects} objects"
         if not self.rows:
             return f"no record in {objects} yet: {NO_RECORD}"
+        repeated = ""
+        if self.repeated:
+            repeated = f"; in the file more than once, the first is read: {_names(self.repeated)}"
         return (
             f"{self.rows:,} rows in {objects}{span}; {len(self.columns)} columns: "
-            f"{_names(self.columns)}"
+            f"{_names(self.columns)}{repeated}"
         )
 
 
@@ -149,6 +153,9 @@ def _add_columns(job: Job, obj: LogObject, sample: RowSample) -> None:
     """Add the names of all columns of an object."""
     for batch in pair_samples(_decode(job, obj, Schema(), None), job.transform):
         sample.columns += [name for name in batch.schema.names if name not in sample.columns]
+        sample.repeated += [
+            name for name in repeated_columns([batch]) if name not in sample.repeated
+        ]
 
 
 def _add_rows(

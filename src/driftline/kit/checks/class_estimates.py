@@ -1,7 +1,7 @@
-"""Estimates the macro averages of a model of several classes from its predictions alone.
+"""Estimates macro averages, and how often each class occurs, from predictions alone.
 
-How often each label comes with each prediction is that of the labelled reference, or of the labels
-of the window where a prediction has enough of them.
+How often each label comes with each prediction is that of the labelled reference. For macro
+averages it is that of the labels of the window where a prediction has enough of them.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ LEAST_OWN_LABELS = 30
 """Labels of a prediction in the window from which they count instead of those of the reference."""
 MOST_CLASSES = 200
 """Classes above which no macro average is estimated."""
+MOST_SHARES = 20
+"""Classes above which their shares are not estimated."""
 MOST_NEW = 0.1
 """Share of rows with predictions that the labelled reference lacks above which nothing is said."""
 
@@ -63,6 +65,48 @@ def estimate_macros(
     return {
         name: _with_error([metric(confusion).value for confusion in confusions], int(total))
         for name, metric in metrics.items()
+    }, ""
+
+
+def estimate_shares(
+    known: Confusion, predicted: Mapping[str, float], rng: np.random.Generator
+) -> tuple[Mapping[str, stats.Estimate], str]:
+    """Return the share of each class by label shift (BBSE), or none and the reason.
+
+    Args:
+        known: Rows of the reference by (label, prediction).
+        predicted: Rows of the window by predicted class.
+        rng: Draws the errors.
+    """
+    classes = sorted({name for pair in known for name in pair})
+    total, labels = sum(predicted.values()), sum(known.values())
+    if not total:
+        return {}, "the window has no predicted classes"
+    if labels < LEAST_LABELS:
+        return {}, f"fewer than {LEAST_LABELS} labelled rows in the reference"
+    if len(classes) > MOST_SHARES:
+        return {}, f"there are more than {MOST_SHARES} classes"
+    now = np.array([predicted.get(name, 0) for name in classes], np.float64)
+    new = 1 - float(now.sum()) / total
+    if new > MOST_NEW:
+        return {}, f"{new:.0%} of predictions are classes that the labelled reference lacks"
+    joint, now = _table(known, classes, classes) / labels, now / now.sum()
+    shift = stats.label_shift(joint, joint.sum(axis=0), now)
+    if shift.prior is None:
+        return {}, shift.reason
+    draws = []
+    for _ in range(REPEATS):
+        drawn = rng.multinomial(int(labels), joint.ravel()).reshape(joint.shape) / labels
+        mix = rng.multinomial(int(total), now) / int(total)
+        prior = stats.label_shift(drawn, drawn.sum(axis=0), mix).prior
+        if prior is not None:
+            draws.append(prior)
+    if len(draws) < REPEATS // 2:
+        return {}, "the predictions hardly tell the classes apart"
+    errors = np.std(draws, axis=0, ddof=1)
+    return {
+        name: stats.bounded_estimate(float(share), float(se), int(total))
+        for name, share, se in zip(classes, shift.prior, errors, strict=True)
     }, ""
 
 

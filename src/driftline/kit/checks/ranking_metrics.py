@@ -16,6 +16,7 @@ from driftline.types.arrays import Floats
 
 GroupScore = Callable[[stats.GroupScores], Floats]
 """One score of each group, shape (groups,)."""
+DEFAULT_K = 10
 SAMPLE = "from a sample of the groups"
 
 
@@ -30,7 +31,7 @@ def of_groups(score: GroupScore, *, is_of_order: bool = False) -> Callable[[Scor
         reason = _reason(r)
         if reason:
             return Estimate(None, reason=reason)
-        groups = stats.group_scores(r.starts, r.scores, r.labels, s.k)
+        groups = stats.group_scores(r.starts, r.scores, r.labels, s.k or DEFAULT_K)
         scores = score(groups)
         if is_of_order:
             if not (groups.sizes > 1).any():

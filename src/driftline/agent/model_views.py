@@ -1,0 +1,275 @@
+"""What the pages show of the models: traffic, series of measurements, and distributions.
+
+Reads the state only. All values are plain: pages and the API show the same.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from driftline.agent.reference_state import load_reference
+from driftline.charts.histogram import Histogram, compare_columns
+from driftline.state import incidents, series, windows
+from driftline.state.accounts import Totals, load_totals
+from driftline.state.incidents import IncidentRow
+from driftline.state.series import SeriesValue, WindowRows
+from driftline.types.model import Severity, Verdict
+from driftline.types.notification import AlertFact
+from driftline.types.records import WindowKey
+from driftline.types.times import from_micros
+
+if TYPE_CHECKING:
+    from driftline.agent.model_settings import ModelSettings
+    from driftline.extensions.phrasebook import Phrasebook
+    from driftline.profiles.profile import Collectors
+    from driftline.state.store import Store
+
+WINDOWS = 90
+"""Newest windows that a page shows unless it is asked for others."""
+MOST_WINDOWS = 720
+INCIDENTS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSummary:
+    """One model on the overview."""
+
+    name: str
+    severity: Severity | None
+    """The highest of its open incidents; None without one."""
+    open_incidents: int
+    windows: Sequence[WindowRows]
+    rows: int
+    """Rows of the newest window."""
+    newest: datetime | None
+    """The end of the newest window with rows."""
+    age: timedelta | None
+    """How long ago that was."""
+    headline: str
+    """What its most important open incident says; empty without one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """The values of one measurement over windows."""
+
+    check: str
+    family: str
+    measurement: str
+    noun: str
+    """What people call the number."""
+    subject: str
+    """The column or group; empty for the model as a whole."""
+    column: str
+    values: Sequence[SeriesValue]
+    """Oldest first; windows without a value are among them."""
+
+    @property
+    def newest(self) -> SeriesValue:
+        """The newest value; the newest without one where no window has any."""
+        return next(
+            (value for value in reversed(self.values) if value.value is not None), self.values[-1]
+        )
+
+    @property
+    def rank(self) -> tuple[int, int, float]:
+        """The place in a list: what changed first, most severe first, then what moved most."""
+        newest = self.newest
+        order = [Verdict.CHANGED, Verdict.ERROR, Verdict.UNSURE, Verdict.OK]
+        place = order.index(Verdict(newest.verdict)) if newest.verdict else len(order)
+        severity = Severity(newest.severity).rank if newest.severity else 0
+        return place, -severity, -self._movement
+
+    @property
+    def _movement(self) -> float:
+        """How far the newest value lies from the middle of all, in half intervals or spreads."""
+        numbers = sorted(value.value for value in self.values if value.value is not None)
+        newest = self.newest
+        if newest.value is None or len(numbers) < 3:
+            return 0.0
+        middle = numbers[len(numbers) // 2]
+        spread = numbers[3 * len(numbers) // 4] - numbers[len(numbers) // 4]
+        if newest.low is not None and newest.high is not None:
+            spread = max(spread, (newest.high - newest.low) / 2)
+        return abs(newest.value - middle) / spread if spread > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelView:
+    """One model."""
+
+    name: str
+    version: str
+    segment: str
+    segments: Sequence[str]
+    windows: Sequence[WindowRows]
+    incidents: Sequence[IncidentRow]
+    series: Sequence[Series]
+    """What changed first."""
+    totals: Totals
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnView:
+    """One column of a model."""
+
+    model: str
+    column: str
+    series: Sequence[Series]
+    distribution: Histogram | None
+    """None where the reference or the window lacks the column."""
+    window: tuple[datetime, datetime] | None
+    """The window whose distribution is shown."""
+
+
+class ModelViews:
+    """Answers what the pages ask about models."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        settings: Mapping[str, ModelSettings],
+        collectors: Callable[[], Collectors],
+        phrasebook: Phrasebook,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._store, self._settings, self._clock = store, settings, clock
+        self._collectors, self._phrasebook = collectors, phrasebook
+
+    @property
+    def names(self) -> list[str]:
+        """The models of the configuration."""
+        return list(self._settings)
+
+    def summaries(self) -> list[ModelSummary]:
+        """All models: those with the most severe open incidents first."""
+        with self._store.read() as connection:
+            firing = incidents.load_incidents(connection, firing=True, limit=1000)
+            rows = {name: series.load_window_rows(connection, name, WINDOWS) for name in self.names}
+        by_model: dict[str, list[IncidentRow]] = {}
+        for row in firing:
+            by_model.setdefault(row.model, []).append(row)
+        found = [self._summary(name, rows[name], by_model.get(name, [])) for name in self.names]
+        return sorted(
+            found, key=lambda item: (-item.severity.rank if item.severity else 1, item.name)
+        )
+
+    def _summary(
+        self, name: str, rows: Sequence[WindowRows], firing: Sequence[IncidentRow]
+    ) -> ModelSummary:
+        worst = max(firing, key=lambda row: Severity(row.severity).rank, default=None)
+        filled = [window for window in rows if window.rows]
+        newest = from_micros(filled[-1].end) if filled else None
+        return ModelSummary(
+            name=name,
+            severity=None if worst is None else Severity(worst.severity),
+            open_incidents=len(firing),
+            windows=rows,
+            rows=filled[-1].rows if filled else 0,
+            newest=newest,
+            age=None if newest is None else max(self._clock() - newest, timedelta(0)),
+            headline="" if worst is None else worst.headline,
+        )
+
+    def model(self, name: str, *, count: int = WINDOWS, segment: str = "") -> ModelView | None:
+        """One model with its newest `count` windows; None where there is none of this name."""
+        if name not in self._settings:
+            return None
+        with self._store.read() as connection:
+            rows = series.load_window_rows(connection, name, min(count, MOST_WINDOWS))
+            version = series.find_newest_version(connection, name)
+            starts = [window.start for window in rows]
+            values = series.load_series(connection, name, starts, version=version, segment=segment)
+            found = incidents.load_incidents(connection, name, limit=INCIDENTS)
+            segments = series.list_segments(connection, name, starts[0]) if starts else []
+            totals = load_totals(connection, name)
+        return ModelView(
+            name=name,
+            version=version,
+            segment=segment,
+            segments=segments,
+            windows=rows,
+            incidents=found,
+            series=self._group(name, values),
+            totals=totals,
+        )
+
+    def column(self, name: str, column: str, *, count: int = WINDOWS) -> ColumnView | None:
+        """One column of a model; None where there is no such model."""
+        if name not in self._settings:
+            return None
+        with self._store.read() as connection:
+            rows = series.load_window_rows(connection, name, min(count, MOST_WINDOWS))
+            version = series.find_newest_version(connection, name)
+            values = series.load_series(
+                connection, name, [window.start for window in rows], version=version
+            )
+        found = [item for item in self._group(name, values) if item.column == column]
+        filled = [window for window in rows if window.rows]
+        distribution = self._distribution(name, column, version, filled[-1]) if filled else None
+        return ColumnView(
+            model=name,
+            column=column,
+            series=found,
+            distribution=distribution,
+            window=(from_micros(filled[-1].start), from_micros(filled[-1].end)) if filled else None,
+        )
+
+    def _distribution(
+        self, name: str, column: str, version: str, window: WindowRows
+    ) -> Histogram | None:
+        settings, collectors = self._settings[name], self._collectors()
+        reference = load_reference(self._store, settings, collectors)
+        if reference is None:
+            return None
+        before = reference.window("")
+        key = WindowKey(model=name, start=window.start, version=version, segment="")
+        with self._store.read() as connection:
+            profile = windows.load_profile(connection, key, reference.spec, collectors)
+        now = profile.window()
+        if column in reference.schema.redact or column not in now.columns:
+            return None
+        return compare_columns(
+            now.columns[column], None if before is None else before.columns.get(column)
+        )
+
+    def _group(self, model: str, values: Sequence[SeriesValue]) -> list[Series]:
+        """The measurements as series: what changed first, then by family and name."""
+        groups: dict[tuple[str, str, str], list[SeriesValue]] = {}
+        for value in values:
+            groups.setdefault((value.check, value.name, value.labels), []).append(value)
+        families = {plan.name: plan.check.cause for plan in self._settings[model].plans}
+        found = [
+            self._series(families.get(check, ""), group) for (check, _, _), group in groups.items()
+        ]
+        return sorted(found, key=lambda item: (*item.rank, item.family, item.subject, item.noun))
+
+    def _series(self, family: str, values: list[SeriesValue]) -> Series:
+        first, labels = values[0], json.loads(values[0].labels)
+        alert = AlertFact(
+            check=first.check,
+            measurement=first.name,
+            labels=labels,
+            cause=family,
+            state="firing",
+            severity="info",
+            value=first.value if first.value is None or math.isfinite(first.value) else None,
+            since=from_micros(first.start),
+            rows=first.rows,
+        )
+        others = [f"{name} {value}" for name, value in labels.items() if name != "column"]
+        return Series(
+            check=first.check,
+            family=family,
+            measurement=first.name,
+            noun=self._phrasebook.noun(alert),
+            subject=" ".join([labels.get("column", ""), *others]).strip(),
+            column=labels.get("column", ""),
+            values=values,
+        )

@@ -1,0 +1,204 @@
+"""The pages of the models: one for each model, and one for each of its columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from driftline.agent.model_views import MOST_WINDOWS, WINDOWS, ModelSummary, ModelViews, Series
+from driftline.types.family import Family
+from driftline.types.model import Verdict
+from driftline.types.notification import OPEN
+from driftline.types.phrasing import clean, duration, number, share
+from driftline.web.access import Access, ask_password
+from driftline.web.pages import render_message, render_page
+from driftline.web.pictures import (
+    draw_distribution,
+    draw_rows,
+    draw_series,
+    draw_sparkline,
+)
+from driftline.web.status import StatusSource
+
+SHOWN = 12
+"""Series of a family that are shown at once; the others are folded."""
+FAMILIES = (
+    Family.PERFORMANCE,
+    Family.BUSINESS,
+    Family.FAIRNESS,
+    Family.DRIFT,
+    Family.QUALITY,
+    Family.SERVICE,
+)
+TONES = {Verdict.OK.value: "resolved", Verdict.ERROR.value: "critical"}
+"""The colours of verdicts that have no severity."""
+STANDBY = "This agent is on standby: another one leads. Try again in a minute."
+
+
+def model_routes(agent: StatusSource, access: Access) -> list[Route]:
+    """The pages of models and columns, for those who may see incidents."""
+
+    def show_model(request: Request) -> Response:
+        views = agent.model_views
+        if not access.can_see_incidents(request):
+            return ask_password()
+        if views is None:
+            return render_message("Not now", STANDBY, 503)
+        name, count = request.path_params["model"], _count(request)
+        view = views.model(name, count=count, segment=request.query_params.get("segment", ""))
+        if view is None:
+            return _unknown(views, name)
+        return render_page(
+            "model",
+            title=name,
+            view=view,
+            rows=draw_rows(view.windows, width=720, height=80),
+            families=[
+                (
+                    family.value,
+                    _lines(name, [item for item in view.series if item.family == family]),
+                )
+                for family in FAMILIES
+                if any(item.family == family for item in view.series)
+            ],
+            incidents=[
+                {
+                    "row": row,
+                    "href": f"../i/{quote(row.id, safe='')}{_query(access, request, row.id)}",
+                }
+                for row in view.incidents
+            ],
+            segments=[
+                (segment, f"?{urlencode({'segment': segment, 'windows': count})}")
+                for segment in view.segments
+            ],
+            shown=SHOWN,
+            counts=[WINDOWS, 180, MOST_WINDOWS],
+        )
+
+    def show_column(request: Request) -> Response:
+        views = agent.model_views
+        if not access.can_see_incidents(request):
+            return ask_password()
+        if views is None:
+            return render_message("Not now", STANDBY, 503)
+        name, column = request.path_params["model"], request.query_params.get("name", "")
+        view = views.column(name, column, count=_count(request))
+        if view is None:
+            return _unknown(views, name)
+        if not view.series:
+            return render_message(
+                "No such column",
+                f"No check has measured a column of this name in the newest windows of {name}.",
+                404,
+            )
+        return render_page(
+            "column",
+            title=f"{column} of {name}",
+            view=view,
+            distribution=None
+            if view.distribution is None
+            else draw_distribution(view.distribution),
+            series=[
+                {**line, "chart": draw_series(item.values)}
+                for item, line in zip(view.series, _lines(name, view.series), strict=True)
+            ],
+        )
+
+    def list_models(request: Request) -> Response:
+        views = agent.model_views
+        if not access.can_see_incidents(request):
+            return ask_password()
+        if views is None:
+            return JSONResponse({"error": STANDBY}, 503)
+        return _json({"models": views.summaries()})
+
+    def describe_model(request: Request) -> Response:
+        views, name = agent.model_views, request.path_params["model"]
+        if not access.can_see_incidents(request):
+            return ask_password()
+        if views is None:
+            return JSONResponse({"error": STANDBY}, 503)
+        segment = request.query_params.get("segment", "")
+        view = views.model(name, count=_count(request), segment=segment)
+        if view is None:
+            return JSONResponse({"error": _unknown_text(views, name)}, 404)
+        return _json(view)
+
+    return [
+        Route("/m/{model}", show_model),
+        Route("/m/{model}/column", show_column),
+        Route("/api/models", list_models),
+        Route("/api/models/{model}", describe_model),
+    ]
+
+
+def overview_rows(summaries: Sequence[ModelSummary]) -> list[dict[str, Any]]:
+    """The models for the first page, each with the address of its page and a picture."""
+    return [
+        {
+            "summary": summary,
+            "href": f"m/{quote(summary.name, safe='')}",
+            "chart": draw_rows(summary.windows),
+            "age": "" if summary.age is None else duration(summary.age.total_seconds()),
+        }
+        for summary in summaries
+    ]
+
+
+def _lines(model: str, found: Sequence[Series]) -> list[dict[str, Any]]:
+    """The values of a table of series."""
+    return [_line(model, item) for item in found]
+
+
+def _line(model: str, item: Series) -> dict[str, Any]:
+    newest = item.newest
+    is_share = newest.unit == "share"
+
+    def text(value: float | None) -> str:
+        if value is None:
+            return ""
+        return share(value) if is_share and 0 <= value <= 1 else number(value)
+
+    has_interval = newest.low is not None and newest.high is not None
+    place = f"{quote(model, safe='')}/column?{urlencode({'name': item.column})}"
+    return {
+        "item": item,
+        "newest": newest,
+        "href": place if item.column else "",
+        "value": text(newest.value),
+        "unit": "" if is_share else newest.unit,
+        "was": text(newest.was),
+        "interval": f"{text(newest.low)} to {text(newest.high)}" if has_interval else "",
+        "spark": draw_sparkline(item.values),
+        "tone": newest.severity
+        if newest.verdict == Verdict.CHANGED
+        else TONES.get(newest.verdict, "note"),
+    }
+
+
+def _count(request: Request) -> int:
+    text = request.query_params.get("windows", "")
+    return min(max(int(text), 2), MOST_WINDOWS) if text.isascii() and text.isdigit() else WINDOWS
+
+
+def _query(access: Access, request: Request, id: str) -> str:
+    return access.sign_query(id, OPEN) if access.can_act(request) else ""
+
+
+def _json(view: object) -> Response:
+    return Response(msgspec.json.encode(view), media_type="application/json")
+
+
+def _unknown_text(views: ModelViews, name: str) -> str:
+    return f"There is no model {clean(name, 100)}; there are: {', '.join(views.names) or 'none'}."
+
+
+def _unknown(views: ModelViews, name: str) -> Response:
+    return render_message("No such model", _unknown_text(views, name), 404)

@@ -1,0 +1,224 @@
+"""Small pictures as SVG inside a page: sparklines, series and distributions.
+
+They have no scripts and no styles of their own: classes of the page's style give the colours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from markupsafe import Markup, escape
+
+from driftline.charts.histogram import Histogram
+from driftline.state.series import SeriesValue, WindowRows
+from driftline.types.model import Verdict
+from driftline.types.phrasing import number, share, utc
+from driftline.types.times import from_micros
+
+MOST_POINTS = 720
+"""Points of a picture; longer series are thinned."""
+
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Frame:
+    """Maps times and values into a box."""
+
+    width: float
+    height: float
+    begin: int
+    end: int
+    low: float
+    high: float
+
+    def x(self, start: int) -> float:
+        span = max(self.end - self.begin, 1)
+        return round(2 + (self.width - 4) * (start - self.begin) / span, 1)
+
+    def y(self, value: float) -> float:
+        span = self.high - self.low
+        at = 0.5 if span <= 0 else (value - self.low) / span
+        return round(self.height - 3 - (self.height - 6) * min(max(at, 0.0), 1.0), 1)
+
+
+def draw_rows(windows: Sequence[WindowRows], *, width: int = 150, height: int = 32) -> Markup:
+    """The rows of each window as bars; a window without rows is a gap with a mark."""
+    if not windows:
+        return Markup("")
+    windows = _thin(windows)
+    highest = max(1, *(window.rows for window in windows))
+    step = width / len(windows)
+    bars = []
+    for place, window in enumerate(windows):
+        tall = round((height - 3) * window.rows / highest, 1)
+        x, wide = round(place * step, 1), round(max(step - 0.5, 0.5), 1)
+        kind = "bar" if window.rows else "gap"
+        top = height - tall if window.rows else height - 2
+        bars.append(
+            f'<rect class="{kind}" x="{x}" y="{top:.1f}" width="{wide}" '
+            f'height="{tall if window.rows else 2}"/>'
+        )
+    name = f"rows in the newest {len(windows)} windows, at most {highest:,}"
+    return _svg(width, height, name, bars, "rows")
+
+
+def draw_sparkline(values: Sequence[SeriesValue], *, width: int = 150, height: int = 32) -> Markup:
+    """The values of a series as a line; changed windows are dots."""
+    return _draw(values, width, height, "spark", with_axis=False)
+
+
+def draw_series(values: Sequence[SeriesValue], *, width: int = 720, height: int = 180) -> Markup:
+    """A series with its intervals, the value of the reference, and its scale."""
+    return _draw(values, width, height, "series", with_axis=True)
+
+
+def _draw(
+    values: Sequence[SeriesValue], width: int, height: int, kind: str, *, with_axis: bool
+) -> Markup:
+    known = [value for value in _thin(values) if value.value is not None]
+    if not known:
+        return Markup('<span class="small">no value yet</span>')
+    numbers = [value.value for value in known if value.value is not None]
+    before = known[-1].was
+    if with_axis:
+        numbers += [end for value in known for end in (value.low, value.high) if end is not None]
+        numbers += [] if before is None else [before]
+    frame = _Frame(
+        width=width,
+        height=height,
+        begin=known[0].start,
+        end=known[-1].start,
+        low=min(numbers),
+        high=max(numbers),
+    )
+    parts = []
+    if with_axis:
+        parts += _band(known, frame)
+        if before is not None:
+            y = frame.y(before)
+            parts.append(f'<line class="was" x1="2" x2="{width - 2}" y1="{y}" y2="{y}"/>')
+    points = " ".join(
+        f"{frame.x(value.start)},{frame.y(value.value)}"
+        for value in known
+        if value.value is not None
+    )
+    parts.append(f'<polyline class="line" points="{points}"/>')
+    radius = 3 if with_axis else 2
+    for value in known:
+        if value.verdict == Verdict.CHANGED and value.value is not None:
+            parts.append(
+                f'<circle class="dot {escape(value.severity or "warning")}" '
+                f'cx="{frame.x(value.start)}" cy="{frame.y(value.value)}" r="{radius}"/>'
+            )
+    if with_axis:
+        parts += [
+            f'<text class="axis" x="4" y="12">{escape(number(frame.high))}</text>',
+            f'<text class="axis" x="4" y="{height - 5}">{escape(number(frame.low))}</text>',
+        ]
+    first, last = from_micros(known[0].start), from_micros(known[-1].start)
+    if with_axis:
+        parts += [
+            f'<text class="axis" x="4" y="{height + 12}">{utc(first)}</text>',
+            f'<text class="axis" x="{width - 4}" y="{height + 12}" text-anchor="end">'
+            f"{utc(last)}</text>",
+        ]
+    name = (
+        f"{len(known)} values from {utc(first)} to {utc(last)}, "
+        f"{number(min(numbers))} to {number(max(numbers))}, the newest {number(known[-1].value)}"
+    )
+    return _svg(width, height + (16 if with_axis else 0), name, parts, kind)
+
+
+def _band(known: Sequence[SeriesValue], frame: _Frame) -> list[str]:
+    """The area between the ends of the intervals."""
+    ends = [
+        (frame.x(value.start), frame.y(value.low), frame.y(value.high))
+        for value in known
+        if value.low is not None and value.high is not None
+    ]
+    if len(ends) < 2:
+        return []
+    lower = [f"{x},{low}" for x, low, _ in ends]
+    upper = [f"{x},{high}" for x, _, high in reversed(ends)]
+    return [f'<polygon class="band" points="{" ".join(lower + upper)}"/>']
+
+
+def draw_distribution(histogram: Histogram, *, width: int = 720) -> Markup:
+    """Bars of the window over bars of the reference: upright for numbers, lying for categories."""
+    highest = max((max(bar.share, bar.share_before or 0.0) for bar in histogram.bars), default=0.0)
+    name = "shares of rows: the window beside its reference"
+    if not histogram.is_numeric:
+        return _lying_bars(histogram, width, highest or 1.0, name)
+    height, parts = 200, []
+    step = width / max(len(histogram.bars), 1)
+    for place, bar in enumerate(histogram.bars):
+        x = place * step
+        for kind, part, left, wide in (
+            ("before", bar.share_before, 0.08, 0.84),
+            ("now", bar.share, 0.26, 0.48),
+        ):
+            if part is not None:
+                tall = (height - 22) * part / (highest or 1.0)
+                parts.append(
+                    f'<rect class="{kind}" x="{x + left * step:.1f}" '
+                    f'y="{height - 16 - tall:.1f}" width="{wide * step:.1f}" height="{tall:.1f}">'
+                    f"<title>{escape(_bar_text(bar.name, bar.share, bar.share_before))}</title>"
+                    "</rect>"
+                )
+    for place in {0, len(histogram.bars) // 2, len(histogram.bars) - 1}:
+        anchor = "start" if place == 0 else "end" if place else "middle"
+        anchor = "middle" if place == len(histogram.bars) // 2 else anchor
+        at = {"start": 2, "end": width - 2}.get(anchor, (place + 0.5) * step)
+        parts.append(
+            f'<text class="axis" x="{at:.1f}" y="{height - 3}" text-anchor="{anchor}">'
+            f"{escape(histogram.bars[place].name)}</text>"
+        )
+    return _svg(width, height, name, parts, "distribution")
+
+
+def _lying_bars(histogram: Histogram, width: int, highest: float, name: str) -> Markup:
+    row, left, parts = 26, 190, []
+    for place, bar in enumerate(histogram.bars):
+        y = place * row
+        parts.append(
+            f'<text class="name" x="{left - 8}" y="{y + 17}" text-anchor="end">'
+            f"{escape(bar.name[:26])}</text>"
+        )
+        for kind, part, top, tall in (
+            ("before", bar.share_before, 3, 20),
+            ("now", bar.share, 8, 10),
+        ):
+            if part is not None:
+                wide = (width - left - 70) * part / highest
+                parts.append(
+                    f'<rect class="{kind}" x="{left}" y="{y + top}" width="{wide:.1f}" '
+                    f'height="{tall}"/>'
+                )
+        text = _bar_text("", bar.share, bar.share_before)
+        parts.append(
+            f'<text class="axis" x="{width - 2}" y="{y + 17}" text-anchor="end">'
+            f"{escape(text)}</text>"
+        )
+    return _svg(width, row * len(histogram.bars) + 4, name, parts, "distribution")
+
+
+def _bar_text(name: str, now: float, before: float | None) -> str:
+    text = share(now) if before is None else f"{share(before)} → {share(now)}"
+    return f"{name}: {text}" if name else text
+
+
+def _thin(items: Sequence[Item]) -> Sequence[Item]:
+    step = -(-len(items) // MOST_POINTS)
+    return items[::-1][::step][::-1] if step > 1 else items
+
+
+def _svg(width: float, height: float, name: str, parts: Sequence[str], kind: str) -> Markup:
+    body = "".join(parts)
+    return Markup(
+        f'<svg class="{kind}" viewBox="0 0 {width} {height}" role="img" '
+        f'aria-label="{escape(name)}">{body}</svg>'
+    )
