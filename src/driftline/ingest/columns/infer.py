@@ -15,7 +15,14 @@ import pyarrow.compute as pc
 from driftline.ingest.columns import row_marks, unstructured, vectors
 from driftline.ingest.columns.bytes_as_text import as_text
 from driftline.ingest.columns.canonical import to_categorical, to_numeric
-from driftline.ingest.columns.column_names import MAKERS, SCORES, ColumnName, read_name
+from driftline.ingest.columns.column_names import (
+    LABELS,
+    MAKERS,
+    SCORES,
+    WEAK_LABELS,
+    ColumnName,
+    read_name,
+)
 from driftline.ingest.columns.date_formats import has_unclear_dates
 from driftline.ingest.columns.roles import NO_ROLES, SHARE, DeclaredRoles, find_roles, holds_times
 from driftline.types.model import Field, Kind, Schema, Task
@@ -34,6 +41,7 @@ MIN_ROWS = 20
 """Rows from which on a constant, an index or distinct texts are recognised."""
 MAX_CATEGORIES = 100
 """Distinct values from which on a column may hold ids."""
+_LABEL_NAMES = frozenset(name.replace("_", "") for name in LABELS if name not in WEAK_LABELS)
 _SCORE_NAMES = frozenset(name.replace("_", "") for name in SCORES)
 MAX_MODELS = 20
 """Distinct values up to which a column called `model` has names of models."""
@@ -219,6 +227,8 @@ def _no_input_reason(name: ColumnName, array: pa.Array, schema: Schema) -> str:
     is_decision = name.is_decision and schema.score is not None
     if not name.is_input and (name.is_prediction or is_decision or (is_score and is_role)):
         return "another output of the model"
+    if not name.is_input and schema.label is not None and name.joined in _LABEL_NAMES:
+        return "another label"
     if pa.types.is_nested(array.type) or pa.types.is_binary(array.type):
         return ""
     values, wrong = to_numeric(array)
