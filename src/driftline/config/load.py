@@ -150,12 +150,7 @@ def default_checks(registry: Registry, model: ModelConfig) -> list[type[Check]]:
         parts |= {feature.kind.value for feature in model.schema_.features.values()}
         parts |= {"label"} if model.schema_.label is not None else set()
         parts |= {"id"} if model.schema_.id is not None else set()
-    types = [
-        type_
-        for type_ in registry.checks()
-        if type_.default_for is not None and type_.default_for <= parts
-    ]
-    return sorted(types, key=lambda type_: type_.default_place)
+    return registry.default_checks(parts)
 
 
 def _with_defaults(config: Config, registry: Registry) -> Config:
