@@ -347,6 +347,11 @@ class ModelConfig(Settings):
     raw: SkipJsonSchema[dict[str, Any]] = Field(default={}, repr=False)
     """The settings of this model as in the file, references unresolved."""
 
+    @property
+    def route_tags(self) -> dict[str, str]:
+        """The tags that routes match: those of the model, and its owner."""
+        return {**({"owner": self.owner} if self.owner else {}), **self.tags}
+
 
 class TemplateFile(Settings):
     """A template in a file of its own."""
