@@ -42,6 +42,8 @@ LATENCY, STATUS, ERROR, COST = "#latency", "#status", "#error", "#cost"
 LARGEST = 1e140
 MEMORY = 5000
 """The most earlier windows that a burn rate is computed from."""
+USUAL_WINDOWS = 100
+"""The earlier windows whose median is the usual value in messages."""
 UNKNOWN, ANSWERED, FAILED, TIMED_OUT = range(4)
 """Outcomes of a call. Of two columns that say one, the greater outcome counts."""
 TIMEOUT_CODES = frozenset({408, 504, 524})
@@ -71,6 +73,13 @@ ANSWERED_WORDS = frozenset({"OK", "SUCCESS", "SUCCEEDED", "COMPLETED"})
 FAILED_WORDS = frozenset({"ERROR", "FAILED", "FAILURE", "EXCEPTION", "FAULT"})
 NO_ERROR = frozenset({"", "0", "NO", "OK", "NONE", "NULL", "SUCCESS", "NAN", "[]", "200"})
 TIMEOUT_WORDS = re.compile(r"time[ _-]?d?[ _-]?out|deadline", re.IGNORECASE)
+MISSING, NEGATIVE, NOT_A_NUMBER, UNREADABLE = FAULTS = (
+    "missing",
+    "negative",
+    "not_a_number",
+    "unreadable",
+)
+"""What is wrong with a value."""
 QUANTILES = {"latency_p50": 0.5, "latency_p95": 0.95, "latency_p99": 0.99}
 MICROSECONDS = {"us": 1.0, "ms": 1e3, "s": 1e6}
 
@@ -79,9 +88,16 @@ def _latency_sentence(alert: AlertFact) -> str:
     """Return `p95 latency 210 → 480 ms`."""
     if not isinstance(alert.value, (int, float)):
         return ""
-    was = f"{phrasing.number(_short(alert.was))} → " if isinstance(alert.was, (int, float)) else ""
+    before = _before(alert)
+    was = "" if before is None else f"{phrasing.number(_short(before))} → "
     name = alert.measurement.removeprefix("latency_")
     return f"{name} latency {was}{phrasing.number(_short(alert.value))} {alert.unit}".rstrip()
+
+
+def _before(alert: AlertFact) -> float | None:
+    """Return the value of the reference, or the usual one where the reference has none."""
+    usual = alert.detail.get("usual") if alert.was is None else alert.was
+    return float(usual) if isinstance(usual, (int, float)) else None
 
 
 def _short(value: float) -> float:
@@ -91,23 +107,26 @@ def _short(value: float) -> float:
 
 def _rate_sentence(noun: str) -> Wording:
     def text(alert: AlertFact) -> str:
-        return phrasing.share_of_rows(noun, alert.value, alert.was).replace("of rows", "of calls")
+        return phrasing.share_of_rows(noun, alert.value, _before(alert)).replace(
+            "of rows", "of calls"
+        )
 
     return Wording(noun=f"share of {noun}", sentence=text)
 
 
 def _burn_sentence(alert: AlertFact) -> str:
     """Return the share of bad calls, and when the budget is used up."""
-    share, days, span = (alert.detail.get(name) for name in ("failed", "days", "span"))
-    if not isinstance(share, (int, float)) or not isinstance(days, (int, float)):
+    share, days, rate = (alert.detail.get(name) for name in ("failed", "days", "long_burn_rate"))
+    if not all(isinstance(fact, (int, float)) for fact in (share, days, rate)):
         return ""
+    share, days, rate = float(share or 0), float(days or 0), float(rate or 0)
     what = f"errors in {phrasing.share(share)} of calls"
     if alert.labels.get("objective") == "latency":
         what = f"{phrasing.share(share)} of calls slower than {alert.detail.get('below')}"
-    text = f"{what} in {span}"
-    if alert.state == "resolved" or not alert.value:
+    text = f"{what} in {alert.detail.get('span')}"
+    if alert.state == "resolved" or not rate:
         return text
-    rest = _rough_duration(float(days) / alert.value * 86_400)
+    rest = _rough_duration(days / rate * 86_400)
     return f"{text}; the budget of {days:g} days is used up in {rest} at this rate"
 
 
@@ -124,8 +143,8 @@ def _unusable_sentence(alert: AlertFact) -> str:
         return ""
     facts = [
         f"{phrasing.number(count)} {name.replace('_', ' ')}"
-        for name, count in alert.detail.items()
-        if isinstance(count, (int, float)) and count
+        for name in FAULTS
+        if isinstance(count := alert.detail.get(name), (int, float))
     ]
     return f"no usable value in {phrasing.share(alert.value)} of calls" + (
         f" ({', '.join(facts)})" if facts else ""
@@ -195,7 +214,7 @@ class ServiceHealth(Check):
             side="above", scale="odds", info=0.5, warning=2.0, obvious=0.05, neutral=None
         ),
         "cost_per_call": unusual(scale="log", info=0.1, warning=0.4, neutral=None),
-        "unusable_rate": above(info=0.01, warning=0.1),
+        "unusable_rate": above(info=0.05, warning=0.2),
         "burn_rate_1h": above(critical=14.4),
         "burn_rate_6h": above(critical=6.0),
         "burn_rate_3d": above(warning=1.0),
@@ -233,9 +252,12 @@ class ServiceHealth(Check):
     currency: str = Field(default="", max_length=20)
     """The currency or unit of the cost, such as `EUR`."""
     errors: tuple[str, ...] = ()
-    """Statuses that are errors besides, such as 429."""
+    """Statuses that are errors besides, such as 429.
+
+    They count for all `service_health` checks of the model.
+    """
     timeouts: tuple[str, ...] = ()
-    """Statuses that are time-outs besides, such as 499."""
+    """Statuses that are time-outs besides, such as 499, likewise."""
     slo: Objectives | None = None
     """Objectives: `{availability: 99.9, latency: {below: 300ms, share: 99}}`."""
 
@@ -269,22 +291,25 @@ class ServiceHealth(Check):
         if not columns.parts:
             yield Measurement(None, name=self.main, reason="schema.service names no column")
         if columns.latency is not None:
-            yield from self._latency(now, before)
-        has_outcome = columns.status is not None or columns.error is not None
-        if has_outcome:
-            yield _rate("error_rate", now.errors, now, before and before.errors, before)
-            yield _rate("timeout_rate", now.timeouts, now, before and before.timeouts, before)
+            for m in self._latency(now, before):
+                yield _with_usual(m, ctx)
+        outcome = columns.status or columns.error
+        if outcome is not None:
+            errors = _rate("error_rate", now.errors, now, before and before.errors, before)
+            timeouts = _rate("timeout_rate", now.timeouts, now, before and before.timeouts, before)
+            yield _with_usual(errors, ctx)
+            yield _with_usual(timeouts, ctx)
         yield _throughput(ctx.current)
         if columns.cost is not None:
             yield from self._cost(now, before)
         if columns.latency is not None:
-            yield _unusable("latency", now.latency, now.rows)
-        if has_outcome:
-            yield _unusable("status", now.status, now.rows)
+            yield _unusable(columns.latency.path, now.latency, now.rows)
+        if outcome is not None:
+            yield _unusable(outcome.path, now.status, now.rows)
         if columns.cost is not None:
-            yield _unusable("cost", now.cost, now.rows)
+            yield _unusable(columns.cost.path, now.cost, now.rows)
         if self.slo is not None:
-            yield from self._burn_rates(ctx, now, self.slo, has_outcome)
+            yield from self._burn_rates(ctx, now, self.slo, outcome is not None)
 
     def _latency(self, now: ServiceCalls, before: ServiceCalls | None) -> Iterator[Measurement]:
         histogram = now.latency.histogram
@@ -458,6 +483,15 @@ def _rate(
     )  # fmt: skip
 
 
+def _with_usual(m: Measurement, ctx: CheckContext) -> Measurement:
+    """Return a judged measurement with the median of earlier windows, where no reference has it."""
+    if m.value is None or m.was is not None or m.name not in ServiceHealth.default_rules:
+        return m
+    past = ctx.history(m.name, m.labels, USUAL_WINDOWS)
+    values = [item.value for item in past if item.verdict != "changed"]
+    return m.with_detail({"usual": float(np.median(values))}) if values else m
+
+
 def _throughput(window: Window) -> Measurement:
     """Return the calls per second."""
     reason, value = "", None
@@ -470,22 +504,18 @@ def _throughput(window: Window) -> Measurement:
     return Measurement(value, name="throughput", rows=window.rows, reason=reason, unit="calls/s")
 
 
-def _unusable(role: str, values: Values, rows: int) -> Measurement:
+def _unusable(column: str, values: Values, rows: int) -> Measurement:
     """Return the share of calls without a usable value."""
     hits = sum(values.unusable.values())
     return Measurement(
         hits / rows if rows else None,
-        {"role": role},
+        {"column": column},
         name="unusable_rate",
         rows=rows,
-        interval=stats.wilson(hits, rows) if rows else None,
         reason="" if rows else "no rows",
         unit="share",
         detail={name: count for name, count in values.unusable.items() if count},
     )
-
-
-MISSING, NEGATIVE, NOT_A_NUMBER, UNREADABLE = "missing", "negative", "not_a_number", "unreadable"
 
 
 @dataclass(slots=True)

@@ -19,6 +19,7 @@ from driftline.profiles.spec import ProfileSpec
 from driftline.testing import assert_collector_contract, assert_plugin_contract
 from driftline.testing.windows import START, context, window_of
 from driftline.types.model import Field, Kind, Schema, ServiceColumns, Severity, Verdict
+from driftline.types.notification import AlertFact
 from tests.support.station import MODEL, Station
 from tests.support.station import START as FIRST
 
@@ -47,6 +48,15 @@ def measure(schema=ALL, length=60 * MINUTES, history=None, check=None, reference
         history=history,
     )
     return {(m.name, *m.labels.values()) if m.labels else m.name: m for m in check.evaluate(ctx)}
+
+
+def alert(measurement):
+    """The alert of a measurement, as a sentence sees it."""
+    return AlertFact(
+        check="service", measurement=measurement.name, labels=dict(measurement.labels),
+        state="firing", severity=Severity.WARNING, value=measurement.value, was=measurement.was,
+        unit=measurement.unit, since=START, detail=dict(measurement.detail),
+    )  # fmt: skip
 
 
 def past(length, shares, calls=1000):
@@ -98,7 +108,7 @@ def test_errors_and_timeouts_are_shares_of_the_calls_whose_status_is_known():
     assert found["timeout_rate"].value == pytest.approx(4 / 96)
     assert found["error_rate"].rows == 96
     assert found["error_rate"].detail["most_frequent_status"] == "500"
-    unusable = found["unusable_rate", "status"]
+    unusable = found["unusable_rate", "code"]
     assert unusable.value == pytest.approx(4 / 100)
     assert unusable.detail == {"missing": 3, "unreadable": 1}
 
@@ -144,13 +154,27 @@ def test_a_bad_latency_counts_as_unusable_and_nowhere_else(bad, fault):
     found = measure(latency=[100.0] * 90 + [bad] * 10)
     assert found["latency_p99"].value == pytest.approx(100, rel=0.01)
     assert found["latency_p99"].rows == 90
-    unusable = found["unusable_rate", "latency"]
+    unusable = found["unusable_rate", "ms"]
     assert (unusable.value, unusable.detail) == (0.1, {fault: 10})
+
+
+@pytest.mark.parametrize(
+    ("bad", "verdict"),
+    [(0, (Verdict.OK, None)), (6, (Verdict.CHANGED, Severity.INFO)),
+     (30, (Verdict.CHANGED, Severity.WARNING)), (100, (Verdict.CHANGED, Severity.WARNING))],
+)  # fmt: skip
+def test_bad_values_have_a_verdict(bad, verdict):
+    """Up to 5% of calls are fine; above that it is an info, above 20% a warning."""
+    found = measure(
+        latency=[-1.0] * bad + [90.0] * (100 - bad), status=[None] * bad + [200] * (100 - bad)
+    )
+    for column in ("ms", "code"):
+        assert judge(found["unusable_rate", column]) == verdict
 
 
 def test_a_latency_that_is_text_is_unreadable():
     """One text among numbers."""
-    unusable = measure(latency=["12", "fast", "30", None])["unusable_rate", "latency"]
+    unusable = measure(latency=["12", "fast", "30", None])["unusable_rate", "ms"]
     assert unusable.detail == {"missing": 1, "unreadable": 1}
 
 
@@ -179,6 +203,34 @@ def test_only_named_columns_are_measured():
     assert {key if isinstance(key, str) else key[0] for key in found} == {
         "latency_p50", "latency_p95", "latency_p99", "throughput", "unusable_rate",
     }  # fmt: skip
+
+
+def test_messages_name_the_latency_and_the_errors_of_before():
+    """The reference's, or the median of earlier windows that were not changed."""
+    latency, codes = [480.0] * 100, [200] * 90 + [500] * 10
+    wordings = ServiceHealth.wordings
+    before = {"latency": [210.0] * 50, "status": [200] * 99 + [503]}
+    found = measure(reference=before | {"latency": [210.0] * 100}, latency=latency, status=codes)
+    sentence = wordings["latency_p95"].sentence(alert(found["latency_p95"]))
+    # The histogram is within 1%.
+    assert sentence == "p95 latency 211 → 478 ms"
+    sentence = wordings["error_rate"].sentence(alert(found["error_rate"]))
+    assert sentence == "errors in 10% of calls (was 1%)"
+    found = measure(history=past(60 * MINUTES, [0.02] * 5), status=codes)
+    assert found["error_rate"].detail["usual"] == 0.02
+    sentence = wordings["error_rate"].sentence(alert(found["error_rate"]))
+    assert sentence == "errors in 10% of calls (was 2%)"
+
+
+def test_a_burn_rate_says_when_the_budget_is_used_up():
+    """3.2% errors at a budget of 0.1% use up 30 days in 22 hours; a resolved one makes no threat."""
+    found = burning(0.032, [0.032] * 863)
+    sentence = ServiceHealth.wordings["burn_rate_1h"].sentence
+    assert sentence(alert(found["1h"])) == (
+        "errors in 3.2% of calls in 1 h; the budget of 30 days is used up in 22 hours at this rate"
+    )
+    resolved = alert(found["1h"]).model_copy(update={"state": "resolved"})
+    assert sentence(resolved) == "errors in 3.2% of calls in 1 h"
 
 
 SLO = ServiceHealth(slo={"availability": 99.9, "latency": {"below": "300ms", "share": 99}})
@@ -239,6 +291,7 @@ def test_the_time_before_the_first_window_has_no_errors():
     few = burning(0.02, [])
     assert few["1h"].value == pytest.approx(20 / 12)
     assert few["1h"].detail["known_span"] == "5 min"
+    assert few["1h"].detail["failed"] == pytest.approx(0.02 / 12)
     assert {judge(m)[0] for m in few.values()} == {Verdict.OK}
 
 

@@ -116,6 +116,7 @@ UNMEASURED = {
     "domain": ("nonconforming_rate",),
     "drift": ("cramer_von_mises", "g_test", "tvd"),
     "embedding": ("centroid_cosine", "cluster_psi", "mean_shift", "mmd", "prototype_distance_p95"),
+    "estimated_performance": ("estimated_mae", "estimated_macro_recall"),
     "label_classes": ("label_mean_shift", "label_psi"),
     "other_tool": ("chi2", "jensen_shannon", "ks", "psi", "wasserstein"),
     "performance": tuple(PERFORMANCE_METRICS.keys() - set(USUAL_METRICS[Task.BINARY])),

@@ -93,6 +93,14 @@ NO_FEATURES: dict[str, tuple[str, Any, str]] = {
 }
 
 
+@pytest.mark.parametrize("name", ["y_true", "groundTruth", "actual", "true_label"])
+def test_a_second_label_is_no_feature(name):
+    """It would tell the model's answer; one column has the label."""
+    inferred = infer({"age": AGE, "prediction": OTHER, "label": BINARY, name: BINARY})
+    assert set(inferred.schema.features) == {"age"}
+    assert any(f"{name} is left out: another label" in doubt for doubt in inferred.doubts)
+
+
 @pytest.mark.parametrize("kind", NO_FEATURES)
 def test_no_id_counter_time_constant_or_fact_about_serving_is_a_feature(kind):
     """Such a column is left out of the features with a sentence that names it and the reason."""
