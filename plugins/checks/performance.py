@@ -771,18 +771,35 @@ class Performance(Check):
         missing = _missing_rows(ctx, task, scores)
         for metric in self.metrics or _usual_metrics(task, ctx.schema):
             reason = problem or missing or (undecided if metric in DECISION_METRICS else "")
-            if PERFORMANCE_METRICS[metric].of_class is not None and not reason:
+            is_of_class = PERFORMANCE_METRICS[metric].of_class is not None
+            if is_of_class and ctx.schema.label and ctx.schema.label.name in ctx.schema.redact:
+                reason = reason or "the names of the classes are redacted"
+            if is_of_class and not reason:
                 yield from self._by_class(metric, task, scores, ref_scores)
             else:
                 yield self._measure(metric, task, scores, ref_scores, reason)
-        ref_horizons = error_metrics.by_horizon(ref_scores)
-        for horizon, part in error_metrics.by_horizon(scores).items():
-            for metric in self.metrics or _usual_metrics(task, ctx.schema):
-                ref_part = ref_horizons.get(horizon, Scores())
-                measurement = self._measure(metric, task, part, ref_part, problem)
-                yield replace(measurement, labels={"horizon": horizon})
+        yield from self._of_horizons(ctx, task, scores, ref_scores, problem or missing)
         yield self._drop(task, scores, ref_scores, problem or missing)
         yield from self._baseline_of_headline(task, scores, ref_scores, problem or missing)
+
+    def _of_horizons(
+        self,
+        ctx: CheckContext,
+        task: Task,
+        scores: Scores,
+        ref_scores: Scores,
+        problem: str,
+    ) -> Iterator[Measurement]:
+        """The metrics of each horizon of the window or the reference, with the label `horizon`."""
+        part = ctx.schema.task_columns.horizon
+        if part is None or part.path in ctx.schema.redact:
+            return
+        current, reference = (error_metrics.by_horizon(s) for s in (scores, ref_scores))
+        for horizon in {**reference, **current}:
+            sides = current.get(horizon, Scores()), reference.get(horizon, Scores())
+            for metric in self.metrics or _usual_metrics(task, ctx.schema):
+                measurement = self._measure(metric, task, *sides, problem)
+                yield replace(measurement, labels={"horizon": horizon})
 
     def _by_class(
         self, metric: MetricName, task: Task, scores: Scores, ref_scores: Scores

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, get_args
 import numpy as np
 import pytest
 from driftline_plugins.checks.fairness import Difference
-from driftline_plugins.checks.performance import PERFORMANCE_METRICS, USUAL_METRICS
+from driftline_plugins.checks.performance import BASELINES, PERFORMANCE_METRICS, USUAL_METRICS
 
 from driftline import (
     Action,
@@ -117,7 +117,10 @@ UNMEASURED = {
     "embedding": ("centroid_cosine", "cluster_psi", "mean_shift", "mmd", "prototype_distance_p95"),
     "label_classes": ("label_mean_shift", "label_psi"),
     "other_tool": ("chi2", "jensen_shannon", "ks", "psi", "wasserstein"),
-    "performance": tuple(PERFORMANCE_METRICS.keys() - set(USUAL_METRICS[Task.BINARY])),
+    "performance": (
+        *(PERFORMANCE_METRICS.keys() - set(USUAL_METRICS[Task.BINARY])),
+        *(f"{name}_of_baseline" for name in BASELINES.keys() - {"accuracy", "roc_auc"}),
+    ),
     "statistics": ("category_share", "quantile_value"),
     "text": ("repeated_texts", "unknown_words"),
 }
