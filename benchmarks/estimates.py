@@ -17,7 +17,7 @@ import argparse
 import os
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -49,10 +49,11 @@ SHIPPED_FEATURES = 4
 
 
 class Side(NamedTuple):
-    """Scores and labels of rows, shape (n,)."""
+    """Scores and labels of rows, shape (n,), and the inputs, shape (n, k)."""
 
     score: Floats
     label: Ints
+    inputs: Floats
 
 
 Draw = Callable[[np.random.Generator], tuple[Side, Side]]
@@ -70,8 +71,25 @@ class Result:
     peer: Mapping[str, float] | None
 
 
-def generated(rng: np.random.Generator) -> tuple[Side, Side]:
-    """Labels are noisier where the first input is large; the window has more of these rows."""
+def linear(rng: np.random.Generator) -> tuple[Side, Side]:
+    """The model has the form of the law; the inputs of the window are nearer to the border."""
+
+    def rows(count: int, spread: float) -> tuple[Floats, Ints]:
+        x = rng.normal(0, spread, (count, 3))
+        p = 1 / (1 + np.exp(-x @ [2.0, 1.0, -0.5]))
+        return x, (rng.random(count) < p).astype(np.int64)
+
+    model = LogisticRegression()
+    model.fit(*rows(4_000, 1.0))
+    reference, window = rows(3_000, 1.0), rows(1_000, rng.uniform(0.3, 0.9))
+    return tuple(Side(model.predict_proba(x)[:, 1], y, x) for x, y in (reference, window))
+
+
+def extrapolated(rng: np.random.Generator) -> tuple[Side, Side]:
+    """Labels are noisier where the first input is large, and the window has more of these rows.
+
+    The model has seen few of them: there its scores mean less than in the reference.
+    """
 
     def rows(count: int, shift: float) -> tuple[Floats, Ints]:
         x = rng.normal(0, 1, (count, 3))
@@ -83,7 +101,7 @@ def generated(rng: np.random.Generator) -> tuple[Side, Side]:
     model = HistGradientBoostingClassifier(max_iter=40, max_leaf_nodes=8, learning_rate=0.1)
     model.fit(*rows(4_000, 0.0))
     reference, window = rows(3_000, 0.0), rows(1_000, rng.uniform(0.2, 1.5))
-    return tuple(Side(model.predict_proba(x)[:, 1], y) for x, y in (reference, window))
+    return tuple(Side(model.predict_proba(x)[:, 1], y, x) for x, y in (reference, window))
 
 
 def shipped(load: Callable[[], Any], label: Callable[[Ints], Ints]) -> Draw:
@@ -102,13 +120,16 @@ def shipped(load: Callable[[], Any], label: Callable[[Ints], Ints]) -> Draw:
         z = np.abs(score[rest] - 0.5)
         weight = np.exp(-rng.uniform(1.0, 6.0) * z)
         chosen = rng.choice(rest, len(rest) // 2, replace=False, p=weight / weight.sum())
-        return Side(score[known], y[known]), Side(score[chosen], y[chosen])
+        return tuple(
+            Side(score[places], y[places], x[places][:, columns]) for places in (known, chosen)
+        )
 
     return draw
 
 
 STREAMS: Mapping[str, Draw] = {
-    "generated": generated,
+    "generated, linear": linear,
+    "generated, extrapolated": extrapolated,
     "digits above 4": shipped(datasets.load_digits, lambda y: (y > 4).astype(np.int64)),
     "breast cancer": shipped(datasets.load_breast_cancer, lambda y: y.astype(np.int64)),
 }
@@ -118,6 +139,7 @@ def metrics_of(side: Side) -> dict[str, float]:
     """What the labels show."""
     hit = side.score >= 0.5
     return {
+        "weighted_accuracy": float(sk.accuracy_score(side.label, hit)),
         "accuracy": float(sk.accuracy_score(side.label, hit)),
         "f1": float(sk.f1_score(side.label, hit)),
         "roc_auc": float(sk.roc_auc_score(side.label, side.score)),
@@ -128,16 +150,19 @@ def estimates_of(
     reference: Side, window: Side, seed: int
 ) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
     """The estimates of the check, and their intervals."""
+    schema = replace(
+        SCHEMA, features={name: Field(name, name, Kind.NUMERIC) for name in _inputs(reference)}
+    )
     spec = make_spec(
-        SCHEMA,
-        {"score": reference.score},
+        schema,
+        {"score": reference.score, **_inputs(reference)},
         {"label": {"0": 1, "1": 1}},
-        collectors=("numeric", "categories", "scores"),
+        collectors=("numeric", "categories", "scores", "sample"),
     )
     ctx = CheckContext(
         current=profile_day(spec, _batch(window, has_labels=False), 0),
         reference=profile_reference(spec, _batch(reference, has_labels=True)),
-        schema=SCHEMA,
+        schema=schema,
         seed=seed,
     )
     found = {
@@ -145,16 +170,22 @@ def estimates_of(
         for m in EstimatedPerformance(metrics=METRICS).evaluate(ctx)
     }
     values, intervals = {}, {}
-    for name in METRICS:
+    for name in (*METRICS, "weighted_accuracy"):
         measurement = found[name]
         if measurement.value is not None and measurement.interval is not None:
             values[name], intervals[name] = measurement.value, measurement.interval
     return values, intervals
 
 
+def _inputs(side: Side) -> dict[str, Floats]:
+    return {f"x{place}": values for place, values in enumerate(side.inputs.T)}
+
+
 def _batch(side: Side, *, has_labels: bool) -> pa.RecordBatch:
     names = pa.array(side.label.astype(str)) if has_labels else pa.nulls(len(side.label), "string")
-    return pa.RecordBatch.from_pydict({"score": side.score, "label": names.dictionary_encode()})
+    return pa.RecordBatch.from_pydict(
+        {**_inputs(side), "score": side.score, "label": names.dictionary_encode()}
+    )
 
 
 def peer_estimates(reference: Side, window: Side) -> dict[str, float] | None:
@@ -204,7 +235,7 @@ def run(draw: Draw, seed: int, *, has_peer: bool) -> Result | None:
 
 def print_table(name: str, results: list[Result]) -> None:
     """One line for each metric, in Markdown."""
-    for metric in METRICS:
+    for metric in (*METRICS, "weighted_accuracy"):
         some = [result for result in results if metric in result.estimate]
         real = np.array([result.real[metric] for result in some])
         was = np.array([result.reference[metric] for result in some])
@@ -213,7 +244,7 @@ def print_table(name: str, results: list[Result]) -> None:
             result.interval[metric][0] <= result.real[metric] <= result.interval[metric][1]
             for result in some
         ]
-        beside = [result for result in some if result.peer is not None]
+        beside = [result for result in some if result.peer and metric in result.peer]
         peer = "–"
         if beside:
             theirs = [

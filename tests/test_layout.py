@@ -141,6 +141,23 @@ def test_a_server_that_ignores_where_to_begin():
     assert set(found) == keys
 
 
+@pytest.mark.parametrize("begins", [True, False])
+def test_a_prefix_may_end_within_the_name_of_a_folder(begins):
+    """The newest jobs of one model are listed, and no job of another one."""
+    keys = {
+        f"jobs/prediction-{model}-{NOW - timedelta(days=days):%Y_%m_%dT%H_%M_%S}_1Z/r.jsonl"
+        for model in ("churn", "fraud")
+        for days in range(30)
+    }
+    layout = Layout("%Y?%m?%dT%H?%M?%S*/")
+    found = Keys(keys, begins).listed(
+        layout, "jobs/prediction-churn-", NOW - timedelta(days=2), NOW
+    )
+    assert 3 <= len(found) <= 5
+    assert all(key.startswith("jobs/prediction-churn-") for key in found)
+    assert max(keys & set(found)) == max(key for key in keys if "churn" in key)
+
+
 def test_real_keys_of_sagemaker():
     """Two variants of an endpoint, as they were captured."""
     layout = Layout("sagemaker")

@@ -16,7 +16,7 @@ from driftline import (
     loss,
     stats,
 )
-from driftline.kit.checks import Settings, Task, Wording, expressions, label_use
+from driftline.kit.checks import Settings, Task, Wording, expressions, label_use, score_metrics
 
 
 def _finite(value: float) -> float:
@@ -113,6 +113,7 @@ class BusinessValue(Check):
             "values of outcomes need a model with two classes"
             if ctx.schema.task is not Task.BINARY
             else label_use.unusable_reason(ctx)
+            or score_metrics.undecided_reason(ctx.schema, ctx.current.scores)
         )
         amounts = {
             ("1", "1"): values.tp,

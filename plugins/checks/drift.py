@@ -361,10 +361,15 @@ def _moved_detail(ref: stats.Side, cur: stats.Side) -> Detail:
         return {}
     if moved.values:
         *most, last = (phrasing.number(value) for value in moved.values)
-        name = f"the values {', '.join(most)} and {last}" if most else f"the value {last}"
+        name = f"values {', '.join(most)} and {last}" if most else last
     else:
         name = _range_name(moved.low, moved.high)
-    return {"moved": name, "share_was": moved.share_was, "share": moved.share}
+    return {
+        "moved": name,
+        "moved_values": len(moved.values),
+        "share_was": moved.share_was,
+        "share": moved.share,
+    }
 
 
 def _numeric(

@@ -33,6 +33,7 @@ from driftline.kit.checks import (
     phrasing,
     score_metrics,
 )
+from driftline.kit.checks import weighted_accuracy as weighted
 from driftline.kit.checks.calibrated_scores import (
     CalibratedScores,
     calibrate_scores,
@@ -53,7 +54,6 @@ Metric = Literal[
 ]
 Corrected = tuple[stats.Rate | None, stats.Rate | None]
 """The shares of positive labels of both sides of the decision, where labels correct them."""
-Z95 = 1.959963984540054
 
 METRICS_OF_RATES: Mapping[Metric, Callable[[stats.DecisionRates], stats.Estimate]] = {
     "accuracy": stats.accuracy_of_rates,
@@ -201,6 +201,11 @@ class EstimatedPerformance(Check):
     other labels now (concept drift), which scores alone can't show. `error_correction` is the same
     for regression: by which share the errors of the labelled rows are larger than expected.
 
+    `weighted_accuracy` is the estimate where inputs moved: scores may mean less where the model has
+    seen few rows. Sampled rows of the reference weigh as often as rows like them occur in the
+    window (logistic regression), and their labels correct the accuracy that the scores promise. Its
+    rows are those of the sample in effect. It has no rule by default.
+
     `estimated_class_share` is how often each class occurs, from the predictions alone (BBSE,
     Lipton, Wang and Smola 2018). It holds if the rows of each class are what they were, and only
     their mix changes. It has no rule by default.
@@ -214,6 +219,7 @@ class EstimatedPerformance(Check):
     | decisions that no threshold on the score gives | no value, with the reason |
     | over 10% of predictions are classes that the reference lacks | no value, with the reason |
     | labelled predictions of the reference that are all right | no value, with the reason |
+    | no features, or fewer than 100 effective rows | no weighted_accuracy, with the reason |
     | over 20 classes, or predictions that hardly tell them apart | no class shares |
     | more than 200 classes | no macro averages, with the reason |
     | no rows, or nothing predicted positive | no value, with the reason |
@@ -224,7 +230,9 @@ class EstimatedPerformance(Check):
     cause = "performance"
     main = "estimated_accuracy"
     uses_labels = True
-    collectors: ClassVar = frozenset({"scores", "numeric", "categories", "prediction_errors"})
+    collectors: ClassVar = frozenset(
+        {"scores", "numeric", "categories", "prediction_errors", "sample"}
+    )
     default_rules: ClassVar = {
         "estimated_accuracy": loss(warning=0.03, critical=0.05),
         "estimated_recall": loss(warning=0.03, critical=0.05),
@@ -253,6 +261,7 @@ class EstimatedPerformance(Check):
             hides_value=True,
             advice=_drift_advice,
         ),
+        "weighted_accuracy": Wording(noun="weighted estimate of accuracy"),
         "estimated_class_share": Wording(noun="estimated share of the class"),
         "error_correction": Wording(
             noun="errors of labels beyond those expected",
@@ -297,6 +306,7 @@ class EstimatedPerformance(Check):
             else:
                 yield _corrected_measurement(metric, window, ctx)
         yield _correction(window, reason)
+        yield _weighted_accuracy(ctx, window, reason)
         yield from _class_shares(ctx, window)
 
     def _evaluate_errors(self, ctx: CheckContext) -> Iterator[Measurement]:
@@ -346,7 +356,7 @@ def _error_correction(groups: error_estimates.ErrorGroups) -> Measurement:
     if gap.value is None:
         return Measurement(None, name="error_correction", rows=gap.n, reason=gap.reason)
     promised = float(np.sum(window.rows * reference.mean)) / gap.n
-    half = Z95 * reference.error_of_mean(window.rows) / promised
+    half = stats.Z95 * reference.error_of_mean(window.rows) / promised
     return Measurement(
         gap.value,
         name="error_correction",
@@ -478,7 +488,7 @@ def _correction(window: CalibratedScores | None, reason: str) -> Measurement:
     promises = [
         stats.estimated_accuracy(window.labelled_cells(draw)).value for draw in window.draws
     ]
-    half = Z95 * float(np.std([value for value in promises if value is not None], ddof=1))
+    half = stats.Z95 * float(np.std([value for value in promises if value is not None], ddof=1))
     return Measurement(
         gap.value,
         name="correction",
@@ -487,6 +497,30 @@ def _correction(window: CalibratedScores | None, reason: str) -> Measurement:
         was=0.0,
         was_interval=(-half, half),
         detail={"labelled_rows": gap.n},
+    )
+
+
+def _weighted_accuracy(
+    ctx: CheckContext, window: CalibratedScores | None, reason: str
+) -> Measurement:
+    """Return the accuracy with the correction by reference rows that weigh as in the window."""
+    name = "weighted_accuracy"
+    if window is None or ctx.schema.score is None:
+        reason = reason or "the records have no score"
+        return Measurement(None, name=name, rows=0, reason=reason)
+    alone = _estimate_from_rates("accuracy", window, (None, None))
+    found = weighted.weighted_accuracy(ctx, window, alone)
+    if found.value is None:
+        return Measurement(None, name=name, rows=found.n, reason=found.reason)
+    was = LABELLED_METRICS["accuracy"](ctx.reference.scores if ctx.reference else Scores())
+    return Measurement(
+        found.value,
+        name=name,
+        rows=found.n,
+        interval=found.interval,
+        was=was.value,
+        was_interval=was.interval,
+        detail={"effective_rows": found.n, "scores_alone": alone.value},
     )
 
 

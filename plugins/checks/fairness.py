@@ -18,7 +18,7 @@ from driftline import (
     loss,
     stats,
 )
-from driftline.kit.checks import ColumnName, Task, Wording, label_use, phrasing
+from driftline.kit.checks import ColumnName, Task, Wording, label_use, phrasing, score_metrics
 
 SUPPRESSED = 10
 """A group with fewer rows is not named: its members could be recognised."""
@@ -174,6 +174,11 @@ class Fairness(Check):
     """
     compare_with: Literal["reference", "parity"] = "reference"
     """What a difference is judged against: that of the reference, or none at all."""
+
+    @classmethod
+    def for_segments(cls, columns: tuple[str, ...]) -> Fairness | None:
+        """Return the check with these columns as facets."""
+        return cls(facets=columns)
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """Yield the metrics of each group of each facet; nothing for a segment by itself."""
@@ -351,7 +356,9 @@ def _find_problem(ctx: CheckContext, facet: str) -> str:
         return f"list {facet} under schema.segments"
     if not _group_names(ctx, facet):
         return "the window has no row with a group"
-    return label_use.unusable_reason(ctx)
+    return label_use.unusable_reason(ctx) or score_metrics.undecided_reason(
+        ctx.schema, ctx.current.scores
+    )
 
 
 def _group_names(ctx: CheckContext, facet: str) -> list[str]:

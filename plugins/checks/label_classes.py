@@ -26,7 +26,6 @@ EXAMPLES = 5
 """Values that a message names."""
 MOST_CHANCE = 1e-6
 """Chance by which all labels may be of one class before that is a fault."""
-Z95 = 1.959963984540054
 
 
 def _sentence(alert: AlertFact) -> str:
@@ -245,7 +244,7 @@ def _label_mean_shift(ctx: CheckContext) -> Measurement:
         return Measurement(None, name="label_mean_shift", rows=now.n, reason=reason)
     sd = math.sqrt(ref_variance)
     value = (mean - ref_mean) / sd
-    half = Z95 * math.sqrt(max(variance, 0.0) / now.n + ref_variance / was.n) / sd
+    half = stats.Z95 * math.sqrt(max(variance, 0.0) / now.n + ref_variance / was.n) / sd
     if not (math.isfinite(value) and math.isfinite(half)):
         reason = "the labels are too large to compare"
         return Measurement(None, name="label_mean_shift", rows=now.n, reason=reason)

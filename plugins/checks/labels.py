@@ -29,7 +29,6 @@ from driftline.kit.checks import Labels, Task, Wording, phrasing
 HOUR = 3600.0
 BINS = 10
 """Groups of scores, of as many rows each, over which labelled rows are compared with all."""
-Z95 = 1.959963984540054
 
 
 def _selection_sentence(alert: AlertFact) -> str:
@@ -202,7 +201,7 @@ def _mean_distance(ctx: CheckContext, column: NumericColumn) -> stats.Shift:
     distance = abs(mean - column.mean) / sd
     # Of a sample without return from the same rows.
     error = math.sqrt(max(1 / n - 1 / column.count, 0.0))
-    low, high = max(0.0, distance - Z95 * error), distance + Z95 * error
+    low, high = max(0.0, distance - stats.Z95 * error), distance + stats.Z95 * error
     if not math.isfinite(high):
         return stats.Shift(None)
     return stats.Shift(max(0.0, distance**2 - error**2), (low**2, high**2))

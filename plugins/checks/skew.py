@@ -13,8 +13,6 @@ from pydantic import Field, model_validator
 from driftline import Check, CheckContext, Measurement, NumericColumn, Rule, above, hookimpl, stats
 from driftline.kit.checks import ColumnName, Range, expressions
 
-Z95 = 1.959963984540054
-
 
 class Skew(Check):
     """Measures how often and how far served values differ from offline values of the same row.
@@ -154,7 +152,7 @@ def _mean(
             reason="the column does not vary",
         )
     value = apart.mean / sd
-    half = None if apart.variance is None else Z95 * (apart.variance / n) ** 0.5 / sd
+    half = None if apart.variance is None else stats.Z95 * (apart.variance / n) ** 0.5 / sd
     if not abs(value) < 1e300 or (half is not None and not half < 1e300):
         return Measurement(
             None,

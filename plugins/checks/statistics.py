@@ -35,7 +35,6 @@ Statistic = Literal[
     "sum_value",
     "distinct_count",
 ]
-Z95 = 1.959963984540054
 WIDE_CELL = 0.005
 """Share of rows between two edges above which the grid says too little about a quantile there."""
 
@@ -229,10 +228,10 @@ def _statistic(column: Column, statistic: Statistic, sample: Sequence[object]) -
         if sd is None:
             return None, None, "one value"
         error = math.sqrt(1 / (2 * (n - 1)))
-        return sd, (sd * math.exp(-Z95 * error), sd * math.exp(Z95 * error)), ""
+        return sd, (sd * math.exp(-stats.Z95 * error), sd * math.exp(stats.Z95 * error)), ""
     assert mean is not None
     factor = n if statistic == "sum_value" else 1
-    half = Z95 * sd / math.sqrt(n) * factor if sd is not None else None
+    half = stats.Z95 * sd / math.sqrt(n) * factor if sd is not None else None
     value = mean * factor
     return value, None if half is None else (value - half, value + half), ""
 
@@ -253,7 +252,7 @@ def _quantile(column: Column, q: float, sample: Sequence[object]) -> Value:
     value = column.quantile(q)
     if column.count < 2 or value is None:
         return value, None, ""
-    half = Z95 * math.sqrt(q * (1 - q) / column.count)
+    half = stats.Z95 * math.sqrt(q * (1 - q) / column.count)
     low, high = (column.quantile(min(1.0, max(0.0, end))) for end in (q - half, q + half))
     if low is None or high is None:
         return value, None, ""

@@ -2,13 +2,14 @@
 
 A record is a call, with request and response as JSON text, in Parquet or JSON lines. Failed calls
 are rejected with their status. Calls without a request or a response are rejected too: the table
-leaves out bodies larger than 1 MiB. Does not follow a Delta log.
+leaves out bodies larger than 1 MiB. With `row: call` no call is rejected. Does not follow a Delta
+log.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Literal
 
 from driftline import DecodeContext, DriftlineError, Format, Unreadable, hookimpl
 from driftline.kit.decoding import captured_bodies, json_values, same_record_sides
@@ -42,6 +43,13 @@ class MlFlow(FormatWithHeaders):
     """Names of the output values, in order, for records that have no names.
 
     When empty, a single value is `prediction`, and several are `_o0`, `_o1` and so on.
+    """
+
+    row: Literal["prediction", "call"] = "prediction"
+    """What a row is: a prediction, or a call without its inputs and outputs.
+
+    Calls that failed have rows of their own only with `call`. It is for a model that watches the
+    service: status and latency of each call.
     """
 
     def no_data(self, uri: str) -> str:
@@ -123,6 +131,7 @@ class _Reader:
 
     def __init__(self, form: MlFlow, ctx: DecodeContext) -> None:
         self._ctx = ctx
+        self._has_calls = form.row == "call"
         self._input = captured_bodies.Unpacker(side="input", names=form.headers, path=None, ctx=ctx)
         self._output = captured_bodies.Unpacker(
             side="output", names=form.output_headers, path=None, ctx=ctx
@@ -132,6 +141,8 @@ class _Reader:
         self, calls: list[dict[str, Any]], places: Sequence[int], texts: Sequence[bytes | str]
     ) -> pa.RecordBatch | None:
         """Return the rows of some calls; None where no call can be decoded."""
+        if self._has_calls:
+            return self._calls(calls)
         failures = {i: reason for i, call in enumerate(calls) if (reason := _failure(call))}
         requests, responses = (
             [None if i in failures else _body(c[name]) for i, c in enumerate(calls)]
@@ -146,12 +157,8 @@ class _Reader:
             self._ctx.reject(places[i], reason, texts[i])
         if not pairs.rows:
             return None
-        ids = [
-            _text(call.get("client_request_id") or call.get("databricks_request_id"))
-            for call in calls
-        ]
         ids_and_times = {
-            "event_id": pairs.number_ids(json_values.text_array(ids)),
+            "event_id": pairs.number_ids(_ids(calls)),
             "event_time": pairs.repeat_per_row(_times(calls)),
         }
         columns: dict[str, pa.Array] = {}
@@ -168,6 +175,18 @@ class _Reader:
             columns | pairs.sides["input"] | pairs.sides["output"] | ids_and_times,
             pairs.rows,
         )
+
+    def _calls(self, calls: list[dict[str, Any]]) -> pa.RecordBatch | None:
+        if not calls:
+            return None
+        names = dict.fromkeys(name for call in calls for name in call if name not in PAYLOADS)
+        columns = {
+            name: json_values.value_array([call.get(name) for call in calls])
+            for name in names
+            if self._wants(name)
+        }
+        ids_and_times = {"event_id": _ids(calls), "event_time": _times(calls)}
+        return json_values.select_columns(self._ctx.fields, columns | ids_and_times, len(calls))
 
     def _wants(self, name: str) -> bool:
         return self._ctx.fields is None or any(field.path == name for field in self._ctx.fields)
@@ -194,6 +213,15 @@ def _entries(metadata: Any) -> dict[str, Any]:
         return metadata
     pairs = metadata if isinstance(metadata, list) else ()
     return {str(pair[0]): pair[1] for pair in pairs if isinstance(pair, tuple)}
+
+
+def _ids(calls: list[dict[str, Any]]) -> pa.Array:
+    return json_values.text_array(
+        [
+            _text(call.get("client_request_id") or call.get("databricks_request_id"))
+            for call in calls
+        ]
+    )
 
 
 def _times(calls: list[dict[str, Any]]) -> pa.Array:

@@ -53,8 +53,9 @@ class Local(Source):
     """How folder names contain the time: the name of a layout, or a pattern.
 
     Layouts are `sagemaker`, `azureml`, `hive` and others; a pattern is for example
-    `{region}/%Y/%m/%d/`. `path` must then be a folder. With a layout only the newest folders are
-    listed, and everything once a day.
+    `{region}/%Y/%m/%d/`. It begins at the folder of `path`, or at the last folder before the first
+    `*` of a glob. With a layout only the newest folders are listed, and everything once a day; a
+    glob is always listed whole.
     """
 
     @classmethod
@@ -70,8 +71,9 @@ class Local(Source):
     def discover(self, ctx: DiscoverContext) -> Iterator[LogObject]:
         """List the files in order of their names: all, or those in the newest folders."""
         layout = None if self.layout is None else Layout(self.layout)
-        root = self._root() + "/"
-        whole = layout is None or ctx.since is None
+        is_glob = glob.has_magic(self._root()) and not os.path.lexists(self._root())
+        root = (self._folder() if is_glob else self._root()).rstrip("/") + "/"
+        whole = layout is None or ctx.since is None or is_glob
         paths = self._paths() if whole else self._newest_paths(layout, root, ctx)
         for path, reason in paths:
             if reason:

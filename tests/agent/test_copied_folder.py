@@ -68,6 +68,25 @@ def test_a_folder_with_state_and_logs(tmp_path, form, way):
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])
+@pytest.mark.parametrize("day", ["0", "9"])
+def test_a_new_file_in_a_copy_counts_alone(tmp_path, form, day):
+    """Whether it comes before or after the files that were copied."""
+    old, new, other = tmp_path / "old", tmp_path / "new", tmp_path / "other"
+    for folder in (old, other):
+        folder.mkdir()
+    assert counted(make(old, form)) == 40
+    shutil.copytree(old, new)
+    shutil.rmtree(old)
+    config = new / "driftline.yaml"
+    config.write_text(config.read_text().replace(str(old), str(new)))
+    make(other, form, days=(3,))
+    (new / f"log/day={day}").mkdir()
+    shutil.copy(other / f"log/day=3/part.{form}", new / f"log/day={day}/part.{form}")
+    answer = run_once(config)[1]["models"]["m"]
+    assert (answer["rows"], answer["added"]["rows"]) == (60, 20)
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
 def test_another_file_of_the_same_name_in_a_copy(tmp_path, form):
     """It counts as what it is: only equal content is known."""
     old, new, other = tmp_path / "old", tmp_path / "new", tmp_path / "other"

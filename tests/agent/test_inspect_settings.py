@@ -56,6 +56,11 @@ SETTINGS = {
     ),
     "commas between thousands": ("a,b\n" + '"1,234.5",x\n' * 30, {"thousands": ","}),
     "backslashes before quotes": ("a,b\n" + '"say \\"hi\\", you",1\n' * 30, {"escape": "\\"}),
+    "one column": ("a\n" + "1\n2\n" * 30, {}),
+    "an Excel line": ("sep=;\r\na;b\r\n" + "1;x\r\n" * 30, {}),
+    "a quoted Excel line": ('"sep=;"\n"a";"b"\n' + "1;x\n" * 30, {}),
+    "lines of an old Mac": ("a;b\r" + "1,5;x\r" * 30, {"decimal": ","}),
+    "lines of an old Mac without header": ("2.5;x\r" * 30, {"header": False}),
     "missing numbers": ("a,b\n" + "NA,1\n2.5,NA\n" * 30, {}),
 }
 

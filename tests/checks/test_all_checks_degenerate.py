@@ -27,7 +27,7 @@ from driftline.profiles.profile import Profile
 from driftline.profiles.rowhash import hash_strings
 from driftline.profiles.spec import make_spec
 from driftline.testing.windows import HOUR, START, context
-from driftline.types.model import DERIVED, Field, Kind, Schema, Task
+from driftline.types.model import DERIVED, Field, Kind, Schema, ServiceColumns, Task
 from driftline.types.settings import field_descriptions
 
 pytestmark = pytest.mark.system
@@ -52,6 +52,7 @@ SETTINGS = {
         "values": {"tp": 5.0, "fp": -1.0},
         "expressions": {"a": "x * 2", "b": "x > y", "c": "nowhere + 1"},
     },
+    "service_health": {"slo": {"availability": 99.9, "latency": {"below": "1s", "share": 99}}},
     "fairness": {"facets": ["c", "nowhere"], "metrics": ["accuracy_difference", "DI", "CDDPL"]},
     "range": {"limits": {"x": {"low": 0.5, "high": 1}}},
     "constraints": {
@@ -160,7 +161,10 @@ def batch(side, model: Schema) -> Batch:
         "l": LABELS,
     }
     for part in model.parts:
-        values = pools[part.name][side[part.name]] if part.kind is not None else None
+        place = {"#latency": "x", "#cost": "y", "#status": "c", "#error": "p"}.get(
+            part.name, part.name
+        )
+        values = pools[place][side[place]] if part.kind is not None else None
         if values is None:
             continue
         raw = (
@@ -211,6 +215,12 @@ def schema(task, with_id: bool) -> Schema:
         score=Field("s", "s", Kind.NUMERIC) if task is Task.BINARY else None,
         label=Field("l", "l", said),
         task=task,
+        service=ServiceColumns(
+            latency=Field("#latency", "x", Kind.NUMERIC),
+            status=Field("#status", "c", Kind.CATEGORICAL),
+            error=Field("#error", "p", Kind.CATEGORICAL),
+            cost=Field("#cost", "y", Kind.NUMERIC),
+        ),
         segments=("c",),
         redact=frozenset("p"),
     )

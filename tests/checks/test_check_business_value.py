@@ -149,3 +149,21 @@ def test_a_fall_of_revenue_is_reported_in_its_currency(tmp_path):
     assert opening["alerts"][0]["labels"] == {"figure": "order"}
     assert "EUR" in opening["title"]
     assert opening["since"].startswith("2026-05-21")
+
+
+def test_scores_that_are_no_probabilities_decide_nothing():
+    """Logits without a threshold and without a column of decisions give no outcomes."""
+    schema = Schema(
+        features={},
+        score=Field("score", "score", Kind.NUMERIC),
+        label=Field("label", "label", Kind.CATEGORICAL),
+        task=Task.BINARY,
+    )
+    logits = np.random.default_rng(2).normal(0, 2, 200)
+    rows = {"label": (logits > 0).astype(int).tolist(), "score": logits.tolist()}
+    found = measure(BusinessValue(values=VALUES), schema, **rows)["value_per_prediction", ""]
+    assert found.value is None
+    assert "set prediction.threshold" in found.reason
+    rows["score"] = (1 / (1 + np.exp(-logits))).tolist()
+    found = measure(BusinessValue(values=VALUES), schema, **rows)["value_per_prediction", ""]
+    assert found.value == pytest.approx(50 * np.mean(logits > 0))

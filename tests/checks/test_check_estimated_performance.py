@@ -106,6 +106,7 @@ def test_the_reference_is_shown_with_its_real_metrics():
     y, s = rows(rng, 2_000)
     estimates = evaluate((y, s), s)
     assert estimates.pop("correction").was is None, "no row of the window has a label"
+    assert estimates.pop("weighted_accuracy").value is None, "the model has no features"
     assert estimates.pop("class_share").was == pytest.approx(np.mean(y), abs=2e-3)
     assert {name: m.was for name, m in estimates.items()} == pytest.approx(realised(y, s), abs=2e-3)
 

@@ -120,7 +120,7 @@ def answer(status: int, code: str, **headers: str) -> Refuse:
 STORES = {
     "region": (
         answer(301, "PermanentRedirect", **{"x-amz-bucket-region": "eu-west-1"}),
-        "s3://logs/: the bucket is in eu-west-1: set region",
+        "s3://logs/: the bucket is in eu-west-1: set region to eu-west-1",
     ),
     "permission": (
         answer(403, "AccessDenied"),
@@ -133,18 +133,26 @@ STORES = {
     "redirect": (
         Refuse(302, {"Location": "http://login.example/x", "Content-Type": "text/html"}),
         "s3://logs/: the answer is a redirect to login.example (HTTP 302), which is not followed: "
-        "set the store's own address, and let a proxy pass it",
+        "set the store's own address, or let the proxy pass requests to the store",
     ),
     "clock": (
         answer(403, "RequestTimeTooSkewed", Date=DATE),
         "s3://logs/: the clock of this machine differs too much from the store's "
-        f"({DATE} there): set it, with NTP for example",
+        f"({DATE} there): set the clock, for example with NTP",
     ),
     "bucket": (
         answer(404, "NoSuchBucket"),
-        "s3://logs/: there is no such bucket: check bucket",
+        "s3://logs/: there is no such bucket: check the setting bucket",
     ),
 }  # fmt: skip
+
+
+def test_the_title_has_room_for_a_long_reason(call):
+    """The reason stands alone there, so that its end is not cut off."""
+    watch_files((HEADER + ROWS).replace("DE", "Österreich").encode("cp1252"))
+    look(call)
+    [incident] = json.loads(call("status", "--json")[1])["models"]["m"]["incidents"]
+    assert "in a.csv: not UTF-8" in incident["title"]
 
 
 @pytest.fixture

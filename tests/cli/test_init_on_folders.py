@@ -176,3 +176,13 @@ def test_files_of_one_model_raise_no_doubt(tmp_path, monkeypatch, names):
     for name in names:
         write(Path("logs") / name, split(predictions(200, timedelta(minutes=1)))[0])
     assert "different columns" not in init("logs")[1]
+
+
+@pytest.mark.parametrize("label", ["label", "Ergebnis"])
+def test_a_log_without_a_known_prediction_is_to_be_checked(tmp_path, monkeypatch, label):
+    """Columns in another language, with and without a label that is recognised."""
+    monkeypatch.chdir(tmp_path)
+    rows = split(predictions(300, timedelta(minutes=1)))[0]
+    names = {"prediction": "Vorhersage", "score": "Punkte", "plan": label}
+    write(Path("log.jsonl"), [{names.get(k, k): row[k] for k in row} for row in rows])
+    assert "CHECK: no column is known as the prediction" in init("log.jsonl")[1]

@@ -96,6 +96,35 @@ def one_side_of_a_collector(folder: Path) -> None:
     path.write_text("".join(json.dumps(record) + "\n" for record in records))
 
 
+def decision_by_a_score(folder: Path) -> None:
+    """What was decided stands beside the score, in words."""
+    scores = [
+        round(0.3 + 0.4 * answer + age / 400, 3) for answer, age in zip(ANSWER, AGE, strict=True)
+    ]
+    decisions = ["approve" if score >= 0.6 else "decline" for score in scores]
+    text = lines(TIMES, AGE, PLAN, scores, decisions)
+    (folder / "log.csv").write_text(f"timestamp,age,plan,score,decision\n{text}")
+
+
+def days_before_months(folder: Path) -> None:
+    """Dates that no standard orders; some of the days are above 12."""
+    times = [f"{START + timedelta(minutes=37 * row):%d/%m/%Y %H:%M}" for row in range(ROWS)]
+    (folder / "log.csv").write_text(f"day,age,plan,prediction\n{lines(times, AGE, PLAN, ANSWER)}")
+
+
+def label_in_the_training_file(folder: Path) -> None:
+    (folder / "log.csv").write_text(
+        f"timestamp,age,plan,prediction\n{lines(TIMES, AGE, PLAN, ANSWER)}"
+    )
+    (folder / "train.csv").write_text(f"age,plan,churned\n{lines(AGE, PLAN, ANSWER)}")
+
+
+def several_models(folder: Path) -> None:
+    names = [["churn", "fraud"][row % 2] for row in range(ROWS)]
+    text = lines(TIMES, AGE, PLAN, names, ANSWER)
+    (folder / "log.csv").write_text(f"timestamp,age,plan,model_name,prediction\n{text}")
+
+
 INPUTS = ["age", "plan"]
 KINDS: dict[str, tuple[Callable[[Path], None], str, list[str]]] = {
     # What writes the log, its path, the features.
@@ -104,6 +133,10 @@ KINDS: dict[str, tuple[Callable[[Path], None], str, list[str]]] = {
     "decimal commas": (decimal_commas, "log.csv", INPUTS),
     "missing numbers": (missing_numbers, "log.csv", INPUTS),
     "inference table": (inference_table, "log.jsonl", INPUTS),
+    "decision by a score": (decision_by_a_score, "log.csv", INPUTS),
+    "days before months": (days_before_months, "log.csv", INPUTS),
+    "label in the training file": (label_in_the_training_file, "log.csv", INPUTS),
+    "several models": (several_models, "log.csv", INPUTS),
     "one side of a collector": (one_side_of_a_collector, "collected", ["plan", "age"]),
 }
 USUAL = {"one side of a collector"}

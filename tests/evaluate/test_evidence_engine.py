@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from driftline.evaluate.evidence import outcome as window_outcome
 from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
 from driftline.evaluate.evidence.baseline import Baseline
-from driftline.evaluate.evidence.observation import Observation
-from driftline.evaluate.evidence.outcome import judge_window
+from driftline.evaluate.evidence.observation import Observation, Panel, StreamNumbers
 from driftline.evaluate.evidence.trail import TRACE, Stream
 from driftline.types.times import DAY_MICROS
 
@@ -22,6 +22,11 @@ HISTORY = [10.2, 9.8, 10.5, 10.1, 9.9, 10.3, 10.0, 9.7, 10.4, 10.1, 9.6, 10.2]
 
 def stream(name="s", version=""):
     return Stream(version, "", "drift", name, "{}")
+
+
+def judge_window(trail, start, observations, policy):
+    panel, numbers = Panel.of(observations), StreamNumbers.of(observations)
+    return window_outcome.judge_window(trail, start, panel, numbers, policy)
 
 
 def feed(policy, series, trail=None, first=0, **settings):

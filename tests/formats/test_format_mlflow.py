@@ -221,3 +221,19 @@ def test_the_log_of_a_delta_table_is_no_data():
     assert AB.no_data("s3://bucket/table/_delta_log/00000000000000000000.json")
     assert AB.no_data("s3://bucket/table/_delta_log/00000000000000000010.checkpoint.parquet")
     assert AB.no_data("s3://bucket/table/date=2024-05-01/part-0.snappy.parquet") == ""
+
+
+@pytest.mark.parametrize("table", [lines, old_table])
+def test_a_row_can_be_a_call_with_its_status_and_latency(table):
+    """Failed calls and calls without bodies are rows too; a call with two predictions is one row."""
+    good = call(REQUESTS["instances"], {"predictions": [1, 2]})
+    data = table(
+        good,
+        good | {"status_code": 503, "execution_time_ms": 30_000},
+        good | {"response": None, "databricks_request_id": "d2"},
+    )
+    found, ctx = rows(
+        data, category("status_code"), number("execution_time_ms"), EVENT, form=MlFlow(row="call")
+    )
+    assert found == [(200, 7, "d1"), (503, 30_000, "d1"), (200, 7, "d2")]
+    assert ctx.rejected == 0

@@ -93,6 +93,14 @@ NO_FEATURES: dict[str, tuple[str, Any, str]] = {
 }
 
 
+@pytest.mark.parametrize("name", ["y_true", "groundTruth", "actual", "true_label"])
+def test_a_second_label_is_no_feature(name):
+    """It would tell the model's answer; one column has the label."""
+    inferred = infer({"age": AGE, "prediction": OTHER, "label": BINARY, name: BINARY})
+    assert set(inferred.schema.features) == {"age"}
+    assert any(f"{name} is left out: another label" in doubt for doubt in inferred.doubts)
+
+
 @pytest.mark.parametrize("kind", NO_FEATURES)
 def test_no_id_counter_time_constant_or_fact_about_serving_is_a_feature(kind):
     """Such a column is left out of the features with a sentence that names it and the reason."""
@@ -299,9 +307,30 @@ ROLES: dict[str, tuple[Columns, Columns]] = {
         {"score": [int(300 + 500 * chance) for chance in CHANCE], "decision": APPROVED},
         {"prediction": "decision", "task": Task.BINARY, "positive": "approve"},
     ),
+    "two columns that split the scores": (
+        {"score": CHANCE, "a": APPROVED, "b": [chance < 0.3 for chance in CHANCE]},
+        {"score": "score", "task": Task.BINARY, "positive": "1"},
+    ),
+    "an input that gives all scores": (
+        {"score": [0.2 + 0.6 * value for value in BINARY], "vip": BINARY},
+        {"score": "score", "task": Task.BINARY, "positive": "1"},
+    ),
+    "a decision beside an input that splits the scores": (
+        {"score": CHANCE, "vip": [chance < 0.3 for chance in CHANCE], "decision": APPROVED},
+        {
+            "prediction": "decision",
+            "score": "score",
+            "task": Task.BINARY,
+            "positive": "approve",
+        },
+    ),
     "a decision with other values than the label": (
         {"score": CHANCE, "decision": APPROVED, "label": BINARY},
         {"score": "score", "label": "label", "task": Task.BINARY, "positive": "1"},
+    ),
+    "a split by scores with other values than the label": (
+        {"score": CHANCE, "passed_on": APPROVED, "target": BINARY},
+        {"score": "score", "label": "target", "task": Task.BINARY, "positive": "1"},
     ),
     "letters of a binary model": (
         {"x": PRICE, "y": BINARY, "p": OTHER, "s": CHANCE},
@@ -336,7 +365,7 @@ ROLES: dict[str, tuple[Columns, Columns]] = {
 def test_each_role_is_found_by_name_type_and_values(kind):
     columns, expected = ROLES[kind]
     schema = infer({"age": AGE} | columns).schema
-    assert not {"decision", "verdict"} & set(schema.features)
+    assert not {"decision", "verdict", "passed_on"} & set(schema.features)
     roles: Columns = {
         role: part.name
         for role in ("timestamp", "id", "version", "prediction", "score", "label")

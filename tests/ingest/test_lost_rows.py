@@ -25,12 +25,13 @@ from driftline_plugins.formats.vertex_logging import VertexLogging
 from pyarrow import parquet
 
 from driftline import Field, Format, Kind, LogObject, Schema, Source
-from driftline.agent.feed_facts import REJECTED_SHARE, feed_facts
+from driftline.agent.feed_facts import feed_facts
 from driftline.ingest.read.job import Job
 from driftline.ingest.read.plan import Work
 from driftline.ingest.read.read_object import read_object
 from driftline.ingest.read.read_pass import ReadCounts
 from driftline.profiles.spec import make_spec
+from driftline.types.loss_reasons import LOSS_SHARE
 from driftline.types.records import QUARANTINED, ReadOutcome
 
 FAULTS, SLOW_FAULTS = 200, 10_000
@@ -414,7 +415,7 @@ def assert_nothing_is_lost(fault: FaultyLog) -> None:
     reading.add(outcome)
     reasons = incident_reasons(reading)
     lost = fault.rows - counted - waiting
-    if outcome.state == QUARANTINED or lost > REJECTED_SHARE * max(fault.rows, 1):
+    if outcome.state == QUARANTINED or lost > LOSS_SHARE * max(fault.rows, 1):
         assert reasons
         assert all(fault.log.path.rpartition("/")[2] in reason for reason in reasons), reasons
         assert not any(reason.rstrip().endswith(":") for reason in reasons)

@@ -78,7 +78,7 @@ def azure(status: int, code: str, message: str = "no", detail: str = "") -> Refu
 
 
 FAULTS = [
-    ("s3", s3(403, "RequestTimeTooSkewed", Date=DATE), f"{CLOCK} ({DATE} there): set it"),
+    ("s3", s3(403, "RequestTimeTooSkewed", Date=DATE), f"{CLOCK} ({DATE} there): set the clock"),
     ("gcs", gcs(403, "RequestTimeTooSkewed"), CLOCK),
     ("azure", azure(403, "AuthenticationFailed", detail="Request date header too old: 'x'"), CLOCK),
     ("azure", azure(403, "RequestTimeTooSkewed"), CLOCK),
@@ -96,16 +96,16 @@ FAULTS = [
         azure(403, "AuthenticationFailed", detail="Signature not valid in the specified time frame"),
         EXPIRED,
     ),
-    ("s3", s3(404, "NoSuchBucket"), f"{MISSING} bucket: check bucket"),
-    ("gcs", gcs(404, "notFound"), f"{MISSING} bucket: check bucket"),
-    ("azure", azure(404, "ContainerNotFound"), f"{MISSING} container: check container"),
-    ("s3", s3(400, "InvalidBucketName"), f"'logs-1' {BAD_NAME} bucket: check bucket"),
+    ("s3", s3(404, "NoSuchBucket"), f"{MISSING} bucket: check the setting bucket"),
+    ("gcs", gcs(404, "notFound"), f"{MISSING} bucket: check the setting bucket"),
+    ("azure", azure(404, "ContainerNotFound"), f"{MISSING} container: check the setting container"),
+    ("s3", s3(400, "InvalidBucketName"), f"'logs-1' {BAD_NAME} bucket: check the setting bucket"),
     ("gcs", gcs(400, "invalid", "Invalid bucket name: 'logs-1'"), f"{BAD_NAME} bucket"),
-    ("azure", azure(400, "InvalidResourceName"), f"{BAD_NAME} container: check container"),
+    ("azure", azure(400, "InvalidResourceName"), f"{BAD_NAME} container: check the setting container"),
     (
         "s3",
         s3(301, "PermanentRedirect", **{"x-amz-bucket-region": "eu-west-1"}),
-        "the bucket is in eu-west-1: set region",
+        "the bucket is in eu-west-1: set region to eu-west-1",
     ),
     ("s3", s3(400, "AuthorizationHeaderMalformed"), "the bucket is in another region: set region"),
     ("s3", s3(403, "AccessDenied"), DENIED),

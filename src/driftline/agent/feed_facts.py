@@ -9,10 +9,8 @@ from driftline.alerting.fact import Fact, monitoring_fact
 from driftline.ingest.read.read_pass import ReadCounts
 from driftline.ingest.reference.losses import ReferenceLosses
 from driftline.state.pair_rows import RequestCounts
+from driftline.types.loss_reasons import LOSS_SHARE
 from driftline.types.monitoring_kind import MonitoringKind
-
-REJECTED_SHARE = 0.05
-"""Share of the records or rows of one tick; more than this can't be chance, and is an alert."""
 
 
 def feed_facts(
@@ -40,7 +38,7 @@ def feed_facts(
         facts.append(fact(MonitoringKind.UNREADABLE, _unreadable(reading)))
         facts.append(fact(MonitoringKind.UNUSABLE_TIMES, _unusable_times(reading)))
     if reference_losses is not None:
-        is_large = reference_losses.is_large(REJECTED_SHARE)
+        is_large = reference_losses.is_large(LOSS_SHARE)
         reason = reference_losses.describe() if is_large else ""
         facts.append(fact(MonitoringKind.REFERENCE_LOSSES, reason))
     facts.append(fact(MonitoringKind.UNPAIRED, _unpaired(request_counts) if request_counts else ""))
@@ -59,7 +57,7 @@ def _waiting(reading: ReadCounts) -> str:
 
 def _loses_much(reading: ReadCounts) -> bool:
     """Whether the rejected records and the rows held back are together above the share."""
-    return reading.rejected_records + reading.rows_held_back > REJECTED_SHARE * _records(reading)
+    return reading.rejected_records + reading.rows_held_back > LOSS_SHARE * _records(reading)
 
 
 def _records(reading: ReadCounts) -> int:
@@ -87,7 +85,7 @@ def _unreadable(reading: ReadCounts) -> str:
 
 
 def _unusable_times(reading: ReadCounts) -> str:
-    is_large = reading.rows_held_back > REJECTED_SHARE * reading.rows
+    is_large = reading.rows_held_back > LOSS_SHARE * reading.rows
     if not reading.rows_held_back or not (is_large or _loses_much(reading)):
         return ""
     reasons = reading.held_reasons

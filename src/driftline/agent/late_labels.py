@@ -20,6 +20,7 @@ from driftline.profiles.spec import ProfileSpec
 from driftline.state import models, waiting
 from driftline.state.waiting import LABEL, PREDICTION
 from driftline.types.errors import DriftlineError
+from driftline.types.loss_reasons import LOSS_SHARE
 from driftline.types.monitoring_kind import MonitoringKind
 from driftline.types.time_form import TimeForm
 from driftline.types.times import as_micros, from_micros
@@ -30,8 +31,6 @@ LABEL_PROBLEMS = (
     MonitoringKind.WAITING_PREDICTIONS,
 )
 """What may go wrong with labels, as alerts about the agent name it."""
-UNUSABLE_SHARE = 0.05
-"""Share of the labels of one tick; more than this without id, time or value can't be chance."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -71,7 +70,7 @@ class LabelReport:
             reading.rows + reading.rejected_records,
             reading.rejected_records + reading.rows_held_back,
         )
-        if not reading.quarantined and unusable <= UNUSABLE_SHARE * max(records, 1):
+        if not reading.quarantined and unusable <= LOSS_SHARE * max(records, 1):
             return ""
         example = f": {reading.errors[0]}" if reading.errors else ""
         return (

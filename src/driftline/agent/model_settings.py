@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,9 +38,9 @@ from driftline.ingest.read.job import Job, Transform
 from driftline.ingest.read.profile_rows import latest_event_time
 from driftline.profiles.profile import Collectors
 from driftline.profiles.spec import ALWAYS_COLLECTED, ProfileSpec
-from driftline.state.models import schema_to_json
 from driftline.types.matchers import Matchers
-from driftline.types.model import NUMERIC_TASKS, Field, Kind, Schema, TaskColumns
+from driftline.types.model import NUMERIC_TASKS, Field, Kind, Schema, ServiceColumns, TaskColumns
+from driftline.types.notification import Notification
 from driftline.types.time_form import TimeForm
 
 if TYPE_CHECKING:
@@ -173,6 +173,24 @@ def with_input_columns(
     return {suffix: form.with_columns(columns) for suffix, form in formats.items()}
 
 
+LATER_FIELDS: Mapping[str, object] = {
+    "segment_rules": {},
+    "time_form": TimeForm(),
+    "task_columns": TaskColumns(),
+    "service": ServiceColumns(),
+}
+"""Fields of a schema that earlier versions did not have, with the values that stand for them."""
+
+
+def _text_of_earlier_fields(schema: Schema) -> str:
+    """Return a schema as JSON; later fields are left out where they have their first values."""
+    document = msgspec.to_builtins(schema, order="deterministic")
+    for name, plain in LATER_FIELDS.items():
+        if document[name] == msgspec.to_builtins(plain):
+            del document[name]
+    return msgspec.json.encode(document).decode()
+
+
 def reference_digest(
     origin: Origin,
     schema: Schema | None,
@@ -185,14 +203,7 @@ def reference_digest(
         # The default was "1" before classes were found in the values: a state of that time keeps
         # its reference, and the predictions that wait for labels.
         schema = replace(schema, positive=schema.positive or "1")
-    text = None if schema is None else schema_to_json(schema)
-    if text is not None:
-        # It had no form of times and no rules of segments either.
-        text = text.replace('"segment_rules":{},', "")
-        text = text.replace(f'"time_form":{msgspec.json.encode(TimeForm()).decode()},', "")
-        # Nor columns that only some tasks have.
-        plain = msgspec.json.encode(TaskColumns(), order="deterministic").decode()
-        text = text.replace(f'"task_columns":{plain},', "")
+    text = None if schema is None else _text_of_earlier_fields(schema)
     facts: tuple[object, ...] = (
         None if source is None else (source.type, source.model_dump(mode="json")),
         None if origin.span is None else [at.isoformat() for at in origin.span],
@@ -224,12 +235,29 @@ def make_settings(
             silencing=_silencing(config, model),
             phrasebook=phrasebook_for(config),
             links=PageLinks(config).links,
+            facts=partial(declared_facts, model),
         ),
         plugins=json.dumps(_plugin_versions(model, registry), ensure_ascii=False, sort_keys=True),
         labels=_labels(model, schema, registry),
         receivers=frozenset((*config.sinks, *config.actions)),
         patience_ticks=patience_ticks,
     )
+
+
+def declared_facts(model: ModelConfig, notification: Notification) -> Mapping[str, str]:
+    """What the configuration says for people: runbook, owner, dashboard and tags.
+
+    Runbook and owner are those of the check of the strongest alert, else those of the model.
+    """
+    first = notification.alerts[0].check if notification.alerts else ""
+    check = (model.checks or {}).get(first)
+    facts = {
+        "runbook": (check and check.runbook) or model.runbook,
+        "owner": (check and check.owner) or model.owner,
+        "dashboard": model.dashboard,
+        **model.tags,
+    }
+    return {name: text for name, text in facts.items() if text}
 
 
 def declared_inhibitions(registry: Registry) -> list[Inhibition]:

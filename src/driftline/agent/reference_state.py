@@ -239,6 +239,7 @@ def _input_columns(
         schema.score,
         schema.label,
         *schema.task_columns.parts,
+        *schema.service.parts,
     )
     roles = {part.path for part in fields if part is not None}
     names = tuple(name for name in batches[0].schema.names if name not in roles)

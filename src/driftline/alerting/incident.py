@@ -215,8 +215,8 @@ def _restate(incident: Incident, members: Sequence[Alert], occasion: Occasion) -
     """
     if incident.cause != Family.MONITORING:
         return incident
-    newest = make_change(incident, Event.UPDATED, Reason.DOUBLED, members, occasion).incident
-    return replace(incident, title=newest.title, headline=newest.headline)
+    story = _make_story(incident, Event.UPDATED, members, occasion)
+    return _with_headline(incident, story, Event.UPDATED, Reason.FIRST_ALERT, occasion)
 
 
 def resolve(
@@ -263,6 +263,57 @@ def _decisions(alerts: Sequence[Alert]) -> set[Decision]:
     return {decision for decision in decisions if decision}
 
 
+def _has_versions(members: Sequence[Alert]) -> bool:
+    """Whether the alerts are about several versions of the model."""
+    return len({alert.version for alert in members}) > 1
+
+
+def _describe_alerts(members: Sequence[Alert]) -> list[tuple[AlertFact, Alert]]:
+    """Return each alert with its description, those that matter most first."""
+    with_version = _has_versions(members)
+    pairs = [(describe_alert(alert, with_version=with_version), alert) for alert in members]
+    return sorted(pairs, key=lambda pair: (rank_key(pair[0]), pair[1].key))
+
+
+def _make_story(
+    incident: Incident,
+    event: Event,
+    members: Sequence[Alert],
+    occasion: Occasion,
+    additions: Sequence[Alert] = (),
+) -> Story:
+    """Return what the titles of an incident with these alerts are about."""
+    pairs = _describe_alerts(members)
+    # What is seen at one moment, such as a source that can't be read, ends when it is seen no more.
+    ends = [
+        alert.phase.until
+        for alert in members
+        if alert.phase.until is not None and alert.phase.until > incident.since
+    ]
+    with_version = _has_versions(members)
+    fired = [describe_alert(alert, with_version=with_version, as_fired=True) for alert in members]
+    fired.sort(key=lambda fact: rank_key(fact.model_copy(update={"state": "firing"})))
+    new_keys = {alert.key for alert in additions}
+    return Story(
+        model=incident.model,
+        alerts=tuple(fact for fact, _ in pairs),
+        as_fired=tuple(fired),
+        additions=tuple(fact for fact, alert in pairs if alert.key in new_keys),
+        columns=occasion.columns,
+        since=incident.since,
+        resolved_at=max(ends, default=occasion.window[1]) if event is Event.RESOLVED else None,
+    )
+
+
+def _with_headline(
+    incident: Incident, story: Story, event: Event, reason: Reason, occasion: Occasion
+) -> Incident:
+    """Return the incident with the title that says how it stands."""
+    phrasebook = occasion.phrasebook or installed_phrasebook()
+    headline = write_headline(story, event, reason, phrasebook)
+    return replace(incident, title=write_title(incident.model, headline), headline=headline)
+
+
 def make_change(
     incident: Incident,
     event: Event,
@@ -286,35 +337,14 @@ def make_change(
         keys=incident.keys | {alert.key for alert in members},
     )
     versions = sorted({alert.version for alert in members})
-    with_version = len(versions) > 1
-    pairs = [(describe_alert(alert, with_version=with_version), alert) for alert in members]
-    pairs.sort(key=lambda pair: (rank_key(pair[0]), pair[1].key))
-    facts = tuple(fact for fact, _ in pairs)
-    # What is seen at one moment, such as a source that can't be read, ends when it is seen no more.
-    ends = [
-        alert.phase.until
-        for alert in members
-        if alert.phase.until is not None and alert.phase.until > incident.since
-    ]
-    resolved_at = max(ends, default=occasion.window[1]) if event is Event.RESOLVED else None
-    fired = [describe_alert(alert, with_version=with_version, as_fired=True) for alert in members]
-    fired.sort(key=lambda fact: rank_key(fact.model_copy(update={"state": "firing"})))
-    new_keys = {alert.key for alert in additions}
-    story = Story(
-        model=incident.model,
-        alerts=facts,
-        as_fired=tuple(fired),
-        additions=tuple(fact for fact, alert in pairs if alert.key in new_keys),
-        columns=occasion.columns,
-        since=incident.since,
-        resolved_at=resolved_at,
-    )
+    story = _make_story(incident, event, members, occasion, additions)
+    facts, resolved_at = story.alerts, story.resolved_at
     phrasebook = occasion.phrasebook or installed_phrasebook()
     title = write_title(incident.model, write_headline(story, event, reason, phrasebook))
     state_reason = reason if event is Event.RESOLVED else Reason.FIRST_ALERT
-    headline = write_headline(story, event, state_reason, phrasebook)
-    incident = replace(incident, title=write_title(incident.model, headline), headline=headline)
-    entries = (alert.newest_change or alert.newest_entry for _, alert in pairs)
+    incident = _with_headline(incident, story, event, state_reason, occasion)
+    ranked = (alert for _, alert in _describe_alerts(members))
+    entries = (alert.newest_change or alert.newest_entry for alert in ranked)
     references = (entry.reference for entry in entries if entry is not None and entry.reference)
     reason_text = _reason_text(reason, occasion)
     alert_count = len(facts) if len(facts) > MOST_ALERTS else 0

@@ -48,8 +48,10 @@ NAME_LENGTH = 40
 REASON_LENGTH = 90
 SENTENCE_LENGTH = 125
 """Characters of a reason that is a sentence of its own."""
-SENTENCES = frozenset({MonitoringKind.UNREADABLE, MonitoringKind.UNUSABLE_TIMES})
-"""Kinds of trouble whose reason says what is wrong and where."""
+SENTENCES = frozenset(
+    {MonitoringKind.READING, MonitoringKind.UNREADABLE, MonitoringKind.UNUSABLE_TIMES}
+)
+"""Kinds of trouble whose reason says what is wrong and where: a long one stands alone."""
 TROUBLE: Mapping[str, str] = {
     MonitoringKind.READING: "driftline can't read the log",
     MonitoringKind.UNREADABLE: "driftline can't decode some records",

@@ -20,12 +20,12 @@ from driftline.backtest.parallel import ReportProgress, run_parallel
 from driftline.contracts.check import PastValue
 from driftline.contracts.loss import Loss
 from driftline.contracts.rule import Unusual
-from driftline.evaluate.evidence.unusual_rule import make_observation
+from driftline.evaluate.evidence.unusual_rule import stream_numbers
 from driftline.evaluate.judge_windows import measure_window
 from driftline.state.store import Store
 from driftline.types.arrays import Floats
 from driftline.types.labels import labels_json
-from driftline.types.model import OK, Judgement, Measurement, Schema, Verdict
+from driftline.types.model import OK, Judgement, Measurement, Verdict
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 from driftline.types.times import from_micros
 
@@ -185,7 +185,7 @@ def _measure_stretch(
 
     The checks that read earlier values measure the windows before `first` too.
     """
-    earlier_values, packer = _EarlierValues(), _Packer(evaluation.reference.schema)
+    earlier_values, packer = _EarlierValues(), _Packer()
     results: list[MeasuredWindows] = []
     store = open_store()
     try:
@@ -217,8 +217,7 @@ def _measure_stretch(
 class _Packer:
     """Packs judged measurements into arrays; equal series become one object."""
 
-    def __init__(self, schema: Schema) -> None:
-        self._schema = schema
+    def __init__(self) -> None:
         self._series: dict[tuple[object, ...], Series] = {}
         self._layouts: dict[tuple[int, ...], tuple[Series, ...]] = {}
 
@@ -228,6 +227,7 @@ class _Packer:
         check_errors: dict[str, str] = {}
         series, numbers = list[Series](), list[tuple[float, ...]]()
         judgements, details = dict[int, Judgement](), dict[int, Mapping[str, Any]]()
+        watched_rows = dict[int, JudgedMeasurement]()
         for due, rows in windows:
             for row in rows:
                 if row.verdict == Verdict.ERROR:
@@ -240,14 +240,28 @@ class _Packer:
                     judgements[len(series)] = row.judgement
                     if row.verdict == Verdict.CHANGED and row.past_rule is None:
                         details[len(series)] = row.measurement.detail
+                if isinstance(row.past_rule, Unusual):
+                    watched_rows[len(series)] = row
                 series.append(self._series_of(due.key, row))
-                numbers.append(self._numbers(due.key, row))
+                numbers.append(_numbers(row))
+        all_numbers = np.full((NEUTRAL + 1, len(numbers)), np.nan)
+        all_numbers[: RAW + 1] = np.array(numbers, np.float64).reshape(-1, RAW + 1).T
+        if watched_rows:
+            rows = list(watched_rows.values())
+            engine = stream_numbers(rows, [row.past_rule for row in rows])
+            all_numbers[RAW + 1 :, list(watched_rows)] = (
+                engine.level,
+                engine.size,
+                engine.least_sd,
+                engine.size_error,
+                engine.neutral,
+            )
         layout = tuple(series)
         layout = self._layouts.setdefault(tuple(map(id, layout)), layout)
         return MeasuredWindows(
             group=tuple(due for due, _ in windows),
             series=layout,
-            numbers=np.array(numbers, np.float64).reshape(-1, NEUTRAL + 1).T,
+            numbers=all_numbers,
             judgements=judgements,
             details=details,
             check_errors=check_errors,
@@ -271,23 +285,13 @@ class _Packer:
             )
         return self._series[identity]
 
-    def _numbers(self, key: WindowKey, row: JudgedMeasurement) -> tuple[float, ...]:
-        """One column of `MeasuredWindows.numbers`."""
-        m = row.measurement
-        interval = m.interval or (np.nan, np.nan)
-        was_interval = m.was_interval or (np.nan, np.nan)
-        raw = m.detail.get("raw")
-        raw_value = raw if isinstance(raw, (int, float)) else np.nan
-        both_values = _nan_if_none(m.value), _nan_if_none(m.was)
-        numbers = (*both_values, *interval, *was_interval, row.rows, raw_value)
-        if not isinstance(row.past_rule, Unusual):
-            return (*numbers, *[np.nan] * (NEUTRAL - RAW))
-        observation = make_observation(key, row, row.past_rule, self._schema)
-        return (
-            *numbers,
-            observation.level,
-            observation.size,
-            observation.least_sd,
-            observation.size_error,
-            observation.neutral,
-        )
+
+def _numbers(row: JudgedMeasurement) -> tuple[float, ...]:
+    """The first numbers of one column of `MeasuredWindows.numbers`, up to RAW."""
+    m = row.measurement
+    interval = m.interval or (np.nan, np.nan)
+    was_interval = m.was_interval or (np.nan, np.nan)
+    raw = m.detail.get("raw")
+    raw_value = raw if isinstance(raw, (int, float)) else np.nan
+    both_values = _nan_if_none(m.value), _nan_if_none(m.was)
+    return (*both_values, *interval, *was_interval, row.rows, raw_value)

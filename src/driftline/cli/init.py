@@ -115,13 +115,7 @@ def init(
     models = [inspect(where, model)]
     if folders := models[0].inspection.folders:
         click.echo(f"{len(folders)} models: {', '.join(folders)}", err=True)
-        names = [folder.rpartition("/")[2] for folder in folders]
-        if len(set(names)) < len(names):
-            names = [folder.replace("/", "-") for folder in folders]
-        models = [
-            inspect(f"{where.rstrip('/')}/{folder}", name)
-            for folder, name in zip(folders, names, strict=True)
-        ]
+        models = [inspect(_below(where, folder), name) for name, folder in folders.items()]
     elif (label_file := find_label_file(where, base)) is not None:
         try:
             labels = inspect(label_file, "labels")
@@ -142,6 +136,14 @@ def _from_folder(address: str, folder: Path) -> str:
     if "://" in address or path.is_absolute():
         return address
     return os.path.relpath(path, folder)
+
+
+def _below(address: str, folder: str) -> str:
+    """Return the address of a folder; of the folders whose names begin so, where it ends in `*`."""
+    place = f"{address.rstrip('/')}/{folder}"
+    if not folder.endswith("*"):
+        return place
+    return place.removesuffix("*") if "://" in address else f"{place}/**"
 
 
 def _show(inspection: Any) -> None:

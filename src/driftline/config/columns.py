@@ -23,6 +23,7 @@ from driftline.types.model import (
     NUMERIC_TASKS,
     Kind,
     Schema,
+    ServiceColumns,
     Task,
     TaskColumns,
 )
@@ -317,6 +318,29 @@ class SegmentConfig(Settings):
         return SegmentRule(columns=columns, bands=self.bands, where=self.where or "")
 
 
+class ServiceConfig(Settings):
+    """The columns that say how the service answered a call. They are no inputs of the model."""
+
+    latency: ColumnRef | None = None
+    """The column of the time that a call took, a number."""
+    status: ColumnRef | None = None
+    """The column of the status of a call, such as 200, 503 or DEADLINE_EXCEEDED."""
+    error: ColumnRef | None = None
+    """The column of an error. Empty, `0`, `false`, `no`, `ok` and `none` mean that there is none.
+    """
+    cost: ColumnRef | None = None
+    """The column of what a call cost, a number."""
+
+    def columns(self) -> ServiceColumns:
+        """Return the canonical columns."""
+        return ServiceColumns(
+            latency=_role_column("latency", self.latency, Kind.NUMERIC),
+            status=_role_column("status", self.status, Kind.CATEGORICAL),
+            error=_role_column("error", self.error, Kind.CATEGORICAL),
+            cost=_role_column("cost", self.cost, Kind.NUMERIC),
+        )
+
+
 class SchemaConfig(Settings):
     """The columns of a model and their roles."""
 
@@ -344,6 +368,8 @@ class SchemaConfig(Settings):
 
     MASE compares the model with the value of the series so many steps before, in the reference.
     """
+    service: ServiceConfig = ServiceConfig()
+    """How the service answered each call: latency, status, error and cost."""
     group: ColumnRef | None = None
     """Of a ranking: the column that its items have in common, such as the query or the user."""
     segments: tuple[str | SegmentConfig, ...] = ()
@@ -394,6 +420,7 @@ class SchemaConfig(Settings):
             positive=_positive(prediction),
             threshold=prediction.threshold if prediction else DEFAULT_THRESHOLD,
             task_columns=self._task_columns(),
+            service=self.service.columns(),
             segments=tuple(
                 segment if isinstance(segment, str) else segment.name for segment in self.segments
             ),
@@ -410,13 +437,13 @@ class SchemaConfig(Settings):
         if prediction is None:
             return TaskColumns()
         return TaskColumns(
-            lower=_task_column("lower", prediction.lower, Kind.NUMERIC),
-            upper=_task_column("upper", prediction.upper, Kind.NUMERIC),
+            lower=_role_column("lower", prediction.lower, Kind.NUMERIC),
+            upper=_role_column("upper", prediction.upper, Kind.NUMERIC),
             coverage=prediction.coverage,
-            series=_task_column("series", self.series, Kind.CATEGORICAL),
-            horizon=_task_column("horizon", self.horizon, Kind.CATEGORICAL),
+            series=_role_column("series", self.series, Kind.CATEGORICAL),
+            horizon=_role_column("horizon", self.horizon, Kind.CATEGORICAL),
             season=self.season,
-            group=_task_column("group", self.group, Kind.CATEGORICAL),
+            group=_role_column("group", self.group, Kind.CATEGORICAL),
             probabilities={
                 name: Column(f"#p {name}", column.path, Kind.NUMERIC)
                 for name, column in prediction.probabilities.items()
@@ -424,5 +451,5 @@ class SchemaConfig(Settings):
         )
 
 
-def _task_column(role: str, column: ColumnConfig | None, kind: Kind) -> Column | None:
+def _role_column(role: str, column: ColumnConfig | None, kind: Kind) -> Column | None:
     return None if column is None else Column(f"#{role}", column.path, kind)

@@ -1,5 +1,8 @@
 """Reads YAML as YAML 1.2 does, and keeps the line and column of each key and value.
 
+Merge keys (`<<`) are read, top-level keys that begin with `x-` are left out, and what stands under
+`defaults` is merged into each model: mappings are merged, all else is replaced.
+
 Duplicate keys, tags, NaN and further documents are mistakes. Does not show a value in an error: it
 may be a secret.
 """
@@ -25,6 +28,12 @@ MAX_NODES = 100_000
 """The most values, after aliases are written out."""
 MAX_DEPTH = 60
 """The deepest nesting."""
+
+
+MERGE = "<<"
+OWN = "x-"
+"""The begin of top-level keys that are left out: anchors may stand there."""
+DEFAULTS = "defaults"
 
 
 class Quoted(str):
@@ -182,8 +191,14 @@ class _Walk:
         self.document = document
         self.nodes = 0
         self.above: list[int] = []
+        self.defaults: yaml.Node | None = None
+        """What each model has where it says nothing else."""
 
     def all(self, root: yaml.Node) -> Document:
+        self.defaults = _pairs(root).get(DEFAULTS, (None, None))[1]
+        if self.defaults is not None and not isinstance(self.defaults, yaml.MappingNode):
+            self.document.values[DEFAULTS,] = _position(self.defaults)
+            self._add_problem((DEFAULTS,), "should be settings of a model: `windows: ...`")
         try:
             self.document.value = self.value(root, ())
         except OverflowError:
@@ -195,7 +210,8 @@ class _Walk:
             raise ConfigError([self.document.problem((), "should be settings: `name: value`")])
         return self.document
 
-    def value(self, node: yaml.Node, loc: Loc) -> Any:
+    def value(self, node: yaml.Node, loc: Loc, fallback: yaml.Node | None = None) -> Any:
+        """The plain value of a node; `fallback` has what a mapping leaves out."""
         self.nodes += 1
         if self.nodes > MAX_NODES:
             raise OverflowError
@@ -213,7 +229,7 @@ class _Walk:
             )
         self.above.append(id(node))
         value = (
-            self._mapping(node, loc)
+            self._mapping(node, loc, fallback)
             if isinstance(node, yaml.MappingNode)
             else self._sequence(node, loc)
         )
@@ -226,38 +242,77 @@ class _Walk:
     def _sequence(self, node: yaml.Node, loc: Loc) -> list[Any]:
         return [self.value(item, (*loc, number)) for number, item in enumerate(node.value)]
 
-    def _mapping(self, node: yaml.MappingNode, loc: Loc) -> dict[str, Any]:
+    def _mapping(
+        self, node: yaml.MappingNode, loc: Loc, fallback: yaml.Node | None
+    ) -> dict[str, Any]:
         mapping: dict[str, Any] = {}
+        merged: list[tuple[yaml.Node, yaml.Node]] = []
+        others = _pairs(fallback) if _completes(node, fallback) else {}
         for key, item in node.value:
-            place = _position(key)
             if not isinstance(key, yaml.ScalarNode):
-                path, name = str(self.document.path), dotted_name(loc)
-                self.document.problems.append(
-                    Problem(
-                        path=path,
-                        line=place.line,
-                        column=place.column,
-                        name=name,
-                        message="a name must be plain text",
-                    )
-                )
+                self._key_problem(key, loc, "a name must be plain text")
+                continue
+            if key.value == MERGE and key.style is None:
+                merged += self._merged(item, (*loc, MERGE))
+                continue
+            if not loc and (key.value.startswith(OWN) or key.value == DEFAULTS):
                 continue
             below = (*loc, key.value)
             if key.value in mapping:
                 first = self.document.keys[below].line
-                self.document.problems.append(
-                    Problem(
-                        path=str(self.document.path),
-                        line=place.line,
-                        column=place.column,
-                        name=dotted_name(below),
-                        message=f"is set twice, first in line {first}; keep one of them",
-                    )
-                )
+                message = f"is set twice, first in line {first}; keep one of them"
+                self._key_problem(key, below, message)
                 continue
-            self.document.keys[below] = place
-            mapping[key.value] = self.value(item, below)
+            self._add(mapping, key, item, loc, others.pop(key.value, (None, None))[1])
+        for key, item in (*merged, *others.values()):
+            if isinstance(key, yaml.ScalarNode) and key.value not in mapping:
+                self._add(mapping, key, item, loc, None)
         return mapping
+
+    def _add(
+        self,
+        mapping: dict[str, Any],
+        key: yaml.ScalarNode,
+        item: yaml.Node,
+        loc: Loc,
+        fallback: yaml.Node | None,
+    ) -> None:
+        below = (*loc, key.value)
+        self.document.keys[below] = _position(key)
+        if below[:1] == ("models",) and len(below) == 2:
+            fallback = self.defaults
+        mapping[key.value] = self.value(item, below, fallback)
+
+    def _merged(self, node: yaml.Node, loc: Loc) -> list[tuple[yaml.Node, yaml.Node]]:
+        """The keys and values of a merge key: of one mapping, or of several, the first one wins."""
+        nodes = node.value if isinstance(node, yaml.SequenceNode) else [node]
+        pairs: list[tuple[yaml.Node, yaml.Node]] = []
+        for item in nodes:
+            if not isinstance(item, yaml.MappingNode):
+                self.document.values[loc] = _position(node)
+                self._add_problem(loc, "should be a mapping, or a list of mappings: `<<: *name`")
+                continue
+            for key, value in item.value:
+                if isinstance(key, yaml.ScalarNode) and key.value == MERGE:
+                    pairs += self._merged(value, loc)
+                else:
+                    pairs.append((key, value))
+            self.nodes += len(item.value)
+            if self.nodes > MAX_NODES:
+                raise OverflowError
+        return pairs
+
+    def _key_problem(self, key: yaml.Node, loc: Loc, message: str) -> None:
+        place, path = _position(key), str(self.document.path)
+        self.document.problems.append(
+            Problem(
+                path=path,
+                line=place.line,
+                column=place.column,
+                name=dotted_name(loc),
+                message=message,
+            )
+        )
 
     def _scalar(self, node: yaml.ScalarNode, loc: Loc) -> Any:
         text: str = node.value
@@ -289,6 +344,20 @@ class _Walk:
         # int(text, 0) would refuse the leading zeros that YAML allows.
         base = {"0o": 8, "0x": 16}.get(text[:2], 10)
         return int(text, base)
+
+
+def _pairs(node: yaml.Node | None) -> dict[str, tuple[yaml.Node, yaml.Node]]:
+    """Key and value nodes of a mapping by name; empty for any other node."""
+    if not isinstance(node, yaml.MappingNode):
+        return {}
+    return {key.value: (key, item) for key, item in node.value if isinstance(key, yaml.ScalarNode)}
+
+
+def _completes(node: yaml.MappingNode, fallback: yaml.Node | None) -> bool:
+    """Whether `fallback` may complete `node`: options of another plugin say nothing of this one."""
+    types = [_pairs(side).get("type", (None, None))[1] for side in (node, fallback)]
+    own, other = (item.value if isinstance(item, yaml.ScalarNode) else None for item in types)
+    return own is None or other is None or own == other
 
 
 def _position(node: yaml.Node) -> Position:

@@ -20,7 +20,7 @@ from driftline.config.load import load_config
 from driftline.config.models import INTERNAL
 from driftline.contracts.plugin import Plugin
 from driftline.extensions.registry import Registry
-from driftline.types.scalars import Bytes, format_scalar
+from driftline.types.scalars import Bytes, Persistence, format_scalar
 
 _PASSWORD = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
 DEFAULT = "default"
@@ -85,6 +85,7 @@ def _is_leaf(value: BaseModel, loc: Loc, document: Document) -> bool:
 def _setting(value: Any, loc: Loc, document: Document) -> Setting:
     place = document.values.get(loc)
     if place is None:
+        value = value.setting if isinstance(value, Persistence) else value
         core = isinstance(value, (timedelta, Bytes)) and "options" not in loc
         return Setting(
             dotted_name(loc),

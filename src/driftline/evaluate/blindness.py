@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from driftline.alerting.fact import Fact, monitoring_fact
 from driftline.types.model import Severity, Verdict
 from driftline.types.monitoring_kind import MonitoringKind
+from driftline.types.phrasing import name_series
 from driftline.types.records import DueWindow, JudgedMeasurement
 from driftline.types.times import from_micros
 
@@ -47,6 +48,6 @@ def blindness_fact(due: DueWindow, check: str, rows: Sequence[JudgedMeasurement]
 def _reason(blind_rows: Sequence[JudgedMeasurement]) -> str:
     """The reason of the series with the most rows, and the number of the other series."""
     row = max(blind_rows, key=lambda row: row.rows)
-    series = " ".join(row.measurement.labels.values()) or row.measurement.name.replace("_", " ")
+    series = name_series(row.measurement.labels) or row.measurement.name.replace("_", " ")
     more = f" (and {len(blind_rows) - 1} more numbers)" if len(blind_rows) > 1 else ""
     return f"{series}: {row.reason}{more}"

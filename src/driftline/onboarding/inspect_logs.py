@@ -5,11 +5,12 @@ Reads only a few objects. Does not write anything.
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -90,8 +91,8 @@ class LogInspection:
     """The prefix that ends where a folder ends; None for a source without, or a right one."""
     layout: str | None
     """Name or pattern of a layout; None where names of objects don't contain the time."""
-    folders: tuple[str, ...]
-    """The folders, where each has the records of another model."""
+    folders: Mapping[str, str]
+    """The folders by model, where there are several; see `_Folders.of_models`."""
     batches: list[pa.RecordBatch]
     """The first records of each object that was read."""
     inference: InferredSchema
@@ -115,8 +116,11 @@ class LogInspection:
 class _Folders:
     """What the folders of a log say about models."""
 
-    of_models: tuple[str, ...] = ()
-    """Folders with the records of one model each, where there are several."""
+    of_models: Mapping[str, str] = field(default_factory=dict)
+    """Folders with the records of one model each by model, where there are several.
+
+    One that ends in `*` is the beginning of the names of several folders.
+    """
     alike: tuple[str, ...] = ()
     """First folders whose records have the same columns."""
 
@@ -400,8 +404,9 @@ def _model_folders(
     if ENDPOINT_PART in pattern or model_part is not None:
         depth = pattern.index(model_part or ENDPOINT_PART) + (model_part is None)
         found = {"/".join(key.split("/")[:depth]) for key in keys if key.count("/") >= depth}
-        is_several = 1 < len(found) <= MAX_FOLDERS
-        return _Folders(of_models=tuple(sorted(found)) if is_several else ())
+        if 1 < len(found) <= MAX_FOLDERS:
+            return _Folders(of_models=_name_folders(found))
+        return _Folders(of_models=_split_jobs(listing, model_part or "", found))
     by_folder: dict[str, list[LogObject]] = {}
     for key, obj in zip(keys, listing, strict=True):
         folder, slash, _ = key.partition("/")
@@ -422,7 +427,32 @@ def _model_folders(
     alike = (_common_share(names, columns[0]) for names in columns)
     if len(columns) < len(by_folder):
         return _Folders()
-    return _Folders(alike=folders) if min(alike) >= COMMON_SHARE else _Folders(of_models=folders)
+    if min(alike) >= COMMON_SHARE:
+        return _Folders(alike=folders)
+    return _Folders(of_models={folder: folder for folder in folders})
+
+
+def _name_folders(folders: Iterable[str]) -> dict[str, str]:
+    """Return folders by the names of their models: the last part, or the path where two agree."""
+    names = {folder: folder.rpartition("/")[2] for folder in folders}
+    if len(set(names.values())) < len(names):
+        names = {folder: folder.replace("/", "-") for folder in folders}
+    return {name: folder for folder, name in sorted(names.items())}
+
+
+def _split_jobs(listing: list[LogObject], part: str, folders: Set[str]) -> dict[str, str]:
+    """Return the beginnings of the names of jobs by their models, where one folder has several.
+
+    There are none where the name of one model is the beginning of another one's.
+    """
+    models = sorted({obj.parts["model"] for obj in listing if "model" in obj.parts})
+    overlap = any(other.startswith(f"{model}-") for model in models for other in models)
+    if not 1 < len(models) <= MAX_FOLDERS or overlap:
+        return {}
+    folder = next(iter(folders), "")
+    start = f"{folder}/" if folder else ""
+    beginning = part.partition(MODEL_PART)[0]
+    return {model: f"{start}{beginning}{model}-*" for model in models}
 
 
 def _mixed_files(
@@ -473,6 +503,8 @@ def _keys(source: Source, listing: list[LogObject]) -> list[str]:
     root = getattr(source, "prefix", None)
     if root is None:
         path = os.path.expanduser(getattr(source, "path", ""))
+        while glob.has_magic(path) and not os.path.lexists(source.context.config_folder / path):
+            path = os.path.dirname(path)
         root = f"{os.path.abspath(source.context.config_folder / path)}/"
     names = [unquote(obj.uri) for obj in listing]
     return [

@@ -26,6 +26,8 @@ MAGIC_BYTES = 16
 """Bytes at the beginning of a file by which its format is recognised at most."""
 FOLDERS = {1: ["variant"], 2: ["endpoint", "variant"], 3: ["endpoint", "deployment", "collection"]}
 """Names of the folders before the time, by their number, as SageMaker and Azure ML make them."""
+JOB_TIME = LAYOUTS["vertex_batch"].partition("{model}-")[2]
+"""The layout below a prefix that ends within the names of the folders of jobs."""
 MIN_SHARE = 0.9
 """Share of the names that must fit a layout."""
 _YEAR, _TWO, _DAY = (
@@ -194,4 +196,6 @@ def _shape(folders: Sequence[str]) -> str | None:
             return f"{before}{day[1]}%Y-%m-%d/" + (f"{hour_name[1]}%H/" if hour_name else "")
         if Layout("vertex_batch").place(f"{folder}/") is not None:
             return before + LAYOUTS["vertex_batch"]
+        if not place and Layout(JOB_TIME).place(f"{folder}/") is not None:
+            return JOB_TIME
     return None

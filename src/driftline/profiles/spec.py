@@ -43,6 +43,13 @@ SAME = 2e-7
 
 A float of 32 bits is off by up to 6e-8. More would move values of dense columns to other bins.
 """
+SPARSE = 300
+"""Edges up to which a grid has few values, or few rows, so that more can count as one value."""
+SIX_DIGITS, SIX_DECIMALS, MAX_OF_DECIMALS = 5.1e-6, 5.1e-7, 1e-4
+"""The same difference for few values, which logs write with six digits (relative) or decimals.
+
+That of decimals is at most a ten-thousandth of the value, so that small values differ.
+"""
 SHARE_OF_GAP = 1 / 32
 """The most of the way to the next edge that this difference may take."""
 ALWAYS_COLLECTED = ("numeric", "categories", "scores")
@@ -205,15 +212,24 @@ def _column(kind: str, content: Any, centre: float) -> ColumnSpec:
 def same_values(edges: Floats) -> tuple[Floats, Floats]:
     """The smallest and the largest value that counts as each of `edges`, rising, shape (E,).
 
-    A heavy value may have been rounded to 32 bits on its way: then it is still the same value.
+    A heavy value may have been rounded on its way, to 32 bits or to six digits or decimals where
+    there are few values: then it is still the same value.
     Where values lie close together, the difference is a small part of the gap between them.
     """
-    reach = SAME * np.abs(edges)
+    reach = _rounding(np.abs(edges), len(edges))
     if len(edges) > 1:
         gaps = np.diff(edges) * SHARE_OF_GAP
         reach[1:] = np.minimum(reach[1:], gaps)
         reach[:-1] = np.minimum(reach[:-1], gaps)
     return edges - reach, edges + reach
+
+
+def _rounding(sizes: Floats, edge_count: int) -> Floats:
+    """Return by how much writers round values of these sizes, any shape, on a grid of so many."""
+    if edge_count > SPARSE:
+        return SAME * sizes
+    of_decimals = np.minimum(SIX_DECIMALS, MAX_OF_DECIMALS * sizes)
+    return np.maximum(SIX_DIGITS * sizes, of_decimals)
 
 
 def _without_narrow_copies(distinct: Floats) -> Floats:
@@ -248,7 +264,7 @@ def _fill_gaps(edges: Floats) -> Floats:
     low, high = edges[wide, None] + parts, edges[wide + 1, None] - parts
     # None so close to a value that it would not count as itself when it is rounded.
     sizes = np.maximum(np.abs(edges[wide]), np.abs(edges[wide + 1]))
-    apart = parts * SHARE_OF_GAP > SAME * sizes[:, None]
+    apart = parts * SHARE_OF_GAP > _rounding(sizes, len(edges))[:, None]
     return np.unique(np.concatenate((edges, low[apart], high[apart])))
 
 

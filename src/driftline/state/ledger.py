@@ -79,6 +79,13 @@ def set_entry_uri(connection: Connection, entry_id: int, uri: str) -> None:
     connection.execute(objects.update().where(objects.c.id == entry_id).values(uri=uri))
 
 
+def has_entries_below(connection: Connection, model: str, folder: str) -> bool:
+    """Return whether an entry lies below `folder` (with `/` at its end)."""
+    below = objects.c.uri.startswith(folder, autoescape=True)
+    query = sa.select(objects.c.id).where(objects.c.model == model, below).limit(1)
+    return connection.execute(query).first() is not None
+
+
 def find_marked_entries(connection: Connection, model: str, folder: str) -> list[LedgerEntry]:
     """Find the entries below `folder` (with `/` at its end) that have a mark, the newest first."""
     query = (

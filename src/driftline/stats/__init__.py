@@ -16,6 +16,7 @@ from driftline.stats.attributions.shift import (
 from driftline.stats.basics.averages import mean_estimate, mean_of_moments, quantile_estimate
 from driftline.stats.basics.bootstrap import bootstrap_interval
 from driftline.stats.basics.estimate import (
+    Z95,
     Estimate,
     Interval,
     difference_interval,
@@ -171,6 +172,7 @@ from driftline.stats.multivariate.clouds import (
 )
 from driftline.stats.multivariate.components import Components, principal_components
 from driftline.stats.multivariate.correlation import correlations, rank_correlation
+from driftline.stats.multivariate.density_ratio import ImportanceWeights, importance_weights
 from driftline.stats.multivariate.domain import Guesses, auc_null_se, better_than_chance
 from driftline.stats.multivariate.domain_classifier import DomainAuc, domain_auc, domain_auc_p_value
 from driftline.stats.multivariate.encoding import Encoded, pooled_scores, standardise
@@ -308,6 +310,8 @@ from driftline.stats.performance.score_curves import (
     lift,
     score_curve,
 )
+from driftline.stats.sequential.anomalies import ANOMALY, AnomalyScorer, Scored, score_series
+from driftline.stats.sequential.change_points import ChangePoint, find_change_points
 from driftline.stats.sequential.control_charts import (
     cusum,
     cusum_arl,
@@ -366,14 +370,18 @@ from driftline.stats.sequential.sequences import (
 )
 
 __all__ = [
+    "ANOMALY",
     "CLARIFY",
     "GAPS",
     "RATES",
     "ROWS_OF_RATE",
+    "Z95",
+    "AnomalyScorer",
     "AttributionShift",
     "CalibrationLine",
     "Centred",
     "Centroids",
+    "ChangePoint",
     "ClassTable",
     "Combined",
     "Components",
@@ -392,6 +400,7 @@ __all__ = [
     "GroupErrors",
     "GroupScores",
     "Guesses",
+    "ImportanceWeights",
     "Interval",
     "LabelShift",
     "LabelledSide",
@@ -406,6 +415,7 @@ __all__ = [
     "Repeats",
     "ScoreCells",
     "ScoreCurve",
+    "Scored",
     "SetSums",
     "Shift",
     "Shrunk",
@@ -516,6 +526,7 @@ __all__ = [
     "false_positive_rate",
     "filled_kl",
     "filled_psi",
+    "find_change_points",
     "fisher_combined",
     "fisher_exact",
     "fit_p_value",
@@ -541,6 +552,7 @@ __all__ = [
     "hit",
     "hoeffding_capital",
     "holm",
+    "importance_weights",
     "jaccard",
     "jaccard_of_rows",
     "jeffreys",
@@ -652,6 +664,7 @@ __all__ = [
     "root_mean_loss",
     "rows_for_rate",
     "score_curve",
+    "score_series",
     "season_effects",
     "separation",
     "shares",

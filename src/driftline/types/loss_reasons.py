@@ -9,6 +9,8 @@ MOST_REASONS = 100
 """Reasons that are kept apart; the others are counted together."""
 OTHER_REASONS = "other reasons"
 REASONS_SHOWN = 3
+LOSS_SHARE = 0.05
+"""Share of records, rows or labels; more lost ones than this can't be chance."""
 EXAMPLE_LENGTH = 60
 """Characters of an example in a sentence."""
 

@@ -258,6 +258,30 @@ class TaskColumns:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceColumns:
+    """The columns that say how the service answered a call, and are no input of the model.
+
+    They are read for collectors that ask for them, and have no summary of their own. Their names
+    begin with #, so that a feature can stand in the same place.
+    """
+
+    latency: Field | None = None
+    """How long a call took."""
+    status: Field | None = None
+    """The status code of a call."""
+    error: Field | None = None
+    """What went wrong with a call; empty where nothing did."""
+    cost: Field | None = None
+    """What a call cost."""
+
+    @property
+    def parts(self) -> tuple[Field, ...]:
+        """Its fields."""
+        parts = (self.latency, self.status, self.error, self.cost)
+        return tuple(part for part in parts if part is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Schema:
     """The canonical columns of a model and the role of each.
 
@@ -290,6 +314,7 @@ class Schema:
     Used if no prediction column holds the decision.
     """
     task_columns: TaskColumns = TaskColumns()
+    service: ServiceColumns = ServiceColumns()
     segments: tuple[str, ...] = ()
     """Columns whose categories are monitored separately as well."""
     segment_rules: Mapping[str, SegmentRule] = field(default_factory=dict)
@@ -321,6 +346,7 @@ class Schema:
             self.score,
             self.label,
             *self.task_columns.parts,
+            *self.service.parts,
         )
         return tuple(
             {part.name: part for part in (*parts, self.joins) if part is not None}.values()

@@ -116,23 +116,24 @@ def subject(alert: AlertFact, limit: int = 60) -> str:
 
     One value of a column is `value gold of plan`.
     """
+    return name_series(alert.labels, limit)
+
+
+def name_series(labels: Mapping[str, str], limit: int = 60) -> str:
+    """Return what the labels of a series name, as `subject` does for an alert."""
     more_labels = {
         name: value
-        for name, value in alert.labels.items()
+        for name, value in labels.items()
         if name not in ("column", "segment", "version")
     }
-    column = clean(alert.labels.get("column", ""), limit)
+    column = clean(labels.get("column", ""), limit)
     parts = [column] if column else []
     if column and "category" in more_labels:
         category = more_labels.pop("category")
         is_rest = category == OTHER_CATEGORIES
         parts = [f"{'other values' if is_rest else f'value {clean(category, limit)}'} of {column}"]
     parts += [f"{clean(name, 20)} {clean(value, limit)}" for name, value in more_labels.items()]
-    within = [
-        clean(alert.labels[name], limit)
-        for name in ("segment", "version")
-        if alert.labels.get(name)
-    ]
+    within = [clean(labels[name], limit) for name in ("segment", "version") if labels.get(name)]
     name = " ".join(parts)
     return f"{name} ({', '.join(within)})".strip() if within else name
 
@@ -174,7 +175,9 @@ class Movement:
     """How the values of a column moved, in the data's own unit."""
 
     name: str
-    """`mean`, `median`, or the values whose share moved, such as `the value ‘premium’`."""
+    """In a sentence: `mean`, `median`, or the values whose share moved: `the value ‘premium’`."""
+    label: str
+    """At the start of a line: `mean`, `‘premium’`, `values above 20:`."""
     before: str
     after: str
     factor: str = ""
@@ -183,6 +186,8 @@ class Movement:
     """The shift in standard deviations of the reference; empty if it is not known."""
     is_share: bool = False
     """Whether `before` and `after` are shares of the rows."""
+    is_plural: bool = False
+    """Whether several values moved."""
 
     def contains(self, other: Movement) -> bool:
         """Return whether this says all that `other` says, and more."""
@@ -197,17 +202,13 @@ class Movement:
         """Plain text: `mean 180 → 10,790 (×60, +182 sd)`."""
         size = ", ".join(part for part in (self.factor, self.deviations) if part)
         unit = " of rows" if self.is_share else ""
-        name = self.name.removeprefix("the value ").removeprefix("the ")
-        name += ":" if self.is_share and not name.startswith("‘") else ""
-        return f"{name} {self.before} → {self.after}{unit}" + (f" ({size})" if size else "")
+        return f"{self.label} {self.before} → {self.after}{unit}" + (f" ({size})" if size else "")
 
     @property
     def calm_text(self) -> str:
         """Plain text for a subject that is back to normal: `mean 181 now (usually 180)`."""
         unit = " of rows" if self.is_share else ""
-        name = self.name.removeprefix("the value ").removeprefix("the ")
-        name += ":" if self.is_share and not name.startswith("‘") else ""
-        return f"{name} {self.after}{unit} now (usually {self.before})"
+        return f"{self.label} {self.after}{unit} now (usually {self.before})"
 
     @property
     def sentence(self) -> str:
@@ -221,7 +222,7 @@ class Movement:
     def past_sentence(self) -> str:
         """Plain text for the end of a change: `the mean was 10,790 (usually 180)`."""
         if self.is_share:
-            verb = "were" if "values" in self.name.split(" ‘")[0] else "was"
+            verb = "were" if self.is_plural else "was"
             return f"{self.name} {verb} in {self.after} of rows (usually {self.before})"
         return f"the {self.name} was {self.after} (usually {self.before})"
 
@@ -241,6 +242,7 @@ def find_movement(alert: AlertFact) -> Movement | None:
             continue
         return Movement(
             name=word,
+            label=word,
             before=number(change[0]),
             after=number(change[1]),
             factor="" if _is_near_zero(change, shift) else times(*change),
@@ -263,13 +265,26 @@ def _find_moved_share(alert: AlertFact) -> Movement | None:
     moved, category = alert.detail.get("moved"), alert.detail.get("category")
     if shares is None or (moved is None and category is None):
         return None
+    is_plural = False
     if moved is not None:
-        name = clean(moved, 80)
+        words, count = clean(moved, 80), alert.detail.get("moved_values")
+        is_plural = count != 1
+        is_list = isinstance(count, (int, float)) and count > 1
+        article = "the value " if count == 1 else "the " if is_list else ""
+        name, label = f"{article}{words}", f"{words}:"
     elif category == OTHER_CATEGORIES:
-        name = "the rarer values"
+        name, label, is_plural = "the rarer values", "rarer values:", True
     else:
-        name = f"the value ‘{clean(category, 40)}’"
-    return Movement(name=name, before=share(shares[0]), after=share(shares[1]), is_share=True)
+        label = f"‘{clean(category, 40)}’"
+        name = f"the value {label}"
+    return Movement(
+        name=name,
+        label=label,
+        before=share(shares[0]),
+        after=share(shares[1]),
+        is_share=True,
+        is_plural=is_plural,
+    )
 
 
 def times(before: float, after: float) -> str:

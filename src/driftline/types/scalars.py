@@ -140,8 +140,10 @@ class Persistence:
     among: int | None = None
     """The newest windows among which they are; None: they are in a row."""
 
-    def __str__(self) -> str:
-        return str(self.changed) if self.among is None else f"{self.changed} of {self.among}"
+    @property
+    def setting(self) -> int | str:
+        """How a configuration writes it."""
+        return self.changed if self.among is None else f"{self.changed} of {self.among}"
 
 
 def parse_persistence(value: Any) -> Persistence:
@@ -162,9 +164,7 @@ def parse_persistence(value: Any) -> Persistence:
 ChangedWindows = Annotated[
     Persistence,
     BeforeValidator(parse_persistence),
-    PlainSerializer(
-        lambda value: value.changed if value.among is None else str(value), return_type=int | str
-    ),
+    PlainSerializer(lambda value: value.setting, return_type=int | str),
     WithJsonSchema(
         {
             "anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": OF}],

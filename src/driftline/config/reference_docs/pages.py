@@ -16,6 +16,7 @@ from driftline.config.columns import (
     LabelConfig,
     PredictionConfig,
     SchemaConfig,
+    ServiceConfig,
     TimeColumnConfig,
     VersionConfig,
 )
@@ -61,6 +62,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("models.NAME.schema.features.NAME", FeatureConfig),
     ("models.NAME.schema.prediction", PredictionConfig),
     ("models.NAME.schema.label", LabelConfig),
+    ("models.NAME.schema.service", ServiceConfig),
     ("models.NAME.labels", LabelsConfig),
     ("models.NAME.reference", ReferenceConfig),
     ("models.NAME.windows", WindowsConfig),

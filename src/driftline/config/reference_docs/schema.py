@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from driftline.config.document import DEFAULTS, OWN
 from driftline.config.models import Config
 from driftline.contracts.plugin import Plugin, PluginKind
 from driftline.extensions.registry import Registry
@@ -29,6 +30,11 @@ def json_schema(registry: Registry) -> Node:
     for config in ("Config", "CheckConfig", "LabelsConfig", "SinkConfig", "ActionConfig"):
         owner = schema if config == "Config" else defs[config]
         owner["required"] = [name for name in owner["required"] if name in owner["properties"]]
+    schema["properties"][DEFAULTS] = {
+        "type": "object",
+        "description": "Settings of every model that does not set them itself.",
+    }
+    schema["patternProperties"] = {f"^{OWN}": {}}
     schema["properties"]["version"] = {
         "const": 1,
         "description": schema["properties"]["version"]["description"],

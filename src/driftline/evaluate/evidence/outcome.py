@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
 from driftline.evaluate.evidence.changes import day_sd
 from driftline.evaluate.evidence.engine import WindowEvidence, add_window
-from driftline.evaluate.evidence.observation import Observation, Panel, StreamNumbers
+from driftline.evaluate.evidence.observation import Panel, StreamNumbers
 from driftline.evaluate.evidence.trail import Stream, Trail
 
 DETECTION_WINDOWS = 7
@@ -75,15 +75,14 @@ class StreamOutcome:
 
 
 def judge_window(
-    trail: Trail, start: int, observations: Sequence[Observation], policy: AlarmPolicy
+    trail: Trail, start: int, panel: Panel, numbers: StreamNumbers, policy: AlarmPolicy
 ) -> tuple[list[StreamOutcome], NDArray[np.void]]:
     """Judge the window that begins at `start` (microseconds), and add it to the trail.
 
-    Returns the outcome and the trace of each observation, in their order.
+    Returns the outcome and the trace of each stream of the panel, in their order.
     """
-    panel = Panel.of(observations)
-    evidence = add_window(trail, start, panel, StreamNumbers.of(observations), policy)
-    outcomes = stream_outcomes(evidence, panel, policy, range(len(observations)))
+    evidence = add_window(trail, start, panel, numbers, policy)
+    outcomes = stream_outcomes(evidence, panel, policy, range(len(panel.streams)))
     return outcomes, evidence.traces
 
 

@@ -13,14 +13,17 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from driftline.contracts.loss import Z
 from driftline.contracts.rule import Scale, Unusual
 from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
 from driftline.evaluate.evidence.loss_rule import LossJudge
-from driftline.evaluate.evidence.observation import Observation
-from driftline.evaluate.evidence.odds import log_odds_of, share_of_one
+from driftline.evaluate.evidence.observation import Observation, Panel, StreamNumbers
+from driftline.evaluate.evidence.odds import log_odds, log_odds_of, share_of_one
 from driftline.evaluate.evidence.outcome import DETECTION_WINDOWS, StreamOutcome, judge_window
 from driftline.evaluate.evidence.trail import Stream, Trail
+from driftline.types.arrays import Floats
 from driftline.types.family import Family
 from driftline.types.labels import labels_json
 from driftline.types.model import OK, Judgement, Measurement, Schema, Severity, Verdict
@@ -35,6 +38,39 @@ REFERENCE_LOW, REFERENCE_HIGH = "reference_low", "reference_high"
 """Details of a measurement: the range that the weeks or months of the reference have."""
 
 
+class PanelOfRows:
+    """The panel of the newest window; it serves the next one if that has the same streams."""
+
+    def __init__(self) -> None:
+        self._parts: tuple[object, ...] = ()
+        """All that the panel is made of."""
+        self._panel: Panel | None = None
+
+    def panel_of(
+        self, rows: Sequence[tuple[WindowKey, JudgedMeasurement]], schema: Schema
+    ) -> Panel:
+        """The panel of measurements with a rule `unusual`."""
+        parts = (
+            schema,
+            *(
+                (
+                    stream_of(key, row),
+                    row.past_rule,
+                    row.cause,
+                    row.measurement.detail.get(REFERENCE_LOW),
+                    row.measurement.detail.get(REFERENCE_HIGH),
+                )
+                for key, row in rows
+            ),
+        )
+        if self._panel is None or parts != self._parts:
+            self._parts = parts
+            self._panel = Panel.of(
+                [make_observation(key, row, row.past_rule, schema) for key, row in rows]
+            )
+        return self._panel
+
+
 @dataclass(frozen=True, slots=True)
 class PastJudge:
     """Judges the windows of one model by those before them."""
@@ -44,9 +80,12 @@ class PastJudge:
     schema: Schema
     losses: LossJudge = field(init=False)
     """Judges the measurements with a rule `loss`."""
+    panels: PanelOfRows = field(init=False)
+    """The panel of the newest window."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "losses", LossJudge(self.policy, self.trail.capacity))
+        object.__setattr__(self, "panels", PanelOfRows())
 
     def restore(self, rows: Iterable[tuple[int, Stream, bytes]]) -> None:
         """Add stored traces: start, stream and bytes, oldest first."""
@@ -62,20 +101,21 @@ class PastJudge:
         Returns the rows in their order; those without a rule `unusual` or `loss` are returned
         unchanged.
         """
-        with_rule = [
-            (place, key, row, row.past_rule)
-            for place, (key, row) in enumerate(rows)
-            if isinstance(row.past_rule, Unusual)
+        places = [
+            place for place, (_, row) in enumerate(rows) if isinstance(row.past_rule, Unusual)
         ]
         judged_rows = self.losses.judge(start, rows)
-        if not with_rule:
+        if not places:
             return judged_rows
-        observations = [
-            make_observation(key, row, rule, self.schema) for _, key, row, rule in with_rule
-        ]
-        outcomes, traces = judge_window(self.trail, start, observations, self.policy)
-        for (place, _, row, rule), outcome, trace in zip(with_rule, outcomes, traces, strict=True):
-            judged_rows[place] = apply_outcome(row, rule, outcome, trace=trace.tobytes())
+        watched = [rows[place] for place in places]
+        rules = [row.past_rule for _, row in watched]
+        numbers = stream_numbers([row for _, row in watched], rules)
+        panel = self.panels.panel_of(watched, self.schema)
+        outcomes, traces = judge_window(self.trail, start, panel, numbers, self.policy)
+        content, size = traces.tobytes(), traces.itemsize
+        for index, (place, rule, outcome) in enumerate(zip(places, rules, outcomes, strict=True)):
+            trace = content[index * size : (index + 1) * size]
+            judged_rows[place] = apply_outcome(rows[place][1], rule, outcome, trace=trace)
         return judged_rows
 
 
@@ -85,20 +125,62 @@ def stream_of(key: WindowKey, row: JudgedMeasurement) -> Stream:
     return Stream(key.version, key.segment, row.check, m.name, labels_json(m.labels))
 
 
+def stream_numbers(rows: Sequence[JudgedMeasurement], rules: Sequence[Unusual]) -> StreamNumbers:
+    """The numbers of J measurements with a value, for the evidence engine.
+
+    `rules` has the rule of each measurement.
+    """
+    value = np.array([row.measurement.value for row in rows], np.float64)
+    intervals = [row.measurement.interval or (math.nan, math.nan) for row in rows]
+    low, high = np.array(intervals, np.float64).T
+    raw = np.array([_raw(row.measurement) for row in rows], np.float64)
+    neutral = np.array(
+        [_neutral(rule, row.measurement) for row, rule in zip(rows, rules, strict=True)],
+        np.float64,
+    )
+    tolerance = np.array([_tolerance(rule) for rule in rules])
+    count = np.array([row.rows for row in rows], np.float64)
+    size, level, sampling_sd, neutral_size = np.full((4, len(rows)), np.nan)
+    least_sd = tolerance / 50
+    scales = [rule.scale for rule in rules]
+    for scale in dict.fromkeys(scales):
+        at = np.array([each == scale for each in scales])
+        size[at], neutral_size[at] = _sizes(scale, value[at]), _sizes(scale, neutral[at])
+        least_end = 1e-300 if scale == "log" else -math.inf
+        ends = (_sizes(scale, np.maximum(end[at], least_end)) for end in (high, low))
+        sampling_sd[at] = np.subtract(*ends) / (2 * Z)
+        if scale in ("plain", "log"):
+            level[at] = size[at]
+            least_sd[at] = np.fmax(least_sd[at], 0.7 * sampling_sd[at])
+        elif scale in ("logit", "odds"):
+            hits = value[at] * count[at]
+            misses = count[at] - hits
+            is_share = (hits > -0.5) & (misses > -0.5)
+            hits, misses = np.where(is_share, hits, 0.0), np.where(is_share, misses, 0.0)
+            level[at] = np.where(is_share, np.log((hits + 0.5) / (misses + 0.5)), np.nan)
+            least_sd[at] = 0.5 * np.sqrt(1 / (hits + 0.5) + 1 / (np.maximum(misses, 0.0) + 0.5))
+        else:
+            root = np.sqrt if scale == "root" else np.cbrt
+            level[at] = root(np.maximum(np.where(np.isnan(raw[at]), value[at], raw[at]), 0.0))
+    return StreamNumbers(
+        level, size, least_sd, count, np.nan_to_num(sampling_sd, nan=0.0), neutral_size
+    )
+
+
 def make_observation(
     key: WindowKey, row: JudgedMeasurement, rule: Unusual, schema: Schema
 ) -> Observation:
     """The observation that a measurement with a value is for the evidence engine."""
-    m = row.measurement
-    assert m.value is not None
-    column = m.labels.get("column", "")
-    sampling_sd, tolerance = _sampling_sd(rule, m), _tolerance(rule)
+    m, column = row.measurement, row.measurement.labels.get("column", "")
+    level, size, least_sd, rows, size_error, neutral = (
+        float(number[0]) for number in stream_numbers([row], [rule])
+    )
     return Observation(
         stream=stream_of(key, row),
-        level=_level(rule.scale, m, row.rows),
-        size=_size(rule.scale, m.value),
-        least_sd=_least_sd(rule.scale, m.value, row.rows, tolerance, sampling_sd),
-        tolerance=tolerance,
+        level=level,
+        size=size,
+        least_sd=least_sd,
+        tolerance=_tolerance(rule),
         above=rule.side != "below",
         below=rule.side != "above",
         family=row.cause,
@@ -106,9 +188,9 @@ def make_observation(
         cusum=rule.method == "cusum",
         shared_by_versions=row.cause in (Family.DRIFT, Family.QUALITY)
         and not _is_output(schema, column),
-        rows=float(row.rows),
-        size_error=sampling_sd or 0.0,
-        neutral=_neutral_size(rule, m),
+        rows=rows,
+        size_error=size_error,
+        neutral=neutral,
         reference_low=_range_end(rule, m, REFERENCE_LOW),
         reference_high=_range_end(rule, m, REFERENCE_HIGH),
         obvious=_obvious(rule),
@@ -131,38 +213,22 @@ def _obvious(rule: Unusual) -> float:
     return rule.obvious if rule.scale == "odds" else _size(rule.scale, rule.obvious)
 
 
-def _neutral_size(rule: Unusual, m: Measurement) -> float:
-    """The size where window and reference agree; NaN where the rule does not compare with it."""
+def _neutral(rule: Unusual, m: Measurement) -> float:
+    """The value where window and reference agree; NaN where the rule does not compare with it."""
     neutral = m.was if rule.neutral is None else rule.neutral
-    if rule.obvious is None or neutral is None:
-        return math.nan
-    return _size(rule.scale, neutral)
+    return math.nan if rule.obvious is None or neutral is None else neutral
+
+
+def _raw(m: Measurement) -> float:
+    """A distance with the part that chance adds, where the check gives it; else NaN."""
+    raw = m.detail.get("raw")
+    return raw if isinstance(raw, (int, float)) else math.nan
 
 
 def _range_end(rule: Unusual, m: Measurement, name: str) -> float:
     """An end of the range of the reference's own weeks or months, as a size; NaN without one."""
     end = m.detail.get(name)
     return _size(rule.scale, end) if isinstance(end, (int, float)) else math.nan
-
-
-def _level(scale: Scale, m: Measurement, rows: int) -> float:
-    """The value on the scale where its spread is even; NaN where it has none.
-
-    A distance is taken with the part that chance adds, where the check gives it (`raw`).
-    """
-    assert m.value is not None
-    if scale == "plain":
-        return m.value
-    if scale == "log":
-        return math.log(m.value) if m.value > 0 else math.nan
-    if scale in ("logit", "odds"):
-        hits = m.value * rows
-        if not -0.5 < hits < rows + 0.5:
-            return math.nan
-        return math.log((hits + 0.5) / (rows - hits + 0.5))
-    raw = m.detail.get("raw")
-    value = max(0.0, raw if isinstance(raw, (int, float)) else m.value)
-    return math.sqrt(value) if scale == "root" else math.cbrt(value)
 
 
 def _size(scale: Scale, value: float) -> float:
@@ -176,6 +242,16 @@ def _size(scale: Scale, value: float) -> float:
     if scale == "odds":
         return log_odds_of(value)
     return math.sqrt(max(0.0, value)) if scale in ("root", "cube_root") else value
+
+
+def _sizes(scale: Scale, values: Floats) -> Floats:
+    """The `_size` of values, shape (J,); NaN stays NaN."""
+    if scale == "log":
+        sizes: Floats = np.log(np.where(values > 0, values, np.nan))
+        return sizes
+    if scale == "odds":
+        return log_odds(values)
+    return np.sqrt(np.maximum(values, 0.0)) if scale in ("root", "cube_root") else values
 
 
 def _value(scale: Scale, size: float) -> float:
@@ -204,22 +280,6 @@ def _sampling_sd(rule: Unusual, m: Measurement) -> float | None:
     return (_size(rule.scale, high) - _size(rule.scale, low)) / (2 * Z)
 
 
-def _least_sd(
-    scale: Scale, value: float, rows: int, tolerance: float, sampling_sd: float | None
-) -> float:
-    """The least standard deviation of the level: a smaller one in a baseline is chance.
-
-    It is what the number of rows alone makes, or a fiftieth of the tolerance.
-    """
-    if scale in ("logit", "odds"):
-        hits = value * rows
-        return 0.5 * math.sqrt(1 / (hits + 0.5) + 1 / (max(rows - hits, 0.0) + 0.5))
-    least = tolerance / 50
-    if scale in ("plain", "log") and sampling_sd is not None:
-        return max(least, 0.7 * sampling_sd)
-    return least
-
-
 def smallest_obvious(row: JudgedMeasurement, windows: int) -> float | None:
     """The smallest difference from the reference that so many windows prove beyond `obvious`.
 
@@ -228,7 +288,7 @@ def smallest_obvious(row: JudgedMeasurement, windows: int) -> float | None:
     rule, m = row.past_rule, row.measurement
     if not isinstance(rule, Unusual) or m.value is None or rule.obvious is None:
         return None
-    neutral, error = _neutral_size(rule, m), _sampling_sd(rule, m)
+    neutral, error = _size(rule.scale, _neutral(rule, m)), _sampling_sd(rule, m)
     if not math.isfinite(neutral) or error is None:
         return None
     value, sign = _value(rule.scale, neutral), -1 if rule.side == "below" else 1

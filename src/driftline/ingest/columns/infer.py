@@ -15,9 +15,16 @@ import pyarrow.compute as pc
 from driftline.ingest.columns import row_marks, unstructured, vectors
 from driftline.ingest.columns.bytes_as_text import as_text
 from driftline.ingest.columns.canonical import to_categorical, to_numeric
-from driftline.ingest.columns.column_names import MAKERS, SCORES, ColumnName, read_name
+from driftline.ingest.columns.column_names import (
+    LABELS,
+    MAKERS,
+    SCORES,
+    WEAK_LABELS,
+    ColumnName,
+    read_name,
+)
 from driftline.ingest.columns.date_formats import has_unclear_dates
-from driftline.ingest.columns.roles import SHARE, find_roles, holds_times
+from driftline.ingest.columns.roles import NO_ROLES, SHARE, DeclaredRoles, find_roles, holds_times
 from driftline.types.model import Field, Kind, Schema, Task
 
 CODES = re.compile(
@@ -34,6 +41,7 @@ MIN_ROWS = 20
 """Rows from which on a constant, an index or distinct texts are recognised."""
 MAX_CATEGORIES = 100
 """Distinct values from which on a column may hold ids."""
+_LABEL_NAMES = frozenset(name.replace("_", "") for name in LABELS if name not in WEAK_LABELS)
 _SCORE_NAMES = frozenset(name.replace("_", "") for name in SCORES)
 MAX_MODELS = 20
 """Distinct values up to which a column called `model` has names of models."""
@@ -64,20 +72,22 @@ def infer_schema(
     records: Iterable[pa.RecordBatch],
     declared: Schema | None = None,
     named: Set[str] = frozenset(),
+    roles: DeclaredRoles = NO_ROLES,
 ) -> InferredSchema:
     """Return the schema of these records, which come from the log or the reference.
 
     A declared schema is kept; its embeddings without a dimension get it from the records. Columns
     that are no input of a model are left out and named in the doubts: ids, counters, times,
     constants, facts about serving, more outputs of the model, and images. Those in `named` stay:
-    options of checks name them, so somebody wants them to be judged.
+    options of checks name them, so somebody wants them to be judged. `roles` names outputs of the
+    model where no schema is declared.
     """
     records = list(records)
     columns = _columns(records)
-    schema, unread_time = declared or Schema(), None
+    schema, no_features = declared or Schema(), frozenset[str]()
     doubts: list[str] = []
     if declared is None:
-        schema, unread_time = find_roles(columns, doubts)
+        schema, no_features = find_roles(columns, doubts, roles)
     used_paths = {part.path for part in schema.fields}
     if schema.features:
         return InferredSchema(
@@ -103,10 +113,12 @@ def infer_schema(
         if name in named and (plain := _plain_feature(name, array)) is not None:
             features[name] = plain
             continue
+        if name in no_features:
+            continue
         read = read_name(name)
         no_input = _mixed_models(name, records, doubts) or _why_no_input(read, array, schema)
         if no_input is not None:
-            if not no_input.is_sure and name != unread_time:
+            if not no_input.is_sure:
                 left_out.setdefault(no_input.reason, []).append(name)
             continue
         feature = _feature(name, read, array, doubts)
@@ -215,6 +227,8 @@ def _no_input_reason(name: ColumnName, array: pa.Array, schema: Schema) -> str:
     is_decision = name.is_decision and schema.score is not None
     if not name.is_input and (name.is_prediction or is_decision or (is_score and is_role)):
         return "another output of the model"
+    if not name.is_input and schema.label is not None and name.joined in _LABEL_NAMES:
+        return "another label"
     if pa.types.is_nested(array.type) or pa.types.is_binary(array.type):
         return ""
     values, wrong = to_numeric(array)

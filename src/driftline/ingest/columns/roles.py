@@ -41,8 +41,8 @@ SHARE = 0.95
 """The share of values that must be alike."""
 BIRTHS = frozenset(("birth", "born", "dob", "signup", "joined", "expiry", "expires", "due"))
 """Words of times that are facts about a person or a thing, not the time of the row."""
-MIN_CLASS_ROWS = 5
-"""Rows of each class from which on the scores of two classes are compared."""
+MIN_CLASS_SCORES = 5
+"""Distinct scores of each class from which on two classes are compared."""
 Columns = Mapping[str, pa.Array]
 
 
@@ -57,24 +57,52 @@ class _TimeColumn:
     """A column whose times can't be read, where no other one has times."""
 
 
-def find_roles(columns: Columns, doubts: list[str]) -> tuple[Schema, str | None]:
-    """Return a schema without features, and the column of the times if these can't be read.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredRoles:
+    """The columns of a model's outputs that a person names; None where the records decide."""
 
-    Guesses that a person should check go to `doubts`.
+    prediction: str | None = None
+    score: str | None = None
+    label: str | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that are named."""
+        return tuple(name for name in (self.prediction, self.score, self.label) if name is not None)
+
+
+NO_ROLES = DeclaredRoles()
+
+
+def find_roles(
+    columns: Columns, doubts: list[str], declared: DeclaredRoles = NO_ROLES
+) -> tuple[Schema, frozenset[str]]:
+    """Return a schema without features, and columns that are no features though they have no role.
+
+    Guesses that a person should check go to `doubts`; they name these columns. The roles that are
+    `declared` are kept.
     """
     names = {
         name: read_name(name) for name, array in columns.items() if array.null_count < len(array)
     }
     stamp = _find_time(columns, names, doubts)
     outputs = {name: read for name, read in names.items() if name != stamp.name}
-    prediction = _find_prediction(columns, outputs)
-    score = _find_score(columns, outputs, prediction)
+    free = {name: read for name, read in outputs.items() if name not in declared.columns}
+    # With a declared score, a decision is looked for below: it is taken by that score.
+    prediction = declared.prediction
+    if prediction is None and declared.score is None:
+        prediction = _find_prediction(columns, free)
+    score = declared.score
+    if score is None:
+        others = {name: read for name, read in outputs.items() if name != declared.label}
+        score = _find_score(columns, others, prediction)
     if prediction is None and score is None:
         prediction, score = _find_unnamed_outputs(columns, outputs, doubts)
-    label = _find_label(columns, outputs, prediction, score)
-    positive = ""
+    label = declared.label or _find_label(columns, outputs, prediction, score)
+    positive, unused = "", None
     if prediction is None and score is not None:
-        prediction, positive = _find_decision(columns, outputs, score, label, doubts)
+        decision, positive = _find_decision(columns, outputs, score, label, doubts)
+        prediction, unused = (decision, None) if positive else (None, decision)
         if prediction is not None and not has_probabilities(columns[score]):
             doubts.append(f"{score} is left out: no probability, which is 0 to 1")
             score = None
@@ -106,10 +134,15 @@ def find_roles(columns: Columns, doubts: list[str]) -> tuple[Schema, str | None]
         if classes.reason:
             doubts.append(classes.reason)
     target_kind = Kind.NUMERIC if task is Task.REGRESSION else Kind.CATEGORICAL
+    identity = _find_id(columns, names)
+    if prediction is None and score is None and names.keys() - {stamp.name, identity, label}:
+        doubts.append(
+            "no column is known as the prediction: name it in schema.prediction, if there is one"
+        )
     schema = Schema(
         timestamp=_plain(stamp.name),
         time_form=stamp.form,
-        id=_plain(_find_id(columns, names)),
+        id=_plain(identity),
         version=_plain(next(_exact(names, VERSIONS), None)),
         prediction=None
         if prediction is None or task is None
@@ -119,7 +152,7 @@ def find_roles(columns: Columns, doubts: list[str]) -> tuple[Schema, str | None]
         task=task,
         positive=positive,
     )
-    return schema, stamp.unread
+    return schema, frozenset(name for name in (stamp.unread, unused) if name is not None)
 
 
 def has_varied_probabilities(array: pa.Array) -> bool:
@@ -294,35 +327,41 @@ def _find_decision(
     """Return the column of the decision that was taken by the score, and its positive class.
 
     It has two values. Either all scores of one value are above those of the other, or the column is
-    called like a decision. The positive class is the one with the higher scores.
+    called like a decision. The positive class is the one with the higher scores. It is empty where
+    the decision can't be compared with the label.
     """
-    truth = _classes(columns, label)
+    candidates: dict[str, tuple[str, str]] = {}
     for name, read in names.items():
         is_other = name in (score, label) or read.is_input or read.is_id or read.is_time
         is_truth = read.is_label or read.joined in _plain_names((*LABELS, *OUTCOMES))
         if is_other or is_truth or read.serving_fact or not _is_target(columns[name]):
             continue
         lower, upper, is_split = _compare_scores(columns[name], columns[score])
-        if not upper or not (is_split or read.is_decision):
-            continue
-        if truth and not truth & {lower.lower(), upper.lower()}:
-            doubts.append(
-                f"{name} looks like the decision that is taken by {score}, and is not used: its "
-                f"values, {listing((lower, upper))}, are not those of {label}"
-            )
-            continue
+        if upper and (is_split or read.is_decision):
+            candidates[name] = lower, upper
+    named = [name for name in candidates if names[name].is_decision]
+    best = named or list(candidates)
+    if not named and len(candidates) != 1:
+        return None, ""  # inputs of a rule may split the scores, too
+    name, (lower, upper) = best[0], candidates[best[0]]
+    truth = _classes(columns, label)
+    if truth and not truth & {lower.lower(), upper.lower()}:
         doubts.append(
-            f"{name} is taken as the prediction, and its value {upper}, which has the higher "
-            f"scores, as the positive class"
+            f"{name} looks like the decision that is taken by {score}, and is not used: its "
+            f"values, {listing((lower, upper))}, are not those of {label}"
         )
-        return name, upper
-    return None, ""
+        return name, ""
+    doubts.append(
+        f"{name} is taken as the prediction, and its value {upper}, which has the higher scores, "
+        "as the positive class"
+    )
+    return name, upper
 
 
 def _compare_scores(array: pa.Array, scores: pa.Array) -> tuple[str, str, bool]:
     """Return two classes, that with the lower scores first, and whether no scores overlap.
 
-    Two empty names where there are not two classes with enough rows each.
+    Two empty names where there are not two classes with enough scores each.
     """
     names, _ = to_categorical(array)
     numbers = to_numeric(scores)[0].to_numpy(zero_copy_only=False)
@@ -334,7 +373,7 @@ def _compare_scores(array: pa.Array, scores: pa.Array) -> tuple[str, str, bool]:
     for value in classes:
         part = numbers[[text == value for text in texts]]
         part = part[np.isfinite(part)]
-        if len(part) < MIN_CLASS_ROWS:
+        if len(np.unique(part)) < MIN_CLASS_SCORES:
             return "", "", False
         parts.append((float(part.mean()), value, part))
     (_, lower, low), (_, upper, high) = sorted(parts, key=lambda part: part[0])

@@ -11,6 +11,8 @@ from dataclasses import replace
 from hashlib import sha256
 from itertools import takewhile
 
+from sqlalchemy import Connection
+
 from driftline.contracts.source import Source
 from driftline.ingest.read.content_mark import mark_before, mark_of_whole
 from driftline.ingest.read.decode_object import is_packed
@@ -60,10 +62,8 @@ def _follow_copies(
         return {}
     root = _common_folder([obj.uri for obj in files])
     with store.read() as connection:
-        first = files[0].uri.removeprefix(root)
-        old_uris = ledger.find_uris_by_end(connection, model, f"/{first}", ROOTS)
         candidates: dict[str, LedgerEntry] = {}
-        for old_root in dict.fromkeys(uri.removesuffix(first) for uri in old_uris):
+        for old_root in _old_roots(connection, model, root, files):
             uris = {old_root + obj.uri.removeprefix(root): obj for obj in files}
             entries = ledger.load_entries(connection, model, uris)
             candidates |= {uris[uri].uri: entry for uri, entry in entries.items()}
@@ -78,6 +78,24 @@ def _follow_copies(
         for entry, obj in copies:
             ledger.follow_copy(connection, entry, obj)
         return ledger.load_entries(connection, model, [obj.uri for _, obj in copies])
+
+
+def _old_roots(
+    connection: Connection, model: str, root: str, files: Sequence[LogObject]
+) -> list[str]:
+    """Return the folders in which a file lies as one of `files` does in `root`.
+
+    Where nothing in `root` is known yet, more files than the first are tried: it may be new.
+    """
+    probes = [files[0]]
+    if not ledger.has_entries_below(connection, model, root):
+        probes += [files[len(files) // 2], files[-1]]
+    for probe in probes:
+        end = probe.uri.removeprefix(root)
+        old_uris = ledger.find_uris_by_end(connection, model, f"/{end}", ROOTS)
+        if old_uris:
+            return list(dict.fromkeys(uri.removesuffix(end) for uri in old_uris))
+    return []
 
 
 def _common_folder(uris: Sequence[str]) -> str:

@@ -24,7 +24,7 @@ from driftline.kit.decoding.missing_header import looks_like_record
 from driftline.kit.decoding.repeated_columns import repeated_columns
 from driftline.kit.stores.short_uri import shorten_uri
 from driftline.types.errors import ObjectGone, Unreadable
-from driftline.types.loss_reasons import LossReasons
+from driftline.types.loss_reasons import LOSS_SHARE, LossReasons
 from driftline.types.model import LogObject, Schema
 from driftline.types.times import from_micros
 
@@ -33,8 +33,6 @@ MAX_LISTED = 1000
 MAX_OBJECTS = 3
 MAX_ROWS = 1000
 """Rows of one object."""
-LOSS_SHARE = 0.05
-"""Share of the rows above which lost ones are a problem."""
 NAMES_SHOWN = 10
 NO_RECORD = "empty, or a header line only"
 """What an object holds in which no record is read, none is rejected and nothing is broken."""

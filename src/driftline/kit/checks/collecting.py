@@ -3,6 +3,7 @@
 from driftline.profiles.batch import Batch
 from driftline.profiles.counting import BoundedCounter
 from driftline.profiles.exact import ExactSum
+from driftline.profiles.log_histogram import LogHistogram
 from driftline.profiles.packing import narrow, pack, unpack, widen
 from driftline.profiles.rowhash import NO_TEXT, hash_numbers, hash_strings
 from driftline.types.arrays import Hashes
@@ -13,6 +14,7 @@ __all__ = [
     "BoundedCounter",
     "ExactSum",
     "Hashes",
+    "LogHistogram",
     "hash_numbers",
     "hash_strings",
     "narrow",

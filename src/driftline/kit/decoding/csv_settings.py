@@ -100,7 +100,8 @@ def _find_delimiter(lines: Sequence[str]) -> str:
         counts = [line.count(delimiter) for line in plain]
         if counts[0] and counts.count(counts[0]) >= SHARE * len(counts):
             return delimiter
-    return max(DELIMITERS, key=plain[0].count)
+    most = max(DELIMITERS, key=plain[0].count)
+    return most if most in plain[0] else ","
 
 
 def _has_header(table: Table) -> bool:

@@ -36,7 +36,7 @@ def describe_redirect(status: int, host: str = "") -> str:
     target = f" to {host[:80]}" if host else ""
     return (
         f"the answer is a redirect{target} (HTTP {status}), which is not followed: "
-        "set the store's own address, and let a proxy pass it"
+        "set the store's own address, or let the proxy pass requests to the store"
     )
 
 
@@ -45,30 +45,32 @@ def describe_clock(store_time: str = "") -> str:
     time = f" ({store_time} there)" if store_time else ""
     return (
         f"the clock of this machine differs too much from the store's{time}: "
-        "set it, with NTP for example"
+        "set the clock, for example with NTP"
     )
 
 
 def describe_region(region: str = "") -> str:
     """Return the sentence for a bucket in another region, which is named where it is known."""
-    return f"the bucket is in {region or 'another region'}: set region"
+    if not region:
+        return "the bucket is in another region: set region"
+    return f"the bucket is in {region}: set region to {region}"
 
 
 def describe_missing(container: str) -> str:
     """Return the sentence for a bucket that does not exist; `container` is the store's word."""
-    return f"there is no such {container}: check {container}"
+    return f"there is no such {container}: check the setting {container}"
 
 
 def describe_bad_name(container: str, name: str) -> str:
     """Return the sentence for a name that no bucket can have."""
-    return f"{name[:80]!r} can't be the name of a {container}: check {container}"
+    return f"{name[:80]!r} can't be the name of a {container}: check the setting {container}"
 
 
 def describe_rate(code: str) -> str:
     """Return the sentence for a store that limits the rate of requests."""
     return (
-        f"the store limits the rate of requests ({code}): it is tried again; "
-        "raise the quota where it stays so"
+        f"the store limits the rate of requests ({code}): driftline tries again; "
+        "if this goes on, raise the quota"
     )
 
 
@@ -105,7 +107,7 @@ def describe_connection(error: BaseException) -> str:
         return "the connection was refused: check the address, and that the store runs"
     if any(isinstance(each, TimeoutError) or "Timeout" in type(each).__name__ for each in chain):
         return "no answer within the time limit: check the network and the firewall"
-    return f"the connection broke ({names[-1]}): check the network where it stays so"
+    return f"the connection broke ({names[-1]}): if this goes on, check the network"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

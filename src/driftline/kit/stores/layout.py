@@ -161,7 +161,8 @@ class Layout:
             yield from self._walk(walk, depth + 1, f"{path}{self._folders[depth]}/")
         else:
             for folder in walk.folders(at):
-                name = folder.rstrip("/").rpartition("/")[2]
+                # The prefix may end within the name.
+                name = folder.removeprefix(at).rstrip("/").rpartition("/")[2]
                 fits = self._folder_expressions[depth].fullmatch(name)
                 if fits and self._may_be_open(path + name, walk.since):
                     yield from self._walk(walk, depth + 1, f"{path}{name}/")

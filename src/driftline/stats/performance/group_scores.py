@@ -7,7 +7,7 @@ the lowest relevance first: equal scores count against the model. An item is rel
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from driftline.types.arrays import Floats
 Ints = NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GroupScores:
     """The scores of groups at a cut-off; each of shape (groups,), NaN where there is none."""
 
@@ -42,8 +42,8 @@ def group_scores(starts: Ints, scores: Floats, relevance: Floats, k: int) -> Gro
     """
     items = len(scores)
     if not items:
-        empty = np.empty(0)
-        return GroupScores(np.empty(0, np.int64), *(empty,) * 7)
+        names = [item.name for item in fields(GroupScores) if item.name != "sizes"]
+        return GroupScores(sizes=np.empty(0, np.int64), **dict.fromkeys(names, np.empty(0)))
     sizes = np.diff(np.append(starts, items))
     owners = np.repeat(np.arange(len(starts)), sizes)
     ranks = np.arange(items) - starts[owners]

@@ -1,0 +1,153 @@
+"""`driftline detect` and `driftline changepoints`: look at any series in a CSV file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from driftline.cli.options import F, json_option
+
+if TYPE_CHECKING:
+    from driftline.cli.series_file import SeriesFile
+
+
+def _series_options(function: F) -> F:
+    """Add the file and the names of its columns."""
+    decorators: tuple[Callable[[F], F], ...] = (
+        json_option,
+        click.option("--value", metavar="COLUMN", help="The column of the numbers."),
+        click.option("--time", metavar="COLUMN", help="The column of the times."),
+        click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path)),
+    )
+    for decorate in decorators:
+        function = decorate(function)
+    return function
+
+
+@click.command()
+@_series_options
+def detect(file: Path, time: str | None, value: str | None, as_json: bool) -> int:
+    """Score each value of a series in FILE, a CSV of time and value.
+
+    Each value is compared with a forecast from the values before it: season, trend and noise are
+    learnt on the way. The score lies between 0, as usual, and 1. Exits with 1 when a value is an
+    anomaly.
+    """
+    from driftline import stats
+    from driftline.cli.series_file import read_series
+
+    series = read_series(file, time, value)
+    scored = list(stats.score_series(series.values.tolist()))
+    rows: list[dict[str, Any]] = [
+        {
+            "time": _iso(int(at)),
+            "row": int(row),
+            "value": item.value if item.value == item.value else None,
+            "score": round(item.score, 6),
+            "expected": item.expected,
+            "anomaly": item.is_anomaly,
+        }
+        for at, row, item in zip(series.times, series.rows, scored, strict=True)
+    ]
+    anomalies = [row for row in rows if row["anomaly"]]
+    if as_json:
+        click.echo(json.dumps(rows))
+        return 1 if anomalies else 0
+    _print(
+        ["time", "value", "expected", "score"],
+        [
+            [row["time"], _number(row["value"]), _number(row["expected"]), f"{row['score']:.4f}"]
+            for row in anomalies
+        ],
+    )
+    click.echo(f"{_count(len(anomalies), 'anomaly', 'anomalies')} in {len(rows):,} values")
+    _say_skipped(series)
+    return 1 if anomalies else 0
+
+
+@click.command()
+@_series_options
+def changepoints(file: Path, time: str | None, value: str | None, as_json: bool) -> int:
+    """Date the lasting changes of the series in FILE, a CSV of time and value.
+
+    Season and steady trend are no changes. Each change has the span in which it began at 95%. Exits
+    with 1 when there is a change.
+    """
+    import numpy as np
+
+    from driftline import stats
+    from driftline.cli.series_file import read_series
+
+    series = read_series(file, time, value)
+    known = np.flatnonzero(~np.isnan(series.values))
+    changes = stats.find_change_points(series.values[known])
+    rows: list[dict[str, Any]] = [
+        {
+            "time": _iso(int(series.times[known[change.place]])),
+            "from": _iso(int(series.times[known[change.low]])),
+            "to": _iso(int(series.times[known[change.high]])),
+            "row": int(series.rows[known[change.place]]),
+            "kind": change.kind,
+            "before": change.before,
+            "after": change.after,
+        }
+        for change in changes
+    ]
+    if as_json:
+        click.echo(json.dumps(rows))
+        return 1 if rows else 0
+    _print(
+        ["since", "at 95% between", "what", "before", "after"],
+        [
+            [
+                row["time"],
+                f"{row['from']} and {row['to']}",
+                row["kind"],
+                _number(row["before"]),
+                _number(row["after"]),
+            ]
+            for row in rows
+        ],
+    )
+    click.echo(f"{_count(len(rows), 'change', 'changes')} in {len(known):,} values")
+    _say_skipped(series)
+    return 1 if rows else 0
+
+
+def _say_skipped(series: SeriesFile) -> None:
+    if series.skipped:
+        click.echo(f"{_count(series.skipped, 'row', 'rows')} without a readable time left out")
+
+
+def _count(count: int, singular: str, plural: str) -> str:
+    return f"{count:,} {singular if count == 1 else plural}"
+
+
+def _iso(micros: int) -> str:
+    from driftline.types.times import from_micros
+
+    return from_micros(micros).isoformat().replace("+00:00", "Z")
+
+
+def _number(value: float | None) -> str:
+    from driftline.types.phrasing import number
+
+    return "" if value is None else number(value)
+
+
+def _print(names: list[str], rows: list[list[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    if not rows:
+        return
+    table = Table(box=None, header_style="bold")
+    for name in names:
+        table.add_column(name, no_wrap=name != "at 95% between")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)

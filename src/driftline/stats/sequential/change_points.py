@@ -1,0 +1,284 @@
+"""Dates lasting changes of the mean and of the spread of a whole series.
+
+A season and a steady trend are removed first, single outliers are cut, and the noise is measured
+with its autocorrelation. Segments are then split where a split explains more than noise does
+(binary segmentation); the interval of a date holds the places that explain nearly as much.
+
+Sources: Vostrikova 1981 (binary segmentation); Hansen 2000 (interval by likelihood ratio).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+
+from driftline.stats.sequential.periods import find_period
+from driftline.types.arrays import Floats
+
+FEWEST = 5
+"""Values on each side of a change."""
+LEAST_VALUES = 2 * FEWEST
+STRICTNESS = 1.15
+"""The factor on the bound sqrt(2 log n) of the greatest of n noise sums."""
+RATIO_95 = 7.35
+"""The likelihood ratio within which the true date lies at 95% (Hansen 2000, table 1)."""
+OUTLIER = 5.0
+"""Standard deviations from the median of five neighbours."""
+HUGE = 1e100
+SEASONS = 3
+"""The most seasons that are removed one after the other."""
+LOG_SQUARE_SD = 2.2214
+"""The standard deviation of the logarithm of a squared normal error: pi / sqrt(2)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangePoint:
+    """A lasting change: the first value of the new segment, and where it may lie."""
+
+    place: int
+    low: int
+    high: int
+    """`low` and `high` hold the true place at 95%."""
+    kind: Literal["mean", "spread"]
+    before: float
+    """Mean or spread (sd) of the segment before."""
+    after: float
+    """Mean or spread (sd) of the segment after."""
+
+
+def find_change_points(values: Floats) -> list[ChangePoint]:
+    """The lasting changes of `values`, shape (n,), finite, in time order."""
+    values = np.asarray(values, np.float64)
+    size = float(np.abs(values).max(initial=0.0))
+    if len(values) < LEAST_VALUES or size <= 0:
+        return []
+    # Squares of huge and of tiny numbers do not exist.
+    found = _find(values / size) if size > HUGE or size < 1 / HUGE else None
+    if found is not None:
+        return [
+            replace(change, before=change.before * size, after=change.after * size)
+            for change in found
+        ]
+    return _find(values)
+
+
+def _find(values: Floats) -> list[ChangePoint]:
+    if not np.ptp(values) > 0:
+        return []
+    rest = _without_season(_without_trend(values))
+    noise = _noise(rest)
+    clean = _without_outliers(rest, noise)
+    factor = 1.0
+    places: list[int] = []
+    for strictness in (2.0, 1.5, 1.0):
+        # The largest steps come first: without them slope and autocorrelation are not known.
+        places = _split(clean, noise * factor * strictness)
+        clean = clean - _common_slope(clean, places) * np.arange(len(clean))
+        factor = _autocorrelation_factor(clean - _levels(clean, places))
+    places = _split(clean, noise * factor)
+    levels = _levels(clean, places)
+    found = [
+        _describe(clean, values, place, _neighbours(places, place, len(clean)), noise * factor)
+        for place in places
+    ]
+    sizes = np.log(np.maximum((clean - levels) ** 2, (noise / 50) ** 2))
+    for place in _split(sizes, LOG_SQUARE_SD * factor):
+        if all(abs(place - other) > 2 * FEWEST for other in places):
+            found.append(_describe_spread(sizes, clean - levels, place, LOG_SQUARE_SD * factor))
+    return sorted(found, key=lambda change: change.place)
+
+
+def _without_trend(values: Floats) -> Floats:
+    """Subtract a steady slope: the median step over a twentieth of the series."""
+    n = len(values)
+    lag = max(1, n // 20)
+    steps = values[lag:] - values[:-lag]
+    step = float(np.median(steps))
+    spread = float(np.median(np.abs(steps - step))) * 1.4826
+    off = steps - step
+    total = float(off @ off)
+    correlation = min(max(float(off[:-1] @ off[1:]) / total, 0.0), 0.999) if total > 0 else 0.0
+    independent = max(len(steps) * (1 - correlation) / (1 + correlation), 4.0)
+    if abs(step) <= 3 * spread * 1.2533 / math.sqrt(independent):
+        return values
+    trend: Floats = values - step / lag * np.arange(n)
+    return trend
+
+
+def _without_season(values: Floats) -> Floats:
+    """Subtract the median of each phase, for each period that there is: of a day, of a week."""
+    shorter = 0
+    for _ in range(SEASONS):
+        period = find_period(values)
+        if period is None:
+            break
+        if shorter and period > 1.5 * shorter:
+            # A week has whole days, and a year whole weeks: noise blurs the longer period.
+            period = round(period / shorter) * shorter
+        values = _without_period(values, period)
+        shorter = period
+    return values
+
+
+def _without_period(values: Floats, period: int) -> Floats:
+    n = len(values)
+    whole = n // period * period
+    level = np.repeat(np.median(values[:whole].reshape(-1, period), axis=1), period)
+    level = np.concatenate((level, np.full(n - whole, level[-1])))
+    phases = np.arange(n) % period
+    off = values - level
+    season = np.array([np.median(off[phases == phase]) for phase in range(period)])
+    rest: Floats = values - season[phases]
+    return rest
+
+
+def _noise(values: Floats) -> float:
+    """The standard deviation of the noise, from differences: steps between levels are few."""
+    steps = np.abs(np.diff(values))
+    noise = float(np.median(steps)) / (0.6745 * math.sqrt(2))
+    if noise <= 0:
+        noise = float(np.mean(np.minimum(steps, np.quantile(steps, 0.95)))) / math.sqrt(2)
+    return max(noise, 1e-9 * float(np.abs(values).max()), 1e-300)
+
+
+def _without_outliers(values: Floats, noise: float) -> Floats:
+    """Replace values far from the median of five neighbours by that median."""
+    padded = np.pad(values, 2, mode="edge")
+    medians = np.median(np.lib.stride_tricks.sliding_window_view(padded, 5), axis=1)
+    return np.where(np.abs(values - medians) > OUTLIER * noise, medians, values)
+
+
+def _split(values: Floats, noise: float) -> list[int]:
+    """The first places of all segments but the first one, in order."""
+    n = len(values)
+    bound = STRICTNESS * math.sqrt(2 * math.log(max(n, 3)))
+    sums = np.concatenate(([0.0], np.cumsum(values - values.mean())))
+    places: list[int] = []
+    waiting = [(0, n)]
+    while waiting:
+        begin, end = waiting.pop()
+        if end - begin < LEAST_VALUES:
+            continue
+        place, size = _best_split(sums, begin, end)
+        if size > bound * noise:
+            places.append(place)
+            waiting += [(begin, place), (place, end)]
+    return _refine(sums, sorted(places), n, bound * noise)
+
+
+def _best_split(sums: Floats, begin: int, end: int) -> tuple[int, float]:
+    """The split of [begin, end) that explains most, and the size of the step it explains.
+
+    The size is in units of the values, scaled as a sum of noise: sd 1 for noise of sd 1.
+    """
+    cuts = np.arange(begin + FEWEST, end - FEWEST + 1)
+    left, right = cuts - begin, end - cuts
+    below = (sums[cuts] - sums[begin]) / left
+    above = (sums[end] - sums[cuts]) / right
+    sizes = np.abs(above - below) * np.sqrt(left * right / (end - begin))
+    best = int(sizes.argmax())
+    return int(cuts[best]), float(sizes[best])
+
+
+def _refine(sums: Floats, places: list[int], n: int, bound: float) -> list[int]:
+    """Place each split anew between its neighbours, and drop what no longer explains enough."""
+    for _ in range(3):
+        kept: list[int] = []
+        for number in range(len(places)):
+            begin = kept[-1] if kept else 0
+            end = places[number + 1] if number + 1 < len(places) else n
+            if end - begin < LEAST_VALUES:
+                continue
+            best, size = _best_split(sums, begin, end)
+            if size > bound and best > begin:
+                kept.append(best)
+        if kept == places:
+            break
+        places = kept
+    return places
+
+
+def _levels(values: Floats, places: list[int]) -> Floats:
+    ends = [0, *places, len(values)]
+    return np.concatenate(
+        [np.full(end - begin, values[begin:end].mean()) for begin, end in pairwise(ends)]
+    )
+
+
+def _common_slope(values: Floats, places: list[int]) -> float:
+    """The slope that all segments share, where it is more than noise; else 0."""
+    above = below = 0.0
+    ends = [0, *places, len(values)]
+    rest = values - _levels(values, places)
+    for begin, end in pairwise(ends):
+        at = np.arange(end - begin) - (end - begin - 1) / 2
+        above += float(at @ rest[begin:end])
+        below += float(at @ at)
+    if below <= 0:
+        return 0.0
+    slope = above / below
+    error = float(rest.std()) / math.sqrt(below)
+    return slope if abs(slope) > 3 * error else 0.0
+
+
+def _autocorrelation_factor(rest: Floats) -> float:
+    """How much wider sums of this noise spread than those of independent noise."""
+    if len(rest) < 2 * LEAST_VALUES or not np.ptp(rest) > 0:
+        return 1.0
+    first, second = rest[:-1], rest[1:]
+    total = float(rest @ rest)
+    correlation = float(first @ second) / total if total > 0 else 0.0
+    correlation = min(max(correlation, 0.0), 0.9)
+    # Differences of such noise are smaller than those of independent noise of the same spread.
+    inflation = 1 / math.sqrt(1 - correlation)
+    return inflation * math.sqrt((1 + correlation) / (1 - correlation))
+
+
+def _neighbours(places: list[int], place: int, n: int) -> tuple[int, int]:
+    number = places.index(place)
+    return (
+        places[number - 1] if number else 0,
+        places[number + 1] if number + 1 < len(places) else n,
+    )
+
+
+def _interval(values: Floats, place: int, span: tuple[int, int], noise: float) -> tuple[int, int]:
+    """The places that explain nearly as much as `place`."""
+    begin, end = span
+    part = values[begin:end]
+    sums = np.concatenate(([0.0], np.cumsum(part)))
+    cuts = np.arange(1, len(part))
+    between = sums[cuts] ** 2 / cuts + (sums[-1] - sums[cuts]) ** 2 / (len(part) - cuts)
+    best = between[place - begin - 1]
+    near = np.flatnonzero(best - between <= RATIO_95 * noise**2)
+    return begin + int(cuts[near[0]]), begin + int(cuts[near[-1]])
+
+
+def _describe(
+    clean: Floats, values: Floats, place: int, span: tuple[int, int], noise: float
+) -> ChangePoint:
+    low, high = _interval(clean, place, span, noise)
+    return ChangePoint(
+        place=place,
+        low=low,
+        high=high,
+        kind="mean",
+        before=float(values[span[0] : place].mean()),
+        after=float(values[place : span[1]].mean()),
+    )
+
+
+def _describe_spread(sizes: Floats, rest: Floats, place: int, noise: float) -> ChangePoint:
+    low, high = _interval(sizes, place, (0, len(sizes)), noise)
+    return ChangePoint(
+        place=place,
+        low=low,
+        high=high,
+        kind="spread",
+        before=float(rest[:place].std()),
+        after=float(rest[place:].std()),
+    )

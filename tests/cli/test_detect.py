@@ -1,0 +1,118 @@
+"""`driftline detect` and `changepoints` on files that people have."""
+
+from __future__ import annotations
+
+import json
+import random
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from driftline.cli.main import _run
+
+START = datetime(2026, 5, 1, tzinfo=UTC)
+
+
+def write(path: Path, values: list[float], header: str = "time,value", step: int = 1) -> Path:
+    lines = [header]
+    lines += [
+        f"{(START + timedelta(hours=at)):%Y-%m-%d %H:%M:%S},{value}"
+        for at, value in enumerate(values)
+    ]
+    lines[1:] = lines[1:][::step]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def run(capsys, *args: object) -> tuple[int, str]:
+    code = _run([str(arg) for arg in args])
+    captured = capsys.readouterr()
+    return code, captured.out + captured.err
+
+
+def levels(step_at: int, spike_at: int) -> list[float]:
+    rng = random.Random(3)
+    values = [rng.gauss(100, 2) + (20 if at >= step_at else 0) for at in range(400)]
+    values[spike_at] += 40
+    return values
+
+
+def test_each_value_is_scored_in_time_order(tmp_path, capsys):
+    """Also where the file is in another order; the spike and the step are anomalies."""
+    path = write(tmp_path / "a.csv", levels(300, 150))
+    head, *lines = path.read_text().splitlines()
+    random.Random(1).shuffle(lines)
+    path.write_text("\n".join([head, *lines]))
+    code, text = run(capsys, "detect", path, "--json")
+    rows = json.loads(text)
+    assert code == 1
+    assert [row["time"] for row in rows] == sorted(row["time"] for row in rows)
+    assert len(rows) == 400
+    marks = [at for at, row in enumerate(rows) if row["anomaly"]]
+    assert 150 in marks
+    assert set(marks) & {300, 301, 302}
+    assert rows[150]["score"] > 0.998 > rows[100]["score"]
+    assert lines[rows[7]["row"] - 1].startswith("2026-05-01 07:00:00")
+
+
+def test_a_lasting_change_is_dated_with_its_span(tmp_path, capsys):
+    """The spike is no lasting change; the step begins at hour 300."""
+    code, text = run(capsys, "changepoints", write(tmp_path / "a.csv", levels(300, 150)), "--json")
+    [change] = json.loads(text)
+    assert code == 1
+    assert change["time"] == "2026-05-13T12:00:00Z"
+    assert change["from"] <= change["time"] <= change["to"]
+    assert change["after"] - change["before"] == pytest.approx(20, abs=1.5)
+
+
+def test_people_read_a_table_and_a_count(tmp_path, capsys):
+    """The findings and how many values there are; 0 findings end with 0."""
+    code, text = run(capsys, "changepoints", write(tmp_path / "a.csv", levels(300, 150)))
+    assert code == 1
+    assert "2026-05-13T12:00:00Z" in text
+    assert "1 change in 400 values" in text
+    quiet = write(tmp_path / "b.csv", [float(at % 2) for at in range(60)])
+    assert run(capsys, "detect", quiet) == (0, "0 anomalies in 60 values\n")
+
+
+@pytest.mark.parametrize("header", ["ds,y", "Timestamp,cpu", "when,load"])
+def test_columns_are_found_by_name_and_by_content(tmp_path, capsys, header):
+    """Any names do."""
+    code, text = run(capsys, "detect", write(tmp_path / "a.csv", [1.0] * 20, header), "--json")
+    assert (code, len(json.loads(text))) == (0, 20)
+
+
+def test_columns_can_be_named(tmp_path, capsys):
+    """Of several columns of numbers one is chosen."""
+    path = tmp_path / "a.csv"
+    path.write_text("time,a,b\n2026-01-01,1,5\n2026-01-02,2,6\n")
+    _, text = run(capsys, "detect", path, "--value", "b", "--json")
+    assert [row["value"] for row in json.loads(text)] == [5, 6]
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        ("", "Empty CSV file"),
+        ("a,b\nx,y\n", "no column of times is found; name one with --time"),
+        ("time,name\n2026-01-01,x\n", "no column of values is found; name one with --value"),
+        ("time,value\nx,1\ny,2\n", "no time can be read; name one with --time"),
+        ("time,value\n2026-01-01,x\n", "has no number; name one with --value"),
+    ],
+)
+def test_a_file_without_a_series_has_a_clear_error(tmp_path, capsys, content, error):
+    """The error says what is missing and which option names it."""
+    path = tmp_path / "a.csv"
+    path.write_text(content)
+    code, text = run(capsys, "detect", path)
+    assert code != 0
+    assert error in text
+
+
+def test_rows_without_a_time_are_counted(tmp_path, capsys):
+    """They are left out, and people hear of it; a missing value has no score above 0."""
+    path = tmp_path / "a.csv"
+    path.write_text("time,value\n2026-01-01,1\nbad,3\n2026-01-02,\n2026-01-03,2\n2026-01-03,2\n")
+    code, text = run(capsys, "detect", path)
+    assert (code, text) == (0, "0 anomalies in 4 values\n1 row without a readable time left out\n")
