@@ -70,11 +70,13 @@ def plugin_paths(document: Document) -> list[Path]:
     )
 
 
+ONLY_SHOWN = frozenset({"notify", "every", "tags", "runbook", "owner", "dashboard"})
+"""Settings of a model that affect no number."""
+
+
 def model_digest(model: ModelConfig) -> str:
     """Return 16 hex digits that change with every setting that affects measurements or verdicts."""
-    settings = {
-        key: value for key, value in model.raw.items() if key not in ("notify", "every", "tags")
-    }
+    settings = {key: value for key, value in model.raw.items() if key not in ONLY_SHOWN}
     return sha256(json.dumps(_canonical(settings), sort_keys=True).encode()).hexdigest()[:16]
 
 
