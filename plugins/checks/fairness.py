@@ -175,6 +175,11 @@ class Fairness(Check):
     compare_with: Literal["reference", "parity"] = "reference"
     """What a difference is judged against: that of the reference, or none at all."""
 
+    @classmethod
+    def for_segments(cls, columns: tuple[str, ...]) -> Fairness | None:
+        """Return the check with these columns as facets."""
+        return cls(facets=columns)
+
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """Yield the metrics of each group of each facet; nothing for a segment by itself."""
         if ctx.current.segment:

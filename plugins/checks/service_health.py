@@ -116,16 +116,17 @@ def _rate_sentence(noun: str) -> Wording:
 
 def _burn_sentence(alert: AlertFact) -> str:
     """Return the share of bad calls, and when the budget is used up."""
-    share, days, span = (alert.detail.get(name) for name in ("failed", "days", "span"))
-    if not isinstance(share, (int, float)) or not isinstance(days, (int, float)):
+    share, days, rate = (alert.detail.get(name) for name in ("failed", "days", "long_burn_rate"))
+    if not all(isinstance(fact, (int, float)) for fact in (share, days, rate)):
         return ""
+    share, days, rate = float(share or 0), float(days or 0), float(rate or 0)
     what = f"errors in {phrasing.share(share)} of calls"
     if alert.labels.get("objective") == "latency":
         what = f"{phrasing.share(share)} of calls slower than {alert.detail.get('below')}"
-    text = f"{what} in {span}"
-    if alert.state == "resolved" or not alert.value:
+    text = f"{what} in {alert.detail.get('span')}"
+    if alert.state == "resolved" or not rate:
         return text
-    rest = _rough_duration(float(days) / alert.value * 86_400)
+    rest = _rough_duration(days / rate * 86_400)
     return f"{text}; the budget of {days:g} days is used up in {rest} at this rate"
 
 
@@ -195,7 +196,7 @@ class ServiceHealth(Check):
     | no usable value in a window | no value, with the reason |
     | the last window of a log of the past that ends before it | no throughput, with the reason |
     | fewer windows than a span has | the time before counts as having no errors |
-    | a span with fewer than 30 calls | the verdict is unsure |
+    | a span with fewer than 30 calls, or a high rate by one failed call | the verdict is unsure |
     """
 
     type = "service_health"
@@ -213,7 +214,7 @@ class ServiceHealth(Check):
             side="above", scale="odds", info=0.5, warning=2.0, obvious=0.05, neutral=None
         ),
         "cost_per_call": unusual(scale="log", info=0.1, warning=0.4, neutral=None),
-        "unusable_rate": above(info=0.01, warning=0.1),
+        "unusable_rate": above(info=0.05, warning=0.2),
         "burn_rate_1h": above(critical=14.4),
         "burn_rate_6h": above(critical=6.0),
         "burn_rate_3d": above(warning=1.0),
@@ -251,9 +252,12 @@ class ServiceHealth(Check):
     currency: str = Field(default="", max_length=20)
     """The currency or unit of the cost, such as `EUR`."""
     errors: tuple[str, ...] = ()
-    """Statuses that are errors besides, such as 429."""
+    """Statuses that are errors besides, such as 429.
+
+    They count for all `service_health` checks of the model.
+    """
     timeouts: tuple[str, ...] = ()
-    """Statuses that are time-outs besides, such as 499."""
+    """Statuses that are time-outs besides, such as 499, likewise."""
     slo: Objectives | None = None
     """Objectives: `{availability: 99.9, latency: {below: 300ms, share: 99}}`."""
 
@@ -453,6 +457,8 @@ def _burn_measurement(
         {"objective": budget.objective},
         name=f"burn_rate_{row.name}",
         rows=burn.calls,
+        # One failed call proves nothing: of 50 calls it would be a page.
+        interval=(0.0, burn.rate) if burn.failures == 1 else None,
         detail=detail,
     )
 
@@ -508,7 +514,6 @@ def _unusable(column: str, values: Values, rows: int) -> Measurement:
         {"column": column},
         name="unusable_rate",
         rows=rows,
-        interval=stats.wilson(hits, rows) if rows else None,
         reason="" if rows else "no rows",
         unit="share",
         detail={name: count for name, count in values.unusable.items() if count},

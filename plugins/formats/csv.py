@@ -39,7 +39,7 @@ EXCEL_SEP = re.compile(rb'"?sep=([!-~\t])"?\r?\n', re.IGNORECASE)
 
 
 class Csv(Format):
-    """Delimited text.
+    """Delimited text, in lines that end with a newline, a carriage return or both.
 
     A file that has grown is read again as a whole; with `names`, only the new rows are read.
     """

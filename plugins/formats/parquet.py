@@ -6,14 +6,13 @@ whole.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 from driftline import DecodeContext, DriftlineError, Field, Format, Kind, Unreadable, hookimpl
 from driftline.kit.decoding import json_values
-from driftline.kit.decoding.plain_types import bytes_of_invalid_text, to_plain_type, without_view
-from driftline.kit.decoding.repeated_columns import note_repeated
+from driftline.kit.decoding.plain_columns import to_plain_column, to_plain_columns
+from driftline.kit.decoding.plain_types import without_view
 from driftline.kit.decoding.streams import spool
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ def _decode(stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBatch]:
             if not batch.num_rows:
                 continue
             if ctx.fields is None or paths is None:
-                yield _all_columns(batch)
+                yield to_plain_columns(batch)
             else:
                 arrays = [paths[field.path].extract(batch) for field in ctx.fields]
                 yield json_values.record_batch(
@@ -164,41 +163,7 @@ class _Path:
                 column = json_values.list_items(column, step)
         if self.kind in (Kind.IMAGE, Kind.EMBEDDING):
             return without_view(column)
-        return _plain(column)
-
-
-def _plain(column: pa.Array) -> pa.Array:
-    """Return a column of a plain type; lists, maps and structs are JSON text."""
-    import pyarrow as pa
-
-    plain = to_plain_type(column)
-    return _text(plain) if pa.types.is_nested(plain.type) else bytes_of_invalid_text(plain)
-
-
-def _text(column: pa.Array) -> pa.Array:
-    """Return lists, maps and structs as JSON text."""
-    import pyarrow as pa
-
-    return pa.array(
-        [None if value is None else json_values.to_text(value) for value in column.to_pylist()],
-        pa.string(),
-    )
-
-
-def _all_columns(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Return all columns; those of structs have names joined by dots."""
-    import pyarrow as pa
-
-    table = pa.Table.from_batches([batch])
-    while any(pa.types.is_struct(kind) and kind.num_fields for kind in table.schema.types):
-        table = table.flatten()
-    arrays = [column.combine_chunks() for column in table.columns]
-    arrays = [_plain(array) for array in arrays]
-    first_of_name = dict(reversed(list(zip(table.column_names, arrays, strict=True))))
-    names = list(dict.fromkeys(table.column_names))
-    found = json_values.record_batch(names, [first_of_name[name] for name in names], batch.num_rows)
-    repeated = [name for name, count in Counter(table.column_names).items() if count > 1]
-    return note_repeated(found, repeated) if repeated else found
+        return to_plain_column(column)
 
 
 @hookimpl

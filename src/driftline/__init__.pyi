@@ -63,5 +63,7 @@ from .types.notification import (
 )
 from .types.secret import Secret as Secret
 
+from .comparison.api import compare as compare
+
 __version__: str
 __all__: list[str]

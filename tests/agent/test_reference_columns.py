@@ -44,7 +44,7 @@ def test_a_label_of_the_training_file_is_the_label_to_check(outputs, label):
     assert found.schema.label is not None
     assert found.schema.label.path == name
     assert set(found.schema.features) == set(INPUTS)
-    assert any(f"{name} looks like the label, and only the ref" in text for text in found.doubts)
+    assert any(f"the label {name} is in the reference only" in text for text in found.doubts)
 
 
 def test_a_label_with_other_classes_than_the_predictions_is_named_only():
@@ -52,7 +52,7 @@ def test_a_label_with_other_classes_than_the_predictions_is_named_only():
         {**INPUTS, "prediction": ["yes", "no"] * 100}, {**INPUTS, "label": ["good", "bad"] * 100}
     )
     assert found.schema.label is None
-    assert any("label looks like the label" in text for text in found.doubts)
+    assert any("the label label is in the reference only" in text for text in found.doubts)
 
 
 def test_a_label_of_the_log_stays():
@@ -60,7 +60,7 @@ def test_a_label_of_the_log_stays():
     found = add(columns, {**INPUTS, "label": BINARY, "churned": BINARY})
     assert found.schema.label is not None
     assert found.schema.label.path == "label"
-    assert not any("looks like the label" in text for text in found.doubts)
+    assert not any("in the reference only" in text for text in found.doubts)
 
 
 def test_features_that_the_training_file_lacks_are_named():

@@ -158,6 +158,20 @@ def test_a_bad_latency_counts_as_unusable_and_nowhere_else(bad, fault):
     assert (unusable.value, unusable.detail) == (0.1, {fault: 10})
 
 
+@pytest.mark.parametrize(
+    ("bad", "verdict"),
+    [(0, (Verdict.OK, None)), (6, (Verdict.CHANGED, Severity.INFO)),
+     (30, (Verdict.CHANGED, Severity.WARNING)), (100, (Verdict.CHANGED, Severity.WARNING))],
+)  # fmt: skip
+def test_bad_values_have_a_verdict(bad, verdict):
+    """Up to 5% of calls are fine; above that it is an info, above 20% a warning."""
+    found = measure(
+        latency=[-1.0] * bad + [90.0] * (100 - bad), status=[None] * bad + [200] * (100 - bad)
+    )
+    for column in ("ms", "code"):
+        assert judge(found["unusable_rate", column]) == verdict
+
+
 def test_a_latency_that_is_text_is_unreadable():
     """One text among numbers."""
     unusable = measure(latency=["12", "fast", "30", None])["unusable_rate", "ms"]
@@ -277,6 +291,7 @@ def test_the_time_before_the_first_window_has_no_errors():
     few = burning(0.02, [])
     assert few["1h"].value == pytest.approx(20 / 12)
     assert few["1h"].detail["known_span"] == "5 min"
+    assert few["1h"].detail["failed"] == pytest.approx(0.02 / 12)
     assert {judge(m)[0] for m in few.values()} == {Verdict.OK}
 
 
@@ -304,6 +319,13 @@ def test_few_calls_are_unsure():
     """One error in ten calls of an hour is no page."""
     found = measure(check=SLO, status=[200] * 9 + [500])
     assert judge(found["burn_rate_1h", "availability"])[0] is Verdict.UNSURE
+
+
+@pytest.mark.parametrize(("failed", "verdict"), [(1, Verdict.UNSURE), (2, Verdict.CHANGED)])
+def test_one_failed_call_is_no_page(failed, verdict):
+    """Of 50 calls one is 20 times the budget of 0.1%; two are a page."""
+    found = measure(check=SLO, status=[200] * (50 - failed) + [500] * failed)
+    assert judge(found["burn_rate_1h", "availability"])[0] is verdict
 
 
 def test_an_objective_without_its_column_says_so():

@@ -68,7 +68,7 @@ def test_a_value_names_the_line_that_it_comes_from(tmp_path):
     }
     assert origins["models.churn.windows.length"] == "5"
     assert origins["models.fraud.windows.length"] == "3"
-    assert origins["models.leads.windows.length"] == "16"
+    assert origins["models.leads.windows.length"] == "17"
     assert origins["models.leads.windows.lateness"] == "5"
 
 

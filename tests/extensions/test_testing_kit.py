@@ -13,8 +13,9 @@ from typing import Any, ClassVar, get_args
 
 import numpy as np
 import pytest
+from driftline_plugins.checks.estimated_performance import EstimatedPerformance
 from driftline_plugins.checks.fairness import Difference
-from driftline_plugins.checks.performance import PERFORMANCE_METRICS, USUAL_METRICS
+from driftline_plugins.checks.performance import BASELINES, PERFORMANCE_METRICS, USUAL_METRICS
 
 from driftline import (
     Action,
@@ -109,6 +110,13 @@ OPTIONS = {
         "secret": Secret("${env:C}", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
     },
 }
+OF_BINARY_MODELS = {
+    "correction",
+    "estimated_class_share",
+    "weighted_accuracy",
+    *(f"estimated_{name}" for name in ("accuracy", "precision", "recall", "f1", "roc_auc")),
+}
+"""What `estimated_performance` measures of the model of the contract."""
 UNMEASURED = {
     "attribution": ("attribution_ndcg",),
     "completeness": ("received",),
@@ -116,9 +124,13 @@ UNMEASURED = {
     "domain": ("nonconforming_rate",),
     "drift": ("cramer_von_mises", "g_test", "tvd"),
     "embedding": ("centroid_cosine", "cluster_psi", "mean_shift", "mmd", "prototype_distance_p95"),
+    "estimated_performance": tuple(EstimatedPerformance.wordings.keys() - OF_BINARY_MODELS),
     "label_classes": ("label_mean_shift", "label_psi"),
     "other_tool": ("chi2", "jensen_shannon", "ks", "psi", "wasserstein"),
-    "performance": tuple(PERFORMANCE_METRICS.keys() - set(USUAL_METRICS[Task.BINARY])),
+    "performance": (
+        *(PERFORMANCE_METRICS.keys() - set(USUAL_METRICS[Task.BINARY])),
+        *(f"{name}_of_baseline" for name in BASELINES.keys() - {"accuracy", "roc_auc"}),
+    ),
     "service_health": (
         "cost_per_call",
         "error_rate",

@@ -60,7 +60,7 @@ do not differ by their types: the default checks find no drift between the spell
 
 | column | form |
 | --- | --- |
-| time | Microseconds since 1970 in UTC. Epoch numbers are seconds, milliseconds, microseconds or nanoseconds, depending on their size. 8, 14 or 17 digits that are a date are that date. A time without a zone is UTC, or of the zone in `schema.timestamp`. |
+| time | Microseconds since 1970 in UTC. Epoch numbers are seconds, milliseconds, microseconds or nanoseconds, depending on their size. 8, 12, 14 or 17 digits that are a date are that date. A time without a zone is UTC, or of the zone in `schema.timestamp`. |
 | numeric | A float of 64 bits. A float of 32 bits has its shortest digits: 0.1, not 0.10000000149011612. `true` is 1 and `false` is 0, as text as well. Text and bytes that are a number are that number. |
 | categorical | Text. Booleans are `1` and `0`; numbers have plain digits without zeros at the end, so that `1.50`, `1.5` and DECIMAL(18,4) are `1.5`, and `1`, `1.0` and `true` are `1`. Other text stays as it is. More than 200 characters are cut, and a hash of the whole text follows. |
 | identifier | Text. A UUID has 36 characters. Fixed-size bytes are text where they are UTF-8, otherwise hexadecimal digits. `7`, `7.0` and `"7"` are one id of a label. |
@@ -138,6 +138,8 @@ SPELLINGS: dict[str, list[Spelling]] = {
         text("`2026-11-01T10:00:00Z[UTC]`", TIMES, lambda at: f"{at:%Y-%m-%dT%H:%M:%SZ[UTC]}"),
         text("`Sun, 01 Nov 2026 10:00:00 +0000`", TIMES, format_datetime),
         text("`[01/Nov/2026:10:00:00 +0000]`", TIMES, lambda at: f"{at:[%d/%b/%Y:%H:%M:%S %z]}"),
+        text("`Sun Nov 01 10:00:00 UTC 2026`", TIMES, lambda at: f"{at:%a %b %d %H:%M:%S UTC %Y}"),
+        text("`/Date(1793527200000)/`", TIMES, lambda at: f"/Date({1000 * int(at.timestamp())})/"),
         text("`20261101100000` as text", TIMES, lambda at: f"{at:%Y%m%d%H%M%S}"),
         typed(
             "`20261101100000` as integer", [int(f"{at:%Y%m%d%H%M%S}") for at in TIMES], pa.int64()

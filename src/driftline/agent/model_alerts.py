@@ -49,6 +49,8 @@ class AlertSettings:
     """How alerts read; as the installed plugins declare it when None."""
     links: Callable[[Notification, datetime], Mapping[str, str]] = lambda notification, now: {}
     """Returns the addresses of the incident and of the acts on it, by label."""
+    facts: Callable[[Notification], Mapping[str, str]] = lambda notification: {}
+    """Returns what the configuration says of the model and of the checks, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +162,10 @@ class ModelAlerts:
         return list(result.changes)
 
     def _enrich(self, change: Change) -> Change:
-        facts = self.callbacks.enrich(change.notification)
+        notification = change.notification
+        facts = {**self.settings.facts(notification), **self.callbacks.enrich(notification)}
         if not facts:
             return change
-        all_facts = {**facts, **change.notification.facts}
-        notification = change.notification.model_copy(update={"facts": all_facts})
+        all_facts = {**facts, **notification.facts}
+        notification = notification.model_copy(update={"facts": all_facts})
         return replace(change, notification=notification)

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,6 +40,7 @@ from driftline.profiles.profile import Collectors
 from driftline.profiles.spec import ALWAYS_COLLECTED, ProfileSpec
 from driftline.types.matchers import Matchers
 from driftline.types.model import NUMERIC_TASKS, Field, Kind, Schema, ServiceColumns, TaskColumns
+from driftline.types.notification import Notification
 from driftline.types.time_form import TimeForm
 
 if TYPE_CHECKING:
@@ -234,12 +235,29 @@ def make_settings(
             silencing=_silencing(config, model),
             phrasebook=phrasebook_for(config),
             links=PageLinks(config).links,
+            facts=partial(declared_facts, model),
         ),
         plugins=json.dumps(_plugin_versions(model, registry), ensure_ascii=False, sort_keys=True),
         labels=_labels(model, schema, registry),
         receivers=frozenset((*config.sinks, *config.actions)),
         patience_ticks=patience_ticks,
     )
+
+
+def declared_facts(model: ModelConfig, notification: Notification) -> Mapping[str, str]:
+    """What the configuration says for people: runbook, owner, dashboard and tags.
+
+    Runbook and owner are those of the check of the strongest alert, else those of the model.
+    """
+    first = notification.alerts[0].check if notification.alerts else ""
+    check = (model.checks or {}).get(first)
+    facts = {
+        "runbook": (check and check.runbook) or model.runbook,
+        "owner": (check and check.owner) or model.owner,
+        "dashboard": model.dashboard,
+        **model.tags,
+    }
+    return {name: text for name, text in facts.items() if text}
 
 
 def declared_inhibitions(registry: Registry) -> list[Inhibition]:

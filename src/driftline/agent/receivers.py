@@ -19,7 +19,7 @@ def make_routing(config: Config, model: str) -> Routing:
     return Routing(
         tree=config.routes,
         model=model,
-        tags=settings.tags,
+        tags=settings.route_tags,
         notify=settings.notify,
         sinks=tuple(config.sinks),
     )

@@ -141,7 +141,7 @@ def _subject(config: Config, target: str) -> tuple[str, RoutingSubject]:
             model=target,
             severity=Severity.CRITICAL,
             families=frozenset({"drift"}),
-            tags=config.models[target].tags,
+            tags=config.models[target].route_tags,
         )
     with open_state(config) as store, store.read() as connection:
         names = incidents.find_incident_ids(connection, target)

@@ -70,11 +70,13 @@ def plugin_paths(document: Document) -> list[Path]:
     )
 
 
+ONLY_SHOWN = frozenset({"notify", "every", "tags", "runbook", "owner", "dashboard"})
+"""Settings of a model that affect no number."""
+
+
 def model_digest(model: ModelConfig) -> str:
     """Return 16 hex digits that change with every setting that affects measurements or verdicts."""
-    settings = {
-        key: value for key, value in model.raw.items() if key not in ("notify", "every", "tags")
-    }
+    settings = {key: value for key, value in model.raw.items() if key not in ONLY_SHOWN}
     return sha256(json.dumps(_canonical(settings), sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -148,12 +150,7 @@ def default_checks(registry: Registry, model: ModelConfig) -> list[type[Check]]:
         parts |= {feature.kind.value for feature in model.schema_.features.values()}
         parts |= {"label"} if model.schema_.label is not None else set()
         parts |= {"id"} if model.schema_.id is not None else set()
-    types = [
-        type_
-        for type_ in registry.checks()
-        if type_.default_for is not None and type_.default_for <= parts
-    ]
-    return sorted(types, key=lambda type_: type_.default_place)
+    return registry.default_checks(parts)
 
 
 def _with_defaults(config: Config, registry: Registry) -> Config:

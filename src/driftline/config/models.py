@@ -272,6 +272,10 @@ class CheckConfig(Settings):
 
     Default: that of the check.
     """
+    runbook: str | None = None
+    """What to do about its incidents, such as the address of a page. Default: that of the model."""
+    owner: str | None = None
+    """Who looks after its incidents. Default: that of the model."""
     plugin: SkipJsonSchema[InstanceOf[Check]] = Field(repr=False)
     """The check itself."""
 
@@ -330,12 +334,23 @@ class ModelConfig(Settings):
 
     Without this list and without a matching route, all sinks do.
     """
+    runbook: str | None = None
+    """What to do about its incidents, such as the address of a page; shown in every message."""
+    owner: str | None = None
+    """Who looks after it; shown in every message. Routes match it as the tag `owner`."""
+    dashboard: str | None = None
+    """The address of a page about it; shown in every message."""
     tags: dict[str, str] = {}
-    """Tags that routes can match, such as `team: growth`."""
+    """Tags that routes can match, such as `team: growth`; shown in every message."""
     every: Length | None = None
     """The time between two looks at this model's source. Default: `agent.every`."""
     raw: SkipJsonSchema[dict[str, Any]] = Field(default={}, repr=False)
     """The settings of this model as in the file, references unresolved."""
+
+    @property
+    def route_tags(self) -> dict[str, str]:
+        """The tags that routes match: those of the model, and its owner."""
+        return {**({"owner": self.owner} if self.owner else {}), **self.tags}
 
 
 class TemplateFile(Settings):

@@ -163,6 +163,14 @@ class Check(Plugin, ABC):
         """
         return {}
 
+    @classmethod
+    def for_segments(cls, columns: tuple[str, ...]) -> Self | None:
+        """Return the check that compares the segments of these columns with each other.
+
+        None for a check that does not; the other checks judge each segment by itself.
+        """
+        return None
+
     def restrict_to(self, names: frozenset[str]) -> Self:
         """Return the same check, free to leave out measurements with other names."""
         return self

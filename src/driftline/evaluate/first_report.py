@@ -39,7 +39,7 @@ def compare_with_reference(due: DueWindow, window: Window, inputs: Inputs) -> Re
     )
     reference = inputs.reference(due)
     rows = measure_window(due, inputs).judged
-    ranked = [(_difference(due, row, inputs.schema), row) for row in rows]
+    ranked = [(relative_difference(due, row, inputs.schema), row) for row in rows]
     differences = [(rank, row) for rank, row in ranked if rank > 0]
     differences.sort(key=lambda pair: -pair[0])
     columns = dict.fromkeys(
@@ -63,7 +63,7 @@ def compare_with_reference(due: DueWindow, window: Window, inputs: Inputs) -> Re
     )
 
 
-def _difference(due: DueWindow, row: JudgedMeasurement, schema: Schema) -> float:
+def relative_difference(due: DueWindow, row: JudgedMeasurement, schema: Schema) -> float:
     """How large a difference is, as a share of one that is obvious; 0 where there is none.
 
     One that a bound reports has the size 1.

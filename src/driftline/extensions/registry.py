@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
@@ -194,6 +194,15 @@ class Registry:
     def checks(self) -> list[type[Check]]:
         """The types of checks, by name."""
         return [self._types["check", name] for name in self.names("check")]
+
+    def default_checks(self, parts: Set[str]) -> list[type[Check]]:
+        """The checks that run by default on a model with these parts, in the order they declare."""
+        types = [
+            type_
+            for type_ in self.checks()
+            if type_.default_for is not None and type_.default_for <= parts
+        ]
+        return sorted(types, key=lambda type_: type_.default_place)
 
     def collectors(self) -> dict[str, type[Collector]]:
         """Return the collectors, by name."""

@@ -42,8 +42,8 @@ def add_reference_columns(
     if label is None or label.path in in_log:
         return replace(inference, doubts=doubts)
     doubts.append(
-        f"{label.name} looks like the label, and only the reference has it: performance is not "
-        "measured until labels arrive; set labels to their source, where schema.id joins them"
+        f"the label {label.name} is in the reference only: performance is not measured until "
+        "labels arrive; set labels to their source, where schema.id joins them"
     )
     if both.schema.task is Task.BINARY and both.schema.positive != schema.positive:
         return replace(inference, doubts=doubts)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ PRODUCTS = ("tp_tp", "tp_predicted", "tp_labelled", "predicted2", "labelled2", "
 Ints = NDArray[np.int64]
 
 
+@lru_cache(maxsize=10_000)
 def names_of(label_set: str) -> frozenset[str]:
     """Return the classes of a canonical set, such as `["a","b"]`."""
     return frozenset(json.loads(label_set))

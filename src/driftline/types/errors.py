@@ -43,6 +43,10 @@ class ConfigError(DriftlineError):
         self.problems = problems
 
 
+class ComparisonError(DriftlineError):
+    """Two tables that can't be compared: no common column, no rows, an absent column."""
+
+
 class PluginError(DriftlineError):
     """A plugin raised an exception, hung, or returned what its contract does not allow."""
 

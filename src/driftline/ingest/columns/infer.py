@@ -24,7 +24,7 @@ from driftline.ingest.columns.column_names import (
     read_name,
 )
 from driftline.ingest.columns.date_formats import has_unclear_dates
-from driftline.ingest.columns.roles import SHARE, find_roles, holds_times
+from driftline.ingest.columns.roles import NO_ROLES, SHARE, DeclaredRoles, find_roles, holds_times
 from driftline.types.model import Field, Kind, Schema, Task
 
 CODES = re.compile(
@@ -72,20 +72,22 @@ def infer_schema(
     records: Iterable[pa.RecordBatch],
     declared: Schema | None = None,
     named: Set[str] = frozenset(),
+    roles: DeclaredRoles = NO_ROLES,
 ) -> InferredSchema:
     """Return the schema of these records, which come from the log or the reference.
 
     A declared schema is kept; its embeddings without a dimension get it from the records. Columns
     that are no input of a model are left out and named in the doubts: ids, counters, times,
     constants, facts about serving, more outputs of the model, and images. Those in `named` stay:
-    options of checks name them, so somebody wants them to be judged.
+    options of checks name them, so somebody wants them to be judged. `roles` names outputs of the
+    model where no schema is declared.
     """
     records = list(records)
     columns = _columns(records)
     schema, no_features = declared or Schema(), frozenset[str]()
     doubts: list[str] = []
     if declared is None:
-        schema, no_features = find_roles(columns, doubts)
+        schema, no_features = find_roles(columns, doubts, roles)
     used_paths = {part.path for part in schema.fields}
     if schema.features:
         return InferredSchema(

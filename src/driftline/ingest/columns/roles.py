@@ -57,21 +57,48 @@ class _TimeColumn:
     """A column whose times can't be read, where no other one has times."""
 
 
-def find_roles(columns: Columns, doubts: list[str]) -> tuple[Schema, frozenset[str]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredRoles:
+    """The columns of a model's outputs that a person names; None where the records decide."""
+
+    prediction: str | None = None
+    score: str | None = None
+    label: str | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that are named."""
+        return tuple(name for name in (self.prediction, self.score, self.label) if name is not None)
+
+
+NO_ROLES = DeclaredRoles()
+
+
+def find_roles(
+    columns: Columns, doubts: list[str], declared: DeclaredRoles = NO_ROLES
+) -> tuple[Schema, frozenset[str]]:
     """Return a schema without features, and columns that are no features though they have no role.
 
-    Guesses that a person should check go to `doubts`; they name these columns.
+    Guesses that a person should check go to `doubts`; they name these columns. The roles that are
+    `declared` are kept.
     """
     names = {
         name: read_name(name) for name, array in columns.items() if array.null_count < len(array)
     }
     stamp = _find_time(columns, names, doubts)
     outputs = {name: read for name, read in names.items() if name != stamp.name}
-    prediction = _find_prediction(columns, outputs)
-    score = _find_score(columns, outputs, prediction)
+    free = {name: read for name, read in outputs.items() if name not in declared.columns}
+    # With a declared score, a decision is looked for below: it is taken by that score.
+    prediction = declared.prediction
+    if prediction is None and declared.score is None:
+        prediction = _find_prediction(columns, free)
+    score = declared.score
+    if score is None:
+        others = {name: read for name, read in outputs.items() if name != declared.label}
+        score = _find_score(columns, others, prediction)
     if prediction is None and score is None:
         prediction, score = _find_unnamed_outputs(columns, outputs, doubts)
-    label = _find_label(columns, outputs, prediction, score)
+    label = declared.label or _find_label(columns, outputs, prediction, score)
     positive, unused = "", None
     if prediction is None and score is not None:
         decision, positive = _find_decision(columns, outputs, score, label, doubts)

@@ -74,6 +74,17 @@ class NewReference:
     """See `fingerprint`."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectProfiles:
+    """The profiles of some objects, all their rows together."""
+
+    profile: Profile
+    segments: dict[str, Profile]
+    """The profile of each segment, by its name."""
+    losses: ReferenceLosses
+    """What could not be read."""
+
+
 @dataclass(slots=True, kw_only=True)
 class _GridData:
     """The values of the first reading: of all rows, or of a sample by the smallest hashes."""
@@ -177,6 +188,23 @@ def make_reference(
         origin=json.dumps(origin[:1000]),
         digest=fingerprint(objects),
     )
+
+
+def profile_objects(job: Job, objects: list[LogObject], now: datetime) -> ObjectProfiles:
+    """Profile all rows of `objects` on the grid of `job.spec`, whatever their times.
+
+    Raises SourceError when the store fails.
+    """
+    spec, losses = job.spec, ReferenceLosses()
+    profile, segments = Profile(spec, job.collectors), dict[str, Profile]()
+    segment_names = watched_segments(spec, job.schema)
+    for timed in _batches(job, objects, now, None, None, losses):
+        profile.update(timed.batch)
+        for segment, rows in split_by_segment(timed.batch, job.schema.segments, segment_names):
+            segments.setdefault(segment, Profile(spec, job.collectors)).update(rows)
+    losses.reasons.merge(losses.unfinished)
+    losses.rows = profile.rows
+    return ObjectProfiles(profile=profile, segments=segments, losses=losses)
 
 
 def _batches(
