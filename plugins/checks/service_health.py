@@ -196,7 +196,7 @@ class ServiceHealth(Check):
     | no usable value in a window | no value, with the reason |
     | the last window of a log of the past that ends before it | no throughput, with the reason |
     | fewer windows than a span has | the time before counts as having no errors |
-    | a span with fewer than 30 calls | the verdict is unsure |
+    | a span with fewer than 30 calls, or a high rate by one failed call | the verdict is unsure |
     """
 
     type = "service_health"
@@ -457,6 +457,8 @@ def _burn_measurement(
         {"objective": budget.objective},
         name=f"burn_rate_{row.name}",
         rows=burn.calls,
+        # One failed call proves nothing: of 50 calls it would be a page.
+        interval=(0.0, burn.rate) if burn.failures == 1 else None,
         detail=detail,
     )
 
