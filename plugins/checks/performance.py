@@ -28,6 +28,7 @@ from driftline.kit.checks import (
     Scores,
     Task,
     Wording,
+    baselines,
     class_metrics,
     error_metrics,
     label_use,
@@ -519,6 +520,43 @@ NOUNS: Mapping[str, str] = {
 """The name that people use for a metric, where it differs."""
 
 
+CLASS = "the most frequent class for every row"
+POSITIVE = "the positive class for every row"
+SHARES = "the share of each class for every row"
+NUMBER = "one number for every row"
+SEASON = "the value of the season before"
+USUAL = "the classes that most rows have"
+ORDER = "a random order"
+BASELINES: Mapping[MetricName, tuple[baselines.Baseline, str]] = {
+    "accuracy": (baselines.most_frequent_class, CLASS),
+    "f1": (baselines.always_positive_f1, POSITIVE),
+    "hamming_loss": (baselines.usual_classes, USUAL),
+    "log_loss": (baselines.log_loss_of_shares, SHARES),
+    "macro_f1": (baselines.one_class_macro_f1, CLASS),
+    "macro_recall": (baselines.one_class_macro_recall, CLASS),
+    "mae": (baselines.of_errors(baselines.middle_label), NUMBER),
+    "mase": (baselines.of_errors(baselines.seasonal_naive), SEASON),
+    "mse": (baselines.of_errors(baselines.mean_label_squared), NUMBER),
+    "ndcg": (baselines.random_items, ORDER),
+    "precision": (baselines.always_positive_precision, POSITIVE),
+    "r2": (baselines.of_errors(baselines.no_explanation), NUMBER),
+    "rmse": (baselines.of_errors(baselines.mean_label), NUMBER),
+    "roc_auc": (baselines.random_order, ORDER),
+    "roc_auc_ovr": (baselines.random_order, ORDER),
+    "wape": (baselines.of_errors(baselines.middle_label_share), NUMBER),
+    "brier": (
+        lambda s: (
+            baselines.brier_of_shares(s)
+            if s.probabilities.classes
+            else baselines.binary_brier_of_shares(s)
+        ),
+        SHARES,
+    ),
+}
+"""What a prediction without a model scores on the labels of the window, and what it predicts."""
+OF_BASELINE = "_of_baseline"
+
+
 def _noun(metric: str) -> str:
     return NOUNS.get(metric) or phrasing.clean(metric.replace("_", " "), 60)
 
@@ -557,9 +595,16 @@ def _loss_sentence(alert: AlertFact) -> str:
     if not isinstance(usual, (int, float)) or not isinstance(now, (int, float)):
         return ""
     text = f"{_noun(alert.measurement)} {_figure(usual)} → {_figure(now)}"
-    if not isinstance(low, (int, float)) or not isinstance(high, (int, float)):
+    if isinstance(low, (int, float)) and isinstance(high, (int, float)):
+        text = f"{text} (95%: {_figure(low)} to {_figure(high)})"
+    baseline = alert.detail.get("baseline")
+    if not isinstance(baseline, (int, float)):
         return text
-    return f"{text} (95%: {_figure(low)} to {_figure(high)})"
+    return f"{text}, no better than {_baseline_text(alert.measurement)} ({_figure(baseline)})"
+
+
+def _baseline_text(metric: str) -> str:
+    return next((text for name, (_, text) in BASELINES.items() if name == metric), "a constant")
 
 
 def _figure(value: float) -> str:
@@ -626,6 +671,10 @@ class Performance(Check):
     interval combines the intervals of both sides (MOVER; for errors on the log scale). The rows of
     precision are those predicted positive, of recall those labelled positive, of F1 both.
 
+    METRIC_of_baseline is the headline metric of a prediction without a model: the most frequent
+    class, the shares of the classes, one number, a random order. A metric that is no better says
+    so, in messages, too.
+
     | input | answer |
     | --- | --- |
     | no labelled rows | no value, with the reason |
@@ -666,6 +715,10 @@ class Performance(Check):
     wordings: ClassVar = {
         **{metric: Wording(noun=noun) for metric, noun in NOUNS.items()},
         **{metric: _loss_wording(metric) for metric in PERFORMANCE_METRICS if metric != "bias"},
+        **{
+            f"{metric}{OF_BASELINE}": Wording(noun=f"{_noun(metric)} without a model")
+            for metric in BASELINES
+        },
         "drop": Wording(sentence=_drop_sentence, past=_past_drop_sentence, hides_value=True),
     }
 
@@ -718,17 +771,35 @@ class Performance(Check):
         missing = _missing_rows(ctx, task, scores)
         for metric in self.metrics or _usual_metrics(task, ctx.schema):
             reason = problem or missing or (undecided if metric in DECISION_METRICS else "")
-            if PERFORMANCE_METRICS[metric].of_class is not None and not reason:
+            is_of_class = PERFORMANCE_METRICS[metric].of_class is not None
+            if is_of_class and ctx.schema.label and ctx.schema.label.name in ctx.schema.redact:
+                reason = reason or "the names of the classes are redacted"
+            if is_of_class and not reason:
                 yield from self._by_class(metric, task, scores, ref_scores)
             else:
                 yield self._measure(metric, task, scores, ref_scores, reason)
-        ref_horizons = error_metrics.by_horizon(ref_scores)
-        for horizon, part in error_metrics.by_horizon(scores).items():
-            for metric in self.metrics or _usual_metrics(task, ctx.schema):
-                ref_part = ref_horizons.get(horizon, Scores())
-                measurement = self._measure(metric, task, part, ref_part, problem)
-                yield replace(measurement, labels={"horizon": horizon})
+        yield from self._of_horizons(ctx, task, scores, ref_scores, problem or missing)
         yield self._drop(task, scores, ref_scores, problem or missing)
+        yield from self._baseline_of_headline(task, scores, ref_scores, problem or missing)
+
+    def _of_horizons(
+        self,
+        ctx: CheckContext,
+        task: Task,
+        scores: Scores,
+        ref_scores: Scores,
+        problem: str,
+    ) -> Iterator[Measurement]:
+        """The metrics of each horizon of the window or the reference, with the label `horizon`."""
+        part = ctx.schema.task_columns.horizon
+        if part is None or part.path in ctx.schema.redact:
+            return
+        current, reference = (error_metrics.by_horizon(s) for s in (scores, ref_scores))
+        for horizon in {**reference, **current}:
+            sides = current.get(horizon, Scores()), reference.get(horizon, Scores())
+            for metric in self.metrics or _usual_metrics(task, ctx.schema):
+                measurement = self._measure(metric, task, *sides, problem)
+                yield replace(measurement, labels={"horizon": horizon})
 
     def _by_class(
         self, metric: MetricName, task: Task, scores: Scores, ref_scores: Scores
@@ -763,7 +834,7 @@ class Performance(Check):
             reason = f"{metric} is a metric of {tasks} models, not of {task} ones"
             return Measurement(None, name=metric, rows=scores.labelled, reason=reason)
         cur, ref = definition.estimate(scores), definition.estimate(ref_scores)
-        value, reason = _finite(cur.value), cur.reason
+        value, reason, detail = _finite(cur.value), cur.reason, {}
         if value is None:
             return Measurement(
                 None,
@@ -771,18 +842,26 @@ class Performance(Check):
                 rows=scores.labelled,
                 reason=problem or reason or "too large a number",
             )
+        baseline = _baseline(metric, scores)
+        if baseline is not None and (
+            value >= baseline if definition.is_loss else value <= baseline
+        ):
+            reason = reason or f"no better than {BASELINES[metric][1]}: {baseline:.3g}"
+            detail = {"baseline": baseline}
         return Measurement(
             value,
             name=metric,
             rows=cur.n,
             interval=_require_interval(cur.interval),
             reason=reason,
+            detail=detail,
             was=_finite(ref.value),
             was_interval=_require_interval(ref.interval),
             decision=self.decision if metric in LOSS_RULES else None,
         )
 
-    def _drop(self, task: Task, scores: Scores, ref_scores: Scores, problem: str) -> Measurement:
+    def _headline(self, task: Task, scores: Scores, ref_scores: Scores) -> MetricName:
+        """The metric that `drop` compares."""
         has_scores = scores.sums.n > 0 or ref_scores.sums.n > 0
         usual: MetricName = (
             "mae"
@@ -795,7 +874,29 @@ class Performance(Check):
             if task == Task.BINARY and has_scores
             else "accuracy"
         )
-        metric = self.headline or usual
+        return self.headline or usual
+
+    def _baseline_of_headline(
+        self, task: Task, scores: Scores, ref_scores: Scores, problem: str
+    ) -> Iterator[Measurement]:
+        """The headline metric of a prediction without a model, where it exists."""
+        metric = self._headline(task, scores, ref_scores)
+        if metric not in BASELINES:
+            return
+        value = None if problem else _baseline(metric, scores)
+        was = _baseline(metric, ref_scores)
+        yield Measurement(
+            value,
+            name=f"{metric}{OF_BASELINE}",
+            rows=scores.labelled,
+            reason=f"of {BASELINES[metric][1]}"
+            if value is not None
+            else problem or "the labels have no such prediction",
+            was=was if value is not None else None,
+        )
+
+    def _drop(self, task: Task, scores: Scores, ref_scores: Scores, problem: str) -> Measurement:
+        metric = self._headline(task, scores, ref_scores)
         definition = PERFORMANCE_METRICS[metric]
         cur, ref = definition.estimate(scores), definition.estimate(ref_scores)
         value, interval = (
@@ -823,6 +924,14 @@ class Performance(Check):
             detail=detail,
             decision=self.decision,
         )
+
+
+def _baseline(metric: MetricName, scores: Scores) -> float | None:
+    """The metric of a prediction without a model; None where there is none."""
+    if metric not in BASELINES:
+        return None
+    value = BASELINES[metric][0](scores)
+    return None if value is None else _finite(value)
 
 
 def _usual_metrics(task: Task, schema: Schema) -> tuple[MetricName, ...]:

@@ -321,6 +321,13 @@ def test_few_calls_are_unsure():
     assert judge(found["burn_rate_1h", "availability"])[0] is Verdict.UNSURE
 
 
+@pytest.mark.parametrize(("failed", "verdict"), [(1, Verdict.UNSURE), (2, Verdict.CHANGED)])
+def test_one_failed_call_is_no_page(failed, verdict):
+    """Of 50 calls one is 20 times the budget of 0.1%; two are a page."""
+    found = measure(check=SLO, status=[200] * (50 - failed) + [500] * failed)
+    assert judge(found["burn_rate_1h", "availability"])[0] is verdict
+
+
 def test_an_objective_without_its_column_says_so():
     """A latency objective, and no latency in the schema."""
     found = measure(schema=WITH_ERROR, check=SLO, error=[None] * 40)

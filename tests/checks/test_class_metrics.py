@@ -218,3 +218,13 @@ def test_empty_sets_have_no_rates():
     assert found["jaccard", ""].value == 1.0
     assert found["micro_precision", ""].value is None
     assert found["micro_precision", ""].reason == "no class was predicted"
+
+
+def test_redacted_labels_name_no_class():
+    """No metric of a class shows a value of a redacted column."""
+    window = split_window(SETS, {"p": [["news"]] * 9, "y": [["news"]] * 9})
+    made = context(window, task=SETS.task, label=SETS.label, redact=frozenset({"y"}))
+    found = list(Performance(metrics=("class_f1", "micro_f1")).evaluate(made))
+    assert not any(m.labels for m in found)
+    reasons = {m.name: m.reason for m in found}
+    assert reasons["class_f1"] == "the names of the classes are redacted"

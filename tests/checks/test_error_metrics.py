@@ -248,3 +248,16 @@ def test_huge_errors_leave_the_profile_whole():
     found = measured(again.window(), schema)
     assert found["mae", ""].value == 1e149
     assert found["max_error", ""].value == 2e149
+
+
+def test_a_horizon_that_a_window_lacks_has_a_reason():
+    """Horizons of the reference are named in each window; a redacted column names none."""
+    schema = with_task(TaskColumns(horizon=Field("#horizon", "h", Kind.CATEGORICAL)))
+    was = split_window(schema, {"p": [1.0, 2] * 20, "y": [1.5, 2] * 20, "#horizon": [1, 2] * 20})
+    now = split_window(schema, {"p": [1.0] * 20, "y": [1.5] * 20, "#horizon": [1] * 20})
+    found = measured(now, schema, ("mae",), was)
+    assert found["mae", "1"].value == 0.5
+    assert found["mae", "2"].value is None
+    assert found["mae", "2"].reason == "no labelled rows"
+    made = context(now, was, task=schema.task, task_columns=schema.task_columns, redact={"h"})
+    assert not any(m.labels for m in Performance(metrics=("mae",)).evaluate(made))

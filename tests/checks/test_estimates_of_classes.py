@@ -67,7 +67,7 @@ def realised(rows):
 
 
 @pytest.mark.parametrize("schema", [SCORED, PLAIN], ids=["scored", "plain"])
-@pytest.mark.parametrize("repeats", [30, pytest.param(1_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("repeats", [12, pytest.param(1_000, marks=pytest.mark.slow)])
 def test_intervals_hold_what_labels_show_later(schema, repeats):
     """Windows of the reference's kind: at least nine of ten intervals hold each metric."""
     rng, held = np.random.default_rng(1), Counter[str]()
@@ -144,7 +144,7 @@ def shifted(rng, count, shares):
     return {name: values[places] for name, values in pool.items()}
 
 
-@pytest.mark.parametrize("repeats", [30, pytest.param(500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("repeats", [12, pytest.param(500, marks=pytest.mark.slow)])
 def test_shares_of_classes_are_estimated_under_label_shift(repeats):
     """Owls are half of the rows now: nine of ten intervals hold the shares that labels show."""
     rng, held = np.random.default_rng(6), Counter[str]()

@@ -46,7 +46,7 @@ def realised(rows):
     return {"mae": np.mean(np.abs(e)), "rmse": np.sqrt(np.mean(e**2))}
 
 
-@pytest.mark.parametrize("repeats", [50, pytest.param(1_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("repeats", [25, pytest.param(1_000, marks=pytest.mark.slow)])
 def test_intervals_hold_what_labels_show_later(repeats):
     """With other predictions, larger ones too: nine of ten intervals hold the error of the labels,
     and the estimate is closer to it than the reference is.
@@ -107,7 +107,7 @@ def test_larger_errors_at_the_same_predictions_alarm():
     assert 20 <= days[0] < 35
 
 
-@pytest.mark.parametrize("days", [60, pytest.param(2_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("days", [30, pytest.param(2_000, marks=pytest.mark.slow)])
 def test_errors_as_large_as_before_do_not_alarm(days):
     """Predictions move from day to day, and errors with them: no alarm."""
     assert not alarm_days(5, scale_from=10**6, days=days)

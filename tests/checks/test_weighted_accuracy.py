@@ -42,7 +42,7 @@ def accuracy(rows):
     return float(np.mean((rows["s"] >= 0.5) == rows["y"]))
 
 
-@pytest.mark.parametrize("repeats", [20, pytest.param(500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("repeats", [10, pytest.param(500, marks=pytest.mark.slow)])
 def test_weights_correct_scores_that_mean_less_where_inputs_moved(repeats):
     """The scores do not move, so that scores alone see nothing: weights are near the labels."""
     rng, held, errors, alone = np.random.default_rng(1), 0, [], []

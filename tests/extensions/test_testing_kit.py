@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from driftline_plugins.checks.estimated_performance import EstimatedPerformance
 from driftline_plugins.checks.fairness import Difference
-from driftline_plugins.checks.performance import PERFORMANCE_METRICS, USUAL_METRICS
+from driftline_plugins.checks.performance import BASELINES, PERFORMANCE_METRICS, USUAL_METRICS
 
 from driftline import (
     Action,
@@ -127,7 +127,10 @@ UNMEASURED = {
     "estimated_performance": tuple(EstimatedPerformance.wordings.keys() - OF_BINARY_MODELS),
     "label_classes": ("label_mean_shift", "label_psi"),
     "other_tool": ("chi2", "jensen_shannon", "ks", "psi", "wasserstein"),
-    "performance": tuple(PERFORMANCE_METRICS.keys() - set(USUAL_METRICS[Task.BINARY])),
+    "performance": (
+        *(PERFORMANCE_METRICS.keys() - set(USUAL_METRICS[Task.BINARY])),
+        *(f"{name}_of_baseline" for name in BASELINES.keys() - {"accuracy", "roc_auc"}),
+    ),
     "service_health": (
         "cost_per_call",
         "error_rate",

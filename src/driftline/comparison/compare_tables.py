@@ -293,7 +293,8 @@ def _segment_records(
 
 def _parts(name: str, line: Line) -> Iterable[str]:
     """Yield the parts of a line; those of one category, group or second column name it."""
-    rest = line.subject.removeprefix(name).strip() if line.subject != name else ""
+    subject = line.subject.removeprefix(name).removesuffix(f" of {name}").strip()
+    rest = "" if line.subject == name else subject
     for place, part in enumerate(line.parts):
         text = part.removeprefix(f"{name} ")
         yield f"{rest}: {text}" if rest and place == 0 else text

@@ -32,6 +32,7 @@ padding:1.5rem;box-sizing:border-box}
 .dl th,.dl td{padding:.35rem .7rem .35rem 0;border-bottom:1px solid var(--line);
 vertical-align:top;background:none}
 .dl td:first-child{min-width:8rem}.dl td:nth-child(3){min-width:16rem}
+.dl .size{white-space:nowrap}
 .dl .mark{font-weight:600;white-space:nowrap}.dl .changed{color:var(--changed)}
 .dl .unsure,.dl .error{color:var(--unsure)}.dl .ok{color:var(--ok)}
 .dl section{margin:1.2rem 0;padding-top:1rem;border-top:1px solid var(--line)}
@@ -80,7 +81,7 @@ def _content(comparison: ComparisonRecords) -> Iterator[str]:
             size = f"{number(round(row.size, 2))} ×" if row.size else ""
             yield (
                 f"<tr><td>{_text(row.name, 80)}</td><td>{_mark(row)}</td>"
-                f"<td>{_text(row.text, 600)}</td><td>{size}</td></tr>"
+                f'<td>{_text(row.text, 600)}</td><td class="size">{size}</td></tr>'
             )
         yield "</tbody></table></div>"
         if len(rows) > MOST_ROWS:

@@ -18,7 +18,7 @@ from driftline.profiles.label_classes import listing
 from driftline.types.errors import ComparisonError
 from driftline.types.model import Kind, Schema
 
-SAMPLE = 1000
+SAMPLE = 500
 """Rows at the start of a batch, and rows all over it, that the schema is inferred from."""
 
 
@@ -113,7 +113,8 @@ def find_compared_columns(
         doubts=(
             *_repeated(reference),
             *_repeated(current),
-            *(doubt for doubt in inference.doubts if "schema.timestamp" not in doubt),
+            # The others ask for settings of a configuration, which a comparison does not have.
+            *(doubt for doubt in inference.doubts if "schema." not in doubt),
         ),
     )
 

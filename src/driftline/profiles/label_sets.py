@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from driftline.profiles.counting import name_hash
 from driftline.profiles.window import LabelSets
@@ -19,9 +17,9 @@ CLASSES = 2000
 """Classes that are counted one by one: those with the smallest hashes."""
 SUMS = ("n", "exact", "wrong", "wrong2", "tp", "predicted", "labelled")
 PRODUCTS = ("tp_tp", "tp_predicted", "tp_labelled", "predicted2", "labelled2", "both")
-Ints = NDArray[np.int64]
 
 
+@lru_cache(maxsize=10_000)
 def names_of(label_set: str) -> frozenset[str]:
     """Return the classes of a canonical set, such as `["a","b"]`."""
     return frozenset(json.loads(label_set))

@@ -50,6 +50,8 @@ class BurnRate:
     short_rate: float
     calls: int
     """The calls of the long span."""
+    failures: int
+    """The calls of the long span that failed."""
     failed: float
     """The share of them that failed, with the time that is not known."""
     known: timedelta
@@ -66,8 +68,8 @@ def burn_rate(
     counts as having as many calls, and none that failed: a service that has just started burns no
     more than is known.
     """
-    long_share, calls, known = _share(windows, length, span.long)
-    short_share, _, _ = _share(windows, length, span.short)
+    long_share, calls, failures, known = _share(windows, length, span.long)
+    short_share, *_ = _share(windows, length, span.short)
     # A rate of exactly the factor does not alert, whatever the rounding of the budget.
     rates = round(long_share / budget, 9), round(short_share / budget, 9)
     return BurnRate(
@@ -75,6 +77,7 @@ def burn_rate(
         long_rate=rates[0],
         short_rate=rates[1],
         calls=calls,
+        failures=failures,
         failed=long_share,
         known=known,
     )
@@ -87,12 +90,12 @@ def window_count(length: timedelta, span: timedelta) -> int:
 
 def _share(
     windows: Sequence[Calls], length: timedelta, span: timedelta
-) -> tuple[float, int, timedelta]:
-    """Return the share of calls that failed, the calls, and the time that is known."""
+) -> tuple[float, int, int, timedelta]:
+    """Return the share of calls that failed, the calls, the failed ones, and the known time."""
     whole = window_count(length, span) * length
     end = windows[-1].start + length
     newest = [window for window in windows if window.start >= end - whole]
     calls = sum(window.calls for window in newest)
     failed = sum(window.failed for window in newest)
     known = min(whole, end - windows[0].start)
-    return (failed / calls if calls else 0.0) * (known / whole), calls, known
+    return (failed / calls if calls else 0.0) * (known / whole), calls, failed, known

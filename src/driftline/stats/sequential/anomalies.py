@@ -37,11 +37,13 @@ SHARPNESS = 4.0
 SLOW, FAST = 0.05, 0.4
 """Weights of the newest value in the two moving averages."""
 TREND = 0.05
+"""The weight of the newest step in the slope of the trend, relative to `FAST`."""
 DRIFT = 0.25
 """The weight of the newest error in the moving average of errors."""
 RECENT = 512
 """Newest errors that show how heavy their tail is."""
 FEWEST_ERRORS = 100
+"""Errors before the weight of their tail is measured."""
 TAIL_SHARE = 0.1
 """The share of errors by which the tail is measured (Hill 1975)."""
 ACCEPTED = 5
@@ -55,7 +57,7 @@ ANOMALY = 0.998
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
+class ScoredValue:
     """One value with its score."""
 
     value: float
@@ -71,7 +73,10 @@ class Scored:
 
 
 class AnomalyScorer:
-    """Scores a series in one pass; a value that is no number has the score 0 and is left out."""
+    """Scores a series in one pass, in bounded memory.
+
+    A value that is no finite number has the score 0 and is left out.
+    """
 
     def __init__(self) -> None:
         self._values: list[float] = []
@@ -92,14 +97,14 @@ class AnomalyScorer:
         """Absolute errors in usual ones."""
         self._in_a_row = 0
 
-    def update(self, value: float) -> Scored:
-        """Score the next value, and learn from it."""
+    def update(self, value: float) -> ScoredValue:
+        """Return the next value with its score, and learn from it."""
         if not math.isfinite(value):
-            return Scored(value, 0.0, None)
+            return ScoredValue(value, 0.0, None)
         if not self._count:
             self._last = self._slow = self._fast = self._level = self._base = value
             self._remember(value)
-            return Scored(value, 0.0, None)
+            return ScoredValue(value, 0.0, None)
         forecasts = self._forecasts()
         expected = self._weigh(forecasts)
         error = value - expected
@@ -116,7 +121,7 @@ class AnomalyScorer:
         self._in_a_row = self._in_a_row + 1 if score >= ANOMALY else 0
         if self._in_a_row >= ACCEPTED:
             self._accept(np.array(self._values[-ACCEPTED:]))
-        return Scored(value, score, expected)
+        return ScoredValue(value, score, expected)
 
     def _tail(self, z: float) -> float:
         """The upper tail beyond `z`: the heavier one of Student's t and of the newest errors."""
@@ -211,8 +216,12 @@ class AnomalyScorer:
         self._losses[-1] = float(np.mean(np.abs(newest - fit)))
 
 
-def score_series(values: Iterable[float]) -> Iterator[Scored]:
-    """Score each value of a series, in order, from those before it."""
+def score_series(values: Iterable[float]) -> Iterator[ScoredValue]:
+    """Yield the values of a series with their scores, in order; each from those before it alone.
+
+    A value that is no finite number has the score 0 and no forecast, and is left out of later ones.
+    The first `WARM_UP` values have the score 0.
+    """
     scorer = AnomalyScorer()
     series = [float(value) for value in values]
     size = max((abs(value) for value in series if math.isfinite(value)), default=0.0)
@@ -227,7 +236,7 @@ def score_series(values: Iterable[float]) -> Iterator[Scored]:
 
 
 def _tail(z: float) -> float:
-    """The upper tail of Student's t beyond `z`."""
+    """Return the probability of a Student's t with `FREEDOM` degrees above `z`."""
     from scipy.special import stdtr
 
     return float(stdtr(FREEDOM, -z))
