@@ -19,7 +19,7 @@ TIMES = ("time", "timestamp", "date", "datetime", "ds", "ts", "t", "at")
 VALUES = ("value", "y", "v", "metric")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesFile:
     """A series in time order."""
 
@@ -31,6 +31,8 @@ class SeriesFile:
     """The number of each row in the file, the first one being 1; shape (n,)."""
     skipped: int
     """Rows whose time can't be read."""
+    value_column: str
+    """The name of the column that the values come from."""
 
 
 def read_series(path: Path, time: str | None = None, value: str | None = None) -> SeriesFile:
@@ -66,7 +68,13 @@ def read_series(path: Path, time: str | None = None, value: str | None = None) -
         raise DriftlineError(f"{path}: column {numbers} has no number; name one with --value")
     places = np.flatnonzero(is_usable)
     places = places[np.argsort(micros[places], kind="stable")]
-    return SeriesFile(micros[places], values[places], places + 1, len(values) - len(places))
+    return SeriesFile(
+        times=micros[places],
+        values=values[places],
+        rows=places + 1,
+        skipped=len(values) - len(places),
+        value_column=numbers,
+    )
 
 
 def _column(
