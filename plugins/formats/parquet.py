@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 from driftline import DecodeContext, DriftlineError, Field, Format, Kind, Unreadable, hookimpl
 from driftline.kit.decoding import json_values
 from driftline.kit.decoding.plain_columns import to_plain_column, to_plain_columns
-from driftline.kit.decoding.plain_types import without_view
+from driftline.kit.decoding.plain_types import is_text_type, without_view
 from driftline.kit.decoding.streams import spool
 
 if TYPE_CHECKING:
@@ -143,9 +143,7 @@ class _Path:
         positions = any(isinstance(step, int) for step in steps)
         self.leaf = str(steps[0]) if positions else ".".join([str(steps[0]), *names])
         """Name of the column to read; a list is read as a whole."""
-        text = self.exists and (
-            pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind)
-        )
+        text = self.exists and (is_text_type(kind) or pa.types.is_binary(kind))
         self.dictionary = text and not positions and field.kind is Kind.CATEGORICAL
 
     def extract(self, batch: pa.RecordBatch) -> pa.Array:

@@ -12,8 +12,8 @@ from driftline import Measurement, Schema, stats
 from driftline.contracts.loss import Loss
 from driftline.contracts.rule import loss
 from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
-from driftline.evaluate.evidence.trail import Stream
-from driftline.evaluate.evidence.unusual_rule import PastJudge, stream_of
+from driftline.evaluate.evidence.trail import Stream, stream_of
+from driftline.evaluate.evidence.unusual_rule import PastJudge
 from driftline.types.records import JudgedMeasurement, WindowKey
 from driftline.types.times import DAY_MICROS, HOUR_MICROS
 

@@ -17,13 +17,14 @@ from driftline.profiles.window import ClassProbabilities
 from driftline.types.arrays import Floats
 
 CLIP = 1e-15
+"""The least probability that the logarithmic loss takes, so that it is finite."""
 ROUNDING = 1e-6
-"""How far a probability may lie outside of 0 to 1."""
+"""How far a probability may lie outside of 0 to 1 by rounding, in 32 bits for example."""
 SUM_ROUNDING = 0.01
 """How far the sum of the probabilities of a row may be from 1, where they are rounded."""
-CELLS_PER_UNIT, MOST = 64, 36
+CELLS_PER_UNIT, MAX_LOGIT = 64, 36
 """Cells of the logit of a probability: 64 for each unit from -36 to 36."""
-CELLS = 2 * CELLS_PER_UNIT * MOST + 1
+CELLS = 2 * CELLS_PER_UNIT * MAX_LOGIT + 1
 SUMS = ("log_loss", "log_loss2", "brier", "brier2")
 
 
@@ -117,6 +118,6 @@ def _cells(p: Floats) -> NDArray[np.int64]:
     """The cell of each probability, in the order of its logit; shape (n, classes)."""
     with np.errstate(divide="ignore", invalid="ignore"):
         inside = np.clip(p, 0.0, 1.0)
-        logits = np.clip(np.log(inside) - np.log1p(-inside), -MOST, MOST)
-    cells: NDArray[np.int64] = np.floor((logits + MOST) * CELLS_PER_UNIT).astype(np.int64)
+        logits = np.clip(np.log(inside) - np.log1p(-inside), -MAX_LOGIT, MAX_LOGIT)
+    cells: NDArray[np.int64] = np.floor((logits + MAX_LOGIT) * CELLS_PER_UNIT).astype(np.int64)
     return cells

@@ -10,9 +10,6 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from driftline.profiles.counting import name_hash
 from driftline.profiles.window import LabelSets
 
@@ -20,7 +17,6 @@ CLASSES = 2000
 """Classes that are counted one by one: those with the smallest hashes."""
 SUMS = ("n", "exact", "wrong", "wrong2", "tp", "predicted", "labelled")
 PRODUCTS = ("tp_tp", "tp_predicted", "tp_labelled", "predicted2", "labelled2", "both")
-Ints = NDArray[np.int64]
 
 
 @lru_cache(maxsize=10_000)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.profiles.class_probabilities import ProbabilityCounts
+from driftline.profiles.class_probabilities import CLIP, ROUNDING, ProbabilityCounts
 from driftline.profiles.collector import Collector
 from driftline.profiles.counting import BoundedCounter
 from driftline.profiles.errors import ErrorRows, ErrorTallies
@@ -23,7 +23,7 @@ from driftline.profiles.ranked_items import RankedItems
 from driftline.profiles.rowhash import hash_strings
 from driftline.profiles.spec import KNOWN, CategorySpec, NumericSpec, ProfileSpec
 from driftline.profiles.window import Errors, LabelSets, Rankings, RegressionSums, Scores, ScoreSums
-from driftline.types.arrays import Floats
+from driftline.types.arrays import Floats, Mask
 from driftline.types.model import Task
 
 if TYPE_CHECKING:
@@ -31,10 +31,6 @@ if TYPE_CHECKING:
 
     from driftline.profiles.batch import Batch, LabelledRows
 
-Mask = NDArray[np.bool_]
-CLIP = 1e-15
-ROUNDING = 1e-6
-"""How far a probability may lie outside of 0 to 1 by rounding, in 32 bits for example."""
 SCORE_SUMS = ("brier", "brier2", "log_loss", "log_loss2", "score")
 REGRESSION_SUMS = ("e", "abs_e", "e2", "e4", "abs_y", "y", "y2")
 BETWEEN = "\x1f"

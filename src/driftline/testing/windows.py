@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -30,10 +30,10 @@ from driftline.profiles.spec import (
 )
 from driftline.profiles.window import CategoricalColumn, NumericColumn, Window
 from driftline.types.model import DERIVED, Field, Kind, Schema
+from driftline.types.times import HOUR
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 """A Monday. By default windows start here and are an hour long."""
-HOUR = timedelta(hours=1)
 COLLECTORS = ("numeric", "categories", "scores", "sample", "raw_sample", "sizes")
 
 

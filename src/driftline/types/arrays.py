@@ -11,3 +11,5 @@ Hashes = NDArray[np.uint64]
 """Hashes of record ids or values, shape (rows,)."""
 Ints = NDArray[np.int64]
 """Whole numbers, such as places of rows, of any shape."""
+Mask = NDArray[np.bool_]
+"""Whether something holds, such as a row being labelled, of any shape."""

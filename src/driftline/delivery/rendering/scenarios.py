@@ -6,16 +6,16 @@ All are about the model `driftline-test`, with an incident of their own.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from driftline.types.incident import Reason
 from driftline.types.model import Bound, BoundSide, Severity
 from driftline.types.monitoring_kind import MonitoringKind
 from driftline.types.notification import IN_ALL, WHY, AlertFact, Event, Notification
+from driftline.types.times import HOUR
 
 MODEL = "driftline-test"
-HOUR = timedelta(hours=1)
 HOSTILE = (
     "<!channel> @everyone `*_~|& </td><script>alert(1)</script> =1+1 [a](javascript:b) "
     "\u202e\x1b[31m " + "x" * 5000

@@ -28,8 +28,7 @@ from driftline.evaluate.evidence.loss_evidence import (
 )
 from driftline.evaluate.evidence.loss_series import LOSS_TRACE, JudgedLoss, LossSeries, LossWindow
 from driftline.evaluate.evidence.observation import OTHER_SHARE, SHARES
-from driftline.evaluate.evidence.trail import Stream
-from driftline.types.labels import labels_json
+from driftline.evaluate.evidence.trail import Stream, stream_of
 from driftline.types.model import OK, Judgement, Measurement, Verdict
 from driftline.types.phrasing import number, utc
 from driftline.types.records import JudgedMeasurement, WindowKey
@@ -74,7 +73,7 @@ class LossJudge:
             if isinstance(rule := row.past_rule, Loss)
         }
         streams = {
-            place: _stream_of(rows[place][0], rows[place][1])
+            place: stream_of(rows[place][0], rows[place][1])
             for place, values in numbers.items()
             if values is not None
         }
@@ -106,11 +105,6 @@ class LossJudge:
             series = LossSeries(self.policy, self.capacity, has_reference=has_reference)
             self._series[stream] = series
         return series
-
-
-def _stream_of(key: WindowKey, row: JudgedMeasurement) -> Stream:
-    m = row.measurement
-    return Stream(key.version, key.segment, row.check, m.name, labels_json(m.labels))
 
 
 def _weights(

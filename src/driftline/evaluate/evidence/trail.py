@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from driftline.evaluate.evidence.baseline import Baseline
 from driftline.types.arrays import Floats
+from driftline.types.labels import labels_json
+from driftline.types.records import JudgedMeasurement, WindowKey
 from driftline.types.times import DAY_MICROS
 
 Columns = NDArray[np.int64]
@@ -94,6 +96,12 @@ class Stream(NamedTuple):
     name: str
     labels: str
     """JSON with sorted keys."""
+
+
+def stream_of(key: WindowKey, row: JudgedMeasurement) -> Stream:
+    """Return the stream that a measurement continues."""
+    m = row.measurement
+    return Stream(key.version, key.segment, row.check, m.name, labels_json(m.labels))
 
 
 class Trail:

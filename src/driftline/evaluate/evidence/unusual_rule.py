@@ -22,10 +22,9 @@ from driftline.evaluate.evidence.loss_rule import LossJudge
 from driftline.evaluate.evidence.observation import Observation, Panel, StreamNumbers
 from driftline.evaluate.evidence.odds import log_odds, log_odds_of, share_of_one
 from driftline.evaluate.evidence.outcome import DETECTION_WINDOWS, StreamOutcome, judge_window
-from driftline.evaluate.evidence.trail import Stream, Trail
+from driftline.evaluate.evidence.trail import Stream, Trail, stream_of
 from driftline.types.arrays import Floats
 from driftline.types.family import Family
-from driftline.types.labels import labels_json
 from driftline.types.model import OK, Judgement, Measurement, Schema, Severity, Verdict
 from driftline.types.phrasing import number, odds_text, share
 from driftline.types.records import JudgedMeasurement, WindowKey
@@ -117,12 +116,6 @@ class PastJudge:
             trace = content[index * size : (index + 1) * size]
             judged_rows[place] = apply_outcome(rows[place][1], rule, outcome, trace=trace)
         return judged_rows
-
-
-def stream_of(key: WindowKey, row: JudgedMeasurement) -> Stream:
-    """The stream that a measurement continues."""
-    m = row.measurement
-    return Stream(key.version, key.segment, row.check, m.name, labels_json(m.labels))
 
 
 def stream_numbers(rows: Sequence[JudgedMeasurement], rules: Sequence[Unusual]) -> StreamNumbers:

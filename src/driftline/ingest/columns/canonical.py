@@ -25,6 +25,7 @@ from driftline.ingest.columns.time_faults import CredibleTimes, TimeColumn, add_
 from driftline.ingest.columns.timestamps import to_micros
 from driftline.ingest.columns.vectors import stack_columns
 from driftline.kit.decoding.missing_header import misses_header
+from driftline.kit.decoding.plain_types import is_text_type
 from driftline.profiles.batch import Batch
 from driftline.profiles.canonical_value import (
     BOOLEANS,
@@ -339,7 +340,7 @@ def _to_numeric(array: pa.Array) -> tuple[pa.Array, NDArray[np.bool_] | None]:
         return plain.cast(pa.float64(), safe=False), None
     if pa.types.is_null(kind):
         return pa.nulls(len(array), pa.float64()), None
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+    if is_text_type(kind):
         return _parse_numbers(array)
     return pa.nulls(len(array), pa.float64()), np.asarray(
         array.is_valid().to_numpy(zero_copy_only=False), bool
@@ -437,7 +438,7 @@ def _version_names(array: pa.Array) -> pa.DictionaryArray:
     array, _ = as_text(array)
     encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
     names = encoded.dictionary
-    if not (pa.types.is_string(names.type) or pa.types.is_large_string(names.type)):
+    if not is_text_type(names.type):
         return to_categorical(array)[0]
     texts = [
         name if name is None or VERSION.fullmatch(name) else canonical_text(name)

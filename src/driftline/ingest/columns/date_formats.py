@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from driftline.ingest.columns.timestamps import to_micros
+from driftline.kit.decoding.plain_types import is_text_type
 from driftline.types.time_form import TimeForm
 
 SHARE = 0.95
@@ -24,7 +25,7 @@ MAX_TEXTS = 1000
 
 def has_unclear_dates(array: pa.Array) -> bool:
     """Whether nearly all texts begin with a date such as 03/04/2026: day or month first."""
-    if not _is_text(array):
+    if not is_text_type(array.type):
         return False
     dates = pc.match_substring_regex(array.drop_null(), r"^[0-9]{1,2}[/.-][0-9]{1,2}[/.-][0-9]{4}")
     return bool(len(dates) and pc.mean(dates).as_py() >= SHARE)
@@ -35,7 +36,7 @@ def fitting_date_formats(array: pa.Array) -> list[str]:
 
     Both fit where no number shows which is the day. None fits texts that are no such dates.
     """
-    if not _is_text(array):
+    if not is_text_type(array.type):
         return []
     texts = pc.utf8_trim_whitespace(array.drop_null()).unique()[:MAX_TEXTS]
     first = DATE.match(texts[0].as_py()) if len(texts) else None
@@ -51,7 +52,3 @@ def fitting_date_formats(array: pa.Array) -> list[str]:
     return [
         form for form in formats if np.mean(to_micros(texts, TimeForm(format=form))[1]) >= SHARE
     ]
-
-
-def _is_text(array: pa.Array) -> bool:
-    return bool(pa.types.is_string(array.type) or pa.types.is_large_string(array.type))

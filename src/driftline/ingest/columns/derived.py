@@ -12,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from driftline.ingest.columns import images, texts, vectors
+from driftline.kit.decoding.plain_types import is_text_type
 from driftline.types.model import Field, Kind
 
 Flags = NDArray[np.bool_]
@@ -52,7 +53,7 @@ def _readable(array: pa.Array, *, binary: bool) -> tuple[pa.Array, Flags]:
         or pa.types.is_large_binary(kind)
         or pa.types.is_fixed_size_binary(kind)
     )
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or (binary and bytes_):
+    if is_text_type(kind) or (binary and bytes_):
         return array if bytes_ else array.cast(pa.string()), none
     if pa.types.is_null(kind):
         return array.cast(pa.string()), none

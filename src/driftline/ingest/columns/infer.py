@@ -25,6 +25,7 @@ from driftline.ingest.columns.column_names import (
 )
 from driftline.ingest.columns.date_formats import has_unclear_dates
 from driftline.ingest.columns.roles import NO_ROLES, SHARE, DeclaredRoles, find_roles, holds_times
+from driftline.kit.decoding.plain_types import is_text_type
 from driftline.types.model import Field, Kind, Schema, Task
 
 CODES = re.compile(
@@ -291,11 +292,7 @@ def _kind(name: str, read: ColumnName, array: pa.Array, doubts: list[str]) -> Ki
     values, wrong = to_numeric(array)
     numbers = len(values) - values.null_count
     others = 0 if wrong is None else int(wrong.sum())
-    text = (
-        pa.types.is_string(array.type)
-        or pa.types.is_dictionary(array.type)
-        or pa.types.is_large_string(array.type)
-    )
+    text = is_text_type(array.type) or pa.types.is_dictionary(array.type)
     names, _ = to_categorical(array)
     distinct = len(names.dictionary)
     is_numeric = numbers and numbers >= SHARE * (numbers + others)
@@ -328,13 +325,13 @@ def _kind(name: str, read: ColumnName, array: pa.Array, doubts: list[str]) -> Ki
 
 def _has_addresses(array: pa.Array) -> bool:
     """Whether all values are addresses such as `gs://bucket/cat.jpg`."""
-    if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
+    if not is_text_type(array.type):
         return False
     return bool(pc.all(pc.match_substring_regex(array, r"^[a-z][a-z0-9+]*://\S+$")).as_py())
 
 
 def _has_leading_zeros(array: pa.Array) -> bool:
     """Whether some values are whole numbers of text that begin with 0, as postcodes do."""
-    if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
+    if not is_text_type(array.type):
         return False
     return bool(pc.any(pc.match_substring_regex(array, r"^0[0-9]+$")).as_py())

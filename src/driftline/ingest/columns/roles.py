@@ -28,6 +28,7 @@ from driftline.ingest.columns.column_names import (
 )
 from driftline.ingest.columns.date_formats import fitting_date_formats, has_unclear_dates
 from driftline.ingest.columns.timestamps import to_micros
+from driftline.kit.decoding.plain_types import is_text_type
 from driftline.profiles.categories import count_categories
 from driftline.profiles.label_classes import find_classes, is_unknown, listing
 from driftline.types.model import Field, Kind, Schema, Task
@@ -178,7 +179,7 @@ def holds_times(name: ColumnName, array: pa.Array) -> bool:
         array = array.dictionary.take(array.indices)
         kind = array.type
     values = array.drop_null()
-    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    is_text = is_text_type(kind)
     if not is_text and not (
         pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
     ):

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from driftline.kit.decoding.plain_types import is_text_type
 from driftline.types.arrays import Floats
 
 LEAST_ROWS = 20
@@ -57,7 +58,7 @@ def is_counter(values: Floats) -> bool:
 
 def is_code(array: pa.Array) -> bool:
     """Whether all values are different codes, such as UUIDs or digests."""
-    if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
+    if not is_text_type(array.type):
         return False
     values = array.drop_null()
     return bool(

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from driftline.ingest.columns.bytes_as_text import as_text
+from driftline.kit.decoding.plain_types import is_text_type
 from driftline.types.loss_reasons import LossReasons
 from driftline.types.time_form import TimeForm
 
@@ -99,7 +100,7 @@ def _is_day_or_month(array: pa.Array) -> NDArray[np.bool_]:
     texts, _ = as_text(array)
     if pa.types.is_dictionary(texts.type):
         texts = texts.dictionary.take(texts.indices)
-    if not (pa.types.is_string(texts.type) or pa.types.is_large_string(texts.type)):
+    if not is_text_type(texts.type):
         return np.zeros(len(array), bool)
     matches = pc.match_substring_regex(texts, DAY_OR_MONTH).fill_null(False)
     return np.asarray(matches.to_numpy(zero_copy_only=False), bool)

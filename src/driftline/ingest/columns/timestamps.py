@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from driftline.ingest.columns.bytes_as_text import as_text
 from driftline.ingest.columns.local_times import to_utc
 from driftline.ingest.columns.time_texts import parse_time, parse_with_format
+from driftline.kit.decoding.plain_types import is_text_type
 from driftline.types.time_form import TimeForm
 from driftline.types.times import EPOCH
 
@@ -58,7 +59,7 @@ def to_micros(
         array, is_number = _digits(array), False
     if is_number:
         return _from_numbers(_as_numbers(array), form.zone)
-    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
+    if is_text_type(array.type):
         return _from_format(array, form) if form.format else _from_text(array, form.zone)
     return np.zeros(len(array), np.int64), np.zeros(len(array), bool)
 

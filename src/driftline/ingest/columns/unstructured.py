@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from driftline.ingest.columns import texts, vectors
+from driftline.kit.decoding.plain_types import is_text_type
 from driftline.types.model import Field, Kind
 
 SHARE = 0.95
@@ -51,7 +52,7 @@ def find_embedding_columns(columns: Mapping[str, pa.Array]) -> Iterator[Field]:
 def vector_size(array: pa.Array) -> int:
     """The dimension of a column of embeddings; 0 for any other column, such as lists of ids."""
     values = array.drop_null().slice(0, VALUES_CHECKED)
-    if _is_text(values) and not (len(values) and str(values[0]).lstrip().startswith("[")):
+    if is_text_type(values.type) and not (len(values) and str(values[0]).lstrip().startswith("[")):
         return 0
     size = vectors.most_frequent_dimension([values])
     if size < SHORTEST:
@@ -65,7 +66,7 @@ def is_prose(array: pa.Array) -> bool:
     """Whether strings are sentences: the median has six words or more, and few occur twice."""
     values = array.drop_null().slice(0, VALUES_CHECKED)
     if (
-        not _is_text(values)
+        not is_text_type(values.type)
         or len(values) < MIN_TEXTS
         or pc.count_distinct(values).as_py() <= len(values) / 2
     ):
@@ -94,7 +95,3 @@ def _head(value: object) -> bytes:
         return base64.b64decode(text[:16], validate=True)
     except (binascii.Error, ValueError):
         return b""
-
-
-def _is_text(array: pa.Array) -> bool:
-    return bool(pa.types.is_string(array.type) or pa.types.is_large_string(array.type))

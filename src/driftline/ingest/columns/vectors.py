@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from driftline.kit.decoding import json_values
+from driftline.kit.decoding.plain_types import is_text_type
 from driftline.profiles.counting import name_hash
 from driftline.profiles.rowhash import hash_positions
 from driftline.types.arrays import Floats
@@ -127,7 +128,7 @@ def _part(
 def list_values(array: pa.Array) -> tuple[Counts, Floats]:
     """The length of each row's list (int64, (n,); NULL or NO_LIST), and all values in sequence."""
     kind = array.type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+    if is_text_type(kind):
         lists = [None if text is None else _parse(text) for text in array.to_pylist()]
         sizes = [
             NULL if item is None else item if isinstance(item, int) else len(item) for item in lists

@@ -10,18 +10,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from driftline.ingest.labels.waiting_predictions import ROWS
 from driftline.profiles.batch import Batch
 from driftline.profiles.numeric import LARGEST
 from driftline.profiles.packing import narrow, pack, unpack, widen
 from driftline.state.waiting import LABEL
-from driftline.types.arrays import Hashes
+from driftline.types.arrays import Hashes, Ints
 from driftline.types.model import Schema
 from driftline.types.records import Stub
-
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
 from driftline.ingest.labels.decode_labels import unpack_labels
@@ -28,7 +27,7 @@ from driftline.profiles.spec import ProfileSpec
 from driftline.state import models, waiting, windows
 from driftline.state.store import Store
 from driftline.state.waiting import LABEL, PREDICTION, WaitingRow
-from driftline.types.arrays import Hashes
+from driftline.types.arrays import Hashes, Ints
 from driftline.types.model import NUMERIC_TASKS, Schema
 from driftline.types.times import SECOND_MICROS
 
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
 PORTION = 1 << 20
 """Predictions that are joined at a time, at least; beside them as many labels."""
 
-Ints = NDArray[np.int64]
 Span = tuple[int, str]
 """Start and version of a window, with all its segments."""
 

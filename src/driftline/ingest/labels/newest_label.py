@@ -10,13 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from driftline.ingest.labels.decode_labels import LabelRows
-from driftline.types.arrays import Hashes
-
-Ints = NDArray[np.int64]
-Mask = NDArray[np.bool_]
+from driftline.types.arrays import Hashes, Ints, Mask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,19 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from driftline.profiles.batch import Batch
 from driftline.profiles.counting import name_hash
 from driftline.profiles.numeric import LARGEST
-from driftline.types.arrays import Floats
+from driftline.types.arrays import Floats, Ints
 from driftline.types.model import Schema
 
 SERIES = 1000
 """Series that have an error of their own: those with the smallest hashes."""
 ROWS = 1 << 20
 """Labels that are in memory at a time; of more, whole series are left out."""
-Ints = NDArray[np.int64]
 
 
 class NaiveErrors:

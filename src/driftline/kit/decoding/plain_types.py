@@ -16,6 +16,13 @@ LONGEST = 64
 """Bytes of a fixed-size value that may be an identifier or a text; longer ones are data."""
 
 
+def is_text_type(kind: pa.DataType) -> bool:
+    """Return whether values of an Arrow type are text, with 32-bit or with 64-bit offsets."""
+    import pyarrow as pa
+
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
 def to_plain_type(array: pa.Array) -> pa.Array:
     """Return the values with a plain Arrow type, shape (n,).
 
@@ -78,7 +85,7 @@ def bytes_of_invalid_text(array: pa.Array) -> pa.Array:
         if values is array.dictionary:
             return array
         return pa.DictionaryArray.from_arrays(array.indices, values)
-    if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
+    if not is_text_type(array.type):
         return array
     try:
         array.validate(full=True)

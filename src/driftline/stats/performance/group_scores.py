@@ -10,13 +10,10 @@ import math
 from dataclasses import dataclass, fields
 
 import numpy as np
-from numpy.typing import NDArray
 
 from driftline.stats.basics.estimate import Estimate, logit_interval
 from driftline.stats.basics.proportion import wilson
-from driftline.types.arrays import Floats
-
-Ints = NDArray[np.int64]
+from driftline.types.arrays import Floats, Ints
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
