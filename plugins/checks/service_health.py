@@ -371,8 +371,10 @@ class ServiceHealth(Check):
             calls, budget = now.answered, 1 - slo.availability / 100
             reason = "" if has_outcome else "schema.service names no status and no error"
             current = now.errors, calls
-            yield from _burn(ctx, _Budget("availability", "error_rate", {}, budget, slo.days),
-                             current, reason)  # fmt: skip
+            yield from _burn(ctx, _Budget(
+                objective="availability", measurement="error_rate", labels={}, share=budget,
+                days=slo.days,
+            ), current, reason)  # fmt: skip
         if slo.latency is not None:
             budget = 1 - slo.latency.share / 100
             limit, below = self._limit(), self._below()
@@ -380,13 +382,19 @@ class ServiceHealth(Check):
             current = now.slow.get(repr(limit), 0), now.latency.histogram.count
             yield from _burn(
                 ctx,
-                _Budget("latency", "slow_rate", {"below": below}, budget, slo.days),
+                _Budget(
+                    objective="latency",
+                    measurement="slow_rate",
+                    labels={"below": below},
+                    share=budget,
+                    days=slo.days,
+                ),
                 current,
                 reason,
             )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Budget:
     """The error budget of one objective."""
 
@@ -520,7 +528,7 @@ def _unusable(column: str, values: Values, rows: int) -> Measurement:
     )
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Values:
     """The values of one column of the service."""
 
@@ -578,11 +586,15 @@ class Values:
         """Return the inverse of `plain`."""
         count, unusable, cells, total, squares = content
         return cls(
-            count, dict(unusable), LogHistogram(dict(cells)), ExactSum(total), ExactSum(squares)
+            count=count,
+            unusable=dict(unusable),
+            histogram=LogHistogram(dict(cells)),
+            total=ExactSum(total),
+            squares=ExactSum(squares),
         )
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class ServiceCalls:
     """What the calls of a window say about the service."""
 
@@ -731,13 +743,13 @@ class ServiceCollector(Collector):
         rows, latency, status, cost, slow, outcomes, statuses = unpack(data)
         collector = cls(spec)
         collector._calls = ServiceCalls(
-            rows,
-            Values.from_plain(latency),
-            Values.from_plain(status),
-            Values.from_plain(cost),
-            dict(slow),
-            list(outcomes),
-            dict(statuses),
+            rows=rows,
+            latency=Values.from_plain(latency),
+            status=Values.from_plain(status),
+            cost=Values.from_plain(cost),
+            slow=dict(slow),
+            outcomes=list(outcomes),
+            failed_statuses=dict(statuses),
         )
         return collector
 
