@@ -5,9 +5,8 @@ Does not call the service: it reads what the log says about each call.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
@@ -29,7 +28,23 @@ from driftline import (
 )
 from driftline.kit.checks import ProfileSpec, Settings, Wording, canonical_value, phrasing
 from driftline.kit.checks.burn_rates import TABLE, BurnSpan, Calls, burn_rate, window_count
-from driftline.kit.checks.collecting import ExactSum, LogHistogram, pack, unpack
+from driftline.kit.checks.call_outcomes import (
+    FAILURE_WORDS,
+    RPC_CODES,
+    Outcome,
+    outcome_of_error,
+    outcome_of_status,
+)
+from driftline.kit.checks.collecting import pack, unpack
+from driftline.kit.checks.service_calls import (
+    FAULTS,
+    MISSING,
+    NEGATIVE,
+    NOT_A_NUMBER,
+    UNREADABLE,
+    ColumnValues,
+    ServiceCalls,
+)
 from driftline.kit.settings import Length
 
 if TYPE_CHECKING:
@@ -44,42 +59,6 @@ MEMORY = 5000
 """The most earlier windows that a burn rate is computed from."""
 USUAL_WINDOWS = 100
 """The earlier windows whose median is the usual value in messages."""
-UNKNOWN, ANSWERED, FAILED, TIMED_OUT = range(4)
-"""Outcomes of a call. Of two columns that say one, the greater outcome counts."""
-TIMEOUT_CODES = frozenset({408, 504, 524})
-RPC_CODES = (
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-)
-"""Names of gRPC's status codes, by number."""
-RPC_FAILURES = frozenset({"UNKNOWN", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"})
-"""Codes that Google maps to HTTP 500 to 503."""
-ANSWERED_WORDS = frozenset({"OK", "SUCCESS", "SUCCEEDED", "COMPLETED"})
-FAILED_WORDS = frozenset({"ERROR", "FAILED", "FAILURE", "EXCEPTION", "FAULT"})
-NO_ERROR = frozenset({"", "0", "NO", "OK", "NONE", "NULL", "SUCCESS", "NAN", "[]", "200"})
-TIMEOUT_WORDS = re.compile(r"time[ _-]?d?[ _-]?out|deadline", re.IGNORECASE)
-MISSING, NEGATIVE, NOT_A_NUMBER, UNREADABLE = FAULTS = (
-    "missing",
-    "negative",
-    "not_a_number",
-    "unreadable",
-)
-"""What is wrong with a value."""
 QUANTILES = {"latency_p50": 0.5, "latency_p95": 0.95, "latency_p99": 0.99}
 MICROSECONDS = {"us": 1.0, "ms": 1e3, "s": 1e6}
 
@@ -514,7 +493,7 @@ def _throughput(window: Window) -> Measurement:
     return Measurement(value, name="throughput", rows=window.rows, reason=reason, unit="calls/s")
 
 
-def _unusable(column: str, values: Values, rows: int) -> Measurement:
+def _unusable(column: str, values: ColumnValues, rows: int) -> Measurement:
     """Return the share of calls without a usable value."""
     hits = sum(values.unusable.values())
     return Measurement(
@@ -528,6 +507,7 @@ def _unusable(column: str, values: Values, rows: int) -> Measurement:
     )
 
 
+<<<<<<< HEAD
 @dataclass(slots=True, kw_only=True)
 class Values:
     """The values of one column of the service."""
@@ -630,6 +610,8 @@ class ServiceCalls:
         return sorted(self.failed_statuses.items(), key=lambda item: (-item[1], item[0]))
 
 
+=======
+>>>>>>> engine
 class ServiceCollector(Collector):
     """Counts latencies, statuses and costs of calls."""
 
@@ -663,60 +645,50 @@ class ServiceCollector(Collector):
         self._add_outcomes(batch)
 
     def _add_outcomes(self, batch: Batch) -> None:
-        calls, outcomes = self._calls, np.full(batch.rows, UNKNOWN)
+        calls, outcomes = self._calls, np.full(batch.rows, Outcome.UNKNOWN)
         array = batch.columns.get(STATUS)
         if array is not None:
             names, codes = _categories(array)
-            classes = np.array([self._outcome(name) for name in names] + [UNKNOWN])
+            classes = np.array([self._outcome(name) for name in names] + [Outcome.UNKNOWN])
             outcomes = np.maximum(outcomes, classes[codes])
             counts = np.bincount(codes[codes < len(names)], minlength=len(names))
             for name, kind, count in zip(names, classes[:-1], counts, strict=True):
-                if kind >= FAILED and count:
+                if kind >= Outcome.FAILURE and count:
                     key = self._status_name(name)
                     calls.failed_statuses[key] = calls.failed_statuses.get(key, 0) + int(count)
         error = batch.columns.get(ERROR)
         if error is not None:
             names, codes = _categories(error)
-            classes = np.array([_error_outcome(name) for name in names] + [ANSWERED])
-            found = classes[codes]
+            classes = np.array([outcome_of_error(name) for name in names] + [Outcome.ANSWER])
+            error_outcomes = classes[codes]
             if ERROR in batch.invalid:
-                found[batch.invalid[ERROR]] = UNKNOWN
-            outcomes = np.maximum(outcomes, found)
-        totals = np.bincount(outcomes, minlength=4)
-        for place in range(4):
+                error_outcomes[batch.invalid[ERROR]] = Outcome.UNKNOWN
+            outcomes = np.maximum(outcomes, error_outcomes)
+        totals = np.bincount(outcomes, minlength=len(Outcome))
+        for place in Outcome:
             calls.outcomes[place] += int(totals[place])
-        unknown = int(totals[UNKNOWN])
+        unknown = int(totals[Outcome.UNKNOWN])
         invalid = batch.invalid.get(STATUS, np.zeros(batch.rows, bool))
-        nulls = int(((outcomes == UNKNOWN) & _nulls(array, batch.rows) & ~invalid).sum())
+        nulls = int(((outcomes == Outcome.UNKNOWN) & _nulls(array, batch.rows) & ~invalid).sum())
         calls.status.count += batch.rows - unknown
         calls.status.add_faults(**{MISSING: nulls, UNREADABLE: unknown - nulls})
 
     def _outcome(self, status: str) -> int:
         """Return the outcome that a status means."""
         if status in self._timeouts:
-            return TIMED_OUT
-        return FAILED if status in self._errors else _status_outcome(status)
+            return Outcome.TIMEOUT
+        return Outcome.FAILURE if status in self._errors else outcome_of_status(status)
 
     def _status_name(self, status: str) -> str:
         """Return a status of a bounded number of them: a long text is named by its outcome."""
         word = status.strip().upper()
-        is_standard = status.isdecimal() or word in RPC_CODES or word in FAILED_WORDS
+        is_standard = status.isdecimal() or word in RPC_CODES or word in FAILURE_WORDS
         is_option = status in self._errors or status in self._timeouts
         return status if is_standard or is_option else "time-out"
 
     def merge(self, other: Self) -> None:
         """Add the calls of `other`."""
-        mine, more = self._calls, other._calls
-        mine.rows += more.rows
-        mine.latency.merge(more.latency)
-        mine.status.merge(more.status)
-        mine.cost.merge(more.cost)
-        for text, count in more.slow.items():
-            mine.slow[text] = mine.slow.get(text, 0) + count
-        for place in range(4):
-            mine.outcomes[place] += more.outcomes[place]
-        for name, count in more.failed_statuses.items():
-            mine.failed_statuses[name] = mine.failed_statuses.get(name, 0) + count
+        self._calls.merge(other._calls)
 
     def summary(self) -> ServiceCalls:
         """Return what the calls say."""
@@ -743,6 +715,7 @@ class ServiceCollector(Collector):
         rows, latency, status, cost, slow, outcomes, statuses = unpack(data)
         collector = cls(spec)
         collector._calls = ServiceCalls(
+<<<<<<< HEAD
             rows=rows,
             latency=Values.from_plain(latency),
             status=Values.from_plain(status),
@@ -750,37 +723,21 @@ class ServiceCollector(Collector):
             slow=dict(slow),
             outcomes=list(outcomes),
             failed_statuses=dict(statuses),
+=======
+            rows,
+            ColumnValues.from_plain(latency),
+            ColumnValues.from_plain(status),
+            ColumnValues.from_plain(cost),
+            dict(slow),
+            list(outcomes),
+            dict(statuses),
+>>>>>>> engine
         )
         return collector
 
 
 def _options(texts: Sequence[str], start: str) -> tuple[str, ...]:
     return tuple(text.removeprefix(start) for text in texts if text.startswith(start))
-
-
-def _status_outcome(status: str) -> int:
-    """Return the outcome that a status of HTTP or gRPC, or a plain word, means."""
-    if status.isdecimal() and len(status) <= 3:
-        code = int(status)
-        if code < len(RPC_CODES):
-            return _status_outcome(RPC_CODES[code])
-        if code in TIMEOUT_CODES:
-            return TIMED_OUT
-        if 500 <= code <= 599:
-            return FAILED
-        return ANSWERED if 100 <= code <= 499 else UNKNOWN
-    word = status.strip().upper()
-    if TIMEOUT_WORDS.search(word):
-        return TIMED_OUT
-    if word in RPC_FAILURES or word in FAILED_WORDS:
-        return FAILED
-    return ANSWERED if word in RPC_CODES or word in ANSWERED_WORDS else UNKNOWN
-
-
-def _error_outcome(text: str) -> int:
-    if text.strip().upper() in NO_ERROR:
-        return ANSWERED
-    return TIMED_OUT if TIMEOUT_WORDS.search(text) else FAILED
 
 
 def _categories(array: pa.Array) -> tuple[list[str], NDArray[np.int64]]:
@@ -796,7 +753,7 @@ def _nulls(array: pa.Array | None, rows: int) -> NDArray[np.bool_]:
     return np.asarray(array.is_null().to_numpy(zero_copy_only=False), bool)
 
 
-def _usable_numbers(batch: Batch, name: str, values: Values) -> NDArray[np.float64]:
+def _usable_numbers(batch: Batch, name: str, values: ColumnValues) -> NDArray[np.float64]:
     """Return the numbers of a column that are finite and not negative; count the others."""
     array = batch.columns.get(name)
     if array is None:

@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 WINDOWS = 90
 """Newest windows that a page shows unless it is asked for others."""
 MOST_WINDOWS = 720
+"""The most windows that a page can ask for."""
 INCIDENTS = 20
+"""The newest incidents that the page of a model lists."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,9 +157,9 @@ class ModelViews:
         by_model: dict[str, list[IncidentRow]] = {}
         for row in firing:
             by_model.setdefault(row.model, []).append(row)
-        found = [self._summary(name, rows[name], by_model.get(name, [])) for name in self.names]
+        summaries = [self._summary(name, rows[name], by_model.get(name, [])) for name in self.names]
         return sorted(
-            found, key=lambda item: (-item.severity.rank if item.severity else 1, item.name)
+            summaries, key=lambda item: (-item.severity.rank if item.severity else 1, item.name)
         )
 
     def _summary(
@@ -186,7 +188,7 @@ class ModelViews:
             version = series.find_newest_version(connection, name)
             starts = [window.start for window in rows]
             values = series.load_series(connection, name, starts, version=version, segment=segment)
-            found = incidents.load_incidents(connection, name, limit=INCIDENTS)
+            newest = incidents.load_incidents(connection, name, limit=INCIDENTS)
             segments = series.list_segments(connection, name, starts[0]) if starts else []
             totals = load_totals(connection, name)
         return ModelView(
@@ -195,7 +197,7 @@ class ModelViews:
             segment=segment,
             segments=segments,
             windows=rows,
-            incidents=found,
+            incidents=newest,
             series=self._group(name, values),
             totals=totals,
         )
@@ -210,13 +212,13 @@ class ModelViews:
             values = series.load_series(
                 connection, name, [window.start for window in rows], version=version
             )
-        found = [item for item in self._group(name, values) if item.column == column]
+        series_of_column = [item for item in self._group(name, values) if item.column == column]
         filled = [window for window in rows if window.rows]
         distribution = self._distribution(name, column, version, filled[-1]) if filled else None
         return ColumnView(
             model=name,
             column=column,
-            series=found,
+            series=series_of_column,
             distribution=distribution,
             window=(from_micros(filled[-1].start), from_micros(filled[-1].end)) if filled else None,
         )
@@ -245,10 +247,12 @@ class ModelViews:
         for value in values:
             groups.setdefault((value.check, value.name, value.labels), []).append(value)
         families = {plan.name: plan.check.cause for plan in self._settings[model].plans}
-        found = [
+        all_series = [
             self._series(families.get(check, ""), group) for (check, _, _), group in groups.items()
         ]
-        return sorted(found, key=lambda item: (*item.rank, item.family, item.subject, item.noun))
+        return sorted(
+            all_series, key=lambda item: (*item.rank, item.family, item.subject, item.noun)
+        )
 
     def _series(self, family: str, values: list[SeriesValue]) -> Series:
         first, labels = values[0], json.loads(values[0].labels)

@@ -310,7 +310,7 @@ from driftline.stats.performance.score_curves import (
     lift,
     score_curve,
 )
-from driftline.stats.sequential.anomalies import ANOMALY, AnomalyScorer, Scored, score_series
+from driftline.stats.sequential.anomalies import ANOMALY, AnomalyScorer, ScoredValue, score_series
 from driftline.stats.sequential.change_points import ChangePoint, find_change_points
 from driftline.stats.sequential.control_charts import (
     cusum,
@@ -415,7 +415,7 @@ __all__ = [
     "Repeats",
     "ScoreCells",
     "ScoreCurve",
-    "Scored",
+    "ScoredValue",
     "SetSums",
     "Shift",
     "Shrunk",

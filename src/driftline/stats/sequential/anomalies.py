@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -37,23 +37,27 @@ SHARPNESS = 4.0
 SLOW, FAST = 0.05, 0.4
 """Weights of the newest value in the two moving averages."""
 TREND = 0.05
+"""The weight of the newest step in the slope of the trend, relative to `FAST`."""
 DRIFT = 0.25
 """The weight of the newest error in the moving average of errors."""
 RECENT = 512
 """Newest errors that show how heavy their tail is."""
 FEWEST_ERRORS = 100
+"""Errors before the weight of their tail is measured."""
 TAIL_SHARE = 0.1
 """The share of errors by which the tail is measured (Hill 1975)."""
 ACCEPTED = 5
 """Anomalies in a row after which their middle is the new level."""
 FREEDOM = 20.0
 """Degrees of freedom of Student's t, by which an error becomes a score."""
+HUGE = 1e100
+"""Largest absolute value of a series that is scored in its own unit."""
 ANOMALY = 0.998
 """The least score of an anomaly."""
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
+class ScoredValue:
     """One value with its score."""
 
     value: float
@@ -69,7 +73,10 @@ class Scored:
 
 
 class AnomalyScorer:
-    """Scores a series in one pass; a value that is no number has the score 0 and is left out."""
+    """Scores a series in one pass, in bounded memory.
+
+    A value that is no finite number has the score 0 and is left out.
+    """
 
     def __init__(self) -> None:
         self._values: list[float] = []
@@ -90,14 +97,14 @@ class AnomalyScorer:
         """Absolute errors in usual ones."""
         self._in_a_row = 0
 
-    def update(self, value: float) -> Scored:
-        """Score the next value, and learn from it."""
+    def update(self, value: float) -> ScoredValue:
+        """Return the next value with its score, and learn from it."""
         if not math.isfinite(value):
-            return Scored(value, 0.0, None)
+            return ScoredValue(value, 0.0, None)
         if not self._count:
             self._last = self._slow = self._fast = self._level = self._base = value
             self._remember(value)
-            return Scored(value, 0.0, None)
+            return ScoredValue(value, 0.0, None)
         forecasts = self._forecasts()
         expected = self._weigh(forecasts)
         error = value - expected
@@ -114,7 +121,7 @@ class AnomalyScorer:
         self._in_a_row = self._in_a_row + 1 if score >= ANOMALY else 0
         if self._in_a_row >= ACCEPTED:
             self._accept(np.array(self._values[-ACCEPTED:]))
-        return Scored(value, score, expected)
+        return ScoredValue(value, score, expected)
 
     def _tail(self, z: float) -> float:
         """The upper tail beyond `z`: the heavier one of Student's t and of the newest errors."""
@@ -209,14 +216,27 @@ class AnomalyScorer:
         self._losses[-1] = float(np.mean(np.abs(newest - fit)))
 
 
-def score_series(values: Iterable[float]) -> Iterator[Scored]:
-    """Score each value of a series, in order, from those before it."""
+def score_series(values: Iterable[float]) -> Iterator[ScoredValue]:
+    """Yield the values of a series with their scores, in order; each from those before it alone.
+
+    A value that is no finite number has the score 0 and no forecast, and is left out of later ones.
+    The first `WARM_UP` values have the score 0.
+    """
     scorer = AnomalyScorer()
-    return (scorer.update(float(value)) for value in values)
+    series = [float(value) for value in values]
+    size = max((abs(value) for value in series if math.isfinite(value)), default=0.0)
+    if size == 0 or 1 / HUGE <= size <= HUGE:
+        return (scorer.update(value) for value in series)
+    # Squares of huge and of tiny numbers do not exist.
+    scored = ((value, scorer.update(value / size)) for value in series)
+    return (
+        replace(item, value=value, expected=None if item.expected is None else item.expected * size)
+        for value, item in scored
+    )
 
 
 def _tail(z: float) -> float:
-    """The upper tail of Student's t beyond `z`."""
+    """Return the probability of a Student's t with `FREEDOM` degrees above `z`."""
     from scipy.special import stdtr
 
     return float(stdtr(FREEDOM, -z))

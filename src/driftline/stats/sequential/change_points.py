@@ -29,6 +29,7 @@ RATIO_95 = 7.35
 OUTLIER = 5.0
 """Standard deviations from the median of five neighbours."""
 HUGE = 1e100
+"""Larger values, and those below 1 / HUGE, are scaled: their squares would not be finite, or 0."""
 SEASONS = 3
 """The most seasons that are removed one after the other."""
 LOG_SQUARE_SD = 2.2214
@@ -51,19 +52,21 @@ class ChangePoint:
 
 
 def find_change_points(values: Floats) -> list[ChangePoint]:
-    """The lasting changes of `values`, shape (n,), finite, in time order."""
+    """Return the lasting changes of a series, in time order.
+
+    Arguments: `values`, shape (n,), finite, in time order and at equal steps. The result is empty
+    for fewer than 10 values and for a constant series. Means and spreads have the unit of `values`.
+    """
     values = np.asarray(values, np.float64)
     size = float(np.abs(values).max(initial=0.0))
     if len(values) < LEAST_VALUES or size <= 0:
         return []
-    # Squares of huge and of tiny numbers do not exist.
-    found = _find(values / size) if size > HUGE or size < 1 / HUGE else None
-    if found is not None:
-        return [
-            replace(change, before=change.before * size, after=change.after * size)
-            for change in found
-        ]
-    return _find(values)
+    if 1 / HUGE <= size <= HUGE:
+        return _find(values)
+    return [
+        replace(change, before=change.before * size, after=change.after * size)
+        for change in _find(values / size)
+    ]
 
 
 def _find(values: Floats) -> list[ChangePoint]:
@@ -81,15 +84,15 @@ def _find(values: Floats) -> list[ChangePoint]:
         factor = _autocorrelation_factor(clean - _levels(clean, places))
     places = _split(clean, noise * factor)
     levels = _levels(clean, places)
-    found = [
+    changes = [
         _describe(clean, values, place, _neighbours(places, place, len(clean)), noise * factor)
         for place in places
     ]
     sizes = np.log(np.maximum((clean - levels) ** 2, (noise / 50) ** 2))
     for place in _split(sizes, LOG_SQUARE_SD * factor):
         if all(abs(place - other) > 2 * FEWEST for other in places):
-            found.append(_describe_spread(sizes, clean - levels, place, LOG_SQUARE_SD * factor))
-    return sorted(found, key=lambda change: change.place)
+            changes.append(_describe_spread(sizes, clean - levels, place, LOG_SQUARE_SD * factor))
+    return sorted(changes, key=lambda change: change.place)
 
 
 def _without_trend(values: Floats) -> Floats:
