@@ -507,111 +507,6 @@ def _unusable(column: str, values: ColumnValues, rows: int) -> Measurement:
     )
 
 
-<<<<<<< HEAD
-@dataclass(slots=True, kw_only=True)
-class Values:
-    """The values of one column of the service."""
-
-    count: int = 0
-    """Calls with a usable value."""
-    unusable: dict[str, int] = field(default_factory=dict)
-    """Calls without one, by what is wrong."""
-    histogram: LogHistogram = field(default_factory=LogHistogram)
-    total: ExactSum = field(default_factory=ExactSum)
-    squares: ExactSum = field(default_factory=ExactSum)
-
-    def add_faults(self, **counts: int) -> None:
-        """Add calls without a usable value."""
-        for name, count in counts.items():
-            if count:
-                self.unusable[name] = self.unusable.get(name, 0) + count
-
-    def merge(self, other: Values) -> None:
-        """Add the values of `other`."""
-        self.count += other.count
-        self.add_faults(**other.unusable)
-        self.histogram.merge(other.histogram)
-        self.total.merge(other.total)
-        self.squares.merge(other.squares)
-
-    def reason(self, role: str) -> str:
-        """Return why there is no number."""
-        facts = [
-            f"{count} {name.replace('_', ' ')}" for name, count in sorted(self.unusable.items())
-        ]
-        return f"no call has a usable {role}" + (f": {', '.join(facts)}" if facts else "")
-
-    def mean_cost(self) -> stats.Estimate:
-        """Return the mean with Student's interval."""
-        if not self.count:
-            return stats.Estimate(None, reason=self.reason("cost"))
-        mean, variance = self.total.value / self.count, None
-        if self.count > 1:
-            variance = max(self.squares.value - self.total.value * mean, 0.0) / (self.count - 1)
-        return stats.mean_of_moments(mean, variance, self.count)
-
-    def plain(self) -> tuple[object, ...]:
-        """Return plain values to pack."""
-        return (
-            self.count,
-            sorted(self.unusable.items()),
-            self.histogram.cells(),
-            self.total.partials(),
-            self.squares.partials(),
-        )
-
-    @classmethod
-    def from_plain(cls, content: tuple[int, list[tuple[str, int]], list[tuple[int, int]],
-                                       list[float], list[float]]) -> Values:  # fmt: skip
-        """Return the inverse of `plain`."""
-        count, unusable, cells, total, squares = content
-        return cls(
-            count=count,
-            unusable=dict(unusable),
-            histogram=LogHistogram(dict(cells)),
-            total=ExactSum(total),
-            squares=ExactSum(squares),
-        )
-
-
-@dataclass(slots=True, kw_only=True)
-class ServiceCalls:
-    """What the calls of a window say about the service."""
-
-    rows: int = 0
-    latency: Values = field(default_factory=Values)
-    status: Values = field(default_factory=Values)
-    cost: Values = field(default_factory=Values)
-    slow: dict[str, int] = field(default_factory=dict)
-    """Calls whose latency is above a limit, by the limit."""
-    outcomes: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
-    """Calls by outcome."""
-    failed_statuses: dict[str, int] = field(default_factory=dict)
-    """Calls that failed, by status: standard codes, and those of the options."""
-
-    @property
-    def errors(self) -> int:
-        """Calls that failed or timed out."""
-        return self.outcomes[FAILED] + self.outcomes[TIMED_OUT]
-
-    @property
-    def timeouts(self) -> int:
-        """Calls that timed out."""
-        return self.outcomes[TIMED_OUT]
-
-    @property
-    def answered(self) -> int:
-        """Calls whose outcome is known."""
-        return sum(self.outcomes) - self.outcomes[UNKNOWN]
-
-    @property
-    def failures(self) -> list[tuple[str, int]]:
-        """Statuses of failed calls, most frequent first."""
-        return sorted(self.failed_statuses.items(), key=lambda item: (-item[1], item[0]))
-
-
-=======
->>>>>>> engine
 class ServiceCollector(Collector):
     """Counts latencies, statuses and costs of calls."""
 
@@ -715,23 +610,13 @@ class ServiceCollector(Collector):
         rows, latency, status, cost, slow, outcomes, statuses = unpack(data)
         collector = cls(spec)
         collector._calls = ServiceCalls(
-<<<<<<< HEAD
             rows=rows,
-            latency=Values.from_plain(latency),
-            status=Values.from_plain(status),
-            cost=Values.from_plain(cost),
+            latency=ColumnValues.from_plain(latency),
+            status=ColumnValues.from_plain(status),
+            cost=ColumnValues.from_plain(cost),
             slow=dict(slow),
             outcomes=list(outcomes),
             failed_statuses=dict(statuses),
-=======
-            rows,
-            ColumnValues.from_plain(latency),
-            ColumnValues.from_plain(status),
-            ColumnValues.from_plain(cost),
-            dict(slow),
-            list(outcomes),
-            dict(statuses),
->>>>>>> engine
         )
         return collector
 
