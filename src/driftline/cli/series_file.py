@@ -25,7 +25,7 @@ HEAD = 1 << 20
 MISSING = ("", "-", "na", "n/a", "nan", "none", "null")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesFile:
     """A series in time order."""
 
