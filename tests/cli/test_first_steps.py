@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from receivers import WebhookReceiver
 
@@ -195,3 +199,28 @@ def test_init_looks_into_a_bucket(call, s3_server, monkeypatch):
     ):
         assert line in text
     assert call("validate")[0] == 0
+
+
+def test_init_shows_whole_times_and_names_the_columns_beside_the_preview(call):
+    """A time of Parquet with its zone is not cut; no column is hidden without its name."""
+    names = ["timestamp", *(f"measurement_number_{number}" for number in range(6)), "outcome"]
+    times = [datetime(2026, 5, 1, hour, tzinfo=UTC) for hour in range(24)]
+    columns = [times, *([float(hour) for hour in range(24)] for _ in range(6)), ["yes", "no"] * 12]
+    pq.write_table(pa.table(dict(zip(names, columns, strict=True))), "log.parquet")
+    code, _, text = call("init", "log.parquet")
+    assert code == 0
+    assert "2026-05-01 00:00:00+00:00" in text
+    assert re.search(r"more columns: [\w, ]+, outcome ", " ".join(text.split()))
+
+
+def test_explain_says_that_a_report_is_no_incident(call):
+    """The first report carries an id, too; the error names the command for its numbers."""
+    Path("log.csv").write_text(
+        "time,a\n" + "".join(f"2026-05-01 {hour:02}:00:00,{hour}\n" for hour in range(24))
+    )
+    call("init", "log.csv")
+    call("run", "--once")
+    code, _, text = call("explain", "rep_57a1ea74e1cb4d9c")
+    assert code == 2
+    assert "`driftline explain MODEL`" in text
+    assert "driftline incidents --all" in call("explain", "inc_57a1")[2]
