@@ -73,7 +73,7 @@ def test_people_read_a_table_and_a_count(tmp_path, capsys):
     assert "2026-05-13T12:00:00Z" in text
     assert "1 change in 400 values" in text
     quiet = write(tmp_path / "b.csv", [float(at % 2) for at in range(60)])
-    assert run(capsys, "detect", quiet) == (0, "0 anomalies in 60 values\n")
+    assert run(capsys, "detect", quiet) == (0, "0 anomalies in 60 values of value\n")
 
 
 @pytest.mark.parametrize("header", ["ds,y", "Timestamp,cpu", "when,load"])
@@ -115,7 +115,10 @@ def test_rows_without_a_time_are_counted(tmp_path, capsys):
     path = tmp_path / "a.csv"
     path.write_text("time,value\n2026-01-01,1\nbad,3\n2026-01-02,\n2026-01-03,2\n2026-01-03,2\n")
     code, text = run(capsys, "detect", path)
-    assert (code, text) == (0, "0 anomalies in 4 values\n1 row without a readable time left out\n")
+    assert (code, text) == (
+        0,
+        "0 anomalies in 4 values of value\n1 row without a readable time left out\n",
+    )
 
 
 def write_text(path: Path, text: str, encoding: str = "utf-8") -> Path:
@@ -175,3 +178,13 @@ def test_two_columns_of_one_name_are_an_error(tmp_path, capsys):
     code, text = run(capsys, "detect", path)
     assert code == 3
     assert "2 columns are named value; rename them" in text
+
+
+@pytest.mark.parametrize("command", ["detect", "changepoints"])
+def test_the_last_line_names_the_column_that_was_read(tmp_path, capsys, command):
+    """A file of several columns of numbers: the first one is taken, and the reader sees which."""
+    path = tmp_path / "a.csv"
+    rows = [f"2026-05-01 {hour:02}:00:00,{hour % 3},7" for hour in range(24)]
+    path.write_text("\n".join(["time,latency,errors", *rows]))
+    assert "values of latency" in run(capsys, command, path)[1]
+    assert "values of errors" in run(capsys, command, path, "--value", "errors")[1]

@@ -29,11 +29,16 @@ def observation(column, **settings):
 
 def changed(values, length, rows=200, **settings):
     """Where each column is changed, shape (windows, columns), as `values`: shifts of a mean."""
+    return np.isfinite(begins(values, length, rows, **settings))
+
+
+def begins(values, length, rows=200, **settings):
+    """When the change of each column began, microseconds; NaN where it is not changed."""
     policy = AlarmPolicy(length)
     trail = policy.make_trail()
     panel = Panel.of([observation(column, **settings) for column in range(values.shape[1])])
     error = np.full(values.shape[1], np.sqrt(1 / rows + 1 / REFERENCE_ROWS))
-    is_on = np.zeros(values.shape, bool)
+    since = np.full(values.shape, np.nan)
     for number, shift in enumerate(values):
         numbers = StreamNumbers(
             level=shift,
@@ -44,8 +49,8 @@ def changed(values, length, rows=200, **settings):
             neutral=np.full(len(shift), settings.get("neutral", 0.0)),
         )
         evidence = add_window(trail, FIRST + number * length, panel, numbers, policy)
-        is_on[number] = np.isfinite(evidence.traces["since"])
-    return is_on
+        since[number] = evidence.traces["since"]
+    return since
 
 
 def noise(rng, windows, columns, rows=200):
@@ -75,6 +80,19 @@ def test_hours_of_a_day_that_differ_raise_no_alarm():
     weekend = 0.2 * (hours // 24 % 7 >= 5)[:, None]
     values = noise(rng, len(hours), 4) + day_shifts(rng, 60, 4, 0.05) + wave + weekend
     assert not changed(values, HOUR_MICROS).any()
+
+
+@pytest.mark.parametrize(("first", "begin"), [(0, 0), (5, 5), (30, 30)])
+def test_a_log_unlike_its_reference_has_changed_since_its_first_window_with_rows(first, begin):
+    """Two days that lack some hours are whole: the change does not begin before the log does."""
+    rng = np.random.default_rng(6)
+    values = noise(rng, 80, 2)
+    values[:, 0] += 3.0
+    values[:first] = np.nan
+    since = begins(values, HOUR_MICROS)[:, 0]
+    known = since[np.isfinite(since)]
+    assert len(known)
+    assert set(known) == {FIRST + begin * HOUR_MICROS}
 
 
 @pytest.mark.parametrize(("shift", "limit"), [(1.0, 48), (3.0, 2)])

@@ -65,7 +65,8 @@ def detect(file: Path, time: str | None, value: str | None, as_json: bool) -> in
             for row in anomalies
         ],
     )
-    click.echo(f"{_count(len(anomalies), 'anomaly', 'anomalies')} in {len(rows):,} values")
+    count = _count(len(anomalies), "anomaly", "anomalies")
+    click.echo(f"{count} in {len(rows):,} values of {series.value_column}")
     _say_losses(series)
     return 1 if anomalies else 0
 
@@ -115,7 +116,8 @@ def changepoints(file: Path, time: str | None, value: str | None, as_json: bool)
             for row in rows
         ],
     )
-    click.echo(f"{_count(len(rows), 'change', 'changes')} in {len(known):,} values")
+    count = _count(len(rows), "change", "changes")
+    click.echo(f"{count} in {len(known):,} values of {series.value_column}")
     _say_losses(series)
     return 1 if rows else 0
 

@@ -25,7 +25,7 @@ HEAD = 1 << 20
 MISSING = ("", "-", "na", "n/a", "nan", "none", "null")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesFile:
     """A series in time order."""
 
@@ -37,6 +37,8 @@ class SeriesFile:
     """The number of each row in the file, the first one being 1; shape (n,)."""
     skipped: int
     """Rows whose time can't be read."""
+    value_column: str
+    """The name of the column that the values come from."""
     torn: int = 0
     """Rows with too few or too many values."""
     words: int = 0
@@ -91,6 +93,7 @@ def read_series(path: Path, time: str | None = None, value: str | None = None) -
         values=values[places],
         rows=records[places],
         skipped=len(values) - len(places),
+        value_column=numbers,
         torn=len(torn),
         words=len(words),
         word=str(columns[numbers][int(words[0])].as_py()) if len(words) else "",

@@ -84,6 +84,12 @@ class RecentWindows:
         earlier = self._trail.windows_before(self._start, column, count - 1)
         return np.concatenate((self._traces[stream : stream + 1], earlier[:, 0]))
 
+    def first_start(self, since: float, stream: int) -> float:
+        """The start of the first window of a stream with a size, `since` or later, microseconds."""
+        rows = self.windows(2 * self._policy.day_windows, stream)
+        starts = rows["start"][np.isfinite(rows["size"])]
+        return float(starts[starts >= since].min(initial=self._start))
+
     def day_mean(self, days_ago: int) -> DayMean:
         """The mean size of a whole day: the newest 24 hours, or those some days before."""
         if days_ago == 0:
@@ -403,6 +409,9 @@ def begin_obvious_changes(
     has_evidence = is_learning | (can_change & is_judged & is_far_out & ~returns)
     begins = is_proven & is_repeated & has_evidence & panel.sides
     for side, stream in zip(*np.nonzero(begins), strict=True):
+        if is_learning[stream] and policy.has_day_blocks:
+            # A day is whole without its first windows: a change begins in the first one with rows.
+            begin[stream] = recent.first_start(begin[stream], stream)
         clear_evidence(traces, stream)
         traces["since"][stream], traces["side"][stream] = begin[stream], side
         traces["run_start"][stream, side] = begin[stream]
