@@ -10,7 +10,7 @@ from loss_streams import DAY_MICROS, HOUR, START, JudgedStream, accuracy, is_nig
 
 from driftline import Measurement, loss
 from driftline.contracts.rule import Rule
-from driftline.evaluate.evidence.loss_evidence import _add_to_first
+from driftline.evaluate.evidence.loss_evidence import Anchor, LossTerms, _add_to_first, log_ratio
 from driftline.evaluate.evidence.loss_series import LOSS_TRACE
 from driftline.evaluate.evidence.trail import FIRST_TRACE, TRACE
 from driftline.types.phrasing import utc
@@ -305,3 +305,11 @@ def test_windows_of_few_rows_that_are_all_wrong_by_chance_are_no_loss(rows):
     streams = [run(lambda _: 0.73, 40, seed=seed, rows=rows, length=HOUR, reference=(1752, 2400))
                for seed in range(15)]  # fmt: skip
     assert sum(stream.openings for stream in streams) == 0
+
+
+def test_a_first_block_without_a_reference_is_no_evidence():
+    """The usual value is not known at all: the ratio is 1, not NaN."""
+    terms = LossTerms(
+        margins=(0.02, 0.05), obvious=0.05, has_two_sides=True, threshold=1000.0, critical=0.1
+    )
+    assert not log_ratio(0.3, 0.001, Anchor(0.0, float("inf"), is_proven=False), terms).any()

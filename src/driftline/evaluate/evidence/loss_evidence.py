@@ -232,6 +232,8 @@ class BlockSoFar:
 def log_ratio(drop: float, variance: float, anchor: Anchor, terms: LossTerms) -> Floats:
     """Logarithm of the likelihood ratio of each side and margin, shape (S, M)."""
     base = terms.base(anchor.error)
+    if math.isinf(base):  # Nothing is known yet: no evidence for either side.
+        return np.zeros((len(terms.sides), len(terms.margins)))
     margins = np.maximum(np.array(terms.margins), base + terms.margins[0] / 2) - base
     beyond = terms.sides * (drop - anchor.offset) - base
     ratio: Floats = (margins * beyond - margins**2 / 2) / variance
