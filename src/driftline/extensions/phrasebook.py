@@ -182,7 +182,10 @@ class Phrasebook:
         size = share(short) if is_share(alert) and 0 <= short <= 1 else number(short)
         if self.wording(alert).hides_value:
             size = f"{alert.measurement.replace('_', ' ')} {size}"
-        return f"shows from {size} {'on' if alert.value >= smallest else 'down'}"
+        usual = alert.detail.get("usual", alert.was)
+        # A change is beyond the smallest one; a number that is no change lies on either side.
+        is_above = smallest >= usual if isinstance(usual, (int, float)) else alert.value >= smallest
+        return f"shows from {size} {'on' if is_above else 'down'}"
 
     def lines(self, alerts: Iterable[AlertFact]) -> list[Line]:
         """Return one line a subject: five measurements of a column read as one finding."""
