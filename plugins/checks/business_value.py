@@ -62,6 +62,7 @@ class BusinessValue(Check):
     | a division by zero, a missing value | the row does not count |
     | a column of another kind | no value, with the reason |
     | one row | no interval |
+    | fewer than 30 rows | the interval of a mean has at least the spread of the reference |
     """
 
     type = "business_value"
@@ -148,6 +149,7 @@ class BusinessValue(Check):
     def _measure_figure(self, ctx: CheckContext, name: str, text: str) -> Iterator[Measurement]:
         now = _mean_of(expressions.tally(ctx.current, text))
         before = _mean_of(expressions.tally(ctx.reference, text))
+        now = stats.with_usual_spread(now, before)
         labels = {"figure": name}
         yield Measurement(
             now.value,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import ClassVar, Literal
 
 from pydantic import PositiveInt, field_validator
@@ -198,6 +198,7 @@ class PerformanceMetric:
 
     tasks: frozenset[Task]
     estimate: Callable[[Scores], stats.Estimate]
+    _: KW_ONLY
     is_loss: bool = False
     """Whether lower values are better."""
     noun: str = ""

@@ -350,8 +350,10 @@ class ServiceHealth(Check):
             calls, budget = now.answered, 1 - slo.availability / 100
             reason = "" if has_outcome else "schema.service names no status and no error"
             current = now.errors, calls
-            yield from _burn(ctx, _Budget("availability", "error_rate", {}, budget, slo.days),
-                             current, reason)  # fmt: skip
+            yield from _burn(ctx, _Budget(
+                objective="availability", measurement="error_rate", labels={}, share=budget,
+                days=slo.days,
+            ), current, reason)  # fmt: skip
         if slo.latency is not None:
             budget = 1 - slo.latency.share / 100
             limit, below = self._limit(), self._below()
@@ -359,13 +361,19 @@ class ServiceHealth(Check):
             current = now.slow.get(repr(limit), 0), now.latency.histogram.count
             yield from _burn(
                 ctx,
-                _Budget("latency", "slow_rate", {"below": below}, budget, slo.days),
+                _Budget(
+                    objective="latency",
+                    measurement="slow_rate",
+                    labels={"below": below},
+                    share=budget,
+                    days=slo.days,
+                ),
                 current,
                 reason,
             )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Budget:
     """The error budget of one objective."""
 
@@ -602,13 +610,13 @@ class ServiceCollector(Collector):
         rows, latency, status, cost, slow, outcomes, statuses = unpack(data)
         collector = cls(spec)
         collector._calls = ServiceCalls(
-            rows,
-            ColumnValues.from_plain(latency),
-            ColumnValues.from_plain(status),
-            ColumnValues.from_plain(cost),
-            dict(slow),
-            list(outcomes),
-            dict(statuses),
+            rows=rows,
+            latency=ColumnValues.from_plain(latency),
+            status=ColumnValues.from_plain(status),
+            cost=ColumnValues.from_plain(cost),
+            slow=dict(slow),
+            outcomes=list(outcomes),
+            failed_statuses=dict(statuses),
         )
         return collector
 

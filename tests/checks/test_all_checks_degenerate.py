@@ -21,6 +21,7 @@ from driftline.extensions import Registry
 from driftline.extensions.validate import validate_measurement
 from driftline.ingest.columns.canonical import split_by_segment, to_categorical, to_numeric
 from driftline.ingest.columns.derived import derive
+from driftline.ingest.columns.label_set_names import list_texts, to_label_sets
 from driftline.profiles.batch import Batch
 from driftline.profiles.built_in import BUILT_IN
 from driftline.profiles.profile import Profile
@@ -176,8 +177,13 @@ def batch(side, model: Schema) -> Batch:
             made, wrongs = derive(part, raw)
             columns, invalid = columns | made, invalid | wrongs
             continue
-        columns[part.name], wrong = (to_numeric if part.kind is Kind.NUMERIC else to_categorical)(
-            raw
+        is_set = model.task is Task.MULTILABEL and part.name in ("p", "l")
+        columns[part.name], wrong = (
+            to_label_sets(*to_categorical(list_texts(raw)))
+            if is_set
+            else to_numeric(raw)
+            if part.kind is Kind.NUMERIC
+            else to_categorical(raw)
         )
         if wrong is not None:
             invalid[part.name] = wrong
@@ -195,7 +201,7 @@ def batch(side, model: Schema) -> Batch:
 
 def schema(task, with_id: bool) -> Schema:
     """All columns, each in its part."""
-    said = Kind.NUMERIC if task is Task.REGRESSION else Kind.CATEGORICAL
+    said = Kind.NUMERIC if task in (Task.REGRESSION, Task.RANKING) else Kind.CATEGORICAL
     features = {
         "x": Kind.NUMERIC,
         "y": Kind.NUMERIC,

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from receivers import WebhookReceiver
 
@@ -195,3 +199,72 @@ def test_init_looks_into_a_bucket(call, s3_server, monkeypatch):
     ):
         assert line in text
     assert call("validate")[0] == 0
+
+
+def test_init_shows_whole_times_and_names_the_columns_beside_the_preview(call):
+    """A time of Parquet with its zone is not cut; no column is hidden without its name."""
+    names = ["timestamp", *(f"measurement_number_{number}" for number in range(6)), "outcome"]
+    times = [datetime(2026, 5, 1, hour, tzinfo=UTC) for hour in range(24)]
+    columns = [times, *([float(hour) for hour in range(24)] for _ in range(6)), ["yes", "no"] * 12]
+    pq.write_table(pa.table(dict(zip(names, columns, strict=True))), "log.parquet")
+    code, _, text = call("init", "log.parquet")
+    assert code == 0
+    assert "2026-05-01 00:00:00+00:00" in text
+    assert re.search(r"more columns: [\w, ]+, outcome ", " ".join(text.split()))
+
+
+def test_explain_says_that_a_report_is_no_incident(call):
+    """The first report carries an id, too; the error names the command for its numbers."""
+    Path("log.csv").write_text(
+        "time,a\n" + "".join(f"2026-05-01 {hour:02}:00:00,{hour}\n" for hour in range(24))
+    )
+    call("init", "log.csv")
+    call("run", "--once")
+    code, _, text = call("explain", "rep_57a1ea74e1cb4d9c")
+    assert code == 2
+    assert "`driftline explain MODEL`" in text
+    assert "driftline incidents --all" in call("explain", "inc_57a1")[2]
+
+
+@pytest.mark.parametrize(
+    ("classes", "positive", "code"),
+    [
+        (("0", "1"), "yes", 3),
+        (("Y", "N"), "yes", 3),
+        (("yes", "no"), "yes", 0),
+        (("no", "no"), "yes", 0),
+        (("True", "False"), "1", 0),
+        (("1.0", "0.0"), "true", 0),
+    ],
+)
+def test_doctor_sees_a_reference_whose_classes_are_not_those_of_the_model(
+    call, classes, positive, code
+):
+    """Two other classes mean that no metric can be computed; a sample of one class says nothing."""
+    first, second = ("yes", "no") if positive == "yes" else ("1", "0")
+    lines = [f"2026-05-01 {hour:02}:00:00,{hour},{first},{second}" for hour in range(24)]
+    lines += [f"2026-05-02 {hour:02}:00:00,{hour},{second},{first}" for hour in range(24)]
+    Path("log.csv").write_text("\n".join(["time,a,guess,truth", *lines]))
+    rows = [f"{number},{classes[number % 2]},{classes[number % 2]}" for number in range(40)]
+    Path("train.csv").write_text("\n".join(["a,guess,truth", *rows]))
+    Path("driftline.yaml").write_text(f"""
+version: 1
+models:
+  churn:
+    source: {{type: local, options: {{path: log.csv}}}}
+    reference: {{type: local, options: {{path: train.csv}}}}
+    schema:
+      timestamp: time
+      features: {{a: numeric}}
+      prediction: {{column: guess, kind: binary, positive: "{positive}"}}
+      label: truth
+""")
+    result, text, _ = call("doctor", "--json")
+    findings = {finding["part"]: finding for finding in json.loads(text)["findings"]}
+    assert result == code
+    assert findings["models.churn.rows"]["ok"]
+    assert findings["models.churn.reference.rows"]["ok"] is (code == 0)
+    if code:
+        told = findings["models.churn.reference.rows"]["text"]
+        assert ", ".join(sorted(classes)) in told
+        assert "schema.prediction.positive" in told

@@ -29,11 +29,16 @@ def observation(column, **settings):
 
 def changed(values, length, rows=200, **settings):
     """Where each column is changed, shape (windows, columns), as `values`: shifts of a mean."""
+    return np.isfinite(begins(values, length, rows, **settings))
+
+
+def begins(values, length, rows=200, **settings):
+    """When the change of each column began, microseconds; NaN where it is not changed."""
     policy = AlarmPolicy(length)
     trail = policy.make_trail()
     panel = Panel.of([observation(column, **settings) for column in range(values.shape[1])])
     error = np.full(values.shape[1], np.sqrt(1 / rows + 1 / REFERENCE_ROWS))
-    is_on = np.zeros(values.shape, bool)
+    since = np.full(values.shape, np.nan)
     for number, shift in enumerate(values):
         numbers = StreamNumbers(
             level=shift,
@@ -44,8 +49,8 @@ def changed(values, length, rows=200, **settings):
             neutral=np.full(len(shift), settings.get("neutral", 0.0)),
         )
         evidence = add_window(trail, FIRST + number * length, panel, numbers, policy)
-        is_on[number] = np.isfinite(evidence.traces["since"])
-    return is_on
+        since[number] = evidence.traces["since"]
+    return since
 
 
 def noise(rng, windows, columns, rows=200):
@@ -75,6 +80,19 @@ def test_hours_of_a_day_that_differ_raise_no_alarm():
     weekend = 0.2 * (hours // 24 % 7 >= 5)[:, None]
     values = noise(rng, len(hours), 4) + day_shifts(rng, 60, 4, 0.05) + wave + weekend
     assert not changed(values, HOUR_MICROS).any()
+
+
+@pytest.mark.parametrize(("first", "begin"), [(0, 0), (5, 5), (30, 30)])
+def test_a_log_unlike_its_reference_has_changed_since_its_first_window_with_rows(first, begin):
+    """Two days that lack some hours are whole: the change does not begin before the log does."""
+    rng = np.random.default_rng(6)
+    values = noise(rng, 80, 2)
+    values[:, 0] += 3.0
+    values[:first] = np.nan
+    since = begins(values, HOUR_MICROS)[:, 0]
+    known = since[np.isfinite(since)]
+    assert len(known)
+    assert set(known) == {FIRST + begin * HOUR_MICROS}
 
 
 @pytest.mark.parametrize(("shift", "limit"), [(1.0, 48), (3.0, 2)])
@@ -186,3 +204,22 @@ def test_a_trace_of_an_earlier_version_is_read():
         assert trace["start"][0] == FIRST
         assert trace["block_total"][0].tolist() == [[total] * 2] * 2
         assert len(trace[0].tobytes()) == TRACE.itemsize
+
+
+def test_a_change_from_the_first_hour_on_does_not_begin_before_it():
+    """Two days of which a quarter may lack: the change begins with the first window there is."""
+    policy = AlarmPolicy(HOUR_MICROS)
+    trail = policy.make_trail()
+    panel = Panel.of([observation(0)])
+    one = np.ones(1)
+    numbers = StreamNumbers(
+        level=3 * one, size=3 * one, least_sd=0.05 * one, rows=200 * one, size_error=0.07 * one,
+        neutral=0 * one,
+    )  # fmt: skip
+    begins = [
+        add_window(trail, FIRST + number * HOUR_MICROS, panel, numbers, policy).traces["since"][0]
+        for number in range(40)
+    ]
+    known = [begin for begin in begins if np.isfinite(begin)]
+    assert known
+    assert min(known) == FIRST

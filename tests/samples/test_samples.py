@@ -111,9 +111,10 @@ NO_LOGS = {
     "statistics.json",
     "constraints.json",
     "constraints_too_strict.json",
+    "analysis.json",
 }
-"""A list of files, a document over several lines that a record of another file refers to, and
-baselines of a monitor.
+"""A list of files, a document over several lines that a record of another file refers to,
+baselines of a monitor, and a report on bias.
 """
 FORMATS: dict[str, Any] = {"headerless": {"type": "csv", "options": {"header": False}}}
 

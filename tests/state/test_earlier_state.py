@@ -42,11 +42,12 @@ COMMANDS = {
     "actions": ("actions", "list"),
 }
 """The commands behind the stored outputs; `explain-WHAT` is of `explain WHAT`."""
-ADDED = {"shop": (5, 0), "store": (5, 0), "late": (19, 16)}
+ADDED = {"shop": (5, 0), "store": (5, 0), "late": (27, 28)}
 """Measurements and verdicts `unsure` of one hour that the earlier version did not have, by model.
 
 Drift has `spread` and `category_share`, performance has `calibration_gap`. Performance judges four
-metrics and `calibration_gap` in each of four segments, where it judged `drop` alone.
+metrics and `calibration_gap` in each of four segments, where it judged `drop` alone. The labels that
+come later have `selection`, and rules of their own, in all rows and in each of three segments.
 """
 
 

@@ -126,3 +126,22 @@ def test_a_change_of_the_spread_is_dated():
     assert change.kind == "spread"
     assert abs(change.place - 600) <= 25
     assert change.after / change.before == pytest.approx(2.5, rel=0.25)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("size", [1e307, 1e160, 1e-200, 1e-307])
+def test_huge_and_tiny_values_are_scored_as_others(size):
+    """Squares of them do not exist; the spike is found all the same."""
+    rng = np.random.default_rng(1)
+    values = rng.normal(0, 1, 300)
+    values[200] = 12.0
+    scored = list(stats.score_series(values * size))
+    assert [item.value for item in scored] == (values * size).tolist()
+    assert scored[200].is_anomaly
+    assert scored[200].expected == pytest.approx(0, abs=3 * size)
+
+
+@pytest.mark.filterwarnings("error")
+def test_values_at_both_ends_of_the_range_are_scored():
+    values = [1.7e308 * (-1) ** at for at in range(100)]
+    assert all(math.isfinite(item.score) for item in stats.score_series(values))

@@ -223,11 +223,13 @@ def _input_columns(
     There are none where the reference is a log of the same format.
     """
     from driftline.ingest.columns.infer import infer_schema
+    from driftline.ingest.read.decode_object import choose_format
     from driftline.ingest.read.peek import peek
 
     batches = peek(replace(reference_job, transform=None), objects[:1])
-    types = {form.type for form in job.formats.values()}
-    if not batches or types & {form.type for form in reference_job.formats.values()}:
+    # Its format is that of its name: the default formats hold one for each suffix.
+    own_type = choose_format(reference_job.formats, objects[0].uri).type if batches else ""
+    if not batches or own_type in {form.type for form in job.formats.values()}:
         return ()
     schema = schema or infer_schema(batches).schema
     fields = (

@@ -165,6 +165,8 @@ def _result(comparison: ReferenceComparison) -> str:
     differing, total = len(comparison.differing_columns), len(comparison.columns)
     if not total:
         return "no column was compared"
+    if total == 1:
+        return f"its only column {'differs' if differing else 'does not differ'} from the reference"
     if not differing:
         return f"none of {total} columns differs from the reference"
     verb = "differs" if differing == 1 else "differ"

@@ -232,7 +232,7 @@ def _order(connection: Connection, name: str, incident: str) -> Order:
     message = load_newest_message(connection, incident)
     if message is None:
         raise click.UsageError(
-            f"there is no incident {incident!r}; `driftline status` lists the ids"
+            f"there is no incident {incident!r}; `driftline incidents --all` lists the ids"
         )
     decision = next((alert.decision for alert in message.alerts if alert.decision), None)
     return Order(run_token(message.incident, name), name, decision or "", message)

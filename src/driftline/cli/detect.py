@@ -56,6 +56,7 @@ def detect(file: Path, time: str | None, value: str | None, as_json: bool) -> in
     anomalies = [row for row in rows if row["anomaly"]]
     if as_json:
         click.echo(json.dumps(rows))
+        _say_losses(series, err=True)
         return 1 if anomalies else 0
     _print(
         ["time", "value", "expected", "score"],
@@ -64,8 +65,9 @@ def detect(file: Path, time: str | None, value: str | None, as_json: bool) -> in
             for row in anomalies
         ],
     )
-    click.echo(f"{_count(len(anomalies), 'anomaly', 'anomalies')} in {len(rows):,} values")
-    _say_skipped(series)
+    count = _count(len(anomalies), "anomaly", "anomalies")
+    click.echo(f"{count} in {len(rows):,} values of {series.value_column}")
+    _say_losses(series)
     return 1 if anomalies else 0
 
 
@@ -99,6 +101,7 @@ def changepoints(file: Path, time: str | None, value: str | None, as_json: bool)
     ]
     if as_json:
         click.echo(json.dumps(rows))
+        _say_losses(series, err=True)
         return 1 if rows else 0
     _print(
         ["since", "at 95% between", "what", "before", "after"],
@@ -113,14 +116,23 @@ def changepoints(file: Path, time: str | None, value: str | None, as_json: bool)
             for row in rows
         ],
     )
-    click.echo(f"{_count(len(rows), 'change', 'changes')} in {len(known):,} values")
-    _say_skipped(series)
+    count = _count(len(rows), "change", "changes")
+    click.echo(f"{count} in {len(known):,} values of {series.value_column}")
+    _say_losses(series)
     return 1 if rows else 0
 
 
-def _say_skipped(series: SeriesFile) -> None:
+def _say_losses(series: SeriesFile, err: bool = False) -> None:
+    """Say what is left out of the series, and why."""
     if series.skipped:
-        click.echo(f"{_count(series.skipped, 'row', 'rows')} without a readable time left out")
+        rows = _count(series.skipped, "row", "rows")
+        click.echo(f"{rows} without a readable time left out", err=err)
+    if series.torn:
+        rows = _count(series.torn, "row", "rows")
+        click.echo(f"{rows} with too few or too many values left out", err=err)
+    if series.words:
+        values = _count(series.words, "value that is", "values that are")
+        click.echo(f"{values} no finite number left out, such as {series.word[:40]!r}", err=err)
 
 
 def _count(count: int, singular: str, plural: str) -> str:

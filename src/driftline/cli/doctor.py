@@ -164,7 +164,7 @@ def _examine_rows(
         job = replace(job, source=origin.source, formats=origin.formats, schema=features)
         part = f"{source_part}.rows"
     try:
-        sample = guard.call(part, lambda: sample_rows(job, now), timeout=60)
+        sample = guard.call(part, lambda: sample_rows(job, now, settings.schema), timeout=60)
     except DriftlineError as error:
         return Finding(part, False, str(error))
     if job.schema.timestamp is None:

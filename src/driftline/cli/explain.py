@@ -152,7 +152,7 @@ def _show(report: dict[str, Any], phrasebook: Phrasebook) -> None:
     if len(fine_findings) > MOST_SHOWN:
         console.print(
             f"[dim]and {len(fine_findings) - MOST_SHOWN} more that are fine or unsure; "
-            "--check and --column show fewer[/]"
+            "--check NAME and --column NAME show all of one[/]"
         )
     for window in report["windows"]:
         _window(console, window)

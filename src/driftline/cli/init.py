@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from pyarrow import RecordBatch
 
 T = TypeVar("T")
-ROWS, CELL = 10, 24
-"""The rows that are shown, and the most characters of a value."""
+ROWS, CELL, MOST_NAMES = 10, 32, 8
+"""The rows that are shown, the characters of a value, and the names of columns beside them."""
 
 
 @click.command()
@@ -201,5 +201,8 @@ def _rows(console: Any, batch: Any) -> None:
     for row in rows:
         table.add_row(*(escape(str(row[name])[:CELL]) for name in columns))
     console.print(table)
-    if len(batch.schema.names) > len(columns):
-        console.print(f"[dim]and {len(batch.schema.names) - len(columns)} more columns[/]")
+    hidden = [name for name in batch.schema.names if name not in columns]
+    if hidden:
+        more = ", ".join(hidden[:MOST_NAMES]) + (", ..." if len(hidden) > MOST_NAMES else "")
+        noun = "column" if len(hidden) == 1 else "columns"
+        console.print(f"[dim]and {len(hidden)} more {noun}: {escape(more)}[/]")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,9 +19,13 @@ if TYPE_CHECKING:
 TIMES = ("time", "timestamp", "date", "datetime", "ds", "ts", "t", "at")
 """Names of columns of times, in lower case."""
 VALUES = ("value", "y", "v", "metric")
+DELIMITERS = ",;\t|"
+HEAD = 1 << 20
+"""Bytes that show how the file is written."""
+MISSING = ("", "-", "na", "n/a", "nan", "none", "null")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesFile:
     """A series in time order."""
 
@@ -31,6 +37,14 @@ class SeriesFile:
     """The number of each row in the file, the first one being 1; shape (n,)."""
     skipped: int
     """Rows whose time can't be read."""
+    value_column: str
+    """The name of the column that the values come from."""
+    torn: int = 0
+    """Rows with too few or too many values."""
+    words: int = 0
+    """Values that are written and are no finite number."""
+    word: str = ""
+    """The first of them."""
 
 
 def read_series(path: Path, time: str | None = None, value: str | None = None) -> SeriesFile:
@@ -40,15 +54,15 @@ def read_series(path: Path, time: str | None = None, value: str | None = None) -
     """
     import numpy as np
     import pyarrow as pa
-    import pyarrow.csv as csv
 
     try:
-        table = csv.read_csv(path, convert_options=csv.ConvertOptions(strings_can_be_null=True))
+        table, torn, thousands, decimal = _read_table(path)
     except (OSError, pa.ArrowInvalid) as error:
         raise DriftlineError(f"{path}: {' '.join(str(error).split())[:200]}") from None
+    names = table.column_names
     columns = {
-        name: column.combine_chunks()
-        for name, column in zip(table.column_names, table.columns, strict=True)
+        name: _plain(column.combine_chunks(), thousands, decimal)
+        for name, column in zip(names, table.columns, strict=True)
     }
     times = _column(columns, time, TIMES, "time", path)
     numbers = _column(
@@ -58,15 +72,101 @@ def read_series(path: Path, time: str | None = None, value: str | None = None) -
         "value",
         path,
     )
-    micros, is_usable = _times(columns[times])
+    for name, role in ((times, "time"), (numbers, "value")):
+        if names.count(name) > 1:
+            raise DriftlineError(
+                f"{path}: {names.count(name)} columns are named {name}; rename them, or name "
+                f"another one with --{role}"
+            )
+    micros, is_usable = _times(table.column(times).combine_chunks())
     if not is_usable.any():
         raise DriftlineError(f"{path}: column {times}: no time can be read; name one with --time")
     values = _numbers(columns[numbers])
     if np.isnan(values).all():
         raise DriftlineError(f"{path}: column {numbers} has no number; name one with --value")
+    words = np.flatnonzero(is_usable & np.isnan(values) & ~_missing(columns[numbers]))
     places = np.flatnonzero(is_usable)
     places = places[np.argsort(micros[places], kind="stable")]
-    return SeriesFile(micros[places], values[places], places + 1, len(values) - len(places))
+    records = np.delete(np.arange(1, len(values) + len(torn) + 1), [at - 1 for at in torn])
+    return SeriesFile(
+        times=micros[places],
+        values=values[places],
+        rows=records[places],
+        skipped=len(values) - len(places),
+        value_column=numbers,
+        torn=len(torn),
+        words=len(words),
+        word=str(columns[numbers][int(words[0])].as_py()) if len(words) else "",
+    )
+
+
+def _read_table(path: Path) -> tuple[pa.Table, list[int], str | None, str]:
+    """Read a CSV in the spelling that its beginning shows.
+
+    Returns the table, the numbers of the torn rows, the first row being 1, and the separators of
+    thousands and decimals.
+    """
+    import pyarrow as pa
+    import pyarrow.csv as csv
+
+    from driftline.kit.decoding.csv_settings import find_csv_settings
+
+    data = path.read_bytes()
+    settings = find_csv_settings(data[:HEAD])
+    is_marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    encoding = str(settings.get("encoding", "utf-16" if is_marked else "utf-8-sig"))
+    text = data.decode(encoding, "replace")
+    excel = re.match(r'"?sep=(.)"?\r?\n', text, re.IGNORECASE)
+    text = text[excel.end() :] if excel else text
+    first = re.sub('"[^"]*"', "", text.partition("\n")[0])
+    usual = excel[1] if excel else max(DELIMITERS, key=first.count)
+    has_header = bool(settings.get("header", True))
+    escape = settings.get("escape")
+    torn: list[int] = []
+
+    def leave_out(row: csv.InvalidRow) -> str:
+        torn.append(row.number - has_header)
+        return "skip"
+
+    table = csv.read_csv(
+        pa.BufferReader(text.encode()),
+        # Only one thread numbers the rows.
+        read_options=csv.ReadOptions(use_threads=False, autogenerate_column_names=not has_header),
+        parse_options=csv.ParseOptions(
+            delimiter=str(settings.get("delimiter", usual)),
+            escape_char=str(escape) if escape else False,
+            newlines_in_values=True,
+            invalid_row_handler=leave_out,
+        ),
+        convert_options=csv.ConvertOptions(strings_can_be_null=True),
+    )
+    thousands = settings.get("thousands")
+    separators = str(thousands) if thousands else None, str(settings.get("decimal", "."))
+    return table, torn, *separators
+
+
+def _plain(array: pa.Array, thousands: str | None, decimal: str) -> pa.Array:
+    """Return text of numbers with a point before the decimals and no groups."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if array.type != pa.string():
+        return array
+    plain = array if thousands is None else pc.replace_substring(array, thousands, "")
+    return plain if decimal == "." else pc.replace_substring(plain, decimal, ".")
+
+
+def _missing(array: pa.Array) -> np.ndarray:
+    """Whether each value is missing: absent, or NaN."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    is_missing = array.is_null(nan_is_null=True)
+    if array.type == pa.string():
+        texts = pc.utf8_lower(pc.utf8_trim_whitespace(array))
+        is_missing = pc.or_(is_missing, pc.fill_null(pc.is_in(texts, pa.array(MISSING)), False))
+    return np.asarray(is_missing.to_numpy(zero_copy_only=False), bool)
 
 
 def _column(

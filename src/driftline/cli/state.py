@@ -56,5 +56,12 @@ def pick_incident(ids: list[str], prefix: str, models: tuple[str, ...] = ()) -> 
         return ids[0]
     if ids:
         raise click.UsageError(f"{prefix} is the beginning of several ids: {', '.join(ids)}")
+    if prefix.startswith("rep_"):
+        raise click.UsageError(
+            f"{prefix} is the id of a report, and a report is no incident; "
+            "`driftline explain MODEL` shows the numbers of a window"
+        )
     place = f" or model {prefix!r}; models: {', '.join(models)}" if models else f" {prefix!r}"
-    raise click.UsageError(f"there is no incident{place}; `driftline status` lists the ids")
+    raise click.UsageError(
+        f"there is no incident{place}; `driftline incidents --all` lists the ids"
+    )

@@ -94,8 +94,8 @@ def describe_times(model: ModelConfig) -> str:
     from driftline.ingest.reference.spans import LEAST_LENGTH
     from driftline.types.times import as_micros
 
-    usual = "differences as between its weeks or months are usual"
-    lasting = "a seasonal change counts as a lasting change"
+    usual = "its weeks and months show which differences are usual"
+    lasting = "a seasonal change is reported as a lasting change"
     reference = model.reference
     if reference is None or reference.trailing is not None:
         return "it moves with time; a seasonal change is no lasting change"
@@ -106,4 +106,4 @@ def describe_times(model: ModelConfig) -> str:
         return f"it spans less than 8 days; {lasting}"
     timestamp = None if model.schema_ is None else model.schema_.timestamp
     column = "times" if timestamp is None else f"times in {timestamp.column().path}"
-    return f"if its rows have {column} over at least 8 days, {usual}; if not, {lasting}"
+    return f"with {column} over at least 8 days, {usual}; without, {lasting}"

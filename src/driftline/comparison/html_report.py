@@ -27,7 +27,9 @@ padding:1.5rem;box-sizing:border-box}
 .dl h1{font-size:1.5rem;line-height:1.25;margin:.2rem 0 .6rem}
 .dl h2{font-size:1.1rem;margin:2rem 0 .5rem}.dl h3{font-size:1rem;margin:0 0 .2rem}
 .dl p{margin:.3rem 0}.dl .quiet{color:var(--quiet)}
-.dl h1,.dl h3,.dl p,.dl li,.dl td,.dl th{overflow-wrap:anywhere;text-align:left}
+.dl h1,.dl h3,.dl p,.dl li,.dl td{overflow-wrap:anywhere}
+.dl td,.dl th{text-align:left}
+.dl th{white-space:nowrap}
 .dl .scroll{overflow-x:auto}.dl table{border-collapse:collapse;width:100%;color:inherit}
 .dl th,.dl td{padding:.35rem .7rem .35rem 0;border-bottom:1px solid var(--line);
 vertical-align:top;background:none}

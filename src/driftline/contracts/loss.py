@@ -98,7 +98,7 @@ class Loss(Settings):
         The verdict is `changed` if the metric is surely more than `obvious` worse than in the
         reference, `ok` if it is surely less than the smallest margin worse, and `unsure` otherwise.
         """
-        unsure = "one window does not decide; the next ones add to it"
+        unsure = "the rows do not decide whether it is worse than the reference"
         if measurement.value is None or measurement.was is None or measurement.interval is None:
             return Judgement(verdict=Verdict.UNSURE, reason=unsure, is_within_bounds=True)
         reference = measurement.was

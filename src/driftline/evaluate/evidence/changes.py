@@ -84,12 +84,23 @@ class RecentWindows:
         earlier = self._trail.windows_before(self._start, column, count - 1)
         return np.concatenate((self._traces[stream : stream + 1], earlier[:, 0]))
 
+    def first_start(self, since: float, stream: int) -> float:
+        """The start of the first window of a stream with a size, `since` or later, microseconds."""
+        rows = self.windows(2 * self._policy.day_windows, stream)
+        starts = rows["start"][np.isfinite(rows["size"])]
+        return float(starts[starts >= since].min(initial=self._start))
+
     def day_mean(self, days_ago: int) -> DayMean:
         """The mean size of a whole day: the newest 24 hours, or those some days before."""
         if days_ago == 0:
             return self._newest_mean
         end = self._start + self._policy.length - days_ago * DAY_MICROS
         return weighted_mean(self._trail.sizes_since(end - DAY_MICROS, end, self._columns))
+
+    def begin_of_days(self, count: int) -> int:
+        """The start of the first known window in the newest `count` times 24 hours."""
+        since = self._start + self._policy.length - count * DAY_MICROS
+        return self._trail.first_start(since, self._start)
 
     @cached_property
     def newest(self) -> WindowSizes:
@@ -391,13 +402,16 @@ def begin_obvious_changes(
         now = np.where(is_learning, panel.distance(day.size, numbers.neutral), now)
         before = np.where(is_learning, panel.distance(day_before.size, numbers.neutral), before)
         error = np.where(is_learning, day.size_error, error)
-        begin = np.where(is_learning, traces["start"] + policy.length - 2 * DAY_MICROS, begin)
+        begin = np.where(is_learning, recent.begin_of_days(2), begin)
     usual = np.where(is_learning, numbers.neutral, traces["size"] - traces["effect"])
     is_proven = _distances(usual, now, Z * error, panel) > panel.obvious
     is_repeated = _distances(usual, before, 0.0, panel) > panel.obvious
     has_evidence = is_learning | (can_change & is_judged & is_far_out & ~returns)
     begins = is_proven & is_repeated & has_evidence & panel.sides
     for side, stream in zip(*np.nonzero(begins), strict=True):
+        if is_learning[stream] and policy.has_day_blocks:
+            # A day is whole without its first windows: a change begins in the first one with rows.
+            begin[stream] = recent.first_start(begin[stream], stream)
         clear_evidence(traces, stream)
         traces["since"][stream], traces["side"][stream] = begin[stream], side
         traces["run_start"][stream, side] = begin[stream]

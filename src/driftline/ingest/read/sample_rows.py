@@ -23,9 +23,10 @@ from driftline.ingest.read.source_stream import open_reference
 from driftline.kit.decoding.missing_header import looks_like_record
 from driftline.kit.decoding.repeated_columns import repeated_columns
 from driftline.kit.stores.short_uri import shorten_uri
+from driftline.profiles.canonical_value import canonical_value
 from driftline.types.errors import ObjectGone, Unreadable
 from driftline.types.loss_reasons import LOSS_SHARE, LossReasons
-from driftline.types.model import LogObject, Schema
+from driftline.types.model import LogObject, Schema, Task
 from driftline.types.times import from_micros
 
 MAX_LISTED = 1000
@@ -57,6 +58,10 @@ class RowSample:
     last_event: int | None = None
     unreadable: str = ""
     """Why an object can't be decoded; empty where all can."""
+    positive: str = ""
+    """The positive class of a binary task, in canonical form; empty where it is not known."""
+    classes: dict[str, set[str]] = field(default_factory=dict)
+    """The values of the prediction and the label of a binary task, in canonical form."""
 
     @property
     def problem(self) -> str:
@@ -84,6 +89,14 @@ class RowSample:
                 f"{self.held.total:,} of {self.rows:,} rows have no usable time: "
                 f"{self.held.describe('row')}"
             )
+        for name, values in self.classes.items():
+            # More values may hold the positive one in a row that is not read here.
+            if len(values) == 2 and self.positive and self.positive not in values:
+                return (
+                    f"the column {name} has the values {_names(sorted(values))}, but the positive "
+                    f"class is {self.positive}: correct schema.prediction.positive, or write the "
+                    "same values in the log, the labels and the reference"
+                )
         return ""
 
     @property
@@ -107,20 +120,25 @@ class RowSample:
         )
 
 
-def sample_rows(job: Job, now: datetime) -> RowSample:
+def sample_rows(job: Job, now: datetime, schema: Schema | None = None) -> RowSample:
     """Decode the start of the newest objects that `job` lists.
 
-    Raises SourceError when the source fails.
+    `schema` names the prediction and the label whose values are collected, that of the job when
+    None: records need not have them. Raises SourceError when the source fails.
     """
     context = DiscoverContext(now=now, skipped=lambda uri, reason: None)
     listed = sorted(
         islice(discover_objects(job, context), MAX_LISTED), key=lambda obj: (obj.modified, obj.uri)
     )
-    sample = RowSample()
+    roles = job.schema if schema is None else schema
+    is_binary = roles.task is Task.BINARY
+    sample = RowSample(positive=roles.positive if is_binary else "")
+    fields = (roles.prediction, roles.label) if is_binary else ()
+    paths = [part.path for part in fields if part is not None]
     batches: list[tuple[LogObject, pa.RecordBatch]] = []
     for obj in reversed(listed[-MAX_OBJECTS:]):
         try:
-            _add_columns(job, obj, sample)
+            _add_columns(job, obj, sample, paths)
             batches += [(obj, batch) for batch in _decode(job, obj, job.schema, sample)]
             sample.objects += 1
         except Unreadable as error:
@@ -149,13 +167,19 @@ def _decode(
     return first
 
 
-def _add_columns(job: Job, obj: LogObject, sample: RowSample) -> None:
-    """Add the names of all columns of an object."""
+def _add_columns(job: Job, obj: LogObject, sample: RowSample, paths: Sequence[str]) -> None:
+    """Add the names of all columns of an object, and the values of those at `paths`."""
     for batch in pair_samples(_decode(job, obj, Schema(), None), job.transform):
         sample.columns += [name for name in batch.schema.names if name not in sample.columns]
         sample.repeated += [
             name for name in repeated_columns([batch]) if name not in sample.repeated
         ]
+        for name in paths:
+            if name in batch.schema.names:
+                column = batch.column(batch.schema.names.index(name))
+                forms = map(canonical_value, column.unique().to_pylist())
+                values = sample.classes.setdefault(name, set())
+                values.update(form for form in forms if form is not None)
 
 
 def _add_rows(

@@ -20,7 +20,7 @@ MISSING, NEGATIVE, NOT_A_NUMBER, UNREADABLE = FAULTS = (
 """What can be wrong with a value."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class ColumnValues:
     """The values of one column of the service."""
 
@@ -81,11 +81,15 @@ class ColumnValues:
         """Return the inverse of `plain`."""
         count, unusable, cells, total, squares = content
         return cls(
-            count, dict(unusable), LogHistogram(dict(cells)), ExactSum(total), ExactSum(squares)
+            count=count,
+            unusable=dict(unusable),
+            histogram=LogHistogram(dict(cells)),
+            total=ExactSum(total),
+            squares=ExactSum(squares),
         )
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class ServiceCalls:
     """What the calls of a window say about the service."""
 

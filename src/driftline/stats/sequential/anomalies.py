@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -50,6 +50,8 @@ ACCEPTED = 5
 """Anomalies in a row after which their middle is the new level."""
 FREEDOM = 20.0
 """Degrees of freedom of Student's t, by which an error becomes a score."""
+HUGE = 1e100
+"""Largest absolute value of a series that is scored in its own unit."""
 ANOMALY = 0.998
 """The least score of an anomaly."""
 
@@ -221,7 +223,16 @@ def score_series(values: Iterable[float]) -> Iterator[ScoredValue]:
     The first `WARM_UP` values have the score 0.
     """
     scorer = AnomalyScorer()
-    return (scorer.update(float(value)) for value in values)
+    series = [float(value) for value in values]
+    size = max((abs(value) for value in series if math.isfinite(value)), default=0.0)
+    if size == 0 or 1 / HUGE <= size <= HUGE:
+        return (scorer.update(value) for value in series)
+    # Squares of huge and of tiny numbers do not exist.
+    scored = ((value, scorer.update(value / size)) for value in series)
+    return (
+        replace(item, value=value, expected=None if item.expected is None else item.expected * size)
+        for value, item in scored
+    )
 
 
 def _tail(z: float) -> float:

@@ -37,6 +37,8 @@ def find_period(values: Floats) -> int | None:
     size = 1 << (2 * n - 1).bit_length()
     spectrum = np.fft.rfft(rest, size)
     sums = np.fft.irfft(spectrum * np.conj(spectrum), size)[: longest + 1]
+    if not 0 < sums[0] < np.inf:
+        return None  # Squares of huge and of tiny numbers do not exist.
     # Sums of fewer products at longer lags: each is brought to the same number.
     correlation = sums / sums[0] * n / (n - np.arange(longest + 1))
     inner = correlation[1:-1]
