@@ -62,6 +62,7 @@ class BusinessValue(Check):
     | a division by zero, a missing value | the row does not count |
     | a column of another kind | no value, with the reason |
     | one row | no interval |
+    | fewer than 30 rows | the interval of a mean has at least the spread of the reference |
     """
 
     type = "business_value"
@@ -149,6 +150,7 @@ class BusinessValue(Check):
         tally = expressions.tally(ctx.current, text)
         now, is_condition = _mean_of(tally), tally.true + tally.false > 0
         before = _mean_of(expressions.tally(ctx.reference, text))
+        now = stats.with_usual_spread(now, before)
         labels = {"figure": name}
         yield Measurement(
             now.value,

@@ -169,3 +169,18 @@ def test_scores_that_are_no_probabilities_decide_nothing():
     rows["score"] = (1 / (1 + np.exp(-logits))).tolist()
     found = measure(BusinessValue(values=VALUES), schema, **rows)["value_per_prediction", ""]
     assert found.value == pytest.approx(50 * np.mean(logits > 0))
+
+
+@pytest.mark.parametrize("prices", [[-3.0, -3.1], [-3.0] * 5, [4.0, 4.0, 4.1]])
+def test_few_rows_that_are_alike_by_chance_have_the_usual_spread(prices):
+    """Two rows of nearly the same worth say little: the reference varies by 10."""
+    check = BusinessValue(expressions={"worth": "price"})
+    usual = np.random.default_rng(1).normal(0, 10, 500)
+    ones = [1.0] * 500
+    reference = window(schema=SCHEMA, check=check, price=list(usual), count=ones)
+    current = window(schema=SCHEMA, check=check, price=prices, count=ones[: len(prices)])
+    mean, _ = check.evaluate(context(current, reference, schema=SCHEMA))
+    low, high = mean.interval
+    assert mean.value == pytest.approx(np.mean(prices))
+    assert high - low > 2 * 1.96 * 9 / len(prices) ** 0.5
+    assert low < 0 < high

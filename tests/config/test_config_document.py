@@ -185,3 +185,16 @@ def test_any_text_is_read_or_refused(text):
     except ConfigError as error:
         found = error.problems
     assert all(problem.line >= 1 and problem.column >= 1 for problem in found)
+
+
+def test_characters_that_json_escapes_in_two_halves_are_one():
+    """JSON is YAML: `json.dumps` escapes an emoji as a pair, in names as well as in values."""
+    document = parse_document(r'{"\ud83d\ude80": "a\uD83D\uDE80b", plain: \ud83d\ude80}', PATH)
+    assert document.value == {"🚀": "a🚀b", "plain": r"\ud83d\ude80"}
+    assert document.values["🚀",].column == 18
+
+
+@pytest.mark.parametrize("text", [r'a: "\ud83d"', r'"x\ude80\ud83d": 1'])
+def test_half_a_character_is_a_mistake_with_its_place(text):
+    with pytest.raises(ConfigError, match=r"x.yaml:1:\d.*half a character"):
+        parse_document(text, PATH)

@@ -204,3 +204,22 @@ def test_a_trace_of_an_earlier_version_is_read():
         assert trace["start"][0] == FIRST
         assert trace["block_total"][0].tolist() == [[total] * 2] * 2
         assert len(trace[0].tobytes()) == TRACE.itemsize
+
+
+def test_a_change_from_the_first_hour_on_does_not_begin_before_it():
+    """Two days of which a quarter may lack: the change begins with the first window there is."""
+    policy = AlarmPolicy(HOUR_MICROS)
+    trail = policy.make_trail()
+    panel = Panel.of([observation(0)])
+    one = np.ones(1)
+    numbers = StreamNumbers(
+        level=3 * one, size=3 * one, least_sd=0.05 * one, rows=200 * one, size_error=0.07 * one,
+        neutral=0 * one,
+    )  # fmt: skip
+    begins = [
+        add_window(trail, FIRST + number * HOUR_MICROS, panel, numbers, policy).traces["since"][0]
+        for number in range(40)
+    ]
+    known = [begin for begin in begins if np.isfinite(begin)]
+    assert known
+    assert min(known) == FIRST

@@ -297,3 +297,11 @@ def test_a_rate_of_few_rows_has_no_better_usual_value_than_its_mean():
     assert count == 14
     assert total / precision == pytest.approx(0.0, abs=1e-12)
     assert 1 / precision == pytest.approx(0.0025 / 14)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 4])
+def test_windows_of_few_rows_that_are_all_wrong_by_chance_are_no_loss(rows):
+    """A share of 0 in two rows has no room below and much above: its error is that above."""
+    streams = [run(lambda _: 0.73, 40, seed=seed, rows=rows, length=HOUR, reference=(1752, 2400))
+               for seed in range(15)]  # fmt: skip
+    assert sum(stream.openings for stream in streams) == 0

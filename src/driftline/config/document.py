@@ -31,6 +31,7 @@ MAX_DEPTH = 60
 
 
 MERGE = "<<"
+SURROGATE = re.compile("[\ud800-\udfff]")
 OWN = "x-"
 """The begin of top-level keys that are left out: anchors may stand there."""
 DEFAULTS = "defaults"
@@ -45,6 +46,20 @@ class Loader(yaml.SafeLoader):
 
     # The base class declares it without ClassVar.
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+
+    def compose_scalar_node(self, anchor: dict[Any, yaml.Node]) -> yaml.ScalarNode:
+        """Read the two halves of a character that JSON escapes, such as an emoji, as one."""
+        node = super().compose_scalar_node(anchor)
+        if SURROGATE.search(node.value):
+            pairs = node.value.encode("utf-16", "surrogatepass")
+            try:
+                node.value = pairs.decode("utf-16")
+            except UnicodeDecodeError:
+                raise yaml.MarkedYAMLError(
+                    problem=r"half a character, escaped as \uD800 to \uDFFF",
+                    problem_mark=node.start_mark,
+                ) from None
+        return node
 
 
 _TAG = "tag:yaml.org,2002:"

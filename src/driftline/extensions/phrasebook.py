@@ -153,7 +153,10 @@ class Phrasebook:
 
     def interval(self, alert: AlertFact) -> str:
         """Format the interval of the number that is shown: `95%: 0.72 to 0.76`; may be empty."""
-        return shown_interval(alert) if self.wording(alert).hides_value else interval(alert)
+        wording = self.wording(alert)
+        # Without its sentence the text shows the value after all.
+        is_hidden = wording.hides_value and bool(_call(wording.sentence, alert))
+        return shown_interval(alert) if is_hidden else interval(alert)
 
     def advice(self, notification: Notification) -> str:
         """Return what to do first, in one short sentence of plain text; empty at the end."""

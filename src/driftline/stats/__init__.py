@@ -13,7 +13,12 @@ from driftline.stats.attributions.shift import (
     attribution_shift,
     mean_size,
 )
-from driftline.stats.basics.averages import mean_estimate, mean_of_moments, quantile_estimate
+from driftline.stats.basics.averages import (
+    mean_estimate,
+    mean_of_moments,
+    quantile_estimate,
+    with_usual_spread,
+)
 from driftline.stats.basics.bootstrap import bootstrap_interval
 from driftline.stats.basics.estimate import (
     Z95,
@@ -693,6 +698,7 @@ __all__ = [
     "welch",
     "wilson",
     "with_leftover",
+    "with_usual_spread",
     "yates_chi_square",
     "zero_filled",
 ]

@@ -97,6 +97,11 @@ class RecentWindows:
         end = self._start + self._policy.length - days_ago * DAY_MICROS
         return weighted_mean(self._trail.sizes_since(end - DAY_MICROS, end, self._columns))
 
+    def begin_of_days(self, count: int) -> int:
+        """The start of the first known window in the newest `count` times 24 hours."""
+        since = self._start + self._policy.length - count * DAY_MICROS
+        return self._trail.first_start(since, self._start)
+
     @cached_property
     def newest(self) -> WindowSizes:
         """The windows that tell whether a change is over."""
@@ -397,7 +402,7 @@ def begin_obvious_changes(
         now = np.where(is_learning, panel.distance(day.size, numbers.neutral), now)
         before = np.where(is_learning, panel.distance(day_before.size, numbers.neutral), before)
         error = np.where(is_learning, day.size_error, error)
-        begin = np.where(is_learning, traces["start"] + policy.length - 2 * DAY_MICROS, begin)
+        begin = np.where(is_learning, recent.begin_of_days(2), begin)
     usual = np.where(is_learning, numbers.neutral, traces["size"] - traces["effect"])
     is_proven = _distances(usual, now, Z * error, panel) > panel.obvious
     is_repeated = _distances(usual, before, 0.0, panel) > panel.obvious

@@ -146,6 +146,9 @@ def window_numbers(rule: Loss, row: JudgedMeasurement) -> tuple[float, float, fl
         reference_error = 0.0 if m.was_interval is None else _error(rule, m.was_interval, reference)
     if not all(map(math.isfinite, (size, error))) or math.isnan(reference_error):
         return None
+    low, high = (rule.size(end, reference) for end in m.interval)
+    # A share of few rows has a wide interval on the side of the reference and none on the other.
+    error = max(error, (high - size if size < 0 else size - low) / Z)
     error = max(error, LEAST_ERROR * rule.margins[0])
     return _sign(rule) * size, float(row.rows), error, reference_error
 

@@ -236,6 +236,11 @@ class Trail:
         effects[: len(rows)] = rows[::-1]
         return effects
 
+    def first_start(self, since: int, start: int) -> int:
+        """The start of the first window in [since, start); `start` where there is none."""
+        place = bisect_left(self._starts, since)
+        return min(start, self._starts[place]) if place < len(self._starts) else start
+
     def sizes_since(self, since: int, start: int, columns: Columns) -> WindowSizes:
         """The sizes of the windows in [since, start), oldest first."""
         first, end = bisect_left(self._starts, since), bisect_left(self._starts, start)

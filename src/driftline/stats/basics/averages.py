@@ -6,12 +6,16 @@ Values that are not finite are left out.
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from driftline.stats.basics.estimate import Estimate, t_of
 from driftline.stats.basics.sample import finite
+
+FEW: Final = 30
+"""Values below which their own spread says little."""
 
 
 def mean_estimate(values: ArrayLike) -> Estimate:
@@ -31,6 +35,19 @@ def mean_of_moments(mean: float, variance: float | None, n: int) -> Estimate:
     se = math.sqrt(variance / n)
     half = t_of(n - 1) * se
     return Estimate(mean, se, (mean - half, mean + half), n)
+
+
+def with_usual_spread(now: Estimate, usual: Estimate) -> Estimate:
+    """The mean `now` with an interval that is at least as wide as the spread behind `usual` gives.
+
+    Few values can be alike by chance, which makes their own interval too narrow to add up as
+    evidence. A mean of `FEW` values or more, and one without a standard error, stays as it is.
+    """
+    if now.value is None or now.se is None or usual.se is None or not 2 <= now.n < FEW:
+        return now
+    se = max(now.se, usual.se * math.sqrt(usual.n / now.n))
+    half = t_of(now.n - 1) * se
+    return now._replace(se=se, interval=(now.value - half, now.value + half))
 
 
 def quantile_estimate(values: ArrayLike, q: float) -> Estimate:
