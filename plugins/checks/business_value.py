@@ -96,7 +96,7 @@ class BusinessValue(Check):
     expressions: dict[str, Expression] = Field(default_factory=dict)
     """Figures by names of your choice: `revenue: price * quantity`, or `approval: score > 0.5`."""
     unit: str = Field(default="", max_length=20)
-    """The currency or unit of all numbers, such as `EUR`."""
+    """The currency or unit of all numbers but shares and numbers of rows, such as `EUR`."""
 
     def collector_options(self) -> Mapping[str, tuple[str, ...]]:
         """Return the expressions."""
@@ -147,7 +147,8 @@ class BusinessValue(Check):
         )
 
     def _measure_figure(self, ctx: CheckContext, name: str, text: str) -> Iterator[Measurement]:
-        now = _mean_of(expressions.tally(ctx.current, text))
+        tally = expressions.tally(ctx.current, text)
+        now, is_condition = _mean_of(tally), tally.true + tally.false > 0
         before = _mean_of(expressions.tally(ctx.reference, text))
         now = stats.with_usual_spread(now, before)
         labels = {"figure": name}
@@ -160,7 +161,7 @@ class BusinessValue(Check):
             was=before.value,
             was_interval=before.interval,
             reason=now.reason,
-            unit=self.unit,
+            unit="share" if is_condition else self.unit,
         )
         yield Measurement(
             None if now.value is None else now.value * now.n,
@@ -168,7 +169,7 @@ class BusinessValue(Check):
             name="figure_total",
             rows=now.n,
             reason=now.reason,
-            unit=self.unit,
+            unit="rows" if is_condition else self.unit,
         )
 
 

@@ -283,26 +283,26 @@ class EstimatedPerformance(Check):
         window, reason = calibrate_scores(ctx)
         usual = USUAL_METRICS.get(task, USUAL_METRICS[Task.BINARY])
         metrics = tuple(dict.fromkeys(self.metrics)) or usual
-        asked: dict[str, class_estimates.Metric] = {
+        class_metrics: dict[str, class_estimates.Metric] = {
             name: METRICS_OF_CLASSES[name] for name in metrics if name in METRICS_OF_CLASSES
         }
-        macros, why_not = (
-            class_estimates.estimate_macros(ctx, asked)
-            if asked and task is Task.MULTICLASS
+        macros, macro_reason = (
+            class_estimates.estimate_macros(ctx, class_metrics)
+            if class_metrics and task is Task.MULTICLASS
             else ({}, reason)
         )
         for metric in metrics:
             if metric not in usual:
-                why = f"{metric} is no metric of {task} models"
-                yield _nothing(metric, ctx.current.rows, reason or why)
+                problem = f"{metric} is no metric of {task} models"
+                yield _without_value(metric, ctx.current.rows, reason or problem)
             elif metric in METRICS_OF_CLASSES:
                 estimate = macros.get(metric)
                 if estimate is None:
-                    yield _nothing(metric, ctx.current.rows, why_not)
+                    yield _without_value(metric, ctx.current.rows, macro_reason)
                 else:
                     yield _measurement(metric, estimate, ctx, {})
             elif window is None:
-                yield _nothing(metric, ctx.current.rows, reason)
+                yield _without_value(metric, ctx.current.rows, reason)
             else:
                 yield _corrected_measurement(metric, window, ctx)
         yield _correction(window, reason)
@@ -314,10 +314,10 @@ class EstimatedPerformance(Check):
         groups, reason = error_estimates.group_errors(ctx)
         for metric in dict.fromkeys(self.metrics or ERRORS):
             if metric not in ERRORS:
-                why = f"{metric} is no metric of regression models"
-                yield _nothing(metric, ctx.current.rows, why)
+                problem = f"{metric} is no metric of regression models"
+                yield _without_value(metric, ctx.current.rows, problem)
             elif groups is None:
-                yield _nothing(metric, ctx.current.rows, reason)
+                yield _without_value(metric, ctx.current.rows, reason)
             else:
                 yield _estimated_error(metric, groups, ctx)
         if groups is None:
@@ -368,7 +368,7 @@ def _error_correction(groups: error_estimates.ErrorGroups) -> Measurement:
     )
 
 
-def _nothing(metric: Metric, rows: int, reason: str) -> Measurement:
+def _without_value(metric: Metric, rows: int, reason: str) -> Measurement:
     return Measurement(None, name=f"estimated_{metric}", rows=rows, reason=reason)
 
 
@@ -396,7 +396,7 @@ def _measurement(
     detail: Mapping[str, str | float | int | None],
 ) -> Measurement:
     if estimate.value is None:
-        return _nothing(metric, estimate.n, estimate.reason)
+        return _without_value(metric, estimate.n, estimate.reason)
     ref_scores = ctx.reference.scores if ctx.reference else Scores()
     was = LABELLED_METRICS[metric](ref_scores)
     return Measurement(
@@ -458,21 +458,26 @@ def _corrected_auc(window: CalibratedScores, ctx: CheckContext) -> stats.Estimat
     """
     assert ctx.schema.score is not None
     column = ctx.current.columns.get(ctx.schema.score.name)
-    known = score_metrics.roc_auc(score_metrics.check_order(usable_scores(ctx), column))
+    labelled = score_metrics.roc_auc(score_metrics.check_order(usable_scores(ctx), column))
     promised = stats.estimated_roc_auc(window.labelled_cells(window.probability))
     whole = stats.estimated_roc_auc(window.cells(window.probability))
-    if known.value is None or known.se is None or promised.value is None or whole.value is None:
+    if (
+        labelled.value is None
+        or labelled.se is None
+        or promised.value is None
+        or whole.value is None
+    ):
         return None
-    value = min(max(known.value + whole.value - promised.value, 0.0), 1.0)
-    return _widened(stats.Estimate(value, known.se, n=whole.n), [])
+    value = min(max(labelled.value + whole.value - promised.value, 0.0), 1.0)
+    return _widened(stats.Estimate(value, labelled.se, n=whole.n), [])
 
 
 def _widened(estimate: stats.Estimate, draws: Sequence[float | None]) -> stats.Estimate:
     """Return the estimate with the spread of `draws` added to its error."""
     if estimate.value is None:
         return estimate
-    known = [value for value in draws if value is not None]
-    calibration_se = float(np.std(known, ddof=1)) if len(known) > 1 else 0.0
+    values = [value for value in draws if value is not None]
+    calibration_se = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
     se = math.hypot(estimate.se or 0.0, calibration_se)
     return stats.bounded_estimate(estimate.value, se, estimate.n)
 
@@ -509,41 +514,41 @@ def _weighted_accuracy(
         reason = reason or "the records have no score"
         return Measurement(None, name=name, rows=0, reason=reason)
     alone = _estimate_from_rates("accuracy", window, (None, None))
-    found = weighted.weighted_accuracy(ctx, window, alone)
-    if found.value is None:
-        return Measurement(None, name=name, rows=found.n, reason=found.reason)
+    estimate = weighted.weighted_accuracy(ctx, window, alone)
+    if estimate.value is None:
+        return Measurement(None, name=name, rows=estimate.n, reason=estimate.reason)
     was = LABELLED_METRICS["accuracy"](ctx.reference.scores if ctx.reference else Scores())
     return Measurement(
-        found.value,
+        estimate.value,
         name=name,
-        rows=found.n,
-        interval=found.interval,
+        rows=estimate.n,
+        interval=estimate.interval,
         was=was.value,
         was_interval=was.interval,
-        detail={"effective_rows": found.n, "scores_alone": alone.value},
+        detail={"effective_rows": estimate.n, "scores_alone": alone.value},
     )
 
 
 def _class_shares(ctx: CheckContext, window: CalibratedScores | None) -> Iterator[Measurement]:
     """Yield the estimated share of each class; of a binary model, of the positive one."""
     ref_scores = ctx.reference.scores if ctx.reference else Scores()
-    known, name = ref_scores.confusion, "estimated_class_share"
+    confusion, name = ref_scores.confusion, "estimated_class_share"
     predicted = _predicted_rows(ctx, window)
-    shares, reason = class_estimates.estimate_shares(known, predicted, ctx.rng())
+    shares, reason = class_estimates.estimate_shares(confusion, predicted, ctx.rng())
     if not shares:
         yield Measurement(None, name=name, rows=round(sum(predicted.values())), reason=reason)
         return
     is_binary = ctx.schema.task is Task.BINARY
-    labels = sum(known.values())
+    labels = sum(confusion.values())
     is_redacted = ctx.schema.label is not None and ctx.schema.label.name in ctx.schema.redact
     for place, (value, share) in enumerate(shares.items()):
         if is_binary and value != label_use.POSITIVE:
             continue
-        shown = ref_scores.positive or value if is_binary else value
-        was = sum(rows for (label, _), rows in known.items() if label == value)
+        class_name = ref_scores.positive or value if is_binary else value
+        was = sum(rows for (label, _), rows in confusion.items() if label == value)
         yield Measurement(
             share.value,
-            {"class": f"class {place + 1}" if is_redacted else shown[:40]},
+            {"class": f"class {place + 1}" if is_redacted else class_name[:40]},
             name=name,
             rows=share.n,
             interval=share.interval,

@@ -938,14 +938,14 @@ def _baseline(metric: MetricName, scores: Scores) -> float | None:
 def _usual_metrics(task: Task, schema: Schema) -> tuple[MetricName, ...]:
     """The metrics that are measured where the settings name none."""
     columns = schema.task_columns
-    more: tuple[MetricName, ...] = ()
+    metrics = USUAL_METRICS[task]
     if columns.probabilities:
-        more += PROBABILITY_METRICS
+        metrics += PROBABILITY_METRICS
     if columns.lower is not None:
-        more += INTERVAL_METRICS
+        metrics += INTERVAL_METRICS
     if columns.series is not None or columns.horizon is not None:
-        more += FORECAST_METRICS
-    return USUAL_METRICS[task] + more
+        metrics += FORECAST_METRICS
+    return metrics
 
 
 def _task(scores: Scores) -> Task:

@@ -187,6 +187,19 @@ def test_every_number_has_words(value):
             {"measurement": "drop", "value": 0.5, "detail": {"smallest_seen": 0.062}},
             "shows from drop 0.062 on",
         ),
+        # Numbers that are no change, with their usual value, or that of the reference.
+        (
+            {"value": 1.2, "unit": "sd", "detail": {"smallest_seen": 1.5, "usual": 1.0}},
+            "shows from 1.5 on",
+        ),
+        (
+            {"value": 0.9, "unit": "sd", "detail": {"smallest_seen": 0.5, "usual": 1.0}},
+            "shows from 0.5 down",
+        ),
+        (
+            {"value": -1.2, "unit": "sd", "was": -1.0, "detail": {"smallest_seen": -0.5}},
+            "shows from -0.5 on",
+        ),
         ({"value": 3.0, "state": "resolved", "detail": {"smallest_seen": 1.5}}, ""),
         ({"value": 3.0, "detail": {"smallest_seen": 1.5, "odds": 99.0}}, ""),
         ({"value": 3.0}, ""),

@@ -82,6 +82,8 @@ def test_figures_are_means_and_sums_of_expressions():
     assert found["figure_total", "revenue"].value == pytest.approx(16)
     assert found["figure_mean", "revenue"].rows == 3
     assert found["figure_mean", "cheap"].value == pytest.approx(1 / 3)
+    assert found["figure_mean", "cheap"].unit == "share"
+    assert found["figure_total", "cheap"].unit == "rows"
     assert found["figure_total", "cheap"].value == 1
 
 

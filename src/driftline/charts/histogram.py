@@ -70,13 +70,15 @@ def _numeric(now: NumericColumn, before: NumericColumn | None) -> Histogram | No
         names = [f"{number(float(a))} to {number(float(b))}" for a, b in pairwise(breaks)]
         counts = [_bar_counts(side, breaks) for side in sides]
     by_side = dict(zip(map(id, sides), counts, strict=True))
-    mine = by_side.get(id(now), np.zeros(len(names)))
-    other = None if before is None else by_side.get(id(before), np.zeros(len(names)))
+    counts_now = by_side.get(id(now), np.zeros(len(names)))
+    counts_before = None if before is None else by_side.get(id(before), np.zeros(len(names)))
     bars = [
         Bar(
             name,
-            float(mine[place]) / now.rows,
-            None if before is None or other is None else float(other[place]) / max(before.rows, 1),
+            float(counts_now[place]) / now.rows,
+            None
+            if before is None or counts_before is None
+            else float(counts_before[place]) / max(before.rows, 1),
         )
         for place, name in enumerate(names)
     ]

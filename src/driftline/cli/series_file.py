@@ -180,9 +180,9 @@ def _column(
             )
         return name
     by_name = {column.strip().lower(): column for column in columns}
-    found = next((by_name[word] for word in usual if word in by_name), None)
-    if found is not None:
-        return found
+    column_of_word = next((by_name[word] for word in usual if word in by_name), None)
+    if column_of_word is not None:
+        return column_of_word
     for column, array in columns.items():
         fits = _times(array)[1].mean() > 0.5 if role == "time" else _has_numbers(array)
         if fits:

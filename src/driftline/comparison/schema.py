@@ -93,12 +93,12 @@ def find_compared_columns(
         },
         segments=roles.segments,
     )
-    compared = {
+    input_columns = {
         path
         for part in schema.fields
         for path in (part.path, *(element.path for element in part.input_fields))
     }
-    if not common & compared:
+    if not common & input_columns:
         raise ComparisonError(
             f"nothing to compare: of the common columns {listing(sorted(common))} none is an input "
             "or output of a model: they are ids, times, or the same text nowhere twice"
@@ -108,7 +108,7 @@ def find_compared_columns(
         added=tuple(name for name in current.columns if name not in common),
         removed=tuple(name for name in reference.columns if name not in common),
         left_out=tuple(
-            name for name in reference.columns if name in common and name not in compared
+            name for name in reference.columns if name in common and name not in input_columns
         ),
         doubts=(
             *_repeated(reference),
@@ -144,8 +144,8 @@ def _constants(batches: Sequence[pa.RecordBatch]) -> set[str]:
         for name, array in zip(batch.schema.names, batch.columns, strict=True):
             if pa.types.is_nested(array.type) or pa.types.is_temporal(array.type):
                 continue
-            seen = values.setdefault(name, set())
-            if len(seen) <= 1:
+            examples = values.setdefault(name, set())
+            if len(examples) <= 1:
                 distinct = pc.unique(array.drop_null())
-                seen.update(distinct.slice(0, 2).to_pylist())
-    return {name for name, seen in values.items() if len(seen) == 1}
+                examples.update(distinct.slice(0, 2).to_pylist())
+    return {name for name, examples in values.items() if len(examples) == 1}

@@ -85,10 +85,10 @@ def _open_address(
     source: Source = registry.get("source", type_name).model_validate(options)
     source.start(context)
     try:
-        found = inspect_reference(source, registry, now).options
-        if found:
+        more_options = inspect_reference(source, registry, now).options
+        if more_options:
             source.stop()
-            source = registry.get("source", type_name).model_validate(options | found)
+            source = registry.get("source", type_name).model_validate(options | more_options)
             source.start(context)
         return _with_records(address, source, source_formats(source, registry), now)
     except DriftlineError as error:

@@ -73,6 +73,8 @@ def add_ranges(rows: Iterable[JudgedMeasurement], ranges: Mapping[Series, Refere
         m = row.measurement
         if m.value is None or (row.check, m.name) not in names:
             continue
-        found = ranges.get(series_of(row))
-        if found is not None:
-            row.measurement = m.with_detail({REFERENCE_LOW: found.low, REFERENCE_HIGH: found.high})
+        usual_range = ranges.get(series_of(row))
+        if usual_range is not None:
+            row.measurement = m.with_detail(
+                {REFERENCE_LOW: usual_range.low, REFERENCE_HIGH: usual_range.high}
+            )

@@ -153,7 +153,10 @@ class Phrasebook:
 
     def interval(self, alert: AlertFact) -> str:
         """Format the interval of the number that is shown: `95%: 0.72 to 0.76`; may be empty."""
-        return shown_interval(alert) if self.wording(alert).hides_value else interval(alert)
+        wording = self.wording(alert)
+        # Without its sentence the text shows the value after all.
+        is_hidden = wording.hides_value and bool(_call(wording.sentence, alert))
+        return shown_interval(alert) if is_hidden else interval(alert)
 
     def advice(self, notification: Notification) -> str:
         """Return what to do first, in one short sentence of plain text; empty at the end."""
@@ -182,7 +185,10 @@ class Phrasebook:
         size = share(short) if is_share(alert) and 0 <= short <= 1 else number(short)
         if self.wording(alert).hides_value:
             size = f"{alert.measurement.replace('_', ' ')} {size}"
-        return f"shows from {size} {'on' if alert.value >= smallest else 'down'}"
+        usual = alert.detail.get("usual", alert.was)
+        # A change is beyond the smallest one; a number that is no change lies on either side.
+        is_above = smallest >= usual if isinstance(usual, (int, float)) else alert.value >= smallest
+        return f"shows from {size} {'on' if is_above else 'down'}"
 
     def lines(self, alerts: Iterable[AlertFact]) -> list[Line]:
         """Return one line a subject: five measurements of a column read as one finding."""

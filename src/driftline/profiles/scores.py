@@ -160,8 +160,8 @@ class ScoreCollector(Collector):
         by_code = np.array(
             [scales.get(name, np.nan) for name in series.dictionary.to_pylist()] or [np.nan]
         )
-        found = np.where(_valid(series), by_code[_codes(series)], np.nan)
-        return np.asarray(found[complete], np.float64)
+        scale_of_row = np.where(_valid(series), by_code[_codes(series)], np.nan)
+        return np.asarray(scale_of_row[complete], np.float64)
 
     def _horizons(self, batch: Batch, complete: Mask) -> dict[str, NDArray[np.int64]]:
         """The places of the rows of each horizon among the complete rows."""
@@ -185,12 +185,12 @@ class ScoreCollector(Collector):
             return
         complete = usable & _valid(label)
         self._labelled += int(complete.sum())
-        wide = max(len(prediction.dictionary), 1)
-        pairs = _codes(label)[complete] * wide + _codes(prediction)[complete]
+        columns = max(len(prediction.dictionary), 1)
+        pairs = _codes(label)[complete] * columns + _codes(prediction)[complete]
         distinct_pairs, counts = np.unique(pairs, return_counts=True)
         actual, predicted = label.dictionary.to_pylist(), prediction.dictionary.to_pylist()
         self._label_sets.add(
-            (actual[pair // wide], predicted[pair % wide], count)
+            (actual[pair // columns], predicted[pair % columns], count)
             for pair, count in zip(distinct_pairs.tolist(), counts.tolist(), strict=True)
         )
 
@@ -225,12 +225,12 @@ class ScoreCollector(Collector):
         self._label_values.add(_value_counts(label, usable))
         complete = usable & self._is_known(label)
         self._labelled += int(complete.sum())
-        wide = max(len(prediction.dictionary), 1)
-        pairs = _codes(label)[complete] * wide + _codes(prediction)[complete]
+        columns = max(len(prediction.dictionary), 1)
+        pairs = _codes(label)[complete] * columns + _codes(prediction)[complete]
         distinct_pairs, counts = np.unique(pairs, return_counts=True)
         actual, predicted_names = label.dictionary.to_pylist(), prediction.dictionary.to_pylist()
         names = (
-            f"{actual[pair // wide]}{BETWEEN}{predicted_names[pair % wide]}"
+            f"{actual[pair // columns]}{BETWEEN}{predicted_names[pair % columns]}"
             for pair in distinct_pairs.tolist()
         )
         self._confusion.add(zip(names, counts.tolist(), strict=True))

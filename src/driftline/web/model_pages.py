@@ -152,9 +152,9 @@ def overview_rows(summaries: Sequence[ModelSummary]) -> list[dict[str, Any]]:
     ]
 
 
-def _lines(model: str, found: Sequence[Series]) -> list[dict[str, Any]]:
+def _lines(model: str, table: Sequence[Series]) -> list[dict[str, Any]]:
     """The values of a table of series."""
-    return [_line(model, item) for item in found]
+    return [_line(model, item) for item in table]
 
 
 def _line(model: str, item: Series) -> dict[str, Any]:

@@ -51,6 +51,7 @@ def to_plain_columns(batch: pa.RecordBatch) -> pa.RecordBatch:
     arrays = [to_plain_column(array) for array in arrays]
     first_of_name = dict(reversed(list(zip(table.column_names, arrays, strict=True))))
     names = list(dict.fromkeys(table.column_names))
-    found = json_values.record_batch(names, [first_of_name[name] for name in names], batch.num_rows)
+    columns = [first_of_name[name] for name in names]
+    plain = json_values.record_batch(names, columns, batch.num_rows)
     repeated = [name for name, count in Counter(table.column_names).items() if count > 1]
-    return note_repeated(found, repeated) if repeated else found
+    return note_repeated(plain, repeated) if repeated else plain

@@ -20,7 +20,7 @@ from driftline.stats.sequential.periods import find_period
 from driftline.types.arrays import Floats
 
 FEWEST = 5
-"""Values on each side of a change."""
+"""The least number of values on each side of a change."""
 LEAST_VALUES = 2 * FEWEST
 STRICTNESS = 1.15
 """The factor on the bound sqrt(2 log n) of the greatest of n noise sums."""
@@ -161,15 +161,15 @@ def _split(values: Floats, noise: float) -> list[int]:
     bound = STRICTNESS * math.sqrt(2 * math.log(max(n, 3)))
     sums = np.concatenate(([0.0], np.cumsum(values - values.mean())))
     places: list[int] = []
-    waiting = [(0, n)]
-    while waiting:
-        begin, end = waiting.pop()
+    segments = [(0, n)]
+    while segments:
+        begin, end = segments.pop()
         if end - begin < LEAST_VALUES:
             continue
         place, size = _best_split(sums, begin, end)
         if size > bound * noise:
             places.append(place)
-            waiting += [(begin, place), (place, end)]
+            segments += [(begin, place), (place, end)]
     return _refine(sums, sorted(places), n, bound * noise)
 
 
@@ -190,18 +190,18 @@ def _best_split(sums: Floats, begin: int, end: int) -> tuple[int, float]:
 def _refine(sums: Floats, places: list[int], n: int, bound: float) -> list[int]:
     """Place each split anew between its neighbours, and drop what no longer explains enough."""
     for _ in range(3):
-        kept: list[int] = []
+        refined: list[int] = []
         for number in range(len(places)):
-            begin = kept[-1] if kept else 0
+            begin = refined[-1] if refined else 0
             end = places[number + 1] if number + 1 < len(places) else n
             if end - begin < LEAST_VALUES:
                 continue
             best, size = _best_split(sums, begin, end)
             if size > bound and best > begin:
-                kept.append(best)
-        if kept == places:
+                refined.append(best)
+        if refined == places:
             break
-        places = kept
+        places = refined
     return places
 
 
