@@ -118,6 +118,20 @@ def test_nothing_is_dated_where_nothing_changes(kind):
     assert sum(len(stats.find_change_points(series(kind, 2000, seed))) for seed in range(10)) <= 1
 
 
+@pytest.mark.parametrize(
+    "pattern", [[0.0, 1.0], [0.0, 0.0, 1.0], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]]
+)
+def test_a_pattern_that_repeats_exactly_has_no_change(pattern):
+    """Without noise nothing is left but rounding errors."""
+    assert stats.find_change_points(np.array(pattern * 80)) == []
+
+
+def test_a_step_without_noise_is_dated():
+    """A constant that becomes another one has one change."""
+    [change] = stats.find_change_points(np.array([5.0] * 60 + [7.0] * 60))
+    assert (change.place, change.before, change.after) == (60, 5.0, 7.0)
+
+
 def test_a_change_of_the_spread_is_dated():
     """The noise doubles at value 600."""
     values = series("noise", 1000, 4)

@@ -29,6 +29,8 @@ RATIO_95 = 7.35
 OUTLIER = 5.0
 """Standard deviations from the median of five neighbours."""
 HUGE = 1e100
+ROUNDING = 1e-9
+"""A spread below this share of the values is rounding error."""
 """Larger values, and those below 1 / HUGE, are scaled: their squares would not be finite, or 0."""
 SEASONS = 3
 """The most seasons that are removed one after the other."""
@@ -73,7 +75,10 @@ def _find(values: Floats) -> list[ChangePoint]:
     if not np.ptp(values) > 0:
         return []
     rest = _without_season(_without_trend(values))
-    noise = _noise(rest)
+    # What is left of a series without noise is rounding error.
+    noise = max(_noise(rest), ROUNDING * float(np.abs(values).max()))
+    if np.ptp(rest) <= noise:
+        return []
     clean = _without_outliers(rest, noise)
     factor = 1.0
     places: list[int] = []
@@ -145,7 +150,7 @@ def _noise(values: Floats) -> float:
     noise = float(np.median(steps)) / (0.6745 * math.sqrt(2))
     if noise <= 0:
         noise = float(np.mean(np.minimum(steps, np.quantile(steps, 0.95)))) / math.sqrt(2)
-    return max(noise, 1e-9 * float(np.abs(values).max()), 1e-300)
+    return max(noise, 1e-300)
 
 
 def _without_outliers(values: Floats, noise: float) -> Floats:
