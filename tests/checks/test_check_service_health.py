@@ -10,6 +10,8 @@ import pyarrow as pa
 import pytest
 from driftline_plugins.checks.service_health import ServiceCollector, ServiceHealth
 from pydantic import ValidationError
+from station import MODEL, Station
+from station import START as FIRST
 
 from driftline.contracts.check import PastValue
 from driftline.ingest.columns.canonical import to_categorical, to_numeric
@@ -20,8 +22,6 @@ from driftline.testing import assert_collector_contract, assert_plugin_contract
 from driftline.testing.windows import START, context, window_of
 from driftline.types.model import Field, Kind, Schema, ServiceColumns, Severity, Verdict
 from driftline.types.notification import AlertFact
-from tests.support.station import MODEL, Station
-from tests.support.station import START as FIRST
 
 LATENCY = Field("#latency", "ms", Kind.NUMERIC)
 STATUS = Field("#status", "code", Kind.CATEGORICAL)

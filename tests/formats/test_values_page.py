@@ -64,7 +64,11 @@ do not differ by their types: the default checks find no drift between the spell
 | numeric | A float of 64 bits. A float of 32 bits has its shortest digits: 0.1, not 0.10000000149011612. `true` is 1 and `false` is 0, as text as well. Text and bytes that are a number are that number. |
 | categorical | Text. Booleans are `1` and `0`; numbers have plain digits without zeros at the end, so that `1.50`, `1.5` and DECIMAL(18,4) are `1.5`, and `1`, `1.0` and `true` are `1`. Other text stays as it is. More than 200 characters are cut, and a hash of the whole text follows. |
 | identifier | Text. A UUID has 36 characters. Fixed-size bytes are text where they are UTF-8, otherwise hexadecimal digits. `7`, `7.0` and `"7"` are one id of a label. |
-| missing | Null and empty text; NaN in a numeric or categorical column that is no text. In a numeric column also `NA`, `N/A`, `null`, `None` and the other texts that pandas reads as missing. In CSV the setting `nulls` names more, for all columns. |
+| missing | Null and empty text. In a numeric or categorical column also NaN as a number. In a numeric column also `NA`, `N/A`, `null`, `None` and the other texts that pandas reads as missing. In CSV the setting `nulls` names more, for all columns. |
+
+Classes are categorical: `yes` and `no` stay words and are not `1` and `0`. So the log, its labels and the reference need the same
+words, and `schema.prediction.positive: "yes"` names the positive class (with quotes; `driftline init` writes it). `driftline doctor`
+finds a table with other classes.
 
 A value that does not fit its column, such as a word in a numeric column, is missing and counted as a wrong type. A row
 whose time can't be used is held back, counted and shown.
