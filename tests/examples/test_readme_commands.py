@@ -166,6 +166,7 @@ TESTED = {
     "looks back": ["backtest/test_replayed.py"],
     "incidents": ["agent/test_people.py", "agent/test_web_acts.py"],
     "acts": ["actions/test_actions_arrive.py", "actions/test_actions_whole.py"],
+    "looks at any series": ["cli/test_detect.py"],
     "keeps its state in": ["agent/test_standby.py", "state/test_leadership.py"],
 }  # fmt: skip
 """The tests that run what a row says, on whole agents or on the real protocol."""
