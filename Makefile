@@ -27,7 +27,7 @@ help: ## Show this list
 run: $(RUN_STAMP) ## Start the daemon on config.example.yaml (CONFIG=... for another file); Ctrl-C stops it
 	@exec $(BIN)/driftline run -c $(CONFIG)
 
-test: $(TEST_STAMP) $(AZURITE_STAMP) lint types ## Lint, types and the usual tests, on SQLite and PostgreSQL (14 min)
+test: $(TEST_STAMP) $(AZURITE_STAMP) lint types ## Lint, types and the usual tests, on SQLite and PostgreSQL (16 min)
 	@$(PYTEST) -m "$(USUAL)" $(PYTEST_ARGS)
 	@DRIFTLINE_TEST_STATE=postgres $(PYTEST) -m "postgres and $(USUAL)" $(PYTEST_ARGS)
 	@echo "lint, types and tests: all passed"
