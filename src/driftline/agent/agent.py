@@ -16,7 +16,6 @@ from driftline.agent.context_factory import ContextFactory
 from driftline.agent.delivery_workers import DeliveryWorkers
 from driftline.agent.loop import Loop
 from driftline.agent.model_settings import make_settings, phrasebook_for
-from driftline.agent.model_views import ModelViews
 from driftline.agent.model_watch import ModelWatch
 from driftline.agent.services import Services
 from driftline.agent.tick import Tick
@@ -34,6 +33,8 @@ from driftline.types.errors import DriftlineError, LeadershipLost, Unreachable
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
+
+    from driftline.agent.model_views import ModelViews
 
 STOP_SECONDS = 7.0
 PATIENCE_TICKS = 3
@@ -122,6 +123,9 @@ class Agent:
     @property
     def model_views(self) -> ModelViews:
         """What the pages show of the models."""
+        # A run without pages does without their code.
+        from driftline.agent.model_views import ModelViews
+
         services = self._services
         return ModelViews(
             store=services.store,

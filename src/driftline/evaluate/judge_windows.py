@@ -91,6 +91,8 @@ def judge_windows(
 
     Returns the judged windows, in the order of `group`, and the facts for alerting.
     """
+    # A check may compare segments, whose windows are judged beside it.
+    inputs = replace(inputs, window=_load_once(inputs.window))
     windows = judge_by_past([measure_window(due, inputs) for due in group], inputs.past_judge)
     facts: list[Fact] = []
     errors: dict[str, str] = {}
@@ -115,6 +117,18 @@ def judge_windows(
         blindness_fact(group[0], check, rows) for check, rows in complete_rows.items()
     ]
     return windows, facts + [fact for fact in blindness_facts if fact is not None]
+
+
+def _load_once(load: WindowOf) -> WindowOf:
+    """Return `load`, which then loads each window once."""
+    windows: dict[WindowKey, Window] = {}
+
+    def load_window(due: DueWindow) -> Window:
+        if due.key not in windows:
+            windows[due.key] = load(due)
+        return windows[due.key]
+
+    return load_window
 
 
 def _awaits_labels(plan: CheckPlan, due: DueWindow, inputs: Inputs) -> bool:

@@ -22,10 +22,9 @@ from driftline.incidents.incident_service import ActRefused, IncidentService
 from driftline.types.scalars import parse_duration
 from driftline.web.access import Access
 from driftline.web.inbox import Inbox, inbox_route
+from driftline.web.request_body import read_body
 from driftline.web.status import StatusSource
 
-LARGEST = 65_536
-"""Bytes of a request body that are read."""
 KINDS = {"ack": ActKind.ACKNOWLEDGE, "snooze": ActKind.SNOOZE, "accept": ActKind.ACCEPT}
 DECISIONS = {"approve": True, "reject": False}
 INCIDENT_ACTS = ("ack", "snooze", "silence", "accept")
@@ -137,16 +136,6 @@ def read_act_request(content: Any) -> ActRequest:
         raise ValueError(f"{unknown[0]!r} is not a known field")
     length = parse_duration(texts["for"]) if texts["for"] else None
     return ActRequest(texts["author"], texts["reason"], length, texts["matchers"])
-
-
-async def read_body(request: HttpRequest) -> bytes:
-    """Read the body of a request. Raises ValueError when it is too large."""
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > LARGEST:
-            raise ValueError("the body is too large")
-    return body
 
 
 def _deny_access() -> Response:

@@ -24,9 +24,10 @@ from driftline.types.action_request import Request
 from driftline.types.notification import OPEN
 from driftline.types.secret import Secret
 from driftline.web.access import Access
-from driftline.web.api import DECISIONS, KINDS, perform_act, read_act_request, read_body
+from driftline.web.api import DECISIONS, KINDS, perform_act, read_act_request
 from driftline.web.incident_pages import AWAITING, show_bad_link
 from driftline.web.pages import render_message, render_page
+from driftline.web.request_body import read_body
 from driftline.web.status import StatusSource
 
 FORM_TEXTS = {

@@ -21,6 +21,8 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from driftline.web.request_body import BodyTooLarge, read_body
+
 LARGEST = 4_000_000
 """Bytes of a request body that are read."""
 MOST_POINTS = 10_000
@@ -28,10 +30,6 @@ MOST_POINTS = 10_000
 LONGEST = 500
 """Characters of a text."""
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-
-
-class BatchTooLarge(ValueError):
-    """A batch has too many bytes."""
 
 
 class Point(msgspec.Struct, forbid_unknown_fields=True):
@@ -134,10 +132,11 @@ def inbox_route(
         if inbox is None:
             return JSONResponse({"error": "set agent.inbox to take measurements"}, 404)
         try:
-            batch = msgspec.json.decode(await _read_body(request), type=Batch)
+            batch = msgspec.json.decode(await read_body(request, LARGEST), type=Batch)
             stored = await run_in_threadpool(inbox.store, batch)
-        except BatchTooLarge as error:
-            return JSONResponse({"error": str(error)}, 413)
+        except BodyTooLarge:
+            error_text = f"a batch has at most {LARGEST:,} bytes; send several"
+            return JSONResponse({"error": error_text}, 413)
         except FileExistsError as error:
             return JSONResponse({"error": str(error)}, 409)
         except ValueError as error:
@@ -147,12 +146,3 @@ def inbox_route(
         return JSONResponse({"stored": stored, "repeated": stored == 0})
 
     return Route("/api/measurements", take, methods=["POST"])
-
-
-async def _read_body(request: HttpRequest) -> bytes:
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > LARGEST:
-            raise BatchTooLarge(f"a batch has at most {LARGEST:,} bytes; send several")
-    return bytes(body)

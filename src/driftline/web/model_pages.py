@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -44,12 +44,24 @@ STANDBY = "This agent is on standby: another one leads. Try again in a minute."
 def model_routes(agent: StatusSource, access: Access) -> list[Route]:
     """The pages of models and columns, for those who may see incidents."""
 
-    def show_model(request: Request) -> Response:
-        views = agent.model_views
-        if not access.can_see_incidents(request):
-            return ask_password()
-        if views is None:
-            return render_message("Not now", STANDBY, 503)
+    def with_views(
+        answer: Callable[[Request, ModelViews], Response], standby: Callable[[], Response]
+    ) -> Callable[[Request], Response]:
+        def answer_request(request: Request) -> Response:
+            if not access.can_see_incidents(request):
+                return ask_password()
+            views = agent.model_views
+            return standby() if views is None else answer(request, views)
+
+        return answer_request
+
+    def standby_page() -> Response:
+        return render_message("Not now", STANDBY, 503)
+
+    def standby_json() -> Response:
+        return JSONResponse({"error": STANDBY}, 503)
+
+    def show_model(request: Request, views: ModelViews) -> Response:
         name, count = request.path_params["model"], _count(request)
         view = views.model(name, count=count, segment=request.query_params.get("segment", ""))
         if view is None:
@@ -82,12 +94,7 @@ def model_routes(agent: StatusSource, access: Access) -> list[Route]:
             counts=[WINDOWS, 180, MOST_WINDOWS],
         )
 
-    def show_column(request: Request) -> Response:
-        views = agent.model_views
-        if not access.can_see_incidents(request):
-            return ask_password()
-        if views is None:
-            return render_message("Not now", STANDBY, 503)
+    def show_column(request: Request, views: ModelViews) -> Response:
         name, column = request.path_params["model"], request.query_params.get("name", "")
         view = views.column(name, column, count=_count(request))
         if view is None:
@@ -111,20 +118,11 @@ def model_routes(agent: StatusSource, access: Access) -> list[Route]:
             ],
         )
 
-    def list_models(request: Request) -> Response:
-        views = agent.model_views
-        if not access.can_see_incidents(request):
-            return ask_password()
-        if views is None:
-            return JSONResponse({"error": STANDBY}, 503)
+    def list_models(request: Request, views: ModelViews) -> Response:
         return _json({"models": views.summaries()})
 
-    def describe_model(request: Request) -> Response:
-        views, name = agent.model_views, request.path_params["model"]
-        if not access.can_see_incidents(request):
-            return ask_password()
-        if views is None:
-            return JSONResponse({"error": STANDBY}, 503)
+    def describe_model(request: Request, views: ModelViews) -> Response:
+        name = request.path_params["model"]
         segment = request.query_params.get("segment", "")
         view = views.model(name, count=_count(request), segment=segment)
         if view is None:
@@ -132,10 +130,10 @@ def model_routes(agent: StatusSource, access: Access) -> list[Route]:
         return _json(view)
 
     return [
-        Route("/m/{model}", show_model),
-        Route("/m/{model}/column", show_column),
-        Route("/api/models", list_models),
-        Route("/api/models/{model}", describe_model),
+        Route("/m/{model}", with_views(show_model, standby_page)),
+        Route("/m/{model}/column", with_views(show_column, standby_page)),
+        Route("/api/models", with_views(list_models, standby_json)),
+        Route("/api/models/{model}", with_views(describe_model, standby_json)),
     ]
 
 

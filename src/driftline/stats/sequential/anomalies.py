@@ -114,7 +114,7 @@ class AnomalyScorer:
         if self._count >= WARM_UP:
             spread = usual * math.sqrt(DRIFT / (2 - DRIFT))
             drift = (1 - DRIFT) * self._drift + DRIFT * self._cut(error, usual)
-            tails = min(self._tail(abs(error) / usual), 2 * _tail(abs(drift) / spread))
+            tails = min(self._heavier_tail(abs(error) / usual), 2 * _tail(abs(drift) / spread))
             score = min(max(1.0 - 2.0 * tails, 0.0), 1.0)
         self._learn(value, error, forecasts, usual)
         self._errors.append(abs(error) / usual)
@@ -123,7 +123,7 @@ class AnomalyScorer:
             self._accept(np.array(self._values[-ACCEPTED:]))
         return ScoredValue(value, score, expected)
 
-    def _tail(self, z: float) -> float:
+    def _heavier_tail(self, z: float) -> float:
         """The upper tail beyond `z`: the heavier one of Student's t and of the newest errors."""
         tail = _tail(z)
         if len(self._errors) < FEWEST_ERRORS:
