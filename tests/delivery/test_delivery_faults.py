@@ -74,6 +74,8 @@ FIRST = {"redirect": "refused", "rate limit": "pending"}
 """What the message is after one attempt, where it is not `unknown`. Refused is for good: a dead
 letter.
 """
+HANGING = ("timeout", "slow drip")
+"""Faults that end only when the sink stops waiting."""
 TWICE = ("slack", "teams", "google_chat", "discord")
 """Their services know no repeats and can't be looked at: what may have arrived is sent again."""
 
@@ -114,7 +116,7 @@ def test_the_outbox_ends_right(world, authority, kind, when):
             "a receiver that nobody vouches for gets no byte"
         )
     world.server.faults.extend(FAULTS[kind, when])
-    world.start(ca_file=authority[0])
+    world.start(ca_file=authority[0], timeout=0.25 if kind in HANGING else 60)
     if kind != "TLS":
         tell(world.store, "a", "opened", plans=(world.plan,))
     world.attempt()
@@ -140,7 +142,12 @@ def test_the_outbox_ends_right(world, authority, kind, when):
         assert len(pauses) == 1 or pauses[1] >= timedelta(seconds=60)
     if world.name == "webhook" and not refused:
         assert len({seen.headers["webhook-id"] for seen in world.server.requests}) == 1
+    world.start(ca_file=authority[0])
     tell(world.store, "b", "opened", "resolved", plans=(world.plan,), now=world.now)
     world.settle()
-    assert world.states() == ({"refused": 1, "sent": 2} if refused else {"sent": 3})
+    states = world.states()
+    # An opening that may have arrived is not sent again once the incident is over.
+    folded = states.pop("possibly sent", 0)
+    assert folded <= 1
+    assert states == ({"refused": 1, "sent": 2} if refused else {"sent": 3 - folded})
     assert world.arrived()[-1] == ("incident.resolved" if world.name == "webhook" else "resolved")

@@ -44,8 +44,10 @@ def test_a_named_pause_is_kept(status):
     ("header", "seconds"),
     [
         ("7", 7),
-        (" 0.5 ", 0.5),
-        ("-3", 0),
+        (" 1.5 ", 1.5),
+        ("0.5", None),
+        ("0", None),
+        ("-3", None),
         ("99999", 99_999),
         ("1e308", None),
         ("inf", None),
@@ -54,14 +56,14 @@ def test_a_named_pause_is_kept(status):
         (None, None),
         ("soon", None),
         ("Mon, 23 Nov 2026 09:01:00 GMT", 60),
-        ("Mon, 23 Nov 2026 08:00:00 GMT", 0),
+        ("Mon, 23 Nov 2026 08:00:00 GMT", None),
         ("Fri, 31 Dec 9999 23:59:59 GMT", 7 * 86_400),
         ("Mon, 99 Nov 2026 08:00:00 GMT", None),
     ],
 )
 def test_retry_after(header, seconds):
-    """Seconds or an HTTP date, never in the past, never more than an hour away; nonsense is as good
-    as nothing.
+    """Seconds or an HTTP date, at least a second and at most a week away; anything else counts as
+    none.
     """
     assert (None if seconds is None else NOW + timedelta(seconds=seconds)) == read_retry_after(
         header, NOW
@@ -72,7 +74,8 @@ def test_retry_after(header, seconds):
     ("status", "headers", "answer", "seconds"),
     [
         (429, {"retry-after": "5"}, '{"retry_after": 9}', 5),
-        (429, {}, '{"retry_after": 0.376, "global": false}', 0.376),
+        (429, {}, '{"retry_after": 0.376, "global": false}', None),
+        (429, {}, '{"retry_after": 1.376, "global": false}', 1.376),
         (429, {"x-ratelimit-period-in-sec": "60"}, '{"message": "too many"}', 60),
         (429, {}, '{"retry_after": "soon"}', None),
         (503, {"x-ratelimit-period-in-sec": "60"}, '{"retry_after": 9}', None),

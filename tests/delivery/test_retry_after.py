@@ -15,13 +15,13 @@ pytestmark = pytest.mark.system
 
 NAMED = {
     "90": 90,
-    "0.5": 0.5,
+    "0.5": None,
     "Mon, 23 Nov 2026 09:10:00 GMT": 600,
     "Monday, 23-Nov-26 09:10:00 GMT": 600,
     "Mon Nov 23 09:10:00 2026": 600,
-    "Mon, 23 Nov 2026 08:00:00 GMT": 0,
-    "-20": 0,
-    "0": 0,
+    "Mon, 23 Nov 2026 08:00:00 GMT": None,
+    "-20": None,
+    "0": None,
     "86400": 86_400,
     "Fri, 31 Dec 9999 23:59:59 GMT": 7 * 86_400,
     "soon": None,
@@ -29,7 +29,7 @@ NAMED = {
     "12 parsecs": None,
 }
 """The header, and the seconds for which everything rests: a week at most; None where it says
-nothing usable.
+nothing usable: then the delays double.
 """
 
 
@@ -56,9 +56,22 @@ def test_every_way_to_name_a_time(world, header, restarted):
     world.settle(9 * DAY)
     first, second = world.left[:2]
     named = NAMED[header]
-    assert second - first >= timedelta(seconds=1 if named is None else named)
+    assert second - first >= timedelta(seconds=2.5 if named is None else named)
     assert second - first <= timedelta(seconds=(named or 0) + 5), "nor much later"
     assert (world.states(), len(world.arrived())) == ({"sent": 3}, 3)
+
+
+@pytest.mark.parametrize("header", [name for name, seconds in NAMED.items() if seconds is None])
+def test_a_pause_without_a_length_doubles(world, header):
+    """However many messages wait, a receiver that names no usable time gets at most 7 requests in a
+    minute.
+    """
+    world.server.faults.extend([Fault(status=429, retry_after=header)] * 40)
+    for name in "abcdefgh":
+        tell(world.store, name, "opened", plans=(world.plan,))
+    start = world.now
+    world.settle(timedelta(minutes=1))
+    assert 3 <= sum(left <= start + timedelta(minutes=1) for left in world.left) <= 7
 
 
 @pytest.mark.parametrize("status", [302, 403, 408, 425, 429, 500, 502, 503, 504])

@@ -67,14 +67,14 @@ class World:
         self.server.__exit__()
         self.store.close()
 
-    def start(self, ca_file: Path | None = None) -> None:
+    def start(self, ca_file: Path | None = None, timeout: float = 60) -> None:
         """Start the sink and its worker, as an agent does at its start: what was under way is of
-        unknown outcome.
+        unknown outcome. `timeout` is in seconds; only a receiver that hangs needs a short one.
         """
         sink = self._sink(Secret("${env:URL}", self.server.url))
         clock: dict[str, Any] = {"permit": lambda: self.left.append(self.now)}
         http = HttpClient(
-            lambda: self.now, allow_private=True, timeout=0.25, ca_file=ca_file, **clock
+            lambda: self.now, allow_private=True, timeout=timeout, ca_file=ca_file, **clock
         )
 
         def earlier(told: Notification) -> str:

@@ -10,11 +10,14 @@ from datetime import datetime, timedelta
 from functools import partial
 from random import Random
 
+from sqlalchemy.engine import Connection
+
 from driftline.agent.action_dispatch import load_request
 from driftline.agent.context_factory import ContextFactory
 from driftline.agent.diversion import divert_paused, divert_undelivered
 from driftline.agent.loop import Loop
 from driftline.agent.page_links import PageLinks
+from driftline.agent.receivers import receivers_of
 from driftline.agent.services import Services
 from driftline.alerting.fact import Fact, monitoring_fact
 from driftline.config import ActionConfig, Config
@@ -25,7 +28,7 @@ from driftline.delivery.action_sink import ONCE, ActionSink
 from driftline.delivery.worker import DeliveryOutcome, DeliveryPolicy, DeliveryReport, SinkWorker
 from driftline.extensions.hooks import announce
 from driftline.incidents.chart_cache import ChartCache
-from driftline.state import action_runs, outbox
+from driftline.state import action_runs, outbox, sink_backlog
 from driftline.types.errors import DriftlineError
 from driftline.types.family import Family
 from driftline.types.monitoring_kind import MonitoringKind
@@ -61,6 +64,8 @@ class DeliveryWorkers:
         self._charts, self._report_facts, self._seed = charts, report_facts, seed
         self._working: set[tuple[str, str]] = set()
         """Sink and model of each last report that was a success."""
+        self._up_to_date: set[str] = set()
+        """Sinks whose receiver has taken the newest message of each incident."""
         self._links = PageLinks(config)
         self.workers = [self._make_sink_worker(name, sink) for name, sink in config.sinks.items()]
         self.workers += [
@@ -85,6 +90,27 @@ class DeliveryWorkers:
             action_runs.abandon_runs(
                 connection, not_repeatable, now, f"the agent ended while it was done: {ONCE}"
             )
+            removed = sink_backlog.close_removed_sinks(connection, self._config.sinks, now)
+            new = sink_backlog.note_sinks(connection, self._config.sinks)
+            for name in new:
+                if self._config.sinks[name].open_incidents:
+                    self._introduce_sink(connection, name, now)
+        for name, count in removed.items():
+            self._services.log.warning(
+                "a sink was removed; its messages are not sent", sink=name, messages=count
+            )
+
+    def _introduce_sink(self, connection: Connection, name: str, now: datetime) -> None:
+        """Write messages about the open incidents that a new sink receives."""
+        for model in self._config.models:
+            find_receivers = receivers_of(self._config, model)
+            messages = [
+                message
+                for message in sink_backlog.load_open_messages(connection, model)
+                for plan in find_receivers(message)
+                if plan.name == name and message.severity.rank >= plan.min_severity.rank
+            ]
+            sink_backlog.introduce_sink(connection, name, messages, now, self._links.links)
 
     def start(self) -> None:
         """Start every worker."""
@@ -216,13 +242,16 @@ class DeliveryWorkers:
         self._log_fallback(report.sink, divert_undelivered(self._config, services.store, report))
         key = report.sink, notification.model
         if report.outcome is DeliveryOutcome.SENT:
-            if key not in self._working:
+            if report.sink not in self._up_to_date:
+                self._catch_up(report.sink, report.at)
+            if key not in self._working and not self._is_behind(*key):
                 self._report_sink(report, "")
                 self._working.add(key)
         elif notification.cause != Family.MONITORING and (
             report.is_dead_letter or report.attempts == PATIENCE_ATTEMPTS
         ):
             self._working.discard(key)
+            self._up_to_date.discard(report.sink)
             failure = (
                 "took no message"
                 if report.is_dead_letter
@@ -232,6 +261,23 @@ class DeliveryWorkers:
                 report,
                 f"sink {report.sink} {failure} about {notification.incident}: {report.error}",
             )
+
+    def _catch_up(self, sink: str, now: datetime) -> None:
+        """Write again what the receiver of `sink` refused: it takes messages now."""
+        with self._services.store.write() as connection:
+            incidents = sink_backlog.catch_up(connection, sink, now, self._links.links)
+        if incidents:
+            self._services.log.info(
+                "incidents that were refused are sent again",
+                sink=sink,
+                incidents=", ".join(incidents),
+            )
+        elif not self._is_behind(sink):
+            self._up_to_date.add(sink)
+
+    def _is_behind(self, sink: str, model: str | None = None) -> bool:
+        with self._services.store.read() as connection:
+            return sink_backlog.is_behind(connection, sink, model)
 
     def _log_fallback(self, sink: str, fallback_sinks: Sequence[str]) -> None:
         if fallback_sinks:

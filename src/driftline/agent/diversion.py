@@ -28,7 +28,7 @@ def divert_undelivered(config: Config, store: Store, report: DeliveryReport) -> 
 
     Returns the names of the sinks that receive it instead.
     """
-    if report.outcome in (DeliveryOutcome.SENT, DeliveryOutcome.THROTTLED):
+    if report.outcome is DeliveryOutcome.SENT:
         return []
     messages: Sequence[Notification] = []
     with store.read() as connection:

@@ -373,6 +373,8 @@ class SinkConfig(Settings):
     """The settings of the plugin."""
     min_severity: Severity = Severity.INFO
     """The lowest severity that is sent here."""
+    open_incidents: bool = True
+    """Whether a sink that is added is told of the incidents that are open then."""
     allow_private: bool = False
     """Whether the sink may send to addresses of private networks and of this machine."""
     templates: dict[Piece, str | TemplateFile] = {}

@@ -325,34 +325,29 @@ class SinkWorker:
         now: datetime,
         text: str,
     ) -> None:
+        failures = outbox.count_failures(connection, self.name) + 1
         until = now + self._delay(message.attempts)
         # An attempt that surely failed says nothing about the attempt before it.
         unknown = (
             message.unknown or not isinstance(error, Retryable) or isinstance(error, OutcomeUnknown)
         )
         if isinstance(error, Throttled):
-            until = min(error.not_before or until, now + LONGEST_PAUSE)
+            # A pause without a length is for all messages, so it grows with each of them.
+            until = error.not_before or now + self._delay(max(message.attempts, failures))
+            until = min(until, now + LONGEST_PAUSE)
             outbox.pause_sink(connection, self.name, until)
-        outbox.schedule_retry(
-            connection,
-            message.id,
-            until,
-            text,
-            unknown=unknown,
-            count_failure=not isinstance(error, Throttled),
-        )
-        failures = outbox.count_failures(connection, self.name)
+        outbox.schedule_retry(connection, message.id, until, text, unknown=unknown)
         if failures >= self.policy.breaker:
             outbox.pause_sink(
                 connection, self.name, now + self._delay(failures - self.policy.breaker + 3)
             )
 
     def _delay(self, attempts: int) -> timedelta:
-        """A random delay up to a bound that doubles with each attempt (full jitter)."""
+        """A random delay of half to all of a bound that doubles with each attempt."""
         longest = min(
             self.policy.longest_delay, self.policy.first_delay * 2 ** min(attempts - 1, 20)
-        )
-        return timedelta(seconds=max(1.0, self._rng.uniform(0, longest.total_seconds())))
+        ).total_seconds()
+        return timedelta(seconds=self._rng.uniform(longest / 2, longest))
 
 
 def _classify(error: Exception, overdue: bool) -> DeliveryOutcome:

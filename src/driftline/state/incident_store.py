@@ -37,7 +37,7 @@ from driftline.types.incident import Incident, Reason
 from driftline.types.labels import labels_json
 from driftline.types.matchers import Matchers
 from driftline.types.model import Judgement, Severity, Verdict
-from driftline.types.notification import OPEN, Event
+from driftline.types.notification import Event
 from driftline.types.times import as_micros, from_micros, from_micros_or_none
 
 PAGES = 100
@@ -307,11 +307,7 @@ def enqueue(
         for name in sorted(plans.keys() | recipients)
         if _is_due(plans.get(name), name in recipients, change)
     ]
-    new_links = dict(links or {})
-    first = {OPEN: new_links[OPEN]} if OPEN in new_links else {}
-    notification = change.notification.model_copy(
-        update={"links": {**first, **change.notification.links, **new_links}}
-    )
+    notification = messages.add_links(change.notification, links or {})
     for name in names:
         own_id = message_id(incident.id, incident.revision, name)
         messages.add_message(connection, notification.model_copy(update={"id": own_id}), name, now)

@@ -10,16 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pydantic import ValidationError
-from sqlalchemy import and_, case, exists, func, or_, select, update
+from sqlalchemy import and_, case, exists, func, or_, select, true, update
 from sqlalchemy.engine import Connection
 
 from driftline.state.notification_json import dump_notification, parse_notification
 from driftline.state.tables import outbox, sinks
 from driftline.types.message_state import DUE, UNDELIVERED, MessageState
-from driftline.types.notification import Event, Notification
+from driftline.types.notification import LATE, OPEN, Event, Notification
+from driftline.types.phrasing import utc
 from driftline.types.records import ClaimedMessage
 from driftline.types.times import as_micros, from_micros, from_micros_or_none
 
@@ -28,6 +29,8 @@ TURNS = (Event.OPENED.value, Event.REOPENED.value, Event.RESOLVED.value)
 """Events that open or end an incident."""
 DOWN_AFTER = 3
 """Failures in a row after which turns that were never tried are superseded, too."""
+LATE_AFTER = timedelta(minutes=10)
+"""A message that waited for longer says when it was written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,20 +119,39 @@ def claim_next(connection: Connection, sink: str, now: datetime) -> ClaimedMessa
             connection, sink, row["incident"], row["revision"]
         )
         attempts = row["attempts"] + 1
+        created = from_micros(row["created"])
+        is_late = now - created > LATE_AFTER and notification.event is not Event.TEST
+        # A repeat of what may have arrived has the same text: receivers compare the two.
+        if is_late and row["state"] == MessageState.PENDING:
+            notification = mark_late(notification, created)
         connection.execute(
             update(outbox)
             .where(outbox.c.id == row["id"])
-            .values(state=MessageState.SENDING, attempts=attempts)
+            .values(
+                state=MessageState.SENDING,
+                attempts=attempts,
+                payload=dump_notification(notification),
+            )
         )
-        message = notification.model_copy(update={"sent_before": was_sent})
         return ClaimedMessage(
             id=row["id"],
-            notification=message,
+            notification=notification.model_copy(update={"sent_before": was_sent}),
             attempts=attempts,
-            created=from_micros(row["created"]),
+            created=created,
             unknown=row["state"] == MessageState.UNKNOWN,
         )
     return None
+
+
+def add_links(message: Notification, links: Mapping[str, str]) -> Notification:
+    """Return the message with more links, by label; the one to open it comes first."""
+    first = {OPEN: links[OPEN]} if OPEN in links else {}
+    return message.model_copy(update={"links": {**first, **message.links, **links}})
+
+
+def mark_late(message: Notification, written: datetime) -> Notification:
+    """Return the message with the time at which it was written, unless it has one already."""
+    return message.model_copy(update={"facts": {LATE: f"written {utc(written)}", **message.facts}})
 
 
 def mark_sent(connection: Connection, id: str, now: datetime, remote: str = "") -> None:
@@ -207,19 +229,13 @@ def schedule_retry(
     error: str,
     *,
     unknown: bool,
-    count_failure: bool = True,
 ) -> None:
-    """Schedule the next attempt at `not_before`.
-
-    With `unknown` the message may have arrived. `count_failure` is False when the receiver only
-    asked for a pause, which is no sign of trouble.
-    """
+    """Schedule the next attempt at `not_before`. With `unknown` the message may have arrived."""
     state = MessageState.UNKNOWN if unknown else MessageState.PENDING
     text = error[:ERROR_LENGTH]
     values = {"state": state, "not_before": as_micros(not_before), "error": text}
     connection.execute(update(outbox).where(outbox.c.id == id).values(**values))
-    if count_failure:
-        _add_failure(connection, id, text)
+    _add_failure(connection, id, text)
 
 
 def mark_refused(connection: Connection, id: str, now: datetime, error: str) -> None:
@@ -231,7 +247,7 @@ def mark_refused(connection: Connection, id: str, now: datetime, error: str) -> 
 
 def pause_sink(connection: Connection, sink: str, until: datetime) -> None:
     """Pause `sink` until `until`; a longer pause stays. Pauses survive restarts."""
-    _ensure_sink(connection, sink)
+    ensure_sink(connection, sink)
     shorter = sinks.c.name == sink, sinks.c.not_before < as_micros(until)
     connection.execute(update(sinks).where(*shorter).values(not_before=as_micros(until)))
 
@@ -372,7 +388,8 @@ def _status(
 def _supersede_older_rows(connection: Connection, sink: str, now: datetime) -> None:
     """Supersede undelivered rows that have a newer message of their incident.
 
-    A turn (see `TURNS`) is superseded only when it has certainly not arrived.
+    A turn (see `TURNS`) is superseded when it certainly has not arrived, and any that waited for
+    long or whose sink is down.
     """
     is_down = count_failures(connection, sink) >= DOWN_AFTER
     newer = outbox.alias()
@@ -381,17 +398,21 @@ def _supersede_older_rows(connection: Connection, sink: str, now: datetime) -> N
         newer.c.incident == outbox.c.incident,
         newer.c.revision > outbox.c.revision,
     )
-    has_failed = (
-        outbox.c.state == MessageState.PENDING
-        if is_down
-        else and_(outbox.c.state == MessageState.PENDING, outbox.c.attempts > 0)
-    )
     is_replaceable = or_(
+        outbox.c.event.not_in((*TURNS, Event.TEST.value)),
         and_(
-            outbox.c.event.not_in((*TURNS, Event.TEST.value)),
-            outbox.c.state.in_(DUE),
+            outbox.c.event.in_(TURNS),
+            true()
+            if is_down
+            else or_(
+                and_(outbox.c.state == MessageState.PENDING, outbox.c.attempts > 0),
+                outbox.c.created < as_micros(now - LATE_AFTER),
+            ),
         ),
-        and_(outbox.c.event.in_(TURNS), has_failed),
+    )
+    state = case(
+        (outbox.c.state == MessageState.UNKNOWN, MessageState.POSSIBLY_SENT.value),
+        else_=MessageState.SUPERSEDED.value,
     )
     rows = update(outbox).where(
         outbox.c.sink == sink,
@@ -399,16 +420,14 @@ def _supersede_older_rows(connection: Connection, sink: str, now: datetime) -> N
         is_replaceable,
         has_newer_row,
     )
-    connection.execute(rows.values(state=MessageState.SUPERSEDED, finished=as_micros(now)))
+    connection.execute(rows.values(state=state, finished=as_micros(now)))
 
 
 def _was_sent(connection: Connection, sink: str, incident: str, revision: int) -> bool:
+    """Whether an earlier message of the incident arrived, or may have."""
     earlier = outbox.c.sink == sink, outbox.c.incident == incident, outbox.c.revision < revision
-    return bool(
-        connection.execute(
-            select(exists().where(*earlier, outbox.c.state == MessageState.SENT))
-        ).scalar()
-    )
+    arrived = outbox.c.state.in_((MessageState.SENT, MessageState.POSSIBLY_SENT))
+    return bool(connection.execute(select(exists().where(*earlier, arrived))).scalar())
 
 
 def _finish(connection: Connection, id: str, now: datetime, **values: object) -> None:
@@ -426,11 +445,12 @@ def _add_failure(connection: Connection, id: str, error: str) -> None:
 
 def _ensure_sink_of_row(connection: Connection, id: str) -> str:
     name = connection.execute(select(outbox.c.sink).where(outbox.c.id == id)).scalar_one()
-    _ensure_sink(connection, name)
+    ensure_sink(connection, name)
     return str(name)
 
 
-def _ensure_sink(connection: Connection, name: str) -> None:
+def ensure_sink(connection: Connection, name: str) -> None:
+    """Note that a sink exists, if it is not noted yet."""
     if connection.execute(select(sinks.c.name).where(sinks.c.name == name)).scalar() is None:
         connection.execute(sinks.insert().values(name=name))
 

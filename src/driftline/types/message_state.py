@@ -18,7 +18,9 @@ class MessageState(StrEnum):
     REFUSED = "refused"
     """A dead letter: the receiver will never take it as it is."""
     SUPERSEDED = "superseded"
-    """No longer needed."""
+    """No longer needed, and certainly not delivered."""
+    POSSIBLY_SENT = "possibly sent"
+    """No longer needed; an attempt may have arrived."""
 
 
 DUE = (MessageState.PENDING, MessageState.UNKNOWN)

@@ -17,6 +17,8 @@ from driftline.types.settings import Settings
 
 WHY, IN_ALL = "why", "alerts in all"
 """The facts that repeat `Notification.reason_text` and `alert_count` in the public JSON."""
+LATE = "sent late"
+"""The fact that says when a message was written that could not be sent at once."""
 OPEN = "open"
 """Label of the link to the page of an incident."""
 

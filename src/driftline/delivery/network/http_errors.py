@@ -12,6 +12,8 @@ from email.utils import parsedate_to_datetime
 
 from driftline.types.errors import TRY_LATER, OutcomeUnknown, Rejected, Retryable, Throttled
 
+SHORTEST_PAUSE = timedelta(seconds=1)
+"""A receiver that asks for a shorter pause names no time: the sink's own delays hold."""
 LONGEST_PAUSE = timedelta(days=7)
 """As long as a message is kept: no receiver can pause a sink for longer."""
 
@@ -62,7 +64,7 @@ def read_pause(
 def read_retry_after(header: str | None, now: datetime) -> datetime | None:
     """Parse a `Retry-After` header (seconds or an HTTP date); None when there is no usable one.
 
-    The result is at most a week after `now`.
+    A time in the past or within a second is not usable. The result is at most a week after `now`.
     """
     if not header:
         return None
@@ -75,4 +77,4 @@ def read_retry_after(header: str | None, now: datetime) -> datetime | None:
         except (ValueError, TypeError, IndexError):
             return None
         wait = (time if time.tzinfo else time.replace(tzinfo=UTC)) - now
-    return now + min(max(wait, timedelta(0)), LONGEST_PAUSE)
+    return None if wait < SHORTEST_PAUSE else now + min(wait, LONGEST_PAUSE)
