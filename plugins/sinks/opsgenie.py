@@ -53,6 +53,8 @@ class Opsgenie(Sink):
     def send(self, notification: Notification) -> str | None:
         """Create, change, acknowledge or close the alert; return its alias."""
         alias = notification.incident[:ALIAS]
+        if notification.event is Event.RESOLVED and not notification.sent_before:
+            return alias  # nobody was paged, and nobody needs to be
         message = self.message(notification)
         if notification.event in OPERATIONS:
             self._request(

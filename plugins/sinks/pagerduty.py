@@ -1,7 +1,7 @@
 """Sends incidents to PagerDuty through Events API v2: one alert for each, also with repeats.
 
-The `dedup_key` of the alert is the incident. An acknowledgement or a resolution without a trigger
-before it changes nothing in PagerDuty.
+The `dedup_key` of the alert is the incident. PagerDuty pages nobody about an acknowledged alert,
+so an incident that must page again gets a new alert, with its revision in the key.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 
 from driftline import Event, Message, Notification, Reason, Secret, Severity, Sink, hookimpl
 from driftline.kit.delivery import phrasing
+from driftline.kit.delivery.fields import alert_fields
 
 ADDRESSES = {
     "us": "https://events.pagerduty.com/v2/enqueue",
@@ -24,6 +25,8 @@ ACTIONS = {
     Event.ACKNOWLEDGED: "acknowledge",
     Event.SILENCED: "acknowledge",
 }
+PAGES_AGAIN = (Reason.MORE_SEVERE, Reason.DOUBLED, Reason.RELEASED)
+"""Why an open alert is closed and opened anew: an acknowledged alert ignores its triggers."""
 REPLACED = "reference replaced"
 """The change event of an incident that was accepted as the new normal."""
 
@@ -55,7 +58,13 @@ class PagerDuty(Sink):
         key = {"routing_key": self.routing_key.reveal()}
         if notification.event is Event.REPORT:
             return self._send_report(notification, key)
-        event = {**key, **self._event(notification)}
+        is_over = notification.event is Event.RESOLVED and not notification.sent_before
+        if is_over:  # nobody was paged, and nobody needs to be
+            return notification.incident[:KEY]
+        earlier = self.context.find_earlier_result(notification)
+        event = {**key, **self._event(notification, earlier)}
+        if earlier and event["dedup_key"] != earlier:
+            self._post("", {**key, "dedup_key": earlier, "event_action": "resolve"})
         dedup_key = self._post("", event)
         if notification.event is Event.TEST:  # a test must not wake anybody
             self._post("", {**key, "dedup_key": event["dedup_key"], "event_action": "resolve"})
@@ -91,9 +100,13 @@ class PagerDuty(Sink):
         except (ValueError, KeyError, TypeError):
             return ""
 
-    def _event(self, notification: Notification) -> dict[str, Any]:
+    def _event(self, notification: Notification, earlier: str) -> dict[str, Any]:
+        """The event of a message; `earlier` is the key of the alert that PagerDuty has."""
+        dedup_key = (earlier or notification.incident)[:KEY]
+        if earlier and notification.reason in PAGES_AGAIN:
+            dedup_key = f"{notification.incident[: KEY - 12]}:{notification.revision}"
         event: dict[str, Any] = {
-            "dedup_key": notification.incident[:KEY],
+            "dedup_key": dedup_key,
             "event_action": ACTIONS.get(notification.event, "trigger"),
         }
         if event["event_action"] != "trigger":
@@ -142,8 +155,21 @@ def _links(message: Message) -> list[dict[str, str]]:
 
 
 def _details(notification: Notification, message: Message) -> dict[str, Any]:
+    """What the message says, and its numbers as fields that the rules of an account can use."""
     more = message.more(len(message.findings[:FINDINGS]))
+    firing = [alert for alert in notification.alerts if alert.state != "resolved"]
+    columns = {alert.labels["column"]: None for alert in firing if "column" in alert.labels}
     details: dict[str, Any] = {
+        "model": notification.model,
+        "version": notification.model_version,
+        "family": notification.cause,
+        "severity": notification.severity.value,
+        "reason": notification.reason.value if notification.reason else "",
+        "since": notification.since.isoformat(),
+        "rows": notification.rows,
+        "columns": list(columns),
+        "checks": list({alert.check: None for alert in firing}),
+        "alerts": [alert_fields(alert) for alert in firing[:FINDINGS]],
         "lead": message.lead,
         "findings": [*message.findings[:FINDINGS], *([more] if more else [])],
         "known": message.known.splitlines(),

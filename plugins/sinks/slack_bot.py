@@ -31,6 +31,8 @@ from driftline.kit.delivery import slack
 Mention = Annotated[str, Field(pattern=r"^(here|channel|everyone|[UWS][A-Z0-9]+)$")]
 QUIET = (Event.ACKNOWLEDGED, Event.SILENCED)
 """Events that change the message but write nothing to the thread."""
+BROADCAST = (Reason.CAME_BACK, Reason.FLAPPING, Reason.MORE_SEVERE, Reason.DOUBLED, Reason.RELEASED)
+"""Reasons of a reply that the whole channel sees, not only who follows the thread."""
 PLAIN = {"unfurl_links": False, "unfurl_media": False}
 """No link previews: to make a preview, Slack opens the link."""
 
@@ -54,6 +56,11 @@ class SlackBot(Sink):
     """
     charts: bool = True
     """Whether the chart of the change is posted to the thread."""
+    broadcast: bool = True
+    """Whether the channel, too, shows the replies about an incident that came back or got worse.
+
+    The same for one that is still open after a snooze or a silence.
+    """
     url: str = "https://slack.com/api"
     """The address of Slack's API. Change it for a proxy or a test."""
 
@@ -82,6 +89,8 @@ class SlackBot(Sink):
             message = self.message(notification)
             text = f"{self._mentions(notification)}{message.title}\n{message.lead}"
             reply = {"thread_ts": ts, "text": text, "metadata": _metadata(notification), **PLAIN}
+            if self.broadcast and notification.reason in BROADCAST:
+                reply["reply_broadcast"] = True
             self._api.call("chat.postMessage", channel=channel, **reply)
         return earlier
 
@@ -146,8 +155,8 @@ class SlackBot(Sink):
 
     def _mentions(self, notification: Notification) -> str:
         opens = notification.event in (Event.OPENED, Event.REOPENED)
-        worse = notification.reason in (Reason.MORE_SEVERE, Reason.DOUBLED)
-        names = self.mentions.get(notification.severity, ()) if opens or worse else ()
+        calls_again = notification.reason in BROADCAST
+        names = self.mentions.get(notification.severity, ()) if opens or calls_again else ()
         return "".join(f"{_mention(name)} " for name in names)
 
     def _upload(self, chart: bytes, title: str, channel: str, ts: str) -> None:

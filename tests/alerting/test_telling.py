@@ -1,7 +1,8 @@
 """What people do to incidents, what holds messages back, and how many pages there may be."""
 
 import re
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -198,6 +199,46 @@ def test_mute_times_are_local(hour, on):
         name="night", cron="0 22 * * *", length=timedelta(hours=8), zone=ZoneInfo("Europe/Berlin")
     )
     assert night.is_on(at(hour)) is on
+
+
+def muted_minutes(mute_time: MuteTime, first: datetime, hours: int) -> list[datetime]:
+    minutes = [first + timedelta(minutes=minute) for minute in range(hours * 60)]
+    return [minute for minute in minutes if mute_time.is_on(minute + timedelta(seconds=30))]
+
+
+def test_adjoining_mute_times_leave_no_gap():
+    """A time of an hour that begins each hour is on in every second."""
+    hourly = MuteTime(name="hourly", cron="0 * * * *", length=HOUR, zone=ZoneInfo("UTC"))
+    first = datetime(2026, 5, 1, tzinfo=UTC)
+    assert len(muted_minutes(hourly, first, 3)) == 180
+
+
+@pytest.mark.parametrize(
+    ("cron", "minutes", "start", "count"),
+    [
+        ("30 2 * * *", 15, datetime(2026, 10, 25, 0, 30, tzinfo=UTC), 15),
+        ("0 2 * * *", 45, datetime(2026, 10, 25, 0, 0, tzinfo=UTC), 45),
+        ("0 22 * * *", 480, datetime(2026, 10, 24, 20, 0, tzinfo=UTC), 540),
+        ("0 22 * * *", 480, datetime(2026, 3, 28, 21, 0, tzinfo=UTC), 420),
+    ],
+)
+def test_a_mute_time_is_on_once_in_a_night_of_a_clock_change(cron, minutes, start, count):
+    """In Berlin an hour is repeated or left out: the time begins once and ends by the local clock."""
+    zone = ZoneInfo("Europe/Berlin")
+    night = MuteTime(name="night", cron=cron, length=timedelta(minutes=minutes), zone=zone)
+    on = muted_minutes(night, start - HOUR, 12)
+    assert (on[0], len(on)) == (start, count)
+    assert on[-1] - on[0] == timedelta(minutes=count - 1)
+
+
+def test_the_end_of_a_silence_is_a_message():
+    """An incident that was sent before a silence and is open after it is sent again."""
+    life = Life()
+    life.feed(fact(1), hour=2)
+    life.quiet = replace(life.quiet, silences=[silence("", 2, 5)])
+    life.feed(fact(2), hour=3)
+    life.feed(fact(5), hour=6)
+    assert life.heard == ["opened", "silenced", "told"]
 
 
 def test_a_night_holds_warnings_until_morning():

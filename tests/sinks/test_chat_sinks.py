@@ -171,7 +171,7 @@ def test_a_refusal_shows_no_secret(name):
 
 
 LIMITED = {
-    "discord": (Fault(429, body=b'{"message": "You are being rate limited.", "retry_after": 0.376, "global": false}'), 0.376),
+    "discord": (Fault(429, body=b'{"message": "You are being rate limited.", "retry_after": 1.376, "global": false}'), 1.376),
     "opsgenie": (Fault(429, body=b'{"message":"too many"}', header=("x-ratelimit-period-in-sec", "60")), 60),
     "google_chat": (Fault(429, retry_after="7"), 7),
     "teams": (Fault(429, retry_after="12"), 12),
@@ -180,7 +180,7 @@ LIMITED = {
 
 @pytest.mark.parametrize("name", LIMITED)
 def test_a_pause_that_is_asked_for(name):
-    """By header, in the body as a fraction of a second, or as the length of a window: nothing is
+    """By header, in the body with a fraction, or as the length of a window: nothing is
     sent before.
     """
     fault, seconds = LIMITED[name]

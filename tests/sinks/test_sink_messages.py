@@ -71,7 +71,16 @@ def test_slack(case):
     golden(f"slack_{case}.json", pretty(message))
 
 
-@pytest.mark.parametrize("case", LIVES)
+def test_pagerduty_hears_nothing_of_what_nobody_was_paged_for():
+    """The end of an incident whose opening was never delivered is no event."""
+    with PagerDutyReceiver() as server:
+        started(PagerDuty(routing_key=Secret("${env:X}", ROUTING_KEY), url=server.url)).send(
+            LIVES["unheard"]
+        )
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("case", [case for case in LIVES if case != "unheard"])
 def test_pagerduty(case):
     """PagerDuty takes every event under the incident's key; a resolve carries nothing else."""
     with PagerDutyReceiver() as server:

@@ -22,6 +22,7 @@ MESSAGE = {
     "blocks",
     "metadata",
     "thread_ts",
+    "reply_broadcast",
     "unfurl_links",
     "unfurl_media",
     "mrkdwn",

@@ -46,14 +46,21 @@ def add_to_digest(
     headlines = [
         incident.headline or incident.title for incident in work.open if incident.id in digest.keys
     ]
-    plural = "" if len(headlines) == 1 else "s"
-    count = f"{len(headlines)} more critical incident{plural}"
-    headline = f"{count} than the {max_pages} sent in 24 hours: {'; '.join(headlines)}"
+    count = f"{len(headlines)} more critical incidents than the {max_pages} sent in 24 hours"
+    headline = headlines[0] if len(headlines) == 1 else f"{count}: {'; '.join(headlines)}"
     facts = {
         f"incident {place}": clean(text, LONGEST)
         for place, text in enumerate(headlines[:MOST_LINES], 1)
     }
-    return _change(digest, event, Reason.DIGEST, headline, now, facts=facts)
+    change = _change(digest, event, Reason.DIGEST, headline, now, facts=facts)
+    return change if len(headlines) > 1 else _describe_incident(change, over[-1].notification)
+
+
+def _describe_incident(change: Change, message: Notification) -> Change:
+    """Return the change of a digest with the content of the only incident in it."""
+    fields = ("alerts", "since", "window", "rows", "reference", "upstream", "model_version")
+    content = {name: getattr(message, name) for name in fields}
+    return replace(change, notification=change.notification.model_copy(update=content))
 
 
 def resolve_digest(digest: Incident, now: datetime) -> Change:

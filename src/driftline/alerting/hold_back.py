@@ -105,7 +105,7 @@ class HoldPass:
                 comment=f"{end}, {silence.reason}" if silence.reason else end,
                 phrasebook=work.phrasebook,
             )
-            incident = replace(incident, silence_id=silence.id)
+            incident = replace(incident, silence_id=silence.id, hold_reason=Reason.SILENCED.text)
             work.record(make_change(incident, Event.SILENCED, Reason.SILENCED, members, occasion))
             return
         if incident.snoozed_until is not None and incident.snoozed_until <= now:

@@ -125,12 +125,19 @@ def open_incident(
 def reopen(incident: Incident, members: Sequence[Alert], occasion: Occasion) -> Change:
     """Open an incident again with its earlier alerts.
 
-    From the third time within the span on it is flapping, and the message says so.
+    It is flapping, and the message says so, when it was never calm since its end, or at the third
+    return within the span.
     """
-    end = occasion.window[1]
+    start, end = occasion.window
     span = occasion.lifespans.flap_span(occasion.length)
     reopen_times = (*(time for time in incident.reopen_times if end - time <= span), end)
-    flapping = len(reopen_times) >= FLAPS
+    calm_span = occasion.lifespans.calm_span(occasion.length)
+    # A window before the end was judged anew: that is late data, and no time has passed.
+    is_early = (
+        incident.resolved_at is not None
+        and incident.resolved_at <= start < incident.resolved_at + calm_span
+    )
+    flapping = len(reopen_times) >= FLAPS or is_early
     firing = [alert for alert in members if alert.is_firing]
     incident = replace(
         incident,

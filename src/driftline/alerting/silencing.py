@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
@@ -68,11 +68,15 @@ class MuteTime:
     matchers: Matchers = field(default_factory=Matchers)
 
     def is_on(self, now: datetime) -> bool:
-        """Whether `now` lies within the time that began last."""
-        start: datetime = next(
-            CronSim(self.cron, now.astimezone(self.zone) + timedelta(minutes=1), reverse=True)
-        )
-        return start <= now < start + self.length
+        """Whether `now` lies within the time that began last; its length is in local time.
+
+        In a night whose clock repeats an hour, it begins and ends once.
+        """
+        # The search is by whole minutes of the local clock, which may stand back an hour.
+        later = now.astimezone(self.zone) + timedelta(minutes=61)
+        starts = CronSim(self.cron, later, reverse=True)
+        start = next(start for start in starts if start.astimezone(UTC) <= now)
+        return now < (start + self.length).replace(fold=0).astimezone(UTC)
 
 
 @dataclass(frozen=True, slots=True)

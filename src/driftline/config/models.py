@@ -374,7 +374,7 @@ class SinkConfig(Settings):
     min_severity: Severity = Severity.INFO
     """The lowest severity that is sent here."""
     open_incidents: bool = True
-    """Whether a sink that is added is told of the incidents that are open then."""
+    """Whether a sink that is added gets the incidents that are open then."""
     allow_private: bool = False
     """Whether the sink may send to addresses of private networks and of this machine."""
     templates: dict[Piece, str | TemplateFile] = {}

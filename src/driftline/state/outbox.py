@@ -19,8 +19,7 @@ from sqlalchemy.engine import Connection
 from driftline.state.notification_json import dump_notification, parse_notification
 from driftline.state.tables import outbox, sinks
 from driftline.types.message_state import DUE, UNDELIVERED, MessageState
-from driftline.types.notification import LATE, OPEN, Event, Notification
-from driftline.types.phrasing import utc
+from driftline.types.notification import OPEN, Event, Notification
 from driftline.types.records import ClaimedMessage
 from driftline.types.times import as_micros, from_micros, from_micros_or_none
 
@@ -120,22 +119,18 @@ def claim_next(connection: Connection, sink: str, now: datetime) -> ClaimedMessa
         )
         attempts = row["attempts"] + 1
         created = from_micros(row["created"])
-        is_late = now - created > LATE_AFTER and notification.event is not Event.TEST
-        # A repeat of what may have arrived has the same text: receivers compare the two.
-        if is_late and row["state"] == MessageState.PENDING:
-            notification = mark_late(notification, created)
+        written_at = notification.written_at or created
+        is_late = now - written_at > LATE_AFTER and notification.event is not Event.TEST
         connection.execute(
             update(outbox)
             .where(outbox.c.id == row["id"])
-            .values(
-                state=MessageState.SENDING,
-                attempts=attempts,
-                payload=dump_notification(notification),
-            )
+            .values(state=MessageState.SENDING, attempts=attempts)
         )
         return ClaimedMessage(
             id=row["id"],
-            notification=notification.model_copy(update={"sent_before": was_sent}),
+            notification=notification.model_copy(
+                update={"sent_before": was_sent, "is_late": is_late}
+            ),
             attempts=attempts,
             created=created,
             unknown=row["state"] == MessageState.UNKNOWN,
@@ -147,11 +142,6 @@ def add_links(message: Notification, links: Mapping[str, str]) -> Notification:
     """Return the message with more links, by label; the one to open it comes first."""
     first = {OPEN: links[OPEN]} if OPEN in links else {}
     return message.model_copy(update={"links": {**first, **message.links, **links}})
-
-
-def mark_late(message: Notification, written: datetime) -> Notification:
-    """Return the message with the time at which it was written, unless it has one already."""
-    return message.model_copy(update={"facts": {LATE: f"written {utc(written)}", **message.facts}})
 
 
 def mark_sent(connection: Connection, id: str, now: datetime, remote: str = "") -> None:
@@ -206,6 +196,8 @@ def add_message(
     )
     if connection.execute(select(exists().where(*same))).scalar():
         return False
+    if notification.written_at is None:
+        notification = notification.model_copy(update={"written_at": now})
     row = {
         "id": notification.id,
         "sink": sink,

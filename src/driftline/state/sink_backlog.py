@@ -15,11 +15,11 @@ from sqlalchemy.engine import Connection
 from driftline.alerting.fact import message_id
 from driftline.state.action_runs import ACTION_PREFIX
 from driftline.state.notification_json import dump_notification, parse_notification
-from driftline.state.outbox import add_links, add_message, ensure_sink, mark_late
+from driftline.state.outbox import add_links, add_message, ensure_sink
 from driftline.state.tables import incident_events, incidents, outbox, sinks
 from driftline.types.family import Family
 from driftline.types.message_state import UNDELIVERED, MessageState
-from driftline.types.notification import LATE, Event, Notification
+from driftline.types.notification import Event, Notification
 from driftline.types.times import as_micros, from_micros
 
 REPEAT_AFTER = timedelta(hours=1)
@@ -67,15 +67,16 @@ def catch_up(connection: Connection, sink: str, now: datetime, links: Links) -> 
     caught_up = []
     for row in connection.execute(query).mappings().all():
         refused = _parse(row["payload"])
-        was_late = refused is not None and LATE in refused.facts
-        if was_late and from_micros(row["finished"]) > now - REPEAT_AFTER:
+        written_at = (refused and refused.written_at) or from_micros(row["created"])
+        was_repeated = written_at < from_micros(row["created"])
+        if was_repeated and from_micros(row["finished"]) > now - REPEAT_AFTER:
             continue
         is_open = row["incident_state"] == "firing"
         message = load_newest_message(connection, row["incident"], is_open=is_open)
         if message is None or _is_about(message, sink):
             continue
         message = add_links(message, links(message, now))
-        message = mark_late(message, from_micros(row["created"]))
+        message = message.model_copy(update={"written_at": written_at})
         _replace_refused(connection, sink, message, now)
         caught_up.append(message.incident)
     return caught_up
@@ -93,7 +94,7 @@ def note_sinks(connection: Connection, names: Collection[str]) -> list[str]:
 def load_open_messages(connection: Connection, model: str) -> list[Notification]:
     """Load the newest message of each open incident of `model`, the oldest incident first.
 
-    Incidents of which every message is held back have none.
+    An incident whose messages are all held back has none.
     """
     query = select(incidents.c.id).where(incidents.c.model == model, incidents.c.state == "firing")
     messages = [
@@ -109,12 +110,8 @@ def introduce_sink(
     """Write messages about open incidents for a sink that is new."""
     for message in messages:
         message = add_links(message, links(message, now))
-        facts = {LATE: f"{sink} is new, and this incident was open before", **message.facts}
-        update_fields = {
-            "id": message_id(message.incident, message.revision, sink),
-            "facts": facts,
-        }
-        add_message(connection, message.model_copy(update=update_fields), sink, now)
+        id = message_id(message.incident, message.revision, sink)
+        add_message(connection, message.model_copy(update={"id": id}), sink, now)
 
 
 def close_removed_sinks(
@@ -164,11 +161,12 @@ def load_newest_message(
 ) -> Notification | None:
     """Load the newest message that says how an incident stands, or that it is over.
 
-    None where every such message is held back.
+    None where every such message is held back. It is written at the end of the window that it is
+    about.
     """
     event = incident_events.c.event
     query = (
-        select(incident_events.c.facts)
+        select(incident_events.c.facts, incident_events.c.at)
         .where(
             incident_events.c.incident == incident,
             incident_events.c.held == "",
@@ -176,8 +174,11 @@ def load_newest_message(
         )
         .order_by(incident_events.c.revision.desc())
     )
-    facts = connection.execute(query.limit(1)).scalar()
-    return None if facts is None else _parse(facts)
+    row = connection.execute(query.limit(1)).first()
+    message = None if row is None else _parse(row.facts)
+    if row is None or message is None:
+        return None
+    return message.model_copy(update={"written_at": from_micros(row.at)})
 
 
 def _replace_refused(

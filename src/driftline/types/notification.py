@@ -17,8 +17,6 @@ from driftline.types.settings import Settings
 
 WHY, IN_ALL = "why", "alerts in all"
 """The facts that repeat `Notification.reason_text` and `alert_count` in the public JSON."""
-LATE = "sent late"
-"""The fact that says when a message was written that could not be sent at once."""
 OPEN = "open"
 """Label of the link to the page of an incident."""
 
@@ -135,6 +133,10 @@ class Notification(PublicModel):
     """What plugins added: owners, runbooks, deploys."""
     sent_before: bool = True
     """False when this is the first message of the incident for this sink."""
+    written_at: datetime | None = None
+    """When the message was written, which can be long before it is sent."""
+    is_late: SkipJsonSchema[bool] = Field(default=False, exclude=True)
+    """Whether it is sent long after it was written. Not public: a repeat has the same JSON."""
     reason: SkipJsonSchema[Reason | None] = Field(default=None, exclude=True)
     """Why the message is sent; None in messages that an older version stored.
 

@@ -389,8 +389,13 @@ def count_hidden(notification: Notification, line_count: int) -> int:
 
 
 def plugin_facts(notification: Notification) -> dict[str, str]:
-    """Return the facts that plugins added and what changed before, cleaned."""
-    return {
+    """Return the facts that plugins added and what changed before, cleaned.
+
+    A message that is sent late says when it was written.
+    """
+    written_at = notification.written_at if notification.is_late else None
+    late = {} if written_at is None else {"sent late": f"written {utc(written_at)}"}
+    return late | {
         clean(name, 60): clean(fact)
         for name, fact in notification.facts.items()
         if name not in notification.own_facts

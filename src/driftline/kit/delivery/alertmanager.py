@@ -6,7 +6,6 @@ Does not send: a sink posts the body.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -22,65 +21,61 @@ OVER = (Event.RESOLVED, Event.REPORT)
 def alertmanager_body(
     notification: Notification, receiver: str, describe: Callable[[AlertFact], str]
 ) -> dict[str, Any]:
-    """Return the body for `notification`: each incident is one group of alerts.
+    """Return the body for `notification`: one alert for each incident.
 
-    `receiver` is the name of the sink; `describe` writes an alert in a sentence, see
-    `Sink.describe`.
+    Its labels never change, so that the end of an incident ends what its opening began. What may
+    change stands in annotations. `receiver` is the name of the sink; `describe` writes an alert in
+    a sentence, see `Sink.describe`.
     """
-    group = {"incident": notification.incident, "model": notification.model}
-    alerts = [_alert(notification, alert, group, describe) for alert in notification.alerts]
-    alerts = alerts or [_alert(notification, None, group, describe)]
-    page = next(iter(phrasing.links(notification).values()), "")
+    alert = _alert(notification, describe)
     reasons = {
         Event.RESOLVED: "all alerts resolved",
         Event.OPENED: "first notification",
         Event.REPORT: "report",
     }
-    line_count = len(phrasing.group_by_subject(notification.alerts))
     return {
         "version": "4",
-        "groupKey": f'{{}}:{{incident="{notification.incident}"}}',
-        "truncatedAlerts": max(0, phrasing.count_hidden(notification, line_count)),
-        "status": "resolved" if notification.event in OVER else "firing",
+        "groupKey": f'{{}}:{{driftline_incident="{notification.incident}"}}',
+        "truncatedAlerts": 0,
+        "status": alert["status"],
         "receiver": receiver,
-        "groupLabels": group,
-        "commonLabels": _common([alert["labels"] for alert in alerts]),
-        "commonAnnotations": _common([alert["annotations"] for alert in alerts]),
-        "externalURL": page,
+        "groupLabels": alert["labels"],
+        "commonLabels": alert["labels"],
+        "commonAnnotations": alert["annotations"],
+        "externalURL": alert["generatorURL"],
         "notification_reason": reasons.get(notification.event, "new alerts added"),
-        "alerts": alerts,
+        "alerts": [alert],
     }
 
 
-def _alert(
-    notification: Notification,
-    alert: AlertFact | None,
-    group: Mapping[str, str],
-    describe: Callable[[AlertFact], str],
-) -> dict[str, Any]:
-    is_resolved = notification.event in OVER or (alert and alert.state == "resolved")
-    names = (
-        {"alertname": alert.measurement, "check": alert.check, **alert.labels}
-        if alert
-        else {"alertname": notification.event.value}
-    )
-    severity = alert.severity if alert else notification.severity
+def _alert(notification: Notification, describe: Callable[[AlertFact], str]) -> dict[str, Any]:
+    is_over = notification.event in OVER
     labels = {
-        re.sub(r"\W|^(?=\d)", "_", name, flags=re.ASCII): value for name, value in names.items()
+        "alertname": "DriftlineIncident",
+        "driftline_incident": notification.incident,
+        "driftline_model": notification.model,
     }
-    labels |= {**group, "severity": severity.value, "family": notification.cause}
-    text = describe(alert) if alert else ""
-    annotations = {"summary": notification.title, "description": phrasing.clean(text, 1000)}
-    annotations |= phrasing.plugin_facts(notification)
-    since = (alert or notification).since
+    sentences = [phrasing.clean(describe(alert), 1000) for alert in notification.alerts]
+    columns = {
+        alert.labels["column"]: None for alert in notification.alerts if "column" in alert.labels
+    }
+    annotations = {
+        "summary": notification.title,
+        "description": "\n".join(sentences),
+        "severity": notification.severity.value,
+        "family": notification.cause,
+        "checks": ", ".join({alert.check: None for alert in notification.alerts}),
+        "columns": ", ".join(columns),
+        **phrasing.plugin_facts(notification),
+    }
     window_end = notification.window[1] if notification.window else notification.since
-    end = max(since, notification.resolved_at or window_end)
+    end = max(notification.since, notification.resolved_at or window_end)
     return {
-        "status": "resolved" if is_resolved else "firing",
+        "status": "resolved" if is_over else "firing",
         "labels": labels,
         "annotations": {name: text for name, text in annotations.items() if text},
-        "startsAt": since.isoformat(),
-        "endsAt": end.isoformat() if is_resolved else ZERO,
+        "startsAt": notification.since.isoformat(),
+        "endsAt": end.isoformat() if is_over else ZERO,
         "generatorURL": next(iter(phrasing.links(notification).values()), ""),
         "fingerprint": label_fingerprint(labels),
     }
@@ -93,12 +88,3 @@ def label_fingerprint(labels: Mapping[str, str]) -> str:
         for byte in name.encode() + b"\xff" + value.encode("utf-8", "replace") + b"\xff":
             digest = (digest ^ byte) * 1099511628211 % 2**64
     return f"{digest:016x}"
-
-
-def _common(mappings: list[dict[str, str]]) -> dict[str, str]:
-    first, *next_mappings = mappings
-    return {
-        name: text
-        for name, text in first.items()
-        if all(mapping.get(name) == text for mapping in next_mappings)
-    }
