@@ -283,7 +283,7 @@ from driftline.stats.performance.label_shift import (
     LabelShift,
     label_shift,
 )
-from driftline.stats.performance.outcome_value import outcome_value
+from driftline.stats.performance.outcome_value import outcome_size, outcome_value
 from driftline.stats.performance.paired import Difference, mcnemar, paired_difference
 from driftline.stats.performance.ranking import (
     average_precision_at,
@@ -315,6 +315,7 @@ from driftline.stats.performance.score_curves import (
     lift,
     score_curve,
 )
+from driftline.stats.performance.shortfall import total_shortfall
 from driftline.stats.sequential.anomalies import ANOMALY, AnomalyScorer, ScoredValue, score_series
 from driftline.stats.sequential.change_points import ChangePoint, find_change_points
 from driftline.stats.sequential.control_charts import (
@@ -623,6 +624,7 @@ __all__ = [
     "normal_scores",
     "observed_to_expected",
     "one_against_rest",
+    "outcome_size",
     "outcome_value",
     "page_hinkley",
     "paired_difference",
@@ -684,6 +686,7 @@ __all__ = [
     "studentise",
     "sturges_edges",
     "tail_p",
+    "total_shortfall",
     "treatment_equality",
     "tvd",
     "tvd_shift",
