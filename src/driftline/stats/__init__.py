@@ -267,6 +267,7 @@ from driftline.stats.performance.decision_rates import (
     recall_of_rates,
 )
 from driftline.stats.performance.decomposition import Decomposition, decompose
+from driftline.stats.performance.drivers import Driver, Segment, rank_drivers
 from driftline.stats.performance.error_quantiles import error_quantile
 from driftline.stats.performance.expected_error import (
     GroupErrors,
@@ -314,6 +315,14 @@ from driftline.stats.performance.score_curves import (
     gain,
     lift,
     score_curve,
+)
+from driftline.stats.performance.slices import (
+    Condition,
+    LossSample,
+    Slice,
+    find_weak_slices,
+    find_worse_slices,
+    make_conditions,
 )
 from driftline.stats.sequential.anomalies import ANOMALY, AnomalyScorer, ScoredValue, score_series
 from driftline.stats.sequential.change_points import ChangePoint, find_change_points
@@ -390,6 +399,7 @@ __all__ = [
     "ClassTable",
     "Combined",
     "Components",
+    "Condition",
     "Confusion",
     "CumulativeError",
     "DayForecast",
@@ -398,6 +408,7 @@ __all__ = [
     "Difference",
     "Discrepancy",
     "DomainAuc",
+    "Driver",
     "Encoded",
     "Estimate",
     "ExpectedConfusion",
@@ -410,6 +421,7 @@ __all__ = [
     "LabelShift",
     "LabelledSide",
     "Law",
+    "LossSample",
     "MeanSize",
     "MovedValues",
     "Prediction",
@@ -421,11 +433,13 @@ __all__ = [
     "ScoreCells",
     "ScoreCurve",
     "ScoredValue",
+    "Segment",
     "SetSums",
     "Shift",
     "Shrunk",
     "Side",
     "SideStack",
+    "Slice",
     "Stratum",
     "Superiority",
     "TTest",
@@ -532,6 +546,8 @@ __all__ = [
     "filled_kl",
     "filled_psi",
     "find_change_points",
+    "find_weak_slices",
+    "find_worse_slices",
     "fisher_combined",
     "fisher_exact",
     "fit_p_value",
@@ -595,6 +611,7 @@ __all__ = [
     "mad_z",
     "mae",
     "mahalanobis_shift",
+    "make_conditions",
     "mann_whitney",
     "mark_effect",
     "mass_moved",
@@ -649,6 +666,7 @@ __all__ = [
     "quantile_groups",
     "r2",
     "rank_correlation",
+    "rank_drivers",
     "rank_p",
     "rate",
     "rate_difference",

@@ -19,13 +19,13 @@ from driftline.types.arrays import Floats
 from driftline.types.family import Family
 
 SHARES: Mapping[str, float] = {
-    Family.PERFORMANCE: 0.35,
+    Family.PERFORMANCE: 0.25,
     Family.DRIFT: 0.25,
     Family.QUALITY: 0.20,
     Family.SERVICE: 0.10,
 }
-"""Share of the alarm budget of a model, by family."""
-OTHER_SHARE = 0.10
+"""Share of the alarm budget of a model, by family; a search for slices has 0.12 of its own."""
+OTHER_SHARE = 0.08
 """The share of all other families together: fairness, business and numbers from outside."""
 
 
