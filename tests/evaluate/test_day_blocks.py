@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from driftline_plugins.checks.slices import Slices
 
 from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
 from driftline.evaluate.evidence.baseline import Baseline
 from driftline.evaluate.evidence.engine import add_window
-from driftline.evaluate.evidence.observation import SHARES, Observation, Panel, StreamNumbers
+from driftline.evaluate.evidence.observation import (
+    OTHER_SHARE,
+    SEARCH_SHARE,
+    SHARES,
+    Observation,
+    Panel,
+    StreamNumbers,
+)
 from driftline.evaluate.evidence.trail import FIRST_TRACE, TRACE, Stream
 from driftline.types.times import DAY_MICROS, HOUR_MICROS
 
@@ -177,7 +185,8 @@ def test_the_threshold_counts_days_up_to_daily_windows(length):
 
 def test_the_shares_of_the_families_do_not_exceed_the_budget():
     """The table of shares, with that of all other families, sums to 1."""
-    assert sum(SHARES.values()) == pytest.approx(0.9)
+    assert sum(SHARES.values()) + SEARCH_SHARE + OTHER_SHARE == pytest.approx(1.0)
+    assert Slices.default_rules["slice_loss"].p_value.budget == SEARCH_SHARE
 
 
 def test_windows_of_a_day_that_resemble_each_other_count_as_fewer():

@@ -24,7 +24,9 @@ SHARES: Mapping[str, float] = {
     Family.QUALITY: 0.20,
     Family.SERVICE: 0.10,
 }
-"""Share of the alarm budget of a model, by family; a search for slices has 0.12 of its own."""
+"""Share of the alarm budget of a model, by family."""
+SEARCH_SHARE = 0.12
+"""The share of a search over many slices; its rule `p_value` names it as its budget."""
 OTHER_SHARE = 0.08
 """The share of all other families together: fairness, business and numbers from outside."""
 

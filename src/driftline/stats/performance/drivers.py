@@ -25,7 +25,7 @@ PARTS = 5
 """Segments of a number: those between the fifths of the rows before."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
     """One segment of a column, before and now."""
 
@@ -108,11 +108,17 @@ def _split(name: str, before: LossSample, now: LossSample) -> tuple[Segment, ...
     (share_before, loss_before), (share, loss) = sides
     parts = decompose(share_before, share, loss_before, loss)
     return tuple(
-        Segment(text, *map(float, numbers))
-        for text, *numbers in zip(
-            texts, share_before, share, loss_before, loss, parts.mix, parts.within, strict=True
+        Segment(
+            text=text,
+            share_before=float(share_before[place]),
+            share=float(share[place]),
+            loss_before=float(loss_before[place]),
+            loss=float(loss[place]),
+            mix=float(parts.mix[place]),
+            within=float(parts.within[place]),
         )
-        if numbers[0] or numbers[1]
+        for place, text in enumerate(texts)
+        if share_before[place] or share[place]
     )
 
 

@@ -207,9 +207,9 @@ def find_worse_slices(
 ) -> list[Slice]:
     """The slices that err more than the same slices did before, the worst first.
 
-    A slice is left out where the other rows became worse by more than half as much: then all rows
-    did. `level` is the chance that any slice is returned where nothing changed. `conditions` are
-    made from the rows before if absent.
+    A slice is left out where the other rows may have become as much worse: then all rows did.
+    `level` is the chance that any slice is returned where nothing changed. `conditions` are made
+    from the rows before if absent.
     """
     if conditions is None:
         conditions = make_conditions(before.columns)
@@ -221,13 +221,7 @@ def find_worse_slices(
     is_binary = before.is_binary and now.is_binary
     p = _p_values(tallies, earlier, is_binary=is_binary, fewest=FEWEST_ROWS)
     total, total_before = _Total.of(now.losses), _Total.of(before.losses)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        gap = tallies.sums / tallies.rows - earlier.sums / earlier.rows
-        other_gap = (total.sum - tallies.sums) / (total.rows - tallies.rows) - (
-            total_before.sum - earlier.sums
-        ) / (total_before.rows - earlier.rows)
-        is_special = other_gap < gap / 2
-    p = np.where(is_special, p, 1.0)
+    p = np.maximum(p, _own_change_p(tallies, earlier, total, total_before))
     return _select(conditions, masks, tallies, earlier, p, level=level, most=most)
 
 
@@ -320,6 +314,43 @@ def _p_values(now: _Tallies, other: _Tallies, *, is_binary: bool, fewest: int) -
                 other.rows[rows, places],
             )
     return p
+
+
+def _own_change_p(now: _Tallies, before: _Tallies, total: _Total, total_before: _Total) -> Floats:
+    """p-values that each slice changed no more than the other rows, shape (m, m)."""
+    from scipy.special import ndtr
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        n, n_before = now.rows, before.rows
+        others, others_before = total.rows - n, total_before.rows - n_before
+        other = (total.sum - now.sums) / others
+        other_before = (total_before.sum - before.sums) / others_before
+        shift = other - other_before
+        gap = now.sums / n - before.sums / n_before
+        # The variance of the slice is that of its mean if it had moved as the others did.
+        pooled = (now.sums + before.sums + n_before * shift) / (n + n_before)
+        variance = (
+            _spread(now, pooled, total) / n
+            + _spread(before, pooled - shift, total_before) / n_before
+            + _spread_of_others(now, total) / others
+            + _spread_of_others(before, total_before) / others_before
+        )
+        p = ndtr(-(gap - shift) / np.sqrt(variance))
+    return np.where(np.isfinite(p), p, 1.0)
+
+
+def _spread(tallies: _Tallies, mean: Floats, total: _Total) -> Floats:
+    """The variance of one loss: that of an error with this mean, or the one of the rows."""
+    if total.sum == total.squares:
+        return np.asarray(np.clip(mean, 0.0, 1.0) * (1 - np.clip(mean, 0.0, 1.0)) + 1e-9)
+    own = tallies.squares / tallies.rows - (tallies.sums / tallies.rows) ** 2
+    return np.asarray(np.maximum(own, 0.0) + 1e-300)
+
+
+def _spread_of_others(tallies: _Tallies, total: _Total) -> Floats:
+    rows = total.rows - tallies.rows
+    mean = (total.sum - tallies.sums) / rows
+    return np.asarray(np.maximum((total.squares - tallies.squares) / rows - mean**2, 0.0))
 
 
 def _fisher(errors: Floats, rows: Floats, other_errors: Floats, other_rows: Floats) -> Floats:
