@@ -6,7 +6,6 @@ They have no scripts and no styles of their own: classes of the page's style giv
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 from markupsafe import Markup, escape
@@ -15,6 +14,7 @@ from driftline.charts.histogram import Histogram
 from driftline.state.series import SeriesValue, WindowRows
 from driftline.types.model import Verdict
 from driftline.types.phrasing import number, share, utc
+from driftline.types.record import record
 from driftline.types.times import from_micros
 
 MOST_POINTS = 720
@@ -24,7 +24,7 @@ MOST_POINTS = 720
 Item = TypeVar("Item")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class _Frame:
     """Maps times and values into a box."""
 
