@@ -84,6 +84,29 @@ def load_incidents(
     return [_row(row) for row in rows]
 
 
+def search_incidents(
+    connection: Connection,
+    *,
+    model: str = "",
+    state: str = "",
+    severity: str = "",
+    family: str = "",
+    limit: int = 100,
+    offset: int = 0,
+) -> list[IncidentRow]:
+    """List the incidents that have the given values, the newest first; empty text matches all."""
+    c = incidents.c
+    wanted = {c.model: model, c.state: state, c.severity: severity, c.cause: family}
+    query = sa.select(*_COLUMNS).where(*(column == text for column, text in wanted.items() if text))
+    rows = connection.execute(query.order_by(c.since.desc(), c.id).limit(limit).offset(offset))
+    return [_row(row) for row in rows]
+
+
+def list_incident_families(connection: Connection) -> list[str]:
+    """List the families that any incident has."""
+    return sorted(connection.execute(sa.select(incidents.c.cause).distinct()).scalars())
+
+
 def load_incident(connection: Connection, id: str) -> IncidentRow:
     """Load the incident with this id, which must exist."""
     return _row(connection.execute(sa.select(*_COLUMNS).where(incidents.c.id == id)).one())
