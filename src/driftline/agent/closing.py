@@ -41,6 +41,7 @@ from driftline.state import measurements, models, windows
 from driftline.state.earlier_values import EarlierValues
 from driftline.state.store import Store
 from driftline.state.trailing import TrailingProfiles
+from driftline.types.record import record
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 from driftline.types.times import as_micros, from_micros
 
@@ -68,7 +69,7 @@ class ClosingReport:
     """Measurements of the newest window."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(slots=False)
 class ModelEvaluation:
     """What the checks of one model are evaluated with."""
 
@@ -203,7 +204,7 @@ class ModelEvaluation:
         return measure_spans(due, inputs)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(slots=False)
 class Closing:
     """Judges the windows of one model."""
 

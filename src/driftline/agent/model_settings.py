@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from functools import cached_property, partial
 from hashlib import sha256
@@ -63,7 +63,7 @@ class Origin:
     """How long before a window its reference begins."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(slots=False)
 class LabelSettings:
     """Labels that come later, from a source of their own."""
 
@@ -74,7 +74,7 @@ class LabelSettings:
     """Of a label's record: its id (`joins`), label and timestamp."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(slots=False)
 class ModelSettings:
     """The settings of one watched model."""
 
