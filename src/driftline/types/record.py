@@ -1,7 +1,7 @@
 """Records: frozen dataclasses with slots that are made faster.
 
-`dataclass` compiles six functions for each class, which took a fifth of a start. Here only the
-constructor is compiled; the other methods are the same functions for every record.
+`dataclass` compiles six functions for each class, which took a fifth of a start. Here the
+constructor is compiled at the first call; the other methods are the same for every record.
 """
 
 from __future__ import annotations
@@ -54,7 +54,12 @@ def _make(cls: type[T], *, kw_only: bool, eq: bool, slots: bool) -> type[T]:
         made.__eq__, made.__hash__ = _is_equal, _hash
     if "__repr__" not in own:
         made.__repr__ = _describe
-    made.__init__ = _constructor(made, parts, slots=slots)
+
+    def compile_and_construct(self: Any, *values: Any, **named_values: Any) -> None:
+        made.__init__ = _constructor(made, parts, slots=slots)
+        made.__init__(self, *values, **named_values)
+
+    made.__init__ = compile_and_construct
     made.__setattr__ = made.__delattr__ = _reject_change
     if slots:
         made.__getstate__, made.__setstate__ = _state, _restore
