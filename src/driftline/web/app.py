@@ -24,6 +24,7 @@ from driftline.web.forms import form_routes
 from driftline.web.inbox import Inbox
 from driftline.web.incident_pages import incident_routes, list_open_incidents
 from driftline.web.model_pages import model_routes, overview_rows
+from driftline.web.operation_pages import operation_routes
 from driftline.web.pages import render_page
 from driftline.web.status import StatusSource
 
@@ -130,6 +131,7 @@ def create_app(
         Route("/metrics", metrics),
         *incident_routes(status, access),
         *model_routes(status, access),
+        *operation_routes(status, access),
     ]
     if token is not None:
         routes += [*api_routes(status, access, inbox), *form_routes(status, access, token)]
