@@ -6,7 +6,6 @@ Does not change them: alerting does.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +15,7 @@ from sqlalchemy.engine import Connection
 from driftline.state.notification_json import parse_notification
 from driftline.state.tables import incident_events, incidents
 from driftline.types.notification import Notification
+from driftline.types.record import record
 from driftline.types.times import from_micros, from_micros_or_none
 
 _COLUMNS = [
@@ -34,7 +34,7 @@ _COLUMNS = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class IncidentRow:
     """One incident in a line."""
 
@@ -55,7 +55,7 @@ class IncidentRow:
         return str(json.loads(self.detail).get("headline") or self.title)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class EventRow:
     """One event of an incident."""
 
