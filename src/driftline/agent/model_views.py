@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from driftline.state.incidents import IncidentRow
 from driftline.state.series import SeriesValue, WindowRows
 from driftline.types.model import Severity, Verdict
 from driftline.types.notification import AlertFact
+from driftline.types.record import record
 from driftline.types.records import WindowKey
 from driftline.types.times import from_micros
 
@@ -37,7 +37,7 @@ INCIDENTS = 20
 """The newest incidents that the page of a model lists."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ModelSummary:
     """One model on the overview."""
 
@@ -56,7 +56,7 @@ class ModelSummary:
     """What its most important open incident says; empty without one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Series:
     """The values of one measurement over windows."""
 
@@ -101,7 +101,7 @@ class Series:
         return abs(newest.value - middle) / spread if spread > 0 else 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ModelView:
     """One model."""
 
@@ -116,7 +116,7 @@ class ModelView:
     totals: Totals
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ColumnView:
     """One column of a model."""
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from driftline.state.tables import measurements, windows
+from driftline.types.record import record
 
 MOST_VALUES = 40_000
 """Measurements that one page reads."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class WindowRows:
     """One span of time with its rows of all versions."""
 
@@ -26,7 +26,7 @@ class WindowRows:
     """0 until it is judged."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class SeriesValue:
     """One stored measurement."""
 

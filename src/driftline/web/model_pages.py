@@ -16,7 +16,7 @@ from driftline.types.family import Family
 from driftline.types.model import Verdict
 from driftline.types.notification import OPEN
 from driftline.types.phrasing import clean, duration, number, share
-from driftline.web.access import Access, ask_password
+from driftline.web.access import Access, deny_reading
 from driftline.web.pages import render_message, render_page
 from driftline.web.pictures import (
     draw_distribution,
@@ -49,7 +49,7 @@ def model_routes(agent: StatusSource, access: Access) -> list[Route]:
     ) -> Callable[[Request], Response]:
         def answer_request(request: Request) -> Response:
             if not access.can_see_incidents(request):
-                return ask_password()
+                return deny_reading(access)
             views = agent.model_views
             return standby() if views is None else answer(request, views)
 

@@ -5,17 +5,20 @@ They have no scripts and no styles of their own: classes of the page's style giv
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 
 from markupsafe import Markup, escape
 
 from driftline.charts.histogram import Histogram
+from driftline.state.measurements import Interval
 from driftline.state.series import SeriesValue, WindowRows
 from driftline.types.model import Verdict
 from driftline.types.phrasing import number, share, utc
-from driftline.types.times import from_micros
+from driftline.types.record import record
+from driftline.types.times import as_micros, from_micros
 
 MOST_POINTS = 720
 """Points of a picture; longer series are thinned."""
@@ -24,7 +27,7 @@ MOST_POINTS = 720
 Item = TypeVar("Item")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class _Frame:
     """Maps times and values into a box."""
 
@@ -74,6 +77,31 @@ def draw_sparkline(values: Sequence[SeriesValue], *, width: int = 150, height: i
 def draw_series(values: Sequence[SeriesValue], *, width: int = 720, height: int = 180) -> Markup:
     """A series with its intervals, the value of the reference, and its scale."""
     return _draw(values, width, height, "series", with_axis=True)
+
+
+def mark_change(
+    values: Sequence[Interval], since: datetime, until: datetime | None, severity: str
+) -> Sequence[SeriesValue]:
+    """The values of an alert for a picture: those from `since` to `until` count as changed."""
+    begin, end = as_micros(since), math.inf if until is None else as_micros(until)
+    return [
+        SeriesValue(
+            start=value.start,
+            check="",
+            name="",
+            labels="{}",
+            value=value.value,
+            low=value.low,
+            high=value.high,
+            was=None,
+            rows=0,
+            verdict=Verdict.CHANGED.value if begin <= value.start < end else "",
+            severity=severity if begin <= value.start < end else "",
+            reason="",
+            unit="",
+        )
+        for value in values
+    ]
 
 
 def _draw(
