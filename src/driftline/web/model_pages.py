@@ -133,7 +133,7 @@ def model_routes(agent: StatusSource, access: Access) -> list[Route]:
         view = views.performance(name, count=count)
         if view is None:
             return _unknown(views, name)
-        return render_page("performance", **_performance(view), count=count, counts=COUNTS)
+        return render_page("model_performance", **_performance(view), count=count, counts=COUNTS)
 
     def list_models(request: Request, views: ModelViews) -> Response:
         return _json({"models": views.summaries()})
