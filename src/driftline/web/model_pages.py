@@ -197,9 +197,9 @@ def _performance(view: PerformanceView) -> dict[str, Any]:
             draw_curves(
                 now.precision_recall,
                 old.precision_recall,
-                name="precision by recall",
-                across="recall",
-                up="precision",
+                name="precision and recall",
+                across="share of positives found",
+                up="share right of those",
                 with_diagonal=False,
             ),
         ]
