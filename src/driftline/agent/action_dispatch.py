@@ -30,13 +30,14 @@ from driftline.types.message_state import MessageState
 from driftline.types.monitoring_kind import MonitoringKind
 from driftline.types.notification import AlertFact, Event
 from driftline.types.phrasing import clean, utc
+from driftline.types.record import record
 
 FAILURE_STATES = (MessageState.REFUSED, State.BROKEN)
 REQUEST_TIMEOUT = 10.0
 """Seconds for making a request, which reaches nothing."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class PlannedRun:
     """A run that a change calls for, before the limit of runs a day is applied."""
 

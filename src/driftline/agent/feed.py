@@ -19,13 +19,14 @@ from driftline.ingest.read.plan import Work
 from driftline.ingest.read.read_pass import ReadCounts, ReadPass
 from driftline.state import accounts, models
 from driftline.types.errors import SourceError
+from driftline.types.record import record
 from driftline.types.times import DAY, as_micros, from_micros
 
 SLACK = timedelta(hours=1)
 """Added to the lateness: clocks differ, and some files appear long after their first record."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record
 class ListingOptions:
     """How the sources of a model are listed in one tick."""
 

@@ -33,6 +33,7 @@ from driftline.state.incident_store import (
 from driftline.state.store import Store
 from driftline.types.alert import Alert
 from driftline.types.notification import Notification
+from driftline.types.record import record
 from driftline.types.times import as_micros
 
 
@@ -53,7 +54,7 @@ class AlertSettings:
     """Returns what the configuration says of the model and of the checks, by name."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class PreparedStep:
     """A step of alerting that is not stored yet."""
 

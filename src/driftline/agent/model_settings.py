@@ -41,6 +41,7 @@ from driftline.profiles.spec import ALWAYS_COLLECTED, ProfileSpec
 from driftline.types.matchers import Matchers
 from driftline.types.model import NUMERIC_TASKS, Field, Kind, Schema, ServiceColumns, TaskColumns
 from driftline.types.notification import Notification
+from driftline.types.record import record
 from driftline.types.time_form import TimeForm
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 DEFAULT_TRAILING_DAYS = 28
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record
 class Origin:
     """What the reference is made of: exactly one of source, span and trailing."""
 

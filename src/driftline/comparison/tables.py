@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -25,12 +24,13 @@ from driftline.profiles.profile import Collectors
 from driftline.profiles.spec import ProfileSpec
 from driftline.types.errors import ComparisonError, DriftlineError, SourceError
 from driftline.types.model import LogObject, Schema
+from driftline.types.record import record
 
 if TYPE_CHECKING:
     from driftline.extensions.registry import Registry
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class OpenTable:
     """A table that can be read, and its first records."""
 

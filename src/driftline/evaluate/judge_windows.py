@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import lru_cache
 from hashlib import sha256
 from itertools import groupby
@@ -30,6 +30,7 @@ from driftline.types.family import Family
 from driftline.types.incident import Upstream, UpstreamKind
 from driftline.types.model import Schema, Verdict
 from driftline.types.monitoring_kind import MonitoringKind
+from driftline.types.record import record
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 from driftline.types.times import from_micros
 
@@ -40,7 +41,7 @@ ReferenceOf = Callable[[DueWindow], Window | None]
 HistoryOf = Callable[[WindowKey, str, str, Mapping[str, str], int], Sequence[PastValue]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Inputs:
     """All that judging the windows of a model needs."""
 
@@ -75,7 +76,7 @@ class Inputs:
         ]
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class JudgedWindow:
     """One window with its judged measurements."""
 

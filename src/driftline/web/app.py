@@ -18,12 +18,13 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from driftline.types.secret import Secret
-from driftline.web.access import Access, ask_password
+from driftline.web.access import Access, deny_reading
 from driftline.web.api import api_routes
 from driftline.web.forms import form_routes
 from driftline.web.inbox import Inbox
 from driftline.web.incident_pages import incident_routes, list_open_incidents
 from driftline.web.model_pages import model_routes, overview_rows
+from driftline.web.operation_pages import operation_routes
 from driftline.web.pages import render_page
 from driftline.web.status import StatusSource
 
@@ -70,6 +71,9 @@ def create_app(
     """
     access = Access(http_token, token, clock)
 
+    async def favicon(request: Request) -> Response:
+        return Response(ICON, media_type="image/svg+xml", headers={"Cache-Control": ICON_FOR})
+
     async def healthz(request: Request) -> Response:
         return PlainTextResponse("ok\n")
 
@@ -92,13 +96,13 @@ def create_app(
 
     def metrics(request: Request) -> Response:
         if not access.can_read(request):
-            return ask_password()
+            return deny_reading(access)
         encode, kind = choose_encoder(request.headers.get("accept", ""))
         return Response(encode(status.registry), headers={"Content-Type": kind})
 
     def index(request: Request) -> Response:
         if not access.can_read(request) and not access.can_see_incidents(request):
-            return ask_password()
+            return deny_reading(access)
         ready, loops = status.ready()
         stuck = [loop.name for loop in loops if loop.stuck]
         service = status.incident_service if access.can_see_incidents(request) else None
@@ -121,11 +125,13 @@ def create_app(
 
     routes = [
         Route("/", index),
+        Route("/favicon.ico", favicon),
         Route("/healthz", healthz),
         Route("/readyz", readyz),
         Route("/metrics", metrics),
         *incident_routes(status, access),
         *model_routes(status, access),
+        *operation_routes(status, access),
     ]
     if token is not None:
         routes += [*api_routes(status, access, inbox), *form_routes(status, access, token)]
@@ -134,6 +140,11 @@ def create_app(
     return app
 
 
+ICON = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect width="16" height="16" '
+    'rx="3" fill="#175cd3"/><path d="M2 10h4l2-5 2 8 2-5h2" fill="none" stroke="#fff"/></svg>'
+)
+ICON_FOR = "max-age=86400"
 LINKS = {
     "readyz": "every loop, its last beat, and whether it is stuck",
     "metrics": "metrics for Prometheus",

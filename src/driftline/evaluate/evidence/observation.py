@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from driftline.evaluate.evidence.trail import Stream
 from driftline.types.arrays import Floats
 from driftline.types.family import Family
+from driftline.types.record import record
 
 SHARES: Mapping[str, float] = {
     Family.PERFORMANCE: 0.35,
@@ -97,7 +98,7 @@ class StreamNumbers(NamedTuple):
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+@record(eq=False)
 class Panel:
     """How J streams are judged together; the same for every window."""
 

@@ -6,7 +6,6 @@ Does not use a partial listing: when a page fails, nothing of it is read.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
@@ -22,6 +21,7 @@ from driftline.ingest.read.shards import Shards
 from driftline.state import ledger
 from driftline.state.store import Store
 from driftline.types.model import LogObject
+from driftline.types.record import record
 from driftline.types.records import WAITING
 
 PAGE = 500
@@ -29,7 +29,7 @@ PAGE = 500
 SKIPPED_SHOWN = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Listing:
     """A complete listing of a source, compared with the ledger."""
 
