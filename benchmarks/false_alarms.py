@@ -1,13 +1,16 @@
 """False alarms of models in which nothing changes, on simulated series of measurements.
 
     python benchmarks/false_alarms.py --out build/false_alarms.jsonl
-    python benchmarks/false_alarms.py --cells iid "wobble 0.1" --models 4 --days 90
+    python benchmarks/false_alarms.py --cells iid "wobble 0.1" --rounds 1 --days 90
     python benchmarks/false_alarms.py --quick
+    python benchmarks/false_alarms_table.py build/false_alarms.jsonl
 
-The cells stand in `series_cells.py`. Rules and evidence engine are the agent's own. All models of a
+The cells stand in `series_cells.py`. Rules and evidence engine are the agent's own. The models of a
 cell are judged side by side, each with an alarm budget of its own. An alarm is a run of windows in
-which any stream of a model is changed: whatever people would be told. What the output file has is
-not run again.
+which any stream of a model is changed: whatever people would be told.
+
+The work goes in rounds: each simulates a few models of every cell, with another seed, so that a
+run that is stopped leaves a table of all cells. What the output file has is not run again.
 """
 
 from __future__ import annotations
@@ -27,6 +30,8 @@ from numpy.typing import NDArray
 from scipy.stats import chi2
 from series_cells import (
     CATEGORY_SHARE,
+    DAY,
+    HOUR,
     MISSING_RATE,
     REFERENCE_ROWS,
     Cell,
@@ -50,6 +55,8 @@ Z = 1.96
 MIN_ROWS = 100
 """Windows with fewer rows have no judged measurement of drift."""
 LEAST_EFFECT = 0.02
+MONTH_SHARE = 0.95
+"""The extreme monthly means of a sine over a year, as a share of its amplitude."""
 QUICK_CELLS = ("iid", "wobble 0.1", "hour wave 0.3", "1 day", "1 week", "skew 0.15")
 
 
@@ -64,14 +71,15 @@ class CellResult:
     """The alarms of all models of one cell."""
 
     cell: str
+    seed: int
     models: int
     days: int
     alarms: list[int]
     """Number of alarms of each model."""
     first_days: list[int]
     """Day of each alarm since the first window."""
-    streams: dict[str, int]
-    """Number of alarms that began with a stream of each measurement."""
+    first_streams: list[list[str]]
+    """The streams with which each alarm began: model, measurement and column."""
     seconds: float
 
     @property
@@ -91,7 +99,7 @@ class CellResult:
         return (
             f"{self.cell:45} {sum(self.alarms) / self.years:6.2f} alarms a model-year "
             f"({low:.2f} to {high:.2f}; {self.models} models, {self.days} days; "
-            f"{self.seconds:.0f} s) {self.streams or ''}"
+            f"{self.seconds:.0f} s) {self.first_days or ''} {self.first_streams or ''}"
         )
 
 
@@ -107,11 +115,13 @@ class ModelsJudge:
         self._trail = self.policy.make_trail()
         rules = {**Drift.default_rules, **Missing.default_rules}
         observations, budgets = [], []
+        ranges = _reference_ranges(cell)
         for name in self.NAMES:
             rule = rules[name].unusual
             assert rule is not None
             is_root = rule.scale in ("root", "cube_root")
             neutral = float(log_odds(self.SHARES[name])) if name in self.SHARES else 0.0
+            low, high = ranges.get(name, (np.nan, np.nan))
             for model in range(models):
                 for column in range(cell.columns):
                     budgets.append(model)
@@ -127,6 +137,8 @@ class ModelsJudge:
                             family=Family.QUALITY if name == "missing_rate" else Family.DRIFT,
                             weight=rule.weight,
                             neutral=neutral if rule.obvious is not None else np.nan,
+                            reference_low=low,
+                            reference_high=high,
                             obvious=_root(rule.obvious, is_root),
                             is_additive=rule.additive and not is_root,
                             is_share=rule.scale == "odds",
@@ -178,6 +190,16 @@ class ModelsJudge:
         return changed.reshape(len(self.NAMES), self._models, self._columns)
 
 
+def _reference_ranges(cell: Cell) -> dict[str, tuple[float, float]]:
+    """The range of the sizes of each measurement over the months of a reference of a year."""
+    if not cell.yearly:
+        return {}
+    shift = cell.yearly * MONTH_SHARE
+    odds = CATEGORY_SHARE / (1 - CATEGORY_SHARE) * np.exp([-shift, shift])
+    low, high = log_odds(odds / (1 + odds)).tolist()
+    return {"mean_shift": (-shift, shift), "psi": (0.0, shift), "category_share": (low, high)}
+
+
 def _tolerance(rule: Unusual) -> float:
     """The tolerance on the scale of sizes."""
     if rule.scale == "odds":
@@ -213,7 +235,7 @@ def run_cell(cell: Cell, *, models: int, days: int, seed: int) -> CellResult:
     """Simulate all models of a cell, and count the runs of windows with a change."""
     began = time.monotonic()
     judge = ModelsJudge(cell, models)
-    alarms, first_days, streams = np.zeros(models, int), [], dict.fromkeys(judge.NAMES, 0)
+    alarms, first_days, first_streams = np.zeros(models, int), [], []
     was_on = np.zeros(models, bool)
     for number, values in enumerate(simulate(cell, models=models, days=days, seed=seed)):
         changed = judge.judge(values)
@@ -222,63 +244,72 @@ def run_cell(cell: Cell, *, models: int, days: int, seed: int) -> CellResult:
         was_on = is_on
         alarms += begins
         for model in np.flatnonzero(begins):
-            first_days.append(int(number * cell.length // (24 * 3_600_000_000)))
-            for place, name in enumerate(judge.NAMES):
-                streams[name] += bool(changed[place, model].any())
+            first_days.append(int(number * cell.length // DAY))
+            first_streams.append(
+                [
+                    f"model {model}, {judge.NAMES[name]} of c{column}"
+                    for name, column in zip(*np.nonzero(changed[:, model]), strict=True)
+                ]
+            )
     return CellResult(
         cell=cell.name,
+        seed=seed,
         models=models,
         days=days,
         alarms=alarms.tolist(),
         first_days=first_days,
-        streams={name: count for name, count in streams.items() if count},
+        first_streams=first_streams,
         seconds=round(time.monotonic() - began, 1),
     )
 
 
-def load_results(path: Path | None) -> dict[str, CellResult]:
-    """What was run before, by cell."""
+def load_results(path: Path | None) -> list[CellResult]:
+    """What was run before."""
     if path is None or not path.exists():
-        return {}
-    results = [CellResult(**json.loads(text)) for text in path.read_text().splitlines()]
-    return {result.cell: result for result in results}
+        return []
+    return [CellResult(**json.loads(text)) for text in path.read_text().splitlines()]
 
 
 def main() -> None:
-    """Run what the file doesn't have yet, and print one line a cell."""
+    """Run what the file doesn't have yet, and print one line a cell and round."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--models", type=int, default=20)
-    parser.add_argument("--days", type=int, default=366)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--models", type=int, default=4, help="models of a cell in a round")
+    parser.add_argument("--days", type=int, help="a year when absent; two for yearly seasons")
     parser.add_argument("--pairs", type=int, default=30, help="random pairs of regimes")
     parser.add_argument("--cells", nargs="*", help="names of cells; all when absent")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=1, help="seed of the first round")
     parser.add_argument("--out", type=Path, help="JSON Lines; what is there is not run again")
     parser.add_argument("--quick", action="store_true", help="six cells, one model, 120 days")
     options = parser.parse_args()
     cells = [*single_cells(), *random_pairs(options.pairs)]
-    models, days = options.models, options.days
+    rounds, models, days = options.rounds, options.models, options.days
     if options.quick:
-        cells, models, days = [cell for cell in cells if cell.name in QUICK_CELLS], 1, 120
+        cells, rounds, models = [cell for cell in cells if cell.name in QUICK_CELLS], 1, 1
+        days = days or 120
     if options.cells:
         unknown = set(options.cells) - {cell.name for cell in cells}
         if unknown:
             parser.error(f"unknown cells: {', '.join(sorted(unknown))}")
         cells = [cell for cell in cells if cell.name in options.cells]
-    results = load_results(options.out)
-    for cell in cells:
-        if cell.name not in results:
-            count = min(models, 4) if cell.length < 3_600_000_000 else models
-            result = run_cell(cell, models=count, days=days, seed=options.seed)
-            results[cell.name] = result
+    results = {(result.cell, result.seed): result for result in load_results(options.out)}
+    for seed in range(options.seed, options.seed + rounds):
+        for cell in cells:
+            if (cell.name, seed) in results:
+                continue
+            # Short windows take long: one model a round.
+            count = 1 if cell.length < HOUR else models
+            result = run_cell(cell, models=count, days=days or cell.days, seed=seed)
+            results[cell.name, seed] = result
             if options.out is not None:
                 options.out.parent.mkdir(exist_ok=True, parents=True)
                 with options.out.open("a") as out:
                     out.write(json.dumps(asdict(result)) + "\n")
-        print(results[cell.name].line, flush=True)
-    total = [results[cell.name] for cell in cells]
-    count, years = sum(sum(result.alarms) for result in total), sum(r.years for r in total)
+            print(result.line, flush=True)
+    count = sum(sum(result.alarms) for result in results.values())
+    years = sum(result.years for result in results.values())
     print(f"all: {count} alarms in {years:.0f} model-years", file=sys.stderr)
 
 

@@ -63,7 +63,12 @@ class Cell:
     doubling_days: float = 0.0
     """Days in which the rows double; 0 for never."""
     yearly: float = 0.0
-    """Amplitude of a sine over the year."""
+    """Amplitude of a sine over the year. The reference is a year then."""
+
+    @property
+    def days(self) -> int:
+        """Days to simulate: a year; two where years repeat."""
+        return 731 if self.yearly else 366
 
 
 BASE = Cell()
@@ -80,6 +85,7 @@ REGIMES: dict[str, dict[str, float | bool]] = {
     "rows x1.8 on days 1 to 3": {"month_begin_rows": 1.8},
     "12 holidays": {"holiday_rows": 0.3},
     "rows double in 6 months": {"doubling_days": 182.0},
+    "yearly 0.3": {"yearly": 0.3},
 }
 """Each changes the base cell in one way."""
 SIZES = {
@@ -89,23 +95,23 @@ SIZES = {
     "10,000 rows": {"rows": 10_000},
 }
 LENGTHS = {
-    "5 minutes": {"length": HOUR // 12, "columns": 8},
     "6 hours": {"length": 6 * HOUR},
     "1 day": {"length": DAY},
     "1 week": {"length": 7 * DAY},
+    "5 minutes": {"length": HOUR // 12, "columns": 8},
 }
 
 
 def single_cells() -> list[Cell]:
     """The base cell, and each regime, size and length alone."""
-    changes = {**REGIMES, **SIZES, **LENGTHS}
+    changes = {**LENGTHS, **SIZES, **REGIMES}
     return [BASE, *(replace(BASE, name=name, **settings) for name, settings in changes.items())]
 
 
 def random_pairs(count: int, seed: int = 1) -> list[Cell]:
     """`count` cells that differ from the base cell in two ways; 5 minutes are left out."""
     rng = np.random.default_rng(seed)
-    kinds = [REGIMES, SIZES, {name: LENGTHS[name] for name in list(LENGTHS)[1:]}]
+    kinds = [REGIMES, SIZES, {name: LENGTHS[name] for name in ("6 hours", "1 day", "1 week")}]
     changes = [(name, settings, kind) for kind in kinds for name, settings in kind.items()]
     pairs: dict[str, Cell] = {}
     while len(pairs) < count:
