@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from driftline.agent.model_settings import ModelSettings
     from driftline.extensions.phrasebook import Phrasebook
     from driftline.profiles.profile import Collectors
+    from driftline.profiles.window import Window
     from driftline.state.store import Store
 
 WINDOWS = 90
@@ -77,8 +78,13 @@ class ColumnView:
     model: str
     column: str
     series: Sequence[Series]
+    windows: Sequence[WindowRows]
     distribution: Histogram | None
     """None where the reference or the window lacks the column."""
+    start: int
+    """The start of the window whose distribution is shown, in microseconds; 0 without one."""
+    beside: int
+    """The start of the window that it is compared with; 0 for the reference."""
     window: tuple[datetime, datetime] | None
     """The window whose distribution is shown."""
 
@@ -133,12 +139,17 @@ class ModelViews:
             headline="" if worst is None else worst.headline,
         )
 
-    def model(self, name: str, *, count: int = WINDOWS, segment: str = "") -> ModelView | None:
-        """One model with its newest `count` windows; None where there is none of this name."""
+    def model(
+        self, name: str, *, count: int = WINDOWS, segment: str = "", until: int | None = None
+    ) -> ModelView | None:
+        """One model with its newest `count` windows; None where there is none of this name.
+
+        With `until` (microseconds) only windows that start before it.
+        """
         if name not in self._settings:
             return None
         with self._store.read() as connection:
-            rows = series.load_window_rows(connection, name, min(count, MOST_WINDOWS))
+            rows = series.load_window_rows(connection, name, min(count, MOST_WINDOWS), until)
             version = series.find_newest_version(connection, name)
             starts = [window.start for window in rows]
             values = series.load_series(connection, name, starts, version=version, segment=segment)
@@ -156,8 +167,20 @@ class ModelViews:
             totals=totals,
         )
 
-    def column(self, name: str, column: str, *, count: int = WINDOWS) -> ColumnView | None:
-        """One column of a model; None where there is no such model."""
+    def column(
+        self,
+        name: str,
+        column: str,
+        *,
+        count: int = WINDOWS,
+        window: int | None = None,
+        beside: int | None = None,
+    ) -> ColumnView | None:
+        """One column of a model; None where there is no such model.
+
+        `window` and `beside` are starts of the windows whose distributions are compared
+        (microseconds): the newest window and the reference where they are None or unknown.
+        """
         if name not in self._settings:
             return None
         with self._store.read() as connection:
@@ -175,18 +198,30 @@ class ModelViews:
             for item in group_series(values, self._settings[name], self._phrasebook)
             if item.column == column
         ]
-        filled = [window for window in rows if window.rows]
-        distribution = self._distribution(name, column, version, filled[-1]) if filled else None
+        filled = {row.start: row for row in rows if row.rows}
+        chosen = filled.get(window or 0) or next(reversed(filled.values()), None)
+        other = filled.get(beside or 0)
+        distribution = (
+            None if chosen is None else self._distribution(name, column, version, chosen, other)
+        )
         return ColumnView(
             model=name,
             column=column,
             series=series_of_column,
+            windows=rows,
             distribution=distribution,
-            window=(from_micros(filled[-1].start), from_micros(filled[-1].end)) if filled else None,
+            start=0 if chosen is None else chosen.start,
+            beside=0 if other is None else other.start,
+            window=None if chosen is None else (from_micros(chosen.start), from_micros(chosen.end)),
         )
 
-    def performance(self, name: str, *, count: int = WINDOWS) -> PerformanceView | None:
-        """How well a model predicts; None where there is no such model."""
+    def performance(
+        self, name: str, *, count: int = WINDOWS, until: int | None = None
+    ) -> PerformanceView | None:
+        """How well a model predicts; None where there is no such model.
+
+        `until` is as in `model`.
+        """
         if name not in self._settings:
             return None
         return load_performance(
@@ -195,20 +230,24 @@ class ModelViews:
             self._collectors(),
             self._phrasebook,
             count=min(count, MOST_WINDOWS),
+            until=until,
         )
 
     def _distribution(
-        self, name: str, column: str, version: str, window: WindowRows
+        self, name: str, column: str, version: str, window: WindowRows, other: WindowRows | None
     ) -> Histogram | None:
         settings, collectors = self._settings[name], self._collectors()
         reference = load_reference(self._store, settings, collectors)
         if reference is None:
             return None
-        before = reference.window("")
-        key = WindowKey(model=name, start=window.start, version=version, segment="")
-        with self._store.read() as connection:
-            profile = windows.load_profile(connection, key, reference.spec, collectors)
-        now = profile.window()
+
+        def load_window(row: WindowRows) -> Window:
+            key = WindowKey(model=name, start=row.start, version=version, segment="")
+            with self._store.read() as connection:
+                return windows.load_profile(connection, key, reference.spec, collectors).window()
+
+        now = load_window(window)
+        before = reference.window("") if other is None else load_window(other)
         if column in reference.schema.redact or column not in now.columns:
             return None
         return compare_columns(

@@ -68,12 +68,16 @@ def load_performance(
     phrasebook: Phrasebook,
     *,
     count: int,
+    until: int | None = None,
 ) -> PerformanceView:
-    """Load the performance of a model in its newest `count` windows."""
+    """Load the performance of a model in its newest `count` windows.
+
+    With `until` (microseconds) only windows that start before it.
+    """
     name = settings.name
     checks = [plan.name for plan in settings.plans if plan.check.cause in FAMILIES]
     with store.read() as connection:
-        rows = series.load_window_rows(connection, name, count)
+        rows = series.load_window_rows(connection, name, count, until)
         version = series.find_newest_version(connection, name)
         starts = [window.start for window in rows]
         values = series.load_series(connection, name, starts, version=version, checks=checks)

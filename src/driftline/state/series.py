@@ -47,8 +47,13 @@ class SeriesValue:
     unit: str
 
 
-def load_window_rows(connection: Connection, model: str, limit: int) -> list[WindowRows]:
-    """Load the newest `limit` windows of all rows, oldest first."""
+def load_window_rows(
+    connection: Connection, model: str, limit: int, until: int | None = None
+) -> list[WindowRows]:
+    """Load the newest `limit` windows of all rows, oldest first.
+
+    With `until` (microseconds) only windows that start before it.
+    """
     c = windows.c
     query = (
         sa.select(
@@ -57,7 +62,7 @@ def load_window_rows(connection: Connection, model: str, limit: int) -> list[Win
             sa.func.sum(c.rows).label("rows"),
             sa.func.max(c.revision).label("revision"),
         )
-        .where(c.model == model, c.segment == "")
+        .where(c.model == model, c.segment == "", *([] if until is None else [c.start < until]))
         .group_by(c.start)
         .order_by(c.start.desc())
         .limit(limit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -18,6 +19,7 @@ from driftline.types.family import Family
 from driftline.types.model import Verdict
 from driftline.types.notification import OPEN
 from driftline.types.phrasing import clean, duration, number, share
+from driftline.types.times import as_micros
 from driftline.web.access import Access, deny_reading
 from driftline.web.pages import render_message, render_page
 from driftline.web.pictures import (
@@ -27,6 +29,7 @@ from driftline.web.pictures import (
     draw_series,
     draw_sparkline,
 )
+from driftline.web.query import read_number, refresh_values
 from driftline.web.status import StatusSource
 
 SHOWN = 12
@@ -72,11 +75,15 @@ def model_routes(agent: StatusSource, access: Access) -> list[Route]:
 
     def show_model(request: Request, views: ModelViews) -> Response:
         name, count = request.path_params["model"], _count(request)
-        view = views.model(name, count=count, segment=request.query_params.get("segment", ""))
+        until, day = _until(request)
+        segment = request.query_params.get("segment", "")
+        view = views.model(name, count=count, segment=segment, until=until)
         if view is None:
             return _unknown(views, name)
         return render_page(
             "model",
+            until=day,
+            **refresh_values(request),
             title=name,
             view=view,
             rows=draw_rows(view.windows, width=720, height=80),
@@ -106,7 +113,13 @@ def model_routes(agent: StatusSource, access: Access) -> list[Route]:
 
     def show_column(request: Request, views: ModelViews) -> Response:
         name, column = request.path_params["model"], request.query_params.get("name", "")
-        view = views.column(name, column, count=_count(request))
+        view = views.column(
+            name,
+            column,
+            count=_count(request),
+            window=_start(request, "window"),
+            beside=_start(request, "beside"),
+        )
         if view is None:
             return _unknown(views, name)
         if not view.series:
@@ -130,10 +143,13 @@ def model_routes(agent: StatusSource, access: Access) -> list[Route]:
 
     def show_performance(request: Request, views: ModelViews) -> Response:
         name, count = request.path_params["model"], _count(request)
-        view = views.performance(name, count=count)
+        until, day = _until(request)
+        view = views.performance(name, count=count, until=until)
         if view is None:
             return _unknown(views, name)
-        return render_page("model_performance", **_performance(view), count=count, counts=COUNTS)
+        return render_page(
+            "model_performance", **_performance(view), count=count, counts=COUNTS, until=day
+        )
 
     def list_models(request: Request, views: ModelViews) -> Response:
         return _json({"models": views.summaries()})
@@ -273,8 +289,23 @@ def _line(model: str, item: Series) -> dict[str, Any]:
 
 
 def _count(request: Request) -> int:
-    text = request.query_params.get("windows", "")
-    return min(max(int(text), 2), MOST_WINDOWS) if text.isascii() and text.isdigit() else WINDOWS
+    return read_number(request, "windows", WINDOWS, least=2, most=MOST_WINDOWS)
+
+
+def _start(request: Request, name: str) -> int | None:
+    """The start of a window, in microseconds; None where the query has none."""
+    text = request.query_params.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 18 else None
+
+
+def _until(request: Request) -> tuple[int | None, str]:
+    """The end of the day that the query names, in microseconds, and the day; None without one."""
+    try:
+        day = date.fromisoformat(request.query_params.get("until", ""))
+        midnight = datetime.combine(day + timedelta(days=1), time(), UTC)
+    except (ValueError, OverflowError):
+        return None, ""
+    return as_micros(midnight), day.isoformat()
 
 
 def _query(access: Access, request: Request, id: str) -> str:

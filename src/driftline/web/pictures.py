@@ -22,7 +22,7 @@ from driftline.types.times import as_micros, from_micros
 
 MOST_POINTS = 720
 """Points of a picture; longer series are thinned."""
-SCALE = 72
+SCALE = 84
 """Pixels to the left of a series for the numbers of its scale."""
 
 Item = TypeVar("Item")
@@ -163,7 +163,7 @@ def _draw(
             )
     if with_axis:
         parts += [
-            f'<text class="axis" x="{SCALE - 6}" y="12" text-anchor="end">'
+            f'<text class="axis" x="{SCALE - 6}" y="18" text-anchor="end">'
             f"{escape(number(frame.high))}</text>",
             f'<text class="axis" x="{SCALE - 6}" y="{height - 3}" text-anchor="end">'
             f"{escape(number(frame.low))}</text>",
@@ -171,15 +171,15 @@ def _draw(
     first, last = from_micros(frame.begin), from_micros(frame.end)
     if with_axis:
         parts += [
-            f'<text class="axis" x="{SCALE}" y="{height + 18}">{utc(first)}</text>',
-            f'<text class="axis" x="{width - 4}" y="{height + 18}" text-anchor="end">'
+            f'<text class="axis" x="{SCALE}" y="{height + 20}">{utc(first)}</text>',
+            f'<text class="axis" x="{width - 4}" y="{height + 20}" text-anchor="end">'
             f"{utc(last)}</text>",
         ]
     name = (
         f"{len(known)} values from {utc(first)} to {utc(last)}, "
         f"{number(min(numbers))} to {number(max(numbers))}, the newest {number(known[-1].value)}"
     )
-    return _svg(width, height + (26 if with_axis else 0), name, parts, kind)
+    return _svg(width, height + (28 if with_axis else 0), name, parts, kind)
 
 
 def _points(known: Sequence[SeriesValue], frame: _Frame) -> str:
