@@ -12,6 +12,7 @@ from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -53,6 +54,7 @@ def _load_environment() -> tuple[Environment, str]:
         "clean": clean,
         "micros": _utc_of_micros,
         "number": number,
+        "path": lambda name: quote(name, safe=""),
     }
     environment.globals["style"] = Markup(style)
     style_hash = b64encode(sha256(style.encode()).digest()).decode()
