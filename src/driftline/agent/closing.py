@@ -42,6 +42,7 @@ from driftline.state import measurements, models, windows
 from driftline.state.earlier_values import EarlierValues
 from driftline.state.store import Store
 from driftline.state.trailing import TrailingProfiles
+from driftline.types.record import record
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 from driftline.types.times import as_micros, from_micros
 
@@ -69,7 +70,7 @@ class ClosingReport:
     """Measurements of the newest window."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(slots=False)
 class ModelEvaluation:
     """What the checks of one model are evaluated with."""
 
@@ -219,7 +220,7 @@ class ModelEvaluation:
         return measure_spans(due, inputs)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(slots=False)
 class Closing:
     """Judges the windows of one model."""
 

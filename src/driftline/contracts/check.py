@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Protocol, Self
 
@@ -13,6 +12,7 @@ from driftline.contracts.rule import Rule
 from driftline.contracts.wording import Wording
 from driftline.types.family import Family
 from driftline.types.model import Measurement, Schema
+from driftline.types.record import record
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from driftline.profiles.window import Window
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class ColumnNames:
     """Marks an option, or a part of one, as text that names columns of the model's schema.
 
@@ -42,7 +42,7 @@ ModelPart = Literal[
 """A part that a model may have: a label, a label that comes later, ids, features of a kind."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class PastValue:
     """One earlier value of a measurement."""
 
@@ -98,7 +98,7 @@ def no_earlier(count: int) -> Sequence[Window]:
     return ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class CheckContext:
     """The inputs of a check."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import lru_cache
 from hashlib import sha256
 from itertools import groupby
@@ -31,6 +31,7 @@ from driftline.types.incident import Upstream, UpstreamKind
 from driftline.types.model import Schema, Verdict
 from driftline.types.monitoring_kind import MonitoringKind
 from driftline.types.notification import LIKELY_CAUSE_DETAIL
+from driftline.types.record import record
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 from driftline.types.times import from_micros
 
@@ -47,7 +48,7 @@ def no_windows(due: DueWindow, count: int) -> Sequence[Window]:
     return ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Inputs:
     """All that judging the windows of a model needs."""
 
@@ -84,7 +85,7 @@ class Inputs:
         ]
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class JudgedWindow:
     """One window with its judged measurements."""
 
