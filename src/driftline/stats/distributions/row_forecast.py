@@ -197,7 +197,7 @@ def _find_outages(sums: Floats, weekdays: NDArray[np.int64]) -> NDArray[np.bool_
     A weekday explains them that had no rows at least twice, and more often than it had some. Where
     few rows are usual, days without any are no outages.
     """
-    is_empty = sums == 0
+    is_empty: NDArray[np.bool_] = np.equal(sums, 0)
     if not is_empty.any() or not float(_median(sums)) >= BUSY_ROWS:
         return np.zeros(len(sums), bool)
     for number in np.unique(weekdays[is_empty]):
