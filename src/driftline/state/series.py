@@ -51,14 +51,14 @@ def load_window_rows(connection: Connection, model: str, limit: int) -> list[Win
     c = windows.c
     query = (
         sa.select(
-            c.start,
-            sa.func.max(c.end).label("end"),
+            sa.func.min(c.start).label("start"),
+            c.end,
             sa.func.sum(c.rows).label("rows"),
             sa.func.max(c.revision).label("revision"),
         )
         .where(c.model == model, c.segment == "")
-        .group_by(c.start)
-        .order_by(c.start.desc())
+        .group_by(c.end)
+        .order_by(c.end.desc())
         .limit(limit)
     )
     rows = [
