@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.engine import Connection
 
 from driftline.agent.callbacks import Callbacks
+from driftline.agent.earlier_windows import EarlierWindows
 from driftline.agent.first_reports import FirstReports
 from driftline.agent.model_alerts import ModelAlerts
 from driftline.agent.model_settings import ModelSettings
@@ -42,6 +43,7 @@ from driftline.state.earlier_values import EarlierValues
 from driftline.state.joined_windows import join_windows, list_base_keys, load_joined_profile
 from driftline.state.store import Store
 from driftline.state.trailing import TrailingProfiles
+from driftline.types.record import record
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 from driftline.types.times import as_micros, from_micros
 
@@ -69,7 +71,7 @@ class ClosingReport:
     """Measurements of the newest window."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(slots=False)
 class ModelEvaluation:
     """What the checks of one model are evaluated with."""
 
@@ -91,12 +93,13 @@ class ModelEvaluation:
         profiles: Callable[[WindowKey], Profile] | None = None,
         trailing: TrailingProfiles | None = None,
         earlier_values: EarlierValues | None = None,
+        earlier_windows: EarlierWindows | None = None,
     ) -> Inputs:
         """Return the inputs of judging, from what is stored.
 
         `read_rows` reads the rows of a window from its objects again; `history` and `profiles`
         replace what is stored. `trailing` has the rows before earlier windows of the same run,
-        `earlier_values` the values before them.
+        `earlier_values` the values before them and `earlier_windows` the windows themselves.
         Does not write to `connection`.
         """
         spec, collectors, reference = self.reference.spec, self.collectors, self.reference
@@ -144,6 +147,19 @@ class ModelEvaluation:
                 version=reference.name,
             )
 
+        recent = earlier_windows if earlier_windows is not None else EarlierWindows()
+
+        def load_earlier(due: DueWindow, count: int) -> Sequence[Window]:
+            return recent.load(due, count, load_earlier_window)
+
+        def load_earlier_window(key: WindowKey, end: int) -> Window:
+            return load_joined_profile(connection, key, end, spec, collectors).window(
+                start=from_micros(key.start),
+                end=from_micros(end),
+                version=key.version,
+                segment=key.segment,
+            )
+
         def load_history(
             key: WindowKey, check: str, name: str, labels: Mapping[str, str], limit: int
         ) -> Sequence[PastValue]:
@@ -156,6 +172,7 @@ class ModelEvaluation:
             reference=load_reference_window,
             history=history or load_history,
             collect=self.collect,
+            earlier=load_earlier,
             reference_spans=reference.spans,
             reference_ranges=self._reference_ranges,
             reference_name=reference.name,
@@ -208,7 +225,7 @@ class ModelEvaluation:
         return measure_spans(due, inputs)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(slots=False)
 class Closing:
     """Judges the windows of one model."""
 
@@ -240,6 +257,7 @@ class Closing:
         model, limit, before, past = self.settings.name, as_micros(until), report.windows, None
         # Nothing is read while windows are judged, so the rows before a window do not change.
         trailing, earlier_values = self.evaluation.trailing_profiles(), EarlierValues()
+        earlier_windows = EarlierWindows()
         length, enough_rows = self.settings.window_length, self.settings.config.windows.rows
         if enough_rows is not None:
             with self.store.write() as connection:
@@ -265,6 +283,7 @@ class Closing:
                     report,
                     trailing=trailing,
                     earlier_values=earlier_values,
+                    earlier_windows=earlier_windows,
                     with_report=is_backlog_end and is_last,
                 )
                 report.windows += 1
@@ -296,6 +315,7 @@ class Closing:
         *,
         trailing: TrailingProfiles | None,
         earlier_values: EarlierValues,
+        earlier_windows: EarlierWindows,
         with_report: bool,
     ) -> None:
         group = [self._silence_old(due, now) for due in group]
@@ -310,6 +330,7 @@ class Closing:
                 read_rows=self._read_rows,
                 trailing=trailing,
                 earlier_values=earlier_values,
+                earlier_windows=earlier_windows,
             )
             inputs = replace(inputs, new_versions=versions)
             verdicts, facts = judge_windows(group, inputs)

@@ -98,6 +98,12 @@ class AgentConfig(Settings):
     """The address and port of the web pages and of the metrics. `null` opens no port."""
     http_token: Secret | None = None
     """The token for reading the pages. Required if other machines can reach `http`."""
+    http_hosts: tuple[str, ...] = ()
+    """The names by which people reach the pages, besides those of this machine and `public_url`.
+
+    Without `http_token`, requests for other names are turned away: they come from pages of other
+    sites. IP addresses need no entry.
+    """
     otlp: OtlpConfig | None = None
     """Where metrics are pushed. They can be scraped from `http`, too. Needs the extra `otlp`."""
     token: Secret | None = None

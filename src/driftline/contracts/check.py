@@ -85,6 +85,19 @@ def no_segment(name: str) -> tuple[Window, Window | None]:
     return Window(rows=0, columns={}), None
 
 
+class EarlierWindows(Protocol):
+    """The windows before one, of the same model version and segment."""
+
+    def __call__(self, count: int) -> Sequence[Window]:
+        """The windows with rows among the newest `count` spans before it, oldest first."""
+        ...
+
+
+def no_earlier(count: int) -> Sequence[Window]:
+    """The earlier windows of a model that has none."""
+    return ()
+
+
 @record
 class CheckContext:
     """The inputs of a check."""
@@ -98,6 +111,8 @@ class CheckContext:
     history: History = no_history
     segment: SegmentWindows = no_segment
     """The rows of one segment of this window; for checks that compare segments."""
+    earlier: EarlierWindows = no_earlier
+    """The summaries of the windows before; for checks that add up rows of several."""
     seed: int = 0
     """For checks that draw: the same for the same model, check and window."""
     reference_spans: Sequence[Window] = ()
@@ -143,6 +158,11 @@ class Check(Plugin, ABC):
     """Its place among the default checks: the smallest runs first."""
     wordings: ClassVar[Mapping[str, Wording]] = {}
     """How its measurements read in messages, by measurement name; see `Wording` for the default."""
+    explains: ClassVar[frozenset[str]] = frozenset()
+    """The families whose changes the detail `likely_cause` of its measurements explains.
+
+    Messages about them have the sentence as the fact `likely cause`.
+    """
     schema_changes: ClassVar[frozenset[str]] = frozenset()
     """Measurements whose change means that the column itself is a different one now.
 

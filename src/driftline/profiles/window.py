@@ -6,7 +6,7 @@ These are values: made from a profile, and dropped after the check.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Counts = NDArray[np.int64]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(slots=False)
 class NumericColumn:
     """A numeric column, counted on the grid of its reference.
 
@@ -371,7 +371,7 @@ class Scores:
     """How many first items of a ranking, or likeliest classes, count; a check may set it."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(slots=False)
 class PredictionErrors:
     """Labelled rows of a regression model by group of predictions, with their errors e.
 

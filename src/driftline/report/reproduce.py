@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -84,7 +84,7 @@ class _Rerun:
     numbers: NotifiedNumbers
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(slots=False)
 class Reproducer:
     """Computes the numbers of an incident again from its log objects.
 

@@ -17,6 +17,19 @@ from driftline.state.tables import windows
 from driftline.state.windows import MOST_JOINED, ROWS, load_profile
 from driftline.types.records import WindowKey
 
+_LATER_STARTS = (
+    sa.select(windows.c.start)
+    .where(
+        windows.c.model == sa.bindparam("model"),
+        windows.c.version == sa.bindparam("version"),
+        windows.c.segment == sa.bindparam("segment"),
+        windows.c.start > sa.bindparam("first"),
+        windows.c.start < sa.bindparam("end"),
+    )
+    .order_by(windows.c.start)
+)
+"""Made once, because it runs for each window."""
+
 
 def join_windows(connection: Connection, model: str, *, length: int, rows: int, until: int) -> int:
     """Join the base windows of a model that ended by `until` and belong to no window yet.
@@ -176,13 +189,12 @@ def list_base_keys(connection: Connection, key: WindowKey) -> list[WindowKey]:
 
 
 def _list_later_keys(connection: Connection, key: WindowKey, end: int) -> list[WindowKey]:
-    c = windows.c
-    query = sa.select(c.start).where(
-        c.model == key.model,
-        c.version == key.version,
-        c.segment == key.segment,
-        c.start > key.start,
-        c.start < end,
-    )
-    starts = connection.execute(query.order_by(c.start)).scalars()
+    parts = {
+        "model": key.model,
+        "first": key.start,
+        "end": end,
+        "version": key.version,
+        "segment": key.segment,
+    }
+    starts = connection.execute(_LATER_STARTS, parts).scalars()
     return [WindowKey(key.model, int(start), key.version, key.segment) for start in starts]

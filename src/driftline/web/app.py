@@ -6,10 +6,12 @@ supervisors without a token; all other routes ask for the token when one is set.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
+from urllib.parse import parse_qs
 
 from prometheus_client.exposition import choose_encoder
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
@@ -17,15 +19,20 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from driftline.types.errors import DriftlineError
+from driftline.types.phrasing import clean
 from driftline.types.secret import Secret
 from driftline.web.access import Access, deny_reading
 from driftline.web.api import api_routes
+from driftline.web.entity_tag import EntityTags
 from driftline.web.forms import form_routes
 from driftline.web.inbox import Inbox
 from driftline.web.incident_pages import incident_routes, list_open_incidents
+from driftline.web.known_hosts import KnownHosts
 from driftline.web.model_pages import model_routes, overview_rows
 from driftline.web.operation_pages import operation_routes
-from driftline.web.pages import render_page
+from driftline.web.pages import render_message, render_page
+from driftline.web.query import refresh_values
 from driftline.web.status import StatusSource
 
 SAFE_HEADERS = {
@@ -50,6 +57,9 @@ class _SafeHeaders:
                 headers = MutableHeaders(scope=message)
                 for name, value in SAFE_HEADERS.items():
                     headers.setdefault(name, value)
+                if "refresh" in parse_qs(scope["query_string"].decode("latin-1")):
+                    # The browser asks again soon, and may keep the page to compare.
+                    headers["Cache-Control"] = "private, no-cache"
             await send(message)
 
         await self.app(scope, receive, send_safely)
@@ -62,12 +72,14 @@ def create_app(
     *,
     clock: Callable[[], datetime],
     inbox: Inbox | None = None,
+    hosts: Collection[str] = (),
 ) -> Starlette:
     """The application for one running agent.
 
     With `http_token`, only requests with that token see more than health. With `token`, requests
     with that token and signed links may act on incidents, and programs may bring points for
-    `inbox`.
+    `inbox`. Without `http_token`, requests have to name this machine, an IP address or one of
+    `hosts`.
     """
     access = Access(http_token, token, clock)
 
@@ -112,6 +124,9 @@ def create_app(
             if service is None
             else list_open_incidents(service, access, acts=access.can_act(request))
         )
+        query = request.query_params.get("q", "")
+        only_open = request.query_params.get("state", "") == "open"
+        summaries = [] if service is None or views is None else views.summaries()
         return render_page(
             "index",
             ready=ready,
@@ -120,7 +135,18 @@ def create_app(
             leader=status.leader,
             links=LINKS,
             incidents=rows,
-            models=[] if service is None or views is None else overview_rows(views.summaries()),
+            total=len(summaries),
+            query=query,
+            only_open=only_open,
+            models=overview_rows(
+                [
+                    summary
+                    for summary in summaries
+                    if query.lower() in summary.name.lower()
+                    and not (only_open and not summary.open_incidents)
+                ]
+            ),
+            **refresh_values(request),
         )
 
     routes = [
@@ -135,9 +161,28 @@ def create_app(
     ]
     if token is not None:
         routes += [*api_routes(status, access, inbox), *form_routes(status, access, token)]
-    app = Starlette(routes=routes)
+    app = Starlette(
+        routes=routes,
+        exception_handlers={SQLAlchemyError: _say_state_fails, DriftlineError: _say_state_fails},
+    )
+    app.add_middleware(EntityTags)
+    if http_token is None:
+        # With a token another site learns nothing: its page does not have it.
+        app.add_middleware(KnownHosts, names=hosts)
     app.add_middleware(_SafeHeaders)
     return app
+
+
+def _say_state_fails(request: Request, error: Exception) -> Response:
+    """The answer where the state can't be read now."""
+    text = clean(str(error).partition("\n")[0], 300)
+    if request.url.path.startswith("/api/"):
+        return JSONResponse({"error": f"the state can't be read now: {text}"}, 503)
+    return render_message(
+        "The state can't be read now",
+        f"{text} The agent goes on trying; its loops stand on the page of health.",
+        503,
+    )
 
 
 ICON = (

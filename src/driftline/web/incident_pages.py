@@ -25,7 +25,7 @@ from driftline.types.notification import OPEN
 from driftline.web.access import Access, deny_reading
 from driftline.web.pages import render_message, render_page
 from driftline.web.pictures import draw_series, draw_sparkline, mark_change
-from driftline.web.query import read_number
+from driftline.web.query import read_number, refresh_values
 from driftline.web.status import StatusSource
 
 CHART_FOR = "private, max-age=300"
@@ -107,6 +107,7 @@ def incident_routes(agent: StatusSource, access: Access) -> list[Route]:
             severities=[severity.value for severity in reversed(Severity)],
             newer=f"?{urlencode(chosen | {'page': page - 1})}" if page > 1 else "",
             older=f"?{urlencode(chosen | {'page': page + 1})}" if len(found) > PAGE else "",
+            **refresh_values(request),
         )
 
     return [

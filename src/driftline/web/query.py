@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+from urllib.parse import urlencode
+
 from starlette.requests import Request
+
+REFRESH = 60
+"""Seconds after which a page is loaded again where people want that."""
 
 
 def read_number(request: Request, name: str, default: int, *, least: int = 1, most: int) -> int:
@@ -11,3 +17,18 @@ def read_number(request: Request, name: str, default: int, *, least: int = 1, mo
     if not text.isascii() or not text.isdigit() or len(text) > 9:
         return default
     return min(max(int(text), least), most)
+
+
+def refresh_values(request: Request) -> dict[str, Any]:
+    """The seconds after which a page is loaded again, and the address that switches this.
+
+    `refresh` is 0 for a page that stays as it is. It is people who switch it on: a page that
+    changes by itself is hard to read with a screen reader.
+    """
+    query = dict(request.query_params)
+    seconds = read_number(request, "refresh", 0, least=10, most=3600)
+    if seconds:
+        query.pop("refresh")
+    else:
+        query["refresh"] = str(REFRESH)
+    return {"refresh": seconds, "refresh_href": f"?{urlencode(query)}"}

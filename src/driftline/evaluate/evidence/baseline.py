@@ -96,6 +96,10 @@ class Days:
             return np.empty((0, values.shape[1]))
         first = np.searchsorted(self.place, np.arange(len(self.starts)))
         is_finite = np.isfinite(values)
+        if is_finite.all():
+            windows = np.diff(first, append=len(values))[:, None]
+            means: Floats = np.add.reduceat(values, first, axis=0) / windows
+            return means
         total = np.add.reduceat(np.where(is_finite, values, 0.0), first, axis=0)
         count = np.add.reduceat(is_finite.astype(np.float64), first, axis=0)
         return np.where(count > 0, total / np.maximum(count, 1), np.nan)
@@ -165,10 +169,20 @@ class Season:
 
     def at(self, starts: Places, calendar: Calendar) -> Floats:
         """The sum of the effects at each start, shape (len(starts), J)."""
-        total = np.where(calendar.month_ends(starts)[:, None], self.month_end, 0.0)
+        total = np.zeros((len(starts), len(self.month_end)))
         for effect, (groups, _) in zip(self.effects, calendar.groups(starts), strict=True):
-            total = total + effect[groups]
+            total += effect[groups]
+        total[calendar.month_ends(starts)] += self.month_end
         return total
+
+    def with_streams(self, streams: NDArray[np.bool_], season: Season) -> Season:
+        """These effects, with those of `season` for the marked streams, shape (J,)."""
+        effects = [effect.copy() for effect in self.effects]
+        for effect, other in zip(effects, season.effects, strict=True):
+            effect[:, streams] = other
+        month_end = self.month_end.copy()
+        month_end[streams] = season.month_end
+        return Season(effects, month_end)
 
 
 @record(kw_only=False)
@@ -231,7 +245,14 @@ class Baseline:
         """
         calendar = Calendar(length)
         season, deviations = Season.estimate(levels, starts, calendar)
-        size_season, size_deviations = Season.estimate(sizes, starts, calendar)
+        size_season, size_deviations = season, deviations
+        # Most sizes are the levels themselves.
+        has_own_size = ~np.all((sizes == levels) | (np.isnan(sizes) & np.isnan(levels)), axis=0)
+        if has_own_size.any():
+            own_season, own_deviations = Season.estimate(sizes[:, has_own_size], starts, calendar)
+            size_season = season.with_streams(has_own_size, own_season)
+            size_deviations = deviations.copy()
+            size_deviations[:, has_own_size] = own_deviations
         mean = stats.nan_mean(deviations)
         deviations = deviations - mean
         windows = np.isfinite(levels).sum(axis=0).astype(np.float64)
