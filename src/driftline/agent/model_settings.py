@@ -397,6 +397,7 @@ def _check_plans(model: ModelConfig) -> list[CheckPlan]:
             keep=config.keep_firing,
             min_rows=config.min_rows,
             warn_only=frozenset(model.warn_only),
+            false_pages_per_year=model.false_pages_per_year,
             named_columns=frozenset(
                 column
                 for _, column in find_named_columns(

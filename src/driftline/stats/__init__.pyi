@@ -297,6 +297,11 @@ from .performance.decision_rates import (
     recall_of_rates as recall_of_rates,
 )
 from .performance.decomposition import Decomposition as Decomposition, decompose as decompose
+from .performance.drivers import (
+    Driver as Driver,
+    Segment as Segment,
+    rank_drivers as rank_drivers,
+)
 from .performance.error_quantiles import error_quantile as error_quantile
 from .performance.expected_error import (
     GroupErrors as GroupErrors,
@@ -350,6 +355,14 @@ from .performance.score_curves import (
     gain as gain,
     lift as lift,
     score_curve as score_curve,
+)
+from .performance.slices import (
+    Condition as Condition,
+    LossSample as LossSample,
+    Slice as Slice,
+    find_weak_slices as find_weak_slices,
+    find_worse_slices as find_worse_slices,
+    make_conditions as make_conditions,
 )
 from .sequential.anomalies import (
     ANOMALY as ANOMALY,
