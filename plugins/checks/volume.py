@@ -119,6 +119,7 @@ class Volume(Check):
     | mostly empty windows before | no ratio: nothing is expected |
     | a holiday, before two others are known | no ratio, with the reason |
     | the last window of a log of the past that ends before it | no value, with the reason |
+    | windows that are joined until they hold enough rows | no ratio, with the reason |
     """
 
     type = "volume"
@@ -189,6 +190,9 @@ class Volume(Check):
         yield Measurement(float(rows), name="rows", rows=rows, unit="rows")
         if start is None or end is None:
             yield _no_ratio(rows, "the window is no span of time")
+            return
+        if ctx.current.joined:
+            yield _no_ratio(rows, "windows are joined until they hold enough rows (windows.rows)")
             return
         past = self._past(ctx, start, end - start)
         yield from _sums(past, rows)

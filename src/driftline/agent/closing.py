@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.engine import Connection
 
 from driftline.agent.callbacks import Callbacks
+from driftline.agent.decision_log import record_decision
 from driftline.agent.earlier_windows import EarlierWindows
 from driftline.agent.first_reports import FirstReports
 from driftline.agent.model_alerts import ModelAlerts
@@ -22,6 +23,7 @@ from driftline.agent.reference_state import ReferenceState
 from driftline.alerting.incident import Change
 from driftline.contracts.check import PastValue
 from driftline.evaluate.check_plan import CheckPlan, Collect
+from driftline.evaluate.decide import decide, find_remedies, with_decision
 from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
 from driftline.evaluate.evidence.trail import Stream
 from driftline.evaluate.evidence.unusual_rule import PastJudge
@@ -40,8 +42,11 @@ from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.window import Window
 from driftline.state import measurements, models, windows
 from driftline.state.earlier_values import EarlierValues
+from driftline.state.joined_windows import join_windows, list_base_keys, load_joined_profile
 from driftline.state.store import Store
 from driftline.state.trailing import TrailingProfiles
+from driftline.types.family import Family
+from driftline.types.model import Decision, Verdict
 from driftline.types.record import record
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 from driftline.types.times import as_micros, from_micros
@@ -79,6 +84,8 @@ class ModelEvaluation:
     plans: Sequence[CheckPlan]
     collectors: Collectors
     collect: Collect
+    length: int = 0
+    """Length of a base window in microseconds, where windows are joined; else 0."""
 
     def inputs(
         self,
@@ -106,7 +113,7 @@ class ModelEvaluation:
         def load_window(due: DueWindow) -> Window:
             key = due.key
             if profiles is None:
-                profile = windows.load_profile(connection, key, spec, collectors)
+                profile = load_joined_profile(connection, key, due.end, spec, collectors)
             else:
                 profile = profiles(key)
             last_event = profile.last
@@ -124,6 +131,8 @@ class ModelEvaluation:
                 last_seen=None if last_event is None else from_micros(last_event),
                 reread=None if read_rows is None else partial(read_rows, key),
             )
+            if self.length:
+                window = replace(window, joined=length // self.length)
             return window if log_end is None else replace(window, log_end=from_micros(log_end))
 
         def load_reference_window(due: DueWindow) -> Window | None:
@@ -148,7 +157,7 @@ class ModelEvaluation:
             return recent.load(due, count, load_earlier_window)
 
         def load_earlier_window(key: WindowKey, end: int) -> Window:
-            return windows.load_profile(connection, key, spec, collectors).window(
+            return load_joined_profile(connection, key, end, spec, collectors).window(
                 start=from_micros(key.start),
                 end=from_micros(end),
                 version=key.version,
@@ -253,18 +262,24 @@ class Closing:
         # Nothing is read while windows are judged, so the rows before a window do not change.
         trailing, earlier_values = self.evaluation.trailing_profiles(), EarlierValues()
         earlier_windows = EarlierWindows()
+        length, enough_rows = self.settings.window_length, self.settings.config.windows.rows
+        if enough_rows is not None:
+            with self.store.write() as connection:
+                limit = join_windows(
+                    connection, model, length=length, rows=enough_rows, until=limit
+                )
         with self.store.read() as connection:
             total = windows.count_due(connection, model, limit)
         while True:
             with self.store.read() as connection:
-                groups = windows.load_due(connection, model, limit, BATCH + 1)
+                groups = windows.load_due(connection, model, limit, BATCH + 1, length=length)
             if not groups:
                 return
             for place, group in enumerate(groups[:BATCH]):
                 if self.callbacks.stopping():
                     return
                 is_last = place == len(groups) - 1
-                past = past or self._load_past(group[0].end - group[0].key.start)
+                past = past or self._load_past(length)
                 self._judge(
                     group,
                     past,
@@ -280,8 +295,12 @@ class Closing:
                 self.callbacks.progress("judge", count, max(total, count), rows)
 
     def _load_past(self, length: int) -> PastJudge:
-        """Load what earlier windows were like; `length` is that of a window in microseconds."""
-        policy = AlarmPolicy(length, self.settings.config.false_pages_per_year)
+        """Load what earlier windows were like; `length` is that of a base window."""
+        policy = AlarmPolicy(
+            length,
+            self.settings.config.false_pages_per_year,
+            joins_windows=self.settings.config.windows.rows is not None,
+        )
         trail, reference = policy.make_trail(), self.evaluation.reference
         past = PastJudge(trail, policy, reference.schema)
         with self.store.read() as connection:
@@ -319,6 +338,12 @@ class Closing:
             )
             inputs = replace(inputs, new_versions=versions)
             verdicts, facts = judge_windows(group, inputs)
+            decision = decide(
+                facts,
+                find_remedies(inputs.plans),
+                has_performance=_is_performance_known(verdicts, inputs),
+            )
+            facts = with_decision(facts, decision)
             first_report = None
             if with_report and self.settings.config.first_report:
                 first_report = self._first_reports.make(
@@ -341,6 +366,10 @@ class Closing:
                         verdict.judged,
                         reference_id=reference_id,
                         checks=checks,
+                    )
+                if not group[0].labels_only or decision.decision is not Decision.KEEP:
+                    record_decision(
+                        connection, self.settings.name, group[0].key.start, group[0].end, decision
                     )
                 windows.mark_judged(connection, group, reference_id, self.settings.config_digest)
                 self.alerts.write(connection, prepared_step, now)
@@ -373,8 +402,12 @@ class Closing:
         from driftline.ingest.read.window_rows import read_window_rows  # loads pyarrow
 
         with self.store.read() as connection:
-            objects = windows.list_contributors(connection, key)
-        return read_window_rows(self.job, self.store, key, objects)
+            bases = [
+                (base, windows.list_contributors(connection, base))
+                for base in list_base_keys(connection, key)
+            ]
+        for base, objects in bases:
+            yield from read_window_rows(self.job, self.store, base, objects)
 
 
 def _count_verdicts(verdicts: Sequence[JudgedWindow], report: ClosingReport) -> None:
@@ -382,3 +415,18 @@ def _count_verdicts(verdicts: Sequence[JudgedWindow], report: ClosingReport) -> 
     for _, row in report.newest_rows:
         if row.verdict:
             report.verdicts[row.verdict] = report.verdicts.get(row.verdict, 0) + 1
+
+
+def _is_performance_known(verdicts: Sequence[JudgedWindow], inputs: Inputs) -> bool:
+    """Whether a metric by labels of all rows was judged, and the rows decide."""
+    estimates = {
+        plan.name for plan in inputs.plans if Decision.WATCH in plan.check.remedies.values()
+    }
+    return any(
+        row.cause == Family.PERFORMANCE
+        and row.check not in estimates
+        and row.verdict in (Verdict.OK, Verdict.CHANGED)
+        for verdict in verdicts
+        if verdict.due.key.segment == ""
+        for row in verdict.judged
+    )

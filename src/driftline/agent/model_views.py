@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from driftline.agent.decision_log import summarise_decision
 from driftline.agent.performance_views import PerformanceView, load_performance
 from driftline.agent.reference_state import load_reference
 from driftline.agent.series_groups import Series, group_series
@@ -69,6 +70,8 @@ class ModelView:
     series: Sequence[Series]
     """What changed first."""
     totals: Totals
+    decision: Mapping[str, Any] | None = None
+    """What to do with it, with reasons, evidence and the effects of actions; None before."""
 
 
 @record
@@ -156,6 +159,7 @@ class ModelViews:
             newest = incidents.load_incidents(connection, name, limit=INCIDENTS)
             segments = series.list_segments(connection, name, starts[0]) if starts else []
             totals = load_totals(connection, name)
+            decision = summarise_decision(connection, name)
         return ModelView(
             name=name,
             version=version,
@@ -165,6 +169,7 @@ class ModelViews:
             incidents=newest,
             series=group_series(values, self._settings[name], self._phrasebook),
             totals=totals,
+            decision=decision,
         )
 
     def column(

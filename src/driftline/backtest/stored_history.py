@@ -51,13 +51,19 @@ class StoredHistory:
     since: datetime
     """Start of the first window that is judged."""
     until: datetime
+    joins_windows: bool
+    """Whether windows were joined until they held enough rows."""
     missing_windows: int
     """Windows of the span that are left out, because only their day still has a profile."""
 
     @property
     def policy(self) -> AlarmPolicy:
         """The alarm policy of the configuration."""
-        return AlarmPolicy(self.length // timedelta(microseconds=1), self.false_pages_per_year)
+        return AlarmPolicy(
+            self.length // timedelta(microseconds=1),
+            self.false_pages_per_year,
+            joins_windows=self.joins_windows,
+        )
 
     def measure(self, progress: ReportCount, processes: int) -> list[MeasuredWindows]:
         """Measure every window with every check."""
@@ -138,6 +144,7 @@ def load_history(
         collect=lambda plan, ctx: guard.collect_inline(
             f"{model}.{plan.name}", plan.check.evaluate, ctx
         ),
+        length=settings.window_length if settings.config.windows.rows is not None else 0,
     )
     return StoredHistory(
         evaluation=evaluation,
@@ -150,5 +157,6 @@ def load_history(
         groups=[*earlier.groups, *to_judge.groups],
         since=from_micros(first),
         until=from_micros(last),
+        joins_windows=settings.config.windows.rows is not None,
         missing_windows=to_judge.missing_starts,
     )

@@ -75,6 +75,11 @@ def show_models(report: dict[str, Any]) -> None:
             click.echo(f"{state}  {row['title']}  {click.style(row['id'], dim=True)}")
             for reason in row.get("reasons", ()):
                 click.echo(f"    {reason}")
+        if decision := model.get("decision"):
+            is_to_act = decision["decision"] not in ("keep", "watch")
+            click.secho(f"{name}: {decision['text']}", bold=is_to_act, dim=not is_to_act)
+            for item in decision["effects"][-1:]:
+                click.secho(f"    {item['decision'].replace('_', ' ')}: {item['effect']}", dim=True)
         if model.get("report"):
             click.secho(f"report: {model['report']['title']}", dim=True)
         if model["open_windows"]:

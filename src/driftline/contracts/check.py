@@ -11,7 +11,7 @@ from driftline.contracts.plugin import Plugin
 from driftline.contracts.rule import Rule
 from driftline.contracts.wording import Wording
 from driftline.types.family import Family
-from driftline.types.model import Measurement, Schema
+from driftline.types.model import Decision, Measurement, Schema
 from driftline.types.record import record
 
 if TYPE_CHECKING:
@@ -158,6 +158,11 @@ class Check(Plugin, ABC):
     """Its place among the default checks: the smallest runs first."""
     wordings: ClassVar[Mapping[str, Wording]] = {}
     """How its measurements read in messages, by measurement name; see `Wording` for the default."""
+    remedies: ClassVar[Mapping[str, Decision]] = {}
+    """What helps against a change, by measurement; the key "" stands for all others.
+
+    Without one a change of the family `performance` needs a retrain. `watch`: it is no proof.
+    """
     explains: ClassVar[frozenset[str]] = frozenset()
     """The families whose changes the detail `likely_cause` of its measurements explains.
 

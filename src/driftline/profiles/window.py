@@ -440,6 +440,8 @@ class Window:
     last_event: datetime | None = None
     last_seen: datetime | None = None
     """The newest event time of the model up to the end of this window."""
+    joined: int = 0
+    """Base windows in it, where they are joined until they hold enough rows (`windows.rows`)."""
     log_end: datetime | None = None
     """The newest event time of the log, where a log of the past ends before this window does.
 

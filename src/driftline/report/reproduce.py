@@ -56,6 +56,7 @@ JUDGEMENT_DETAILS = frozenset(
     {"usual", "offset", "smallest_seen", "now", "now_low", "now_high", "odds"}
 )
 """Details of a measurement that its judgement adds, not the check."""
+JOINED = "rests on several windows that were joined (windows.rows)"
 LATE_LABELS = "rests on labels that came later; only the joined result is kept"
 NOT_CONFIGURED = "is not in the configuration any more"
 
@@ -247,6 +248,8 @@ class Reproducer:
         for row in rows:
             if row.check not in plan_names:
                 results[row.check, row.name, row.labels] = NotReproducible(NOT_CONFIGURED)
+            elif window.end - key.start > rerun.settings.window_length:
+                results[row.check, row.name, row.labels] = NotReproducible(JOINED)
             elif row.check in with_late_labels:
                 results[row.check, row.name, row.labels] = NotReproducible(LATE_LABELS)
         return results

@@ -57,14 +57,14 @@ def load_window_rows(
     c = windows.c
     query = (
         sa.select(
-            c.start,
-            sa.func.max(c.end).label("end"),
+            sa.func.min(c.start).label("start"),
+            c.end,
             sa.func.sum(c.rows).label("rows"),
             sa.func.max(c.revision).label("revision"),
         )
         .where(c.model == model, c.segment == "", *([] if until is None else [c.start < until]))
-        .group_by(c.start)
-        .order_by(c.start.desc())
+        .group_by(c.end)
+        .order_by(c.end.desc())
         .limit(limit)
     )
     rows = [
