@@ -27,7 +27,7 @@ class WindowRows:
     """0 until it is judged."""
 
 
-@record
+@record(kw_only=False)
 class SeriesValue:
     """One stored measurement."""
 
@@ -54,24 +54,8 @@ def load_window_rows(
 
     With `until` (microseconds) only windows that start before it.
     """
-    c = windows.c
-    query = (
-        sa.select(
-            c.start,
-            sa.func.max(c.end).label("end"),
-            sa.func.sum(c.rows).label("rows"),
-            sa.func.max(c.revision).label("revision"),
-        )
-        .where(c.model == model, c.segment == "", *([] if until is None else [c.start < until]))
-        .group_by(c.start)
-        .order_by(c.start.desc())
-        .limit(limit)
-    )
-    rows = [
-        WindowRows(row.start, row.end, int(row.rows), row.revision)
-        for row in connection.execute(query)
-    ]
-    return rows[::-1]
+    parameters = {"model": model, "limit": limit, "until": END_OF_TIME if until is None else until}
+    return [WindowRows(*row) for row in connection.execute(_WINDOW_ROWS, parameters).all()][::-1]
 
 
 def list_segments(connection: Connection, model: str, since: int) -> list[str]:
@@ -117,9 +101,8 @@ def load_series(
         narrow.append(c.labels.contains(labels_json({"column": column})[1:-1], autoescape=True))
     if checks is not None:
         narrow.append(c.check.in_(checks))
-    names = list(SeriesValue.__dataclass_fields__)
     query = (
-        sa.select(*(c[name] for name in names))
+        sa.select(*_VALUE_COLUMNS)
         .where(
             c.model == model,
             c.start >= min(starts),
@@ -131,8 +114,49 @@ def load_series(
         .order_by(c.start.desc(), c.check, c.name, c.labels)
         .limit(MOST_VALUES)
     )
-    rows = [SeriesValue(**row._mapping) for row in connection.execute(query)]
-    return rows[::-1]
+    return [SeriesValue(*row) for row in connection.execute(query).all()][::-1]
+
+
+def count_series(
+    connection: Connection, model: str, start: int, *, version: str, segment: str = ""
+) -> int:
+    """Count the measurements of the window that starts at `start` (microseconds)."""
+    c = measurements.c
+    query = sa.select(sa.func.count()).where(
+        c.model == model,
+        c.start == start,
+        c.version.in_({version, ""}),
+        c.segment == segment,
+    )
+    return int(connection.execute(query).scalar_one())
+
+
+def load_one_series(
+    connection: Connection,
+    model: str,
+    starts: Sequence[int],
+    newest: SeriesValue,
+    *,
+    version: str,
+    segment: str = "",
+) -> list[SeriesValue]:
+    """Load the series of `newest` in the windows that start at `starts`, oldest first."""
+    parameters = {
+        "model": model,
+        "segment": segment,
+        "check": newest.check,
+        "name": newest.name,
+        "labels": newest.labels,
+        "first": min(starts),
+        "last": max(starts),
+    }
+    # One version at a time: else SQLite reads all measurements of the windows.
+    values = [
+        SeriesValue(*row)
+        for one in sorted({version, ""})
+        for row in connection.execute(_ONE_SERIES, parameters | {"version": one}).all()
+    ]
+    return sorted(values, key=lambda value: value.start)
 
 
 def load_segment_values(
@@ -143,9 +167,8 @@ def load_segment_values(
     `start` is in microseconds. The result has each segment with its value, by segment.
     """
     c = measurements.c
-    names = list(SeriesValue.__dataclass_fields__)
     query = (
-        sa.select(c.segment, *(c[name] for name in names))
+        sa.select(c.segment, *_VALUE_COLUMNS)
         .where(
             c.model == model,
             c.start == start,
@@ -157,7 +180,43 @@ def load_segment_values(
         .order_by(c.segment, c.check, c.name)
         .limit(MOST_VALUES)
     )
-    return [
-        (row.segment, SeriesValue(**{name: row._mapping[name] for name in names}))
-        for row in connection.execute(query)
-    ]
+    return [(row[0], SeriesValue(*row[1:])) for row in connection.execute(query).all()]
+
+
+PLAIN = ("check", "name", "verdict", "severity", "unit")
+"""Columns whose texts come from plugins and the configuration: they hold no NUL to decode."""
+END_OF_TIME = 2**62
+_VALUE_COLUMNS = [
+    sa.type_coerce(measurements.c[name], sa.String).label(name)
+    if name in PLAIN
+    else measurements.c[name]
+    for name in SeriesValue.__dataclass_fields__
+]
+# Statements that run many times for one page are made once.
+_WINDOW_ROWS = (
+    sa.select(
+        windows.c.start,
+        sa.func.max(windows.c.end),
+        sa.cast(sa.func.sum(windows.c.rows), sa.BigInteger),
+        sa.func.max(windows.c.revision),
+    )
+    .where(
+        windows.c.model == sa.bindparam("model"),
+        windows.c.segment == "",
+        windows.c.start < sa.bindparam("until"),
+    )
+    .group_by(windows.c.start)
+    .order_by(windows.c.start.desc())
+    .limit(sa.bindparam("limit"))
+)
+_ONE_SERIES = (
+    sa.select(*_VALUE_COLUMNS)
+    .where(
+        *(
+            measurements.c[name] == sa.bindparam(name)
+            for name in ("model", "version", "segment", "check", "name", "labels")
+        ),
+        measurements.c.start.between(sa.bindparam("first"), sa.bindparam("last")),
+    )
+    .order_by(measurements.c.start)
+)
