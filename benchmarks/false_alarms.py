@@ -5,8 +5,8 @@
     python benchmarks/false_alarms.py --quick
     python benchmarks/false_alarms_table.py build/false_alarms.jsonl
 
-The cells stand in `series_cells.py`. Rules and evidence engine are the agent's own. The models of a
-cell are judged side by side, each with an alarm budget of its own. An alarm is a run of windows in
+The cells stand in `series_cells.py`. Rules and evidence engine are the agent's own. Cells of one
+window length are judged side by side, each model with an alarm budget of its own. An alarm is a run of windows in
 which any stream of a model is changed: whatever people would be told.
 
 The work goes in rounds: each simulates a few models of every cell, with another seed, so that a
@@ -19,7 +19,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -37,6 +37,7 @@ from series_cells import (
     Cell,
     Floats,
     WindowValues,
+    daily_cells,
     random_pairs,
     simulate,
     single_cells,
@@ -57,6 +58,8 @@ MIN_ROWS = 100
 LEAST_EFFECT = 0.02
 MONTH_SHARE = 0.95
 """The extreme monthly means of a sine over a year, as a share of its amplitude."""
+BATCH = 12
+"""Models that are judged side by side."""
 QUICK_CELLS = ("iid", "wobble 0.1", "hour wave 0.3", "1 day", "1 week", "skew 0.15")
 
 
@@ -79,7 +82,7 @@ class CellResult:
     first_days: list[int]
     """Day of each alarm since the first window."""
     first_streams: list[list[str]]
-    """The streams with which each alarm began: model, measurement and column."""
+    """The streams with which each alarm began: measurement and column."""
     seconds: float
 
     @property
@@ -156,15 +159,14 @@ class ModelsJudge:
         psi_error = np.sqrt(2 * 9) * chance + 2 * np.sqrt(values.psi * chance)
         shares = [_share_numbers(hits, rows) for hits in (values.in_category, values.missing)]
         root = np.sqrt(values.psi)
-        nothing = np.full_like(root, np.nan)
         none = np.zeros_like(root)
         levels = [values.mean_shift, np.cbrt(values.raw_psi), values.spread]
         sizes = [values.mean_shift, root, values.spread]
         spread_error = mean_error / np.sqrt(2)
         least = [
-            none + max(0.7 * mean_error, 0.002),
+            none + np.maximum(0.7 * mean_error, 0.002),
             none + 0.003,
-            none + max(0.7 * spread_error, 0.0014),
+            none + np.maximum(0.7 * spread_error, 0.0014),
         ]
         errors = [
             none + mean_error,
@@ -175,13 +177,12 @@ class ModelsJudge:
             (levels, sizes, least, errors), zip(*shares, strict=True), strict=True
         ):
             kind += numbers_of_shares
-        if not has_rows:
-            levels[:4] = [nothing] * 4
+        levels[:4] = [np.where(has_rows, level, np.nan) for level in levels[:4]]
         numbers = StreamNumbers(
             level=_flat(levels),
             size=_flat(sizes),
             least_sd=_flat(least),
-            rows=np.full(len(self.panel.streams), float(rows)),
+            rows=_flat([rows + none] * len(levels)),
             size_error=_flat(errors),
             neutral=self._neutral,
         )
@@ -208,7 +209,7 @@ def _tolerance(rule: Unusual) -> float:
     return float(np.sqrt(rule.tolerance)) if is_root else rule.tolerance
 
 
-def _share_numbers(hits: Floats, rows: int) -> tuple[Floats, Floats, Floats, Floats]:
+def _share_numbers(hits: Floats, rows: Floats) -> tuple[Floats, Floats, Floats, Floats]:
     """Levels, sizes, least standard deviations of the level, and standard errors of the size."""
     share, smoothed = hits / rows, (hits + 1.92) / (rows + 3.84)
     margin = Z * np.sqrt(smoothed * (1 - smoothed) / (rows + 3.84))
@@ -231,36 +232,51 @@ def _flat(arrays: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     return np.concatenate([array.ravel() for array in arrays])
 
 
-def run_cell(cell: Cell, *, models: int, days: int, seed: int) -> CellResult:
-    """Simulate all models of a cell, and count the runs of windows with a change."""
+def run_cells(cells: Sequence[Cell], *, models: int, days: int, seed: int) -> Iterator[CellResult]:
+    """Simulate the models of cells with one panel, and count the runs of windows with a change."""
     began = time.monotonic()
-    judge = ModelsJudge(cell, models)
-    alarms, first_days, first_streams = np.zeros(models, int), [], []
-    was_on = np.zeros(models, bool)
-    for number, values in enumerate(simulate(cell, models=models, days=days, seed=seed)):
-        changed = judge.judge(values)
+    judge = ModelsJudge(cells[0], models * len(cells))
+    alarms: list[tuple[int, int, list[str]]] = []
+    was_on = np.zeros(models * len(cells), bool)
+    simulations = [simulate(cell, models=models, days=days, seed=seed) for cell in cells]
+    for number, values in enumerate(zip(*simulations, strict=True)):
+        changed = judge.judge(WindowValues.side_by_side(values))
         is_on = changed.any(axis=(0, 2))
-        begins = is_on & ~was_on
+        for model in np.flatnonzero(is_on & ~was_on).tolist():
+            streams = [
+                f"{judge.NAMES[name]} of c{column}"
+                for name, column in zip(*np.nonzero(changed[:, model]), strict=True)
+            ]
+            alarms.append((model, int(number * cells[0].length // DAY), streams))
         was_on = is_on
-        alarms += begins
-        for model in np.flatnonzero(begins):
-            first_days.append(int(number * cell.length // DAY))
-            first_streams.append(
-                [
-                    f"model {model}, {judge.NAMES[name]} of c{column}"
-                    for name, column in zip(*np.nonzero(changed[:, model]), strict=True)
-                ]
-            )
-    return CellResult(
-        cell=cell.name,
-        seed=seed,
-        models=models,
-        days=days,
-        alarms=alarms.tolist(),
-        first_days=first_days,
-        first_streams=first_streams,
-        seconds=round(time.monotonic() - began, 1),
-    )
+    for place, cell in enumerate(cells):
+        own = [alarm for alarm in alarms if alarm[0] // models == place]
+        yield CellResult(
+            cell=cell.name,
+            seed=seed,
+            models=models,
+            days=days,
+            alarms=np.bincount([model % models for model, _, _ in own], minlength=models).tolist(),
+            first_days=[day for _, day, _ in own],
+            first_streams=[streams for _, _, streams in own],
+            seconds=round((time.monotonic() - began) / len(cells), 1),
+        )
+
+
+def run_cell(cell: Cell, *, models: int, days: int, seed: int) -> CellResult:
+    """Simulate the models of one cell."""
+    return next(run_cells([cell], models=models, days=days, seed=seed))
+
+
+def batches(cells: Sequence[Cell], models: int) -> Iterator[list[Cell]]:
+    """The cells in groups of one panel, so that up to `BATCH` models are judged together."""
+    groups: dict[tuple[float, ...], list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault((cell.length, cell.columns, cell.yearly), []).append(cell)
+    for group in groups.values():
+        count = max(1, BATCH // models)
+        for first in range(0, len(group), count):
+            yield group[first : first + count]
 
 
 def load_results(path: Path | None) -> list[CellResult]:
@@ -284,11 +300,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="JSON Lines; what is there is not run again")
     parser.add_argument("--quick", action="store_true", help="six cells, one model, 120 days")
     options = parser.parse_args()
-    cells = [*single_cells(), *random_pairs(options.pairs)]
-    rounds, models, days = options.rounds, options.models, options.days
+    cells = list(
+        {
+            cell.name: cell
+            for cell in (*single_cells(), *daily_cells(), *random_pairs(options.pairs))
+        }.values()
+    )
+    rounds, models = options.rounds, options.models
     if options.quick:
         cells, rounds, models = [cell for cell in cells if cell.name in QUICK_CELLS], 1, 1
-        days = days or 120
     if options.cells:
         unknown = set(options.cells) - {cell.name for cell in cells}
         if unknown:
@@ -296,18 +316,18 @@ def main() -> None:
         cells = [cell for cell in cells if cell.name in options.cells]
     results = {(result.cell, result.seed): result for result in load_results(options.out)}
     for seed in range(options.seed, options.seed + rounds):
-        for cell in cells:
-            if (cell.name, seed) in results:
-                continue
+        waiting = [cell for cell in cells if (cell.name, seed) not in results]
+        for batch in batches(waiting, models):
             # Short windows take long: one model a round.
-            count = 1 if cell.length < HOUR else models
-            result = run_cell(cell, models=count, days=days or cell.days, seed=seed)
-            results[cell.name, seed] = result
-            if options.out is not None:
-                options.out.parent.mkdir(exist_ok=True, parents=True)
-                with options.out.open("a") as out:
-                    out.write(json.dumps(asdict(result)) + "\n")
-            print(result.line, flush=True)
+            count = 1 if batch[0].length < HOUR else models
+            days = options.days or (120 if options.quick else batch[0].days)
+            for result in run_cells(batch, models=count, days=days, seed=seed):
+                results[result.cell, seed] = result
+                if options.out is not None:
+                    options.out.parent.mkdir(exist_ok=True, parents=True)
+                    with options.out.open("a") as out:
+                        out.write(json.dumps(asdict(result)) + "\n")
+                print(result.line, flush=True)
     count = sum(sum(result.alarms) for result in results.values())
     years = sum(result.years for result in results.values())
     print(f"all: {count} alarms in {years:.0f} model-years", file=sys.stderr)

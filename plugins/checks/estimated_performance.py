@@ -24,6 +24,7 @@ from driftline import (
     stats,
 )
 from driftline.kit.checks import (
+    Decision,
     Scores,
     Task,
     Wording,
@@ -243,6 +244,7 @@ class EstimatedPerformance(Check):
 
     type = "estimated_performance"
     cause = "performance"
+    remedies: ClassVar = {"": Decision.WATCH}
     main = "estimated_accuracy"
     uses_labels = True
     collectors: ClassVar = frozenset(

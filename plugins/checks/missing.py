@@ -6,6 +6,7 @@ Does not explain why values are missing.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import ClassVar
 
 from driftline import (
@@ -20,6 +21,7 @@ from driftline import (
     unusual,
 )
 from driftline.kit.checks import Wording, phrasing
+from driftline.kit.checks.identifiers import find_identifier
 
 ALIKE = 1e-6
 """The chance below which equal values count as stuck.
@@ -140,7 +142,15 @@ class Missing(Check):
                     was=invalid_was,
                     unit="share",
                 )
-            yield _constant(current, reference, labels)
+            constant = _constant(current, reference, labels)
+            if constant.value:
+                # The date of a day is one value in each window, and rises from day to day.
+                identifier = find_identifier(ctx, name)
+                if identifier.measurement is not None:
+                    yield identifier.measurement
+                if identifier.reason:
+                    constant = replace(constant, value=None, reason=identifier.reason)
+            yield constant
 
 
 def _rows(rows: int) -> str:

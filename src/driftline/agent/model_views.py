@@ -9,8 +9,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from driftline.agent.decision_log import summarise_decision
 from driftline.agent.performance_views import PerformanceView, load_performance
 from driftline.agent.reference_state import load_reference
 from driftline.agent.series_groups import Series, group_series
@@ -77,6 +78,8 @@ class ModelView:
     series: Sequence[Series]
     """What changed first."""
     totals: Totals
+    decision: Mapping[str, Any] | None = None
+    """What to do with it, with reasons, evidence and the effects of actions; None before."""
 
 
 @record
@@ -214,6 +217,7 @@ class ModelViews:
             incident_rows = incidents.load_incidents(connection, name, limit=INCIDENTS)
             segments = series.list_segments(connection, name, starts[0]) if starts else []
             totals = load_totals(connection, name)
+            decision = summarise_decision(connection, name)
         return ModelView(
             name=name,
             version=version,
@@ -223,6 +227,7 @@ class ModelViews:
             incidents=incident_rows,
             series=all_series,
             totals=totals,
+            decision=decision,
         )
 
     def column(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
@@ -54,8 +55,29 @@ def load_window_rows(
 
     With `until` (microseconds) only windows that start before it.
     """
-    parameters = {"model": model, "limit": limit, "until": END_OF_TIME if until is None else until}
-    return [WindowRows(*row) for row in connection.execute(_WINDOW_ROWS, parameters).all()][::-1]
+    begin, size = END_OF_TIME if until is None else until, limit + MORE
+    by_end: dict[int, list[WindowRows]] = {}
+    for offset in itertools.count(step=size):
+        parameters = {"model": model, "until": begin, "size": size, "offset": offset}
+        page = connection.execute(_WINDOW_ROWS, parameters).all()
+        for row in page:
+            by_end.setdefault(row.end, []).append(WindowRows(*row))
+        if len(page) < size or len(by_end) > limit:
+            break
+    newest = sorted(by_end, reverse=True)[:limit]
+    return [_sum_versions(by_end[end]) for end in reversed(newest)]
+
+
+def _sum_versions(parts: Sequence[WindowRows]) -> WindowRows:
+    """One window of all versions."""
+    if len(parts) == 1:
+        return parts[0]
+    return WindowRows(
+        min(part.start for part in parts),
+        parts[0].end,
+        sum(part.rows for part in parts),
+        max(part.revision for part in parts),
+    )
 
 
 def list_segments(connection: Connection, model: str, since: int) -> list[str]:
@@ -186,6 +208,8 @@ def load_segment_values(
 PLAIN = ("check", "name", "verdict", "severity", "unit")
 """Columns whose texts come from plugins and the configuration: they hold no NUL to decode."""
 END_OF_TIME = 2**62
+MORE = 8
+"""Rows of windows that are read beyond the windows of a page: those of other versions."""
 _VALUE_COLUMNS = [
     sa.type_coerce(measurements.c[name], sa.String).label(name)
     if name in PLAIN
@@ -194,20 +218,15 @@ _VALUE_COLUMNS = [
 ]
 # Statements that run many times for one page are made once.
 _WINDOW_ROWS = (
-    sa.select(
-        windows.c.start,
-        sa.func.max(windows.c.end),
-        sa.cast(sa.func.sum(windows.c.rows), sa.BigInteger),
-        sa.func.max(windows.c.revision),
-    )
+    sa.select(windows.c.start, windows.c.end, windows.c.rows, windows.c.revision)
     .where(
         windows.c.model == sa.bindparam("model"),
         windows.c.segment == "",
         windows.c.start < sa.bindparam("until"),
     )
-    .group_by(windows.c.start)
-    .order_by(windows.c.start.desc())
-    .limit(sa.bindparam("limit"))
+    .order_by(windows.c.start.desc(), windows.c.version)
+    .limit(sa.bindparam("size"))
+    .offset(sa.bindparam("offset"))
 )
 _ONE_SERIES = (
     sa.select(*_VALUE_COLUMNS)
