@@ -26,10 +26,12 @@ class Challenger(Check):
     `loss_difference` is the mean error of the champion less that of the challenger, over all
     windows in which both have labelled rows. Its interval holds at all times together
     (Waudby-Smith et al. 2024). The decision is `promote` once it lies above 0; `keep` and `wait`
-    stand in the detail, with the rows that are still needed. The other measurements are those of one window.
+    stand in the detail, with the rows that are still needed. The other measurements are those of
+    one window.
 
     | input | answer |
     | --- | --- |
+    | neither version is named | no value, with the reason |
     | a window of another version | no measurement |
     | versions that never share a window | no value, with the reason |
     | no labelled rows of one of them in this window | the value of the windows before |
@@ -50,18 +52,21 @@ class Challenger(Check):
             advice=lambda alert: "Promote the challenger.",
             hides_value=True,
         ),
-        "window_difference": Wording(noun="difference of errors in the window"),
     }
 
-    champion: str
+    champion: str = ""
     """The version that is in use."""
-    challenger: str
+    challenger: str = ""
     """The version that may replace it."""
     least_gain: PositiveFloat = 0.01
     """The difference of mean errors from which on the challenger is worth it."""
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """Yield the difference of this window, then that of all windows."""
+        if not self.champion or not self.challenger:
+            reason = "name the champion and the challenger"
+            yield Measurement(None, name="loss_difference", rows=0, reason=reason)
+            return
         if ctx.current.version != self.champion:
             return
         window = _difference(ctx.current.scores, ctx.of_version(self.challenger).scores)
