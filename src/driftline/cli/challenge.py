@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("champion", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.argument("challenger", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument(
+    "candidate",
+    metavar="CHALLENGER",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+)
 @click.option("--label", metavar="COLUMN", required=True, help="The true outcome.")
 @click.option("--prediction", metavar="COLUMN", required=True, help="What the model predicted.")
 @click.option("--id", "key", metavar="COLUMN", help="Pair the rows that share this id.")
@@ -37,7 +41,7 @@ if TYPE_CHECKING:
 @json_option
 def challenge(
     champion: Path,
-    challenger: Path,
+    candidate: Path,
     label: str,
     prediction: str,
     key: str | None,
@@ -53,7 +57,7 @@ def challenge(
     from driftline import stats
 
     names = [label, prediction, *([key] if key else [])]
-    tables = [_read(path, names) for path in (champion, challenger)]
+    tables = [_read(path, names) for path in (champion, candidate)]
     labels = [table.column(label).to_pylist() for table in tables]
     is_number = errors == "numbers" or (errors == "auto" and _has_many_numbers(labels))
     losses = [
