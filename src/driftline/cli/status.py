@@ -52,6 +52,7 @@ def show_models(report: dict[str, Any]) -> None:
     """Print the report of `summarise` for people: a table of the models, then a line an item."""
     from driftline.state.action_runs import State
     from driftline.types.message_state import MessageState
+    from driftline.types.phrasing import count
 
     console = Console()
     if not console.is_terminal:
@@ -79,30 +80,32 @@ def show_models(report: dict[str, Any]) -> None:
         if model.get("report"):
             console.print(f"[dim]report: {escape(model['report']['title'])}[/]")
         if model["open_windows"]:
-            console.print(f"[dim]{escape(name)}: {model['open_windows']} windows are still open[/]")
+            still_open = count(model["open_windows"], "window")
+            verb = "is" if model["open_windows"] == 1 else "are"
+            console.print(f"[dim]{escape(name)}: {still_open} {verb} still open[/]")
         if model.get("held"):
             console.print(
-                f"[yellow]{escape(name)}: {model['held']:,} rows have no usable time, "
-                "or came too late[/]"
+                f"[yellow]{escape(name)}: {count(model['held'], 'row')} held back: no usable "
+                "time, or too late[/]"
             )
         if losses := (model["reference"] or {}).get("losses"):
             console.print(f"[yellow]{escape(name)}: {escape(losses)}[/]")
         if sum(model["unpaired"].values()):
             counts = [
-                f"{count:,} {UNPAIRED[side]}" for side, count in model["unpaired"].items() if count
+                f"{lone:,} {UNPAIRED[side]}" for side, lone in model["unpaired"].items() if lone
             ]
             console.print(f"[yellow]{escape(name)}: {', '.join(counts)}[/]")
         late = model.get("labels")
         if late:
             console.print(
-                f"[dim]{escape(name)}: {late['rows']:,} labels came later: "
+                f"[dim]{escape(name)}: {count(late['rows'], 'label')} came later: "
                 f"{late['unmatched']:,} have no prediction (yet), "
                 f"{late['held']:,} no usable id, time or value. "
                 f"{late['predictions_waiting']:,} predictions wait for theirs "
                 f"({late['bytes'] / 1e6:,.1f} MB)[/]"
             )
         for item in [*model["trouble"], *(late["trouble"] if late else ())][:5]:
-            held = f", {item['held']:,} rows held back" if item["held"] else ""
+            held = f", {count(item['held'], 'row')} held back" if item["held"] else ""
             problem = (
                 f"{item['state']}, {item['rejected']} rejected{held}. {escape(str(item['error']))}"
             )
