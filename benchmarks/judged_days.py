@@ -1,4 +1,4 @@
-"""Judges simulated daily windows, by default with the default checks on columns.
+"""Judges simulated windows, of a day unless said otherwise, with the default checks on columns.
 
 Checks, rules, evidence engine, alerts and incidents are the agent's own; only source and state are
 left out.
@@ -64,19 +64,24 @@ def _profile(spec: ProfileSpec, batch: pa.RecordBatch, events: NDArray[np.int64]
 
 
 class DayJudge:
-    """Judges the days of one model in order, and keeps its alerts and incidents."""
+    """Judges the windows of one model in order, and keeps its alerts and incidents."""
 
     def __init__(
-        self, schema: Schema, reference: Window, plans: Sequence[CheckPlan] = PLANS
+        self,
+        schema: Schema,
+        reference: Window,
+        plans: Sequence[CheckPlan] = PLANS,
+        length: timedelta = DAY,
     ) -> None:
-        self._policy = AlarmPolicy(DAY // timedelta(microseconds=1))
+        self._length = length
+        self._policy = AlarmPolicy(length // TICK)
         self._past_judge = PastJudge(self._policy.make_trail(), self._policy, schema)
         self._schema, self._reference, self._plans = schema, reference, plans
         self._state = AlertingState()
 
-    def judge(self, day: int, window: Window) -> tuple[Change, ...]:
-        """Judge the window of a day; return the changes of incidents."""
-        start = as_micros(START + day * DAY)
+    def judge(self, number: int, window: Window) -> tuple[Change, ...]:
+        """Judge the window of this number, from 0 on; return the changes of incidents."""
+        start = as_micros(START + number * self._length)
         key = WindowKey("model", start, "", "")
         due = DueWindow(key=key, end=start + self._policy.length, rows=window.rows, revision=0)
         inputs = Inputs(
@@ -89,6 +94,6 @@ class DayJudge:
             past_judge=self._past_judge,
         )
         _, facts = judge_windows([due], inputs)
-        outcome = step(self._state, facts, START + (day + 1) * DAY)
+        outcome = step(self._state, facts, START + (number + 1) * self._length)
         self._state = outcome.state
         return tuple(outcome.changes)

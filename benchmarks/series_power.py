@@ -130,7 +130,7 @@ def change_column(values: WindowValues, shift: float, rng: np.random.Generator) 
         array.copy() for array in (values.mean_shift, values.psi, values.raw_psi)
     )
     mean_shift[:, 0] += shift
-    chance = 1 / values.rows + 1 / REFERENCE_ROWS
+    chance = (1 / values.rows + 1 / REFERENCE_ROWS)[:, 0]
     raw_psi[:, 0] = chance * rng.noncentral_chisquare(9, mean_shift[:, 0] ** 2 / chance)
     psi[:, 0] = np.maximum(raw_psi[:, 0] - 9 * chance, 0)
     return values._replace(mean_shift=mean_shift, psi=psi, raw_psi=raw_psi)

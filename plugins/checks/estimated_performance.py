@@ -24,6 +24,7 @@ from driftline import (
     stats,
 )
 from driftline.kit.checks import (
+    Decision,
     Scores,
     Task,
     Wording,
@@ -106,11 +107,24 @@ def _sentence(metric: Metric) -> Callable[[AlertFact], str]:
             return ""
         figure = _size if metric in ERRORS else _share
         text = f"estimated {NOUNS.get(metric, metric)} {figure(usual)} → {figure(now)}"
-        if not isinstance(low, (int, float)) or not isinstance(high, (int, float)):
-            return text
-        return f"{text} (95%: {figure(low)} to {figure(high)})"
+        if isinstance(low, (int, float)) and isinstance(high, (int, float)):
+            text = f"{text} (95%: {figure(low)} to {figure(high)})"
+        return text + _label_remark(alert, figure)
 
     return say
+
+
+def _label_remark(alert: AlertFact, figure: Callable[[float], str]) -> str:
+    """Return whether labels confirm what scores or predictions promise; empty without labels."""
+    rows, alone = (alert.detail.get(name) for name in ("labelled_rows", "scores_alone"))
+    if not isinstance(rows, int):
+        return ""
+    if alert.detail.get("confirmed") == 1:
+        return f", confirmed by {rows:,} labels"
+    if not isinstance(alone, (int, float)):
+        alone = alert.detail.get("predictions_alone")
+    remark = f", corrected by {rows:,} labels"
+    return f"{remark} (without them {figure(alone)})" if isinstance(alone, (int, float)) else remark
 
 
 def _share(value: float) -> str:
@@ -122,8 +136,10 @@ def _size(value: float) -> str:
 
 
 def _advice(alert: AlertFact) -> str:
-    """Return what to do first."""
-    return "Get labels of some rows of these windows, and compare."
+    """Return what to do first; with labels that confirm the estimate, the family's advice."""
+    if alert.detail.get("confirmed") == 1:
+        return ""
+    return "Compare with the labels of these windows; get labels of some rows where none have come."
 
 
 def _correction_sentence(alert: AlertFact) -> str:
@@ -228,6 +244,7 @@ class EstimatedPerformance(Check):
 
     type = "estimated_performance"
     cause = "performance"
+    remedies: ClassVar = {"": Decision.WATCH}
     main = "estimated_accuracy"
     uses_labels = True
     collectors: ClassVar = frozenset(
@@ -336,8 +353,20 @@ def _estimated_error(
         alone, corrected = _root(alone), None if corrected is None else _root(corrected)
     if corrected is None:
         return _measurement(metric, alone, ctx, {})
-    detail = {"labelled_rows": int(window.rows.sum()), "predictions_alone": alone.value}
+    detail = {
+        "labelled_rows": int(window.rows.sum()),
+        "predictions_alone": alone.value,
+        "confirmed": _is_confirmed(alone, corrected),
+    }
     return _measurement(metric, corrected, ctx, detail)
+
+
+def _is_confirmed(alone: stats.Estimate, corrected: stats.Estimate) -> int:
+    """Return 1 if the corrected estimate lies within the interval of the one without labels."""
+    if alone.interval is None or corrected.value is None:
+        return 0
+    low, high = alone.interval
+    return int(low <= corrected.value <= high)
 
 
 def _root(estimate: stats.Estimate) -> stats.Estimate:
@@ -385,6 +414,7 @@ def _corrected_measurement(
         detail |= {
             "labelled_rows": round(float((window.positives + window.negatives).sum())),
             "scores_alone": alone.value,
+            "confirmed": _is_confirmed(alone, corrected),
         }
     return _measurement(metric, alone if corrected is None else corrected, ctx, detail)
 

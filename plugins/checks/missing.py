@@ -6,6 +6,7 @@ Does not explain why values are missing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import ClassVar
 
 from driftline import (
@@ -153,7 +154,15 @@ class Missing(Check):
                     was=invalid_was,
                     unit="share",
                 )
-            yield from _constant(ctx, current, reference, labels)
+            constant = _constant(current, reference, labels)
+            if constant.value:
+                # The date of a day is one value in each window, and rises from day to day.
+                identifier = find_identifier(ctx, name)
+                if identifier.measurement is not None:
+                    yield identifier.measurement
+                if identifier.reason:
+                    constant = replace(constant, value=None, reason=identifier.reason)
+            yield constant
 
 
 def _rows(rows: int) -> str:
@@ -192,8 +201,8 @@ def _increase(
 
 
 def _constant(
-    ctx: CheckContext, current: Column | None, reference: Column | None, labels: dict[str, str]
-) -> Iterator[Measurement]:
+    current: Column | None, reference: Column | None, labels: dict[str, str]
+) -> Measurement:
     def _measurement(
         value: float | None, reason: str = "", p_value: float | None = None
     ) -> Measurement:
@@ -207,22 +216,13 @@ def _constant(
         )
 
     if current is None or not current.count:
-        yield _measurement(None, "no values in the window")
-        return
+        return _measurement(None, "no values in the window")
     if reference is None or not reference.count or reference.kind != current.kind:
-        yield _measurement(None, "no reference for this column yet")
-        return
+        return _measurement(None, "no reference for this column yet")
     if not _single(current) or _single(reference):
-        yield _measurement(0.0)
-        return
-    identifier = find_identifier(ctx, current.name)
-    if identifier.measurement is not None:
-        yield identifier.measurement  # later windows compare theirs with it
-    if identifier.reason:
-        yield _measurement(None, identifier.reason)
-        return
+        return _measurement(0.0)
     chance = _largest_share(reference) ** current.count
-    yield (
+    return (
         _measurement(1.0, p_value=chance)
         if chance < ALIKE
         else _measurement(0.0, "so few rows may well be alike", chance)

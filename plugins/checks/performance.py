@@ -317,6 +317,7 @@ PERFORMANCE_METRICS: Mapping[MetricName, PerformanceMetric] = {
             else stats.brier(s.sums.n, s.sums.brier, s.sums.brier2, s.sums.outside)
         ),
         is_loss=True,
+        noun="Brier score",
     ),
     "calibration_gap": PerformanceMetric(
         BINARY,
@@ -578,14 +579,14 @@ def _drop_sentence(alert: AlertFact) -> str:
     if (numbers := _drop_numbers(alert)) is None:
         return ""
     noun, now, before = numbers
-    return f"{noun} {phrasing.number(before)} → {phrasing.number(now)}"
+    return f"{noun} by labels {phrasing.number(before)} → {phrasing.number(now)}"
 
 
 def _past_drop_sentence(alert: AlertFact) -> str:
     if (numbers := _drop_numbers(alert)) is None:
         return ""
     noun, now, before = numbers
-    return f"{noun} was {phrasing.number(now)} (usually {phrasing.number(before)})"
+    return f"{noun} by labels was {phrasing.number(now)} (usually {phrasing.number(before)})"
 
 
 def _loss_sentence(alert: AlertFact) -> str:
@@ -595,7 +596,7 @@ def _loss_sentence(alert: AlertFact) -> str:
     )
     if not isinstance(usual, (int, float)) or not isinstance(now, (int, float)):
         return ""
-    text = f"{_noun(alert.measurement)} {_figure(usual)} → {_figure(now)}"
+    text = f"{_noun(alert.measurement)} by labels {_figure(usual)} → {_figure(now)}"
     if isinstance(low, (int, float)) and isinstance(high, (int, float)):
         text = f"{text} (95%: {_figure(low)} to {_figure(high)})"
     baseline = alert.detail.get("baseline")
@@ -711,6 +712,12 @@ class Performance(Check):
     main = "drop"
     collectors: ClassVar = frozenset({"scores"})
     default_rules: ClassVar = LOSS_RULES
+    remedies: ClassVar = {
+        "calibration_gap": Decision.RECALIBRATE,
+        "calibration_slope": Decision.RECALIBRATE,
+        "calibration_intercept": Decision.RECALIBRATE,
+        "brier": Decision.RECALIBRATE,
+    }
     min_rows = 30
     default_for: ClassVar = frozenset({"label"})
     uses_labels = True

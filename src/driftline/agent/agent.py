@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from driftline.agent.model_views import ModelViews
+    from driftline.agent.operation_views import OperationViews
 
 STOP_SECONDS = 7.0
 PATIENCE_TICKS = 3
@@ -134,6 +135,13 @@ class Agent:
             phrasebook=self._phrasebook,
             clock=services.clock,
         )
+
+    @property
+    def operation_views(self) -> OperationViews:
+        """What the pages show of the agent's work."""
+        from driftline.agent.operation_views import OperationViews
+
+        return OperationViews(self._services.store, self.config)
 
     def ready(self) -> tuple[bool, Sequence[Loop]]:
         """Return whether no loop is stuck, and all loops."""

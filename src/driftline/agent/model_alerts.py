@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from threading import Lock
 
@@ -33,10 +33,11 @@ from driftline.state.incident_store import (
 from driftline.state.store import Store
 from driftline.types.alert import Alert
 from driftline.types.notification import Notification
+from driftline.types.record import record
 from driftline.types.times import as_micros
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(slots=False)
 class AlertSettings:
     """How the incidents of one model are held back, ended and sent."""
 
@@ -53,7 +54,7 @@ class AlertSettings:
     """Returns what the configuration says of the model and of the checks, by name."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class PreparedStep:
     """A step of alerting that is not stored yet."""
 
@@ -64,7 +65,7 @@ class PreparedStep:
     """By id of an act: empty when it was applied, else why it could not be."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(slots=False)
 class ModelAlerts:
     """The alerts and incidents of one model."""
 

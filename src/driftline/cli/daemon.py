@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from driftline.agent.agent import Agent
 from driftline.agent.composition_root import open_agent, read_config, system_clock
@@ -148,8 +149,14 @@ def _serve(agent: Any, config: Any) -> Any:
     inbox = None
     if config.agent.inbox is not None:
         inbox = Inbox(config.origin.parent / config.agent.inbox, frozenset(config.models))
+    public = urlsplit(config.agent.public_url or "").hostname
     app = create_app(
-        agent, config.agent.http_token, config.agent.token, clock=system_clock, inbox=inbox
+        agent,
+        config.agent.http_token,
+        config.agent.token,
+        clock=system_clock,
+        inbox=inbox,
+        hosts=(*config.agent.http_hosts, address.host, *([public] if public else [])),
     )
     return serve(app, address.host, address.port)
 

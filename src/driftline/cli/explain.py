@@ -142,6 +142,11 @@ def _show(report: dict[str, Any], phrasebook: Phrasebook) -> None:
             author = f", {run['author']}: {run['reason']}" if run["author"] else ""
             words = clean(f"{run['action']}: {run['state']}{author}. {run['answer']}", 400)
             console.print(f"[dim]  action    {_short(run['at'])}  {escape(words)}[/]")
+    if decision := report.get("decision"):
+        console.print(f"to do: [bold]{escape(clean(decision['text'], 400))}[/]")
+        for item in decision["effects"]:
+            text = f"{item['decision'].replace('_', ' ')}, {item['effect']}"
+            console.print(f"[dim]  {_short(item['at'])}  {escape(clean(text, 200))}[/]")
     findings = report["findings"]
     fine_findings = [
         finding for finding in findings if finding["verdict"] not in ("changed", "error")

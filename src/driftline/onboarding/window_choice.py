@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -11,6 +10,7 @@ import pyarrow as pa
 
 from driftline.ingest.columns.timestamps import to_micros
 from driftline.types.model import Schema
+from driftline.types.record import record
 from driftline.types.times import as_micros
 from driftline.types.window_lengths import LENGTHS
 
@@ -22,7 +22,7 @@ BACKFILL = timedelta(days=90)
 """The default of windows.backfill."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class WindowChoice:
     """Settings of windows, as the configuration writes them."""
 

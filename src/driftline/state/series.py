@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from driftline.state.tables import measurements, windows
+from driftline.types.labels import labels_json
+from driftline.types.record import record
 
 MOST_VALUES = 40_000
 """Measurements that one page reads."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class WindowRows:
     """One span of time with its rows of all versions."""
 
@@ -26,7 +27,7 @@ class WindowRows:
     """0 until it is judged."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class SeriesValue:
     """One stored measurement."""
 
@@ -46,19 +47,24 @@ class SeriesValue:
     unit: str
 
 
-def load_window_rows(connection: Connection, model: str, limit: int) -> list[WindowRows]:
-    """Load the newest `limit` windows of all rows, oldest first."""
+def load_window_rows(
+    connection: Connection, model: str, limit: int, until: int | None = None
+) -> list[WindowRows]:
+    """Load the newest `limit` windows of all rows, oldest first.
+
+    With `until` (microseconds) only windows that start before it.
+    """
     c = windows.c
     query = (
         sa.select(
-            c.start,
-            sa.func.max(c.end).label("end"),
+            sa.func.min(c.start).label("start"),
+            c.end,
             sa.func.sum(c.rows).label("rows"),
             sa.func.max(c.revision).label("revision"),
         )
-        .where(c.model == model, c.segment == "")
-        .group_by(c.start)
-        .order_by(c.start.desc())
+        .where(c.model == model, c.segment == "", *([] if until is None else [c.start < until]))
+        .group_by(c.end)
+        .order_by(c.end.desc())
         .limit(limit)
     )
     rows = [
@@ -94,15 +100,23 @@ def load_series(
     *,
     version: str,
     segment: str = "",
+    column: str = "",
+    checks: Collection[str] | None = None,
 ) -> list[SeriesValue]:
     """Load the measurements of the windows that start at `starts`, oldest first.
 
-    They are those of one version, and of windows without version. Of many measurements the newest
-    windows alone are read: at most `MOST_VALUES` measurements.
+    They are those of one version, and of windows without version; with `column` those about this
+    column alone, with `checks` those of these checks. Of many measurements the newest windows alone
+    are read: at most `MOST_VALUES` measurements.
     """
     if not starts:
         return []
     c = measurements.c
+    narrow: list[sa.ColumnElement[bool]] = []
+    if column:
+        narrow.append(c.labels.contains(labels_json({"column": column})[1:-1], autoescape=True))
+    if checks is not None:
+        narrow.append(c.check.in_(checks))
     names = list(SeriesValue.__dataclass_fields__)
     query = (
         sa.select(*(c[name] for name in names))
@@ -112,9 +126,38 @@ def load_series(
             c.start <= max(starts),
             c.version.in_({version, ""}),
             c.segment == segment,
+            *narrow,
         )
         .order_by(c.start.desc(), c.check, c.name, c.labels)
         .limit(MOST_VALUES)
     )
     rows = [SeriesValue(**row._mapping) for row in connection.execute(query)]
     return rows[::-1]
+
+
+def load_segment_values(
+    connection: Connection, model: str, start: int, *, version: str, checks: Collection[str]
+) -> list[tuple[str, SeriesValue]]:
+    """Load the measurements without labels of some checks in the segments of one window.
+
+    `start` is in microseconds. The result has each segment with its value, by segment.
+    """
+    c = measurements.c
+    names = list(SeriesValue.__dataclass_fields__)
+    query = (
+        sa.select(c.segment, *(c[name] for name in names))
+        .where(
+            c.model == model,
+            c.start == start,
+            c.version.in_({version, ""}),
+            c.segment != "",
+            c.check.in_(checks),
+            c.labels == "{}",
+        )
+        .order_by(c.segment, c.check, c.name)
+        .limit(MOST_VALUES)
+    )
+    return [
+        (row.segment, SeriesValue(**{name: row._mapping[name] for name in names}))
+        for row in connection.execute(query)
+    ]

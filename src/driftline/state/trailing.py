@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.spec import ProfileSpec
 from driftline.state import windows
+from driftline.types.record import record
 
 
 @dataclass(slots=True)
@@ -32,7 +33,7 @@ class _Queue:
     """Start and profile of the windows after those, oldest first."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(slots=False)
 class TrailingProfiles:
     """The rows of all versions in a span of time before a window.
 

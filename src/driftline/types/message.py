@@ -6,8 +6,10 @@ Does not arrange the pieces: the sink does, as its service needs it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
+
+from driftline.types.record import record
 
 Markup = Literal["plain", "mrkdwn", "markdown", "html", "json"]
 """The markup of a service: none, Slack's `mrkdwn`, Markdown, HTML, or content of a JSON string."""
@@ -35,7 +37,7 @@ COLOURS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Message:
     """One notification as text. A piece without content is empty."""
 

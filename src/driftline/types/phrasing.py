@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from driftline.types.notification import AlertFact, Event, Notification
+from driftline.types.record import record
 
 OTHER_CATEGORIES = "all others"
 """The category that stands for all that are not counted by name."""
@@ -175,7 +176,7 @@ LEAST_SHIFT = 0.25
 """Standard deviations that a mean moves at least to be named before shares that moved."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Movement:
     """How the values of a column moved, in the data's own unit."""
 

@@ -37,12 +37,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from driftline.types.arrays import Floats
+from driftline.types.record import record
 
 FIRST_BLOCKS = 14
 """Good blocks that say what the usual difference from the reference is."""
@@ -81,7 +82,7 @@ class Drop(NamedTuple):
         return self.variance + spread
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class LossTerms:
     """How one stream is judged."""
 
@@ -124,7 +125,7 @@ class Anchor(NamedTuple):
     """Whether the first blocks are proven to differ from the reference."""
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+@record(eq=False)
 class Begin:
     """The evidence for changes that begin in one block, or in any block from it on."""
 
@@ -136,7 +137,7 @@ class Begin:
     """Whether the change may also begin in a later block."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class LossAlarm:
     """A loss that is on."""
 
@@ -153,7 +154,7 @@ class LossAlarm:
     doublings: int = 0
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+@record(eq=False)
 class LossState:
     """What the blocks before the present one leave to it."""
 
@@ -214,7 +215,7 @@ class LossState:
         return Anchor(max(mean * share, mean - error), math.sqrt(variance * share), is_proven=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class BlockSoFar:
     """The present block up to the window that is judged."""
 

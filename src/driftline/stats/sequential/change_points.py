@@ -10,7 +10,7 @@ Sources: Vostrikova 1981 (binary segmentation); Hansen 2000 (interval by likelih
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from typing import Literal
 
@@ -18,6 +18,7 @@ import numpy as np
 
 from driftline.stats.sequential.periods import find_period
 from driftline.types.arrays import Floats
+from driftline.types.record import record
 
 FEWEST = 5
 """The least number of values on each side of a change."""
@@ -38,7 +39,7 @@ LOG_SQUARE_SD = 2.2214
 """The standard deviation of the logarithm of a squared normal error: pi / sqrt(2)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ChangePoint:
     """A lasting change: the first value of the new segment, and where it may lie."""
 
