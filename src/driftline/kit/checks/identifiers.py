@@ -148,7 +148,9 @@ def _find_rising(ctx: CheckContext, reference: NumericColumn, current: NumericCo
         span = reference.maximum - reference.minimum
         gap = current.minimum - reference.maximum
         goes_on = gap <= ADJACENT * span and _is_even(reference) and _is_even(current)
-        rises = gap <= span if width < NARROW else goes_on
+        # One value may be a day or a sensor that is stuck: days spread over all of the reference.
+        is_near = gap <= span and (width > 0 or _evenness(reference) >= 1 - EVEN)
+        rises = is_near if width < NARROW else goes_on
     if rises:
         return _left_out(measurement, "it only rises, as a row number or a time does")
     return Identifier(measurement, "")
@@ -156,10 +158,14 @@ def _find_rising(ctx: CheckContext, reference: NumericColumn, current: NumericCo
 
 def _is_even(column: NumericColumn) -> bool:
     """Whether the values spread evenly between the smallest and the largest, as a counter's do."""
+    return abs(_evenness(column) - 1) <= EVEN
+
+
+def _evenness(column: NumericColumn) -> float:
+    """Return the standard deviation in units of that of a uniform law over the same range."""
     if column.minimum is None or column.maximum is None or not column.variance:
-        return False
-    uniform = (column.maximum - column.minimum) / math.sqrt(12)
-    return abs(math.sqrt(column.variance) - uniform) <= EVEN * uniform
+        return 0.0
+    return math.sqrt(12 * column.variance) / (column.maximum - column.minimum)
 
 
 def _measure(column: Column, name: str, value: float, unit: str) -> Measurement:
