@@ -85,6 +85,19 @@ def no_segment(name: str) -> tuple[Window, Window | None]:
     return Window(rows=0, columns={}), None
 
 
+class VersionWindow(Protocol):
+    """The rows of another version of the model in the same window."""
+
+    def __call__(self, version: str) -> Window:
+        """The window of a version; one without rows where it has none."""
+        ...
+
+
+def no_version(version: str) -> Window:
+    """The window of a version without rows."""
+    return no_segment(version)[0]
+
+
 class EarlierWindows(Protocol):
     """The windows before one, of the same model version and segment."""
 
@@ -111,6 +124,8 @@ class CheckContext:
     history: History = no_history
     segment: SegmentWindows = no_segment
     """The rows of one segment of this window; for checks that compare segments."""
+    of_version: VersionWindow = no_version
+    """The same window of another model version; for checks that compare versions."""
     earlier: EarlierWindows = no_earlier
     """The summaries of the windows before; for checks that add up rows of several."""
     seed: int = 0

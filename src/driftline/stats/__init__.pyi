@@ -370,6 +370,15 @@ from .sequential.anomalies import (
     ScoredValue as ScoredValue,
     score_series as score_series,
 )
+from .sequential.challenger import (
+    Challenge as Challenge,
+    ChallengeVerdict as ChallengeVerdict,
+    LossDifference as LossDifference,
+    judge_challenger as judge_challenger,
+    paired_difference_of as paired_difference_of,
+    rows_to_promote as rows_to_promote,
+    unpaired_difference_of as unpaired_difference_of,
+)
 from .sequential.change_points import (
     ChangePoint as ChangePoint,
     find_change_points as find_change_points,
