@@ -1,7 +1,7 @@
 """The names that a plugin author types. The runtime module loads each at first use."""
 
 from .contracts.action import Action as Action
-from .contracts.check import Check as Check, CheckContext as CheckContext, Worth as Worth
+from .contracts.check import Check as Check, CheckContext as CheckContext
 from .contracts.context import StartContext as StartContext
 from .contracts.decorated import check as check
 from .contracts.executor import ExecutorFactory as ExecutorFactory

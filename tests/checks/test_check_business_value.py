@@ -12,8 +12,9 @@ from driftline_plugins.checks.business_value import BusinessValue
 from pydantic import ValidationError
 from station import MODEL, START, Station
 
-from driftline import Notification, Worth, stats
+from driftline import Notification, stats
 from driftline.agent.incident_cost import describe_cost, estimate_cost
+from driftline.contracts.check import Worth
 from driftline.delivery.rendering.renderer import Renderer
 from driftline.state.worth import WorthRow
 from driftline.testing import assert_plugin_contract, context, window
