@@ -6,7 +6,7 @@ left out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import numpy as np
@@ -15,6 +15,7 @@ from driftline_plugins.checks.correlation import Correlation
 from driftline_plugins.checks.drift import Drift
 from driftline_plugins.checks.missing import Missing
 from driftline_plugins.checks.range import OutsideRange
+from driftline_plugins.checks.service_health import ServiceCollector
 from numpy.typing import NDArray
 from streams import START, TICK
 
@@ -41,6 +42,11 @@ PLANS = [
     for check in (Drift(metrics=JUDGED), Correlation(), Missing(), OutsideRange())
 ]
 """The default checks that look at columns."""
+COLLECTORS = {**BUILT_IN, ServiceCollector.name: ServiceCollector}
+LABEL_COLLECTORS = frozenset({"scores", "prediction_errors", "labels"})
+"""The collectors that take labels: their checks run again when only labels have come."""
+Groups = Mapping[str, tuple[Window, Window]]
+"""The window of a segment and its reference, by the segment's name."""
 
 
 def profile_reference(spec: ProfileSpec, batch: pa.RecordBatch) -> Window:
@@ -56,7 +62,7 @@ def profile_day(spec: ProfileSpec, batch: pa.RecordBatch, day: int) -> Window:
 
 
 def _profile(spec: ProfileSpec, batch: pa.RecordBatch, events: NDArray[np.int64]) -> Profile:
-    profile = Profile(spec, BUILT_IN)
+    profile = Profile(spec, COLLECTORS)
     columns = dict(zip(batch.schema.names, batch.columns, strict=True))
     hashes = hash_positions(1, 0, batch.num_rows)
     profile.update(Batch(rows=batch.num_rows, columns=columns, events=events, hashes=hashes))
@@ -74,16 +80,30 @@ class DayJudge:
         self._schema, self._reference, self._plans = schema, reference, plans
         self._state = AlertingState()
 
-    def judge(self, day: int, window: Window) -> tuple[Change, ...]:
-        """Judge the window of a day; return the changes of incidents."""
+    def judge(
+        self, day: int, window: Window, groups: Groups | None = None, *, labels_only: bool = False
+    ) -> tuple[Change, ...]:
+        """Judge the window of a day; return the changes of incidents.
+
+        `groups` are the windows of segments, each with its reference. With `labels_only` the day
+        was judged before, and more labels have come.
+        """
         start = as_micros(START + day * DAY)
         key = WindowKey("model", start, "", "")
-        due = DueWindow(key=key, end=start + self._policy.length, rows=window.rows, revision=0)
+        due = DueWindow(
+            key=key,
+            end=start + self._policy.length,
+            rows=window.rows,
+            revision=int(labels_only),
+            labels_only=labels_only,
+        )
+        parts = {"": (window, self._reference), **(groups or {})}
         inputs = Inputs(
             schema=self._schema,
             plans=self._plans,
-            window=lambda _: window,
-            reference=lambda _: self._reference,
+            window=lambda due: parts[due.key.segment][0],
+            reference=lambda due: parts[due.key.segment][1],
+            label_collectors=LABEL_COLLECTORS,
             history=lambda *_: (),
             collect=lambda plan, ctx: list(plan.check.evaluate(ctx)),
             past_judge=self._past_judge,
