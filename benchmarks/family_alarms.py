@@ -31,10 +31,10 @@ from driftline_plugins.checks.performance import Performance
 from driftline_plugins.checks.service_health import ServiceHealth
 from driftline_plugins.checks.statistics import Statistics
 from false_alarms import poisson_bounds
-from judged_days import DayJudge, Groups, profile_day, profile_reference
+from judged_days import DayJudge, profile_day, profile_reference
 from numpy.typing import NDArray
 
-from driftline import Field, Kind, Schema, Window
+from driftline import Field, Kind, Schema
 from driftline.evaluate.check_plan import CheckPlan
 from driftline.profiles.spec import make_spec
 from driftline.types.family import Family
@@ -94,11 +94,13 @@ class Model:
             collectors=(*COLLECTORS, "expressions", "service"),
             options=dict(BUSINESS.collector_options()),
         )
-        self._reference = profile_reference(self._spec, batch)
-        self._references = {
-            region: profile_reference(self._spec, _of_region(batch, region)) for region in REGIONS
+        references = {
+            f"region={region}": profile_reference(self._spec, _of_region(batch, region))
+            for region in REGIONS
         }
-        self._judge = DayJudge(SCHEMA, self._reference, PLANS)
+        self._judge = DayJudge(
+            SCHEMA, profile_reference(self._spec, batch), PLANS, segments=references
+        )
         self._late: dict[int, pa.RecordBatch] = {}
 
     def judge(self, day: int, kind: str) -> Iterator[str]:
@@ -117,18 +119,15 @@ class Model:
     def _judge_rows(
         self, day: int, batch: pa.RecordBatch, *, labels_only: bool = False
     ) -> Iterator[str]:
-        groups: Groups = {
-            f"region={region}": (self._profile(batch, region, day), reference)
-            for region, reference in self._references.items()
+        groups = {
+            f"region={region}": profile_day(self._spec, _of_region(batch, region), day)
+            for region in REGIONS
         }
         window = profile_day(self._spec, batch, day)
-        for change in self._judge.judge(day, window, groups, labels_only=labels_only):
+        for change in self._judge.judge(day, window, groups=groups, labels_only=labels_only):
             if change.event in (Event.OPENED, Event.REOPENED):
                 incident = change.incident
                 yield f"{incident.cause} {incident.severity} {incident.title}"
-
-    def _profile(self, batch: pa.RecordBatch, region: str, day: int) -> Window:
-        return profile_day(self._spec, _of_region(batch, region), day)
 
     def _rows(self, rows: int) -> pa.RecordBatch:
         """Rows of a day. Income moves from day to day, and scores with it."""

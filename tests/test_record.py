@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from dataclasses import FrozenInstanceError, asdict, dataclass, field, fields, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 import pytest
@@ -55,6 +56,15 @@ class Nothing:
     pass
 
 
+@record(slots=False)
+class Square:
+    side: int
+
+    @cached_property
+    def area(self) -> int:
+        return self.side**2
+
+
 @pytest.mark.parametrize(
     "values", [{"name": "a"}, {"name": "b", "rows": 3}, {"name": "c", "tags": {"x": 1}}]
 )
@@ -94,6 +104,14 @@ def test_a_constructor_takes_keywords_only_by_default() -> None:
     with pytest.raises(TypeError):
         Place()  # type: ignore[call-arg]
     assert (Point(1, 2).total, NamedPoint(1, 2, "p").total) == (3, 3)
+
+
+def test_a_record_without_slots_may_have_cached_properties() -> None:
+    square = Square(side=3)
+    assert (square.area, square.area, replace(square, side=2).area) == (9, 9, 4)
+    with pytest.raises(FrozenInstanceError):
+        square.side = 4  # type: ignore[misc]
+    assert pickle.loads(pickle.dumps(square)) == square
 
 
 def test_records_are_replaced_copied_and_pickled() -> None:

@@ -362,3 +362,12 @@ def test_a_usual_value_that_is_off_by_chance_is_no_change_in_a_year(seed, sign):
             ),
         )
     assert stream.openings == 0
+
+
+@pytest.mark.parametrize(
+    ("size", "value"), [(-0.3, 0.0), (-0.05, 0.05), (0.95, 1.0)], ids=["below", "inside", "above"]
+)
+def test_the_value_of_a_rate_stays_within_its_limits(size, value):
+    """A recall of 0.1 less 0.3 is 0, and no interval of a rate ends outside of 0 to 1."""
+    rule = loss(warning=0.03, critical=0.05, limits=(0, 1)).loss
+    assert rule.value(size, 0.1) == pytest.approx(value)

@@ -7,7 +7,7 @@ transaction. Does not send anything: the workers of the actions do.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -46,7 +46,7 @@ class PlannedRun:
     max_per_day: int
 
 
-@dataclass(frozen=True)
+@record(kw_only=False, slots=False)
 class ActionDispatcher:
     """The actions that are enabled, each with the plan of when it is called for."""
 

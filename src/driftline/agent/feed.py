@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import groupby
@@ -37,7 +36,7 @@ class ListingOptions:
     """Whether objects are tried again that were given up because their source failed."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(slots=False)
 class Feed:
     """One source of a model: its logs, or its labels."""
 

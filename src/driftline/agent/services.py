@@ -6,7 +6,7 @@ Does not create anything: the composition root does.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -40,7 +40,7 @@ class Timeouts:
     """For starting or probing a plugin."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(slots=False)
 class Services:
     """The shared parts of an agent."""
 

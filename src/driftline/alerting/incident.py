@@ -17,11 +17,19 @@ from driftline.alerting.lifespans import FLAPS, Lifespans
 from driftline.alerting.observe import severest
 from driftline.alerting.title import Story, write_headline, write_title
 from driftline.extensions.phrasebook import Phrasebook, installed_phrasebook
-from driftline.types.alert import Alert
+from driftline.types.alert import Alert, AlertState
 from driftline.types.family import Family
 from driftline.types.incident import Hold, Incident, Reason, Upstream, UpstreamKind
 from driftline.types.model import Decision, Severity
-from driftline.types.notification import IN_ALL, WHY, AlertFact, Event, Notification
+from driftline.types.notification import (
+    IN_ALL,
+    LIKELY_CAUSE,
+    LIKELY_CAUSE_DETAIL,
+    WHY,
+    AlertFact,
+    Event,
+    Notification,
+)
 from driftline.types.phrasing import clean
 from driftline.types.record import record
 
@@ -366,7 +374,7 @@ def make_change(
         reference=clean(next(references, ""), LONGEST),
         alerts=facts[:MOST_ALERTS],
         resolved_at=resolved_at,
-        facts=message_facts | _upstream_facts(incident, facts),
+        facts=message_facts | _upstream_facts(incident, facts) | _cause_facts(facts),
         reason=reason,
         reason_text=reason_text,
         alert_count=alert_count,
@@ -406,3 +414,12 @@ def _upstream_facts(incident: Incident, alerts: Sequence[AlertFact]) -> dict[str
         if upstream.kind is not UpstreamKind.SCHEMA or upstream.name not in quality_columns
     )
     return {"upstream": clean(", ".join(sentences), LONGEST)} if sentences else {}
+
+
+def _cause_facts(alerts: Sequence[AlertFact]) -> dict[str, str]:
+    """Why it probably changed, from the first open alert that says so."""
+    for alert in alerts:
+        text = alert.detail.get(LIKELY_CAUSE_DETAIL)
+        if isinstance(text, str) and text and alert.state != AlertState.RESOLVED.value:
+            return {LIKELY_CAUSE: clean(text, LONGEST)}
+    return {}

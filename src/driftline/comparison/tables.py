@@ -14,7 +14,7 @@ from driftline.comparison.memory_source import MemorySource
 from driftline.contracts.context import StartContext
 from driftline.contracts.format import Format
 from driftline.contracts.source import Source
-from driftline.extensions.registry import source_formats
+from driftline.extensions.registry import SourceFormats
 from driftline.ingest.read.job import Job
 from driftline.ingest.read.peek import peek
 from driftline.ingest.read.profile_rows import latest_event_time
@@ -90,7 +90,7 @@ def _open_address(
             source.stop()
             source = registry.get("source", type_name).model_validate(options | more_options)
             source.start(context)
-        return _with_records(address, source, source_formats(source, registry), now)
+        return _with_records(address, source, SourceFormats(source, registry), now)
     except DriftlineError as error:
         source.stop()
         text = str(error)

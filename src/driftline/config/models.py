@@ -15,6 +15,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     InstanceOf,
+    PositiveInt,
     PrivateAttr,
     WithJsonSchema,
     field_validator,
@@ -168,6 +169,12 @@ class WindowsConfig(Settings):
 
     Windows start at multiples of it since 1970-01-01 UTC, whatever the zone of the times: a window
     of a day is a day in UTC. It can't change once a model has state.
+    """
+    rows: PositiveInt | None = None
+    """The rows that a window must hold to be judged, for uneven traffic.
+
+    Consecutive windows of `length` are joined until they hold that many, 24 of them at most. Late
+    rows are judged with the window that they belong to. `null` judges each by itself.
     """
     lateness: Duration = timedelta(minutes=15)
     """How long a window waits for late records after its end. Then it is judged."""

@@ -77,10 +77,15 @@ class InstalledModule:
     promise: tuple[str, str] | None
     """Kind and name of the plugin that an entry point `KIND-NAME` offers; None for others."""
 
+    @property
+    def origin(self) -> str:
+        """The distribution and module."""
+        name, value = self.distribution, self.point.value
+        return f"{name} ({value})" if name else value
+
     def load(self) -> PluginModule | PluginProblem:
         """Import the module."""
-        name, value = self.distribution, self.point.value
-        origin = f"{name} ({value})" if name else value
+        name, origin = self.distribution, self.origin
         try:
             plugin = self.point.load()
         except Exception as error:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,6 +23,7 @@ from driftline.types.errors import DriftlineError
 from driftline.types.matchers import Matchers
 from driftline.types.notification import AlertFact, Notification
 from driftline.types.phrasing import clean
+from driftline.types.record import record
 from driftline.types.times import from_micros
 
 Plain = dict[str, Any]
@@ -40,7 +40,7 @@ class ActRefused(DriftlineError):
     """The act can't be done; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class FoundIncident:
     """One incident of a search."""
 
@@ -52,7 +52,7 @@ class FoundIncident:
     """The newest values of its first alert, oldest first."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(slots=False)
 class IncidentService:
     """Shows the incidents of one state and takes acts on them."""
 

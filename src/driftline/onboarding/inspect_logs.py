@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from driftline.contracts.format import Format
 from driftline.contracts.source import DiscoverContext, Source
-from driftline.extensions.registry import source_formats
+from driftline.extensions.registry import SourceFormats
 from driftline.ingest.columns.infer import InferredSchema, infer_schema
 from driftline.ingest.read.decode_object import choose_format, decode_records
 from driftline.ingest.read.decoding import Decoding
@@ -300,7 +300,7 @@ def _format_by_suffix(source: Source, objects: Sequence[LogObject], registry: Re
     for obj in reversed(objects):
         try:
             with source.open(obj):
-                forms.append(choose_format(source_formats(source, registry), obj.uri))
+                forms.append(choose_format(SourceFormats(source, registry), obj.uri))
         except (NotImplementedError, DriftlineError):
             continue
     return next((form.type for form in [*(f for f in forms if not f.any_json), *forms]), "")
@@ -338,7 +338,7 @@ def _read(
     formats = (
         {"": registry.get("format", name).model_validate(dict(options))}
         if name
-        else source_formats(source, registry)
+        else SourceFormats(source, registry)
     )
     job = Job(
         source=source,

@@ -6,7 +6,7 @@ These are values: made from a profile, and dropped after the check.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Counts = NDArray[np.int64]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(slots=False)
 class NumericColumn:
     """A numeric column, counted on the grid of its reference.
 
@@ -371,7 +371,7 @@ class Scores:
     """How many first items of a ranking, or likeliest classes, count; a check may set it."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(slots=False)
 class PredictionErrors:
     """Labelled rows of a regression model by group of predictions, with their errors e.
 
@@ -440,6 +440,8 @@ class Window:
     last_event: datetime | None = None
     last_seen: datetime | None = None
     """The newest event time of the model up to the end of this window."""
+    joined: int = 0
+    """Base windows in it, where they are joined until they hold enough rows (`windows.rows`)."""
     log_end: datetime | None = None
     """The newest event time of the log, where a log of the past ends before this window does.
 

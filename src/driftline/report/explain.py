@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
+from driftline.agent.decision_log import summarise_decision
 from driftline.state import action_runs
 from driftline.state.measurements import load_bound
 from driftline.state.notification_json import parse_notification
@@ -88,9 +89,16 @@ def explain_incident(connection: Connection, name: str) -> Values:
                 for run in action_runs.load_runs(connection, name)
             ],
         },
+        **_decision(connection, row.model),
         "findings": findings,
         "windows": _explain_windows(connection, row.model, findings),
     }
+
+
+def _decision(connection: Connection, model: str) -> Values:
+    """The newest decision of a model as `decision`; empty before the first one."""
+    decision = summarise_decision(connection, model)
+    return {} if decision is None else {"decision": decision}
 
 
 def newest_window(connection: Connection, model: str) -> datetime | None:
@@ -127,7 +135,12 @@ def explain_window(
     rows.sort(key=lambda row: order.get(row.verdict, len(order)))
     findings = [_explain_measurement(connection, row) for row in rows]
     windows = _explain_windows(connection, model, findings)
-    return {"incident": None, "findings": findings, "windows": windows}
+    return {
+        "incident": None,
+        **_decision(connection, model),
+        "findings": findings,
+        "windows": windows,
+    }
 
 
 def _explain_alert(

@@ -1,7 +1,7 @@
 """Records: frozen dataclasses with slots that are made faster.
 
-`dataclass` compiles six functions for each class, which took a fifth of a start. Here only the
-constructor is compiled; the other methods are the same functions for every record.
+`dataclass` compiles six functions for each class, which took a fifth of a start. Here the
+constructor is compiled at the first call; the other methods are the same for every record.
 """
 
 from __future__ import annotations
@@ -19,25 +19,32 @@ def record(cls: type[T], /) -> type[T]: ...
 
 
 @overload
-def record(*, kw_only: bool = True, eq: bool = True) -> Callable[[type[T]], type[T]]: ...
+def record(
+    *, kw_only: bool = True, eq: bool = True, slots: bool = True
+) -> Callable[[type[T]], type[T]]: ...
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
-def record(cls: type[T] | None = None, /, *, kw_only: bool = True, eq: bool = True) -> Any:
-    """Make a class a frozen dataclass with slots; used as a decorator.
+def record(
+    cls: type[T] | None = None, /, *, kw_only: bool = True, eq: bool = True, slots: bool = True
+) -> Any:
+    """Make a class a frozen dataclass; used as a decorator.
 
     `fields`, `replace` and `asdict` of `dataclasses` take its instances. With `kw_only`, the
     constructor takes keywords only. With `eq`, two instances of one class are equal when their
-    fields are, and have a hash; else only an instance and itself are equal.
+    fields are, and have a hash; else only an instance and itself are equal. Without `slots`, a
+    class may have cached properties.
     """
-    if cls is not None:
-        return _make(cls, kw_only, eq)
-    return lambda cls: _make(cls, kw_only, eq)
+
+    def make(cls: type[T]) -> type[T]:
+        return _make(cls, kw_only=kw_only, eq=eq, slots=slots)
+
+    return make if cls is None else make(cls)
 
 
-def _make(cls: type[T], kw_only: bool, eq: bool) -> type[T]:
+def _make(cls: type[T], *, kw_only: bool, eq: bool, slots: bool) -> type[T]:
     own = vars(cls)
-    made: Any = dataclass(init=False, repr=False, eq=False, slots=True, kw_only=kw_only)(cls)
+    made: Any = dataclass(init=False, repr=False, eq=False, slots=slots, kw_only=kw_only)(cls)
     parts = fields(made)
     if eq:
         made._compared = _getter(part.name for part in parts if part.compare)
@@ -47,9 +54,15 @@ def _make(cls: type[T], kw_only: bool, eq: bool) -> type[T]:
         made.__eq__, made.__hash__ = _is_equal, _hash
     if "__repr__" not in own:
         made.__repr__ = _describe
-    made.__init__ = _constructor(made, parts)
+
+    def compile_and_construct(self: Any, *values: Any, **named_values: Any) -> None:
+        made.__init__ = _constructor(made, parts, slots=slots)
+        made.__init__(self, *values, **named_values)
+
+    made.__init__ = compile_and_construct
     made.__setattr__ = made.__delattr__ = _reject_change
-    made.__getstate__, made.__setstate__ = _state, _restore
+    if slots:
+        made.__getstate__, made.__setstate__ = _state, _restore
     return made  # type: ignore[no-any-return]
 
 
@@ -87,28 +100,28 @@ def _reject_change(self: Any, name: str, *value: object) -> None:
     raise FrozenInstanceError(f"cannot change field {name!r}")
 
 
-def _constructor(cls: Any, parts: Iterable[Field[Any]]) -> Callable[..., None]:
+def _constructor(cls: Any, parts: Iterable[Field[Any]], *, slots: bool) -> Callable[..., None]:
     """Compile the constructor: its arguments are the fields, as `dataclass` has them."""
-    scope: dict[str, Any] = {"MISSING": MISSING}
+    # Both ways to set a field go past `__setattr__`, which rejects every change.
+    scope: dict[str, Any] = {"MISSING": MISSING, "set_field": object.__setattr__}
     positional, keywords, lines = ["self"], list[str](), list[str]()
     for part in parts:
-        name = part.name
-        scope[f"set_{name}"] = getattr(cls, name).__set__  # past the check of `__setattr__`
-        value, argument = name, name
+        name, value, default = part.name, part.name, ""
+        if not part.init:
+            continue  # `__post_init__` sets it
         if part.default is not MISSING:
+            default = f"=default_{name}"
             scope[f"default_{name}"] = part.default
-            argument = f"{name}=default_{name}"
         elif part.default_factory is not MISSING:
+            default = "=MISSING"
             scope[f"make_{name}"] = part.default_factory
-            argument = f"{name}=MISSING"
             value = f"make_{name}() if {name} is MISSING else {name}"
-        if part.init:
-            (keywords if part.kw_only else positional).append(argument)
-        elif argument == name:
-            continue
+        (keywords if part.kw_only else positional).append(name + default)
+        if slots:
+            scope[f"set_{name}"] = getattr(cls, name).__set__
+            lines.append(f"set_{name}(self, {value})")
         else:
-            value = argument.replace(f"{name}=", "") if "default_" in argument else f"make_{name}()"
-        lines.append(f"set_{name}(self, {value})")
+            lines.append(f"set_field(self, {name!r}, {value})")
     if hasattr(cls, "__post_init__"):
         lines.append("self.__post_init__()")
     arguments = ", ".join([*positional, *(["*", *keywords] if keywords else [])])

@@ -33,6 +33,8 @@ class AlarmPolicy:
     false_pages_per_year: float = 1.0
     baseline_lifetime: int = 0
     """Microseconds for which a baseline is used again, when that is longer than the default."""
+    joins_windows: bool = False
+    """Whether several windows of this length are judged as one, so that a day has fewer."""
 
     @property
     def refresh_interval(self) -> int:
@@ -90,7 +92,7 @@ class AlarmPolicy:
         """The fewest windows of a baseline; with fewer, streams are not judged by their past."""
         if self.length > DAY_MICROS:
             return MIN_LONG_WINDOWS
-        if self.length == DAY_MICROS:
+        if self.length == DAY_MICROS or self.joins_windows:
             return MIN_WINDOWS
         return min(max(MIN_WINDOWS, -(-MIN_DAYS * DAY_MICROS // self.length)), self.max_windows)
 

@@ -20,18 +20,20 @@ from driftline.types.family import Family
 from driftline.types.record import record
 
 SHARES: Mapping[str, float] = {
-    Family.PERFORMANCE: 0.35,
+    Family.PERFORMANCE: 0.25,
     Family.DRIFT: 0.25,
     Family.QUALITY: 0.20,
     Family.SERVICE: 0.10,
-    Family.FAIRNESS: 0.05,
-    Family.BUSINESS: 0.05,
+    Family.FAIRNESS: 0.04,
+    Family.BUSINESS: 0.04,
 }
-"""Share of the alarm budget of a model, by family; they sum to 1.
+"""Share of the alarm budget of a model, by family; with `SEARCH_SHARE` they sum to 1.
 
 Estimates without labels are part of performance; labels and plain statistics, also those of
 numbers from outside, of data quality.
 """
+SEARCH_SHARE = 0.12
+"""The share of a search over many slices; its rule `p_value` names it as its budget."""
 
 
 @dataclass(slots=True, kw_only=True)  # Not frozen: a window makes hundreds of them.
