@@ -29,7 +29,7 @@ from driftline.web.forms import form_routes
 from driftline.web.inbox import Inbox
 from driftline.web.incident_pages import incident_routes, list_open_incidents
 from driftline.web.known_hosts import KnownHosts
-from driftline.web.model_pages import model_routes, overview_rows
+from driftline.web.model_pages import OVERVIEW_WINDOWS, model_routes, overview_rows
 from driftline.web.operation_pages import operation_routes
 from driftline.web.pages import render_message, render_page
 from driftline.web.query import refresh_values
@@ -126,7 +126,7 @@ def create_app(
         )
         query = request.query_params.get("q", "")
         only_open = request.query_params.get("state", "") == "open"
-        summaries = [] if service is None or views is None else views.summaries()
+        summaries = [] if service is None or views is None else views.summaries(OVERVIEW_WINDOWS)
         return render_page(
             "index",
             ready=ready,
