@@ -313,3 +313,12 @@ def test_a_first_block_without_a_reference_is_no_evidence():
         margins=(0.02, 0.05), obvious=0.05, has_two_sides=True, threshold=1000.0, critical=0.1
     )
     assert not log_ratio(0.3, 0.001, Anchor(0.0, float("inf"), is_proven=False), terms).any()
+
+
+@pytest.mark.parametrize(
+    ("size", "value"), [(-0.3, 0.0), (-0.05, 0.05), (0.95, 1.0)], ids=["below", "inside", "above"]
+)
+def test_the_value_of_a_rate_stays_within_its_limits(size, value):
+    """A recall of 0.1 less 0.3 is 0, and no interval of a rate ends outside of 0 to 1."""
+    rule = loss(warning=0.03, critical=0.05, limits=(0, 1)).loss
+    assert rule.value(size, 0.1) == pytest.approx(value)
