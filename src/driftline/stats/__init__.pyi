@@ -320,7 +320,10 @@ from .performance.group_scores import (
     mean_of_scores as mean_of_scores,
 )
 from .performance.label_shift import LabelShift as LabelShift, label_shift as label_shift
-from .performance.outcome_value import outcome_value as outcome_value
+from .performance.outcome_value import (
+    outcome_size as outcome_size,
+    outcome_value as outcome_value,
+)
 from .performance.paired import (
     Difference as Difference,
     mcnemar as mcnemar,
@@ -356,6 +359,7 @@ from .performance.score_curves import (
     lift as lift,
     score_curve as score_curve,
 )
+from .performance.shortfall import total_shortfall as total_shortfall
 from .performance.slices import (
     Condition as Condition,
     LossSample as LossSample,
