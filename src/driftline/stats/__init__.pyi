@@ -385,6 +385,7 @@ from .sequential.challenger import (
 )
 from .sequential.change_points import (
     ChangePoint as ChangePoint,
+    date_change as date_change,
     find_change_points as find_change_points,
 )
 from .sequential.control_charts import (
