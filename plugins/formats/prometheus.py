@@ -136,7 +136,9 @@ def _parse_value(text: str) -> float | None:
     return None if value != value else value
 
 
-def _make_row(name: str, labels: dict[str, str], time: float, value: float | None) -> Any:
+def _make_row(
+    name: str, labels: dict[str, str], time: float, value: float | None
+) -> dict[str, Any]:
     own = {f"label_{label}" if label in OWN else label: text for label, text in labels.items()}
     return {**own, "time": int(time) if time.is_integer() else time, "value": value, "name": name}
 
