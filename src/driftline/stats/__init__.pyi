@@ -388,6 +388,7 @@ from .sequential.change_points import (
     date_change as date_change,
     find_change_points as find_change_points,
 )
+from .sequential.crossing import Crossing as Crossing, forecast_crossing as forecast_crossing
 from .sequential.control_charts import (
     cusum as cusum,
     cusum_arl as cusum_arl,
