@@ -267,6 +267,8 @@ class Stream:
 
 
 HOUR_REGIMES = ("iid", "wobble", "weekend", "hour wave")
+HOUR_ROWS, HOUR_SHIFT = 200, Change("shift", "n00", 1.0, day=30)
+"""Rows of an hour, and what happens after thirty quiet days, in the benchmarks of hourly windows."""
 
 
 class HourStream(Stream):

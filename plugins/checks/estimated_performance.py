@@ -24,6 +24,7 @@ from driftline import (
     stats,
 )
 from driftline.kit.checks import (
+    Decision,
     Scores,
     Task,
     Wording,
@@ -243,16 +244,17 @@ class EstimatedPerformance(Check):
 
     type = "estimated_performance"
     cause = "performance"
+    remedies: ClassVar = {"": Decision.WATCH}
     main = "estimated_accuracy"
     uses_labels = True
     collectors: ClassVar = frozenset(
         {"scores", "numeric", "categories", "prediction_errors", "sample"}
     )
     default_rules: ClassVar = {
-        "estimated_accuracy": loss(warning=0.03, critical=0.05),
-        "estimated_recall": loss(warning=0.03, critical=0.05),
-        "estimated_roc_auc": loss(warning=0.03, critical=0.05),
-        "estimated_macro_recall": loss(warning=0.03, critical=0.05),
+        "estimated_accuracy": loss(warning=0.03, critical=0.05, limits=(0, 1)),
+        "estimated_recall": loss(warning=0.03, critical=0.05, limits=(0, 1)),
+        "estimated_roc_auc": loss(warning=0.03, critical=0.05, limits=(0, 1)),
+        "estimated_macro_recall": loss(warning=0.03, critical=0.05, limits=(0, 1)),
         "correction": loss(warning=0.03, critical=0.05),
         "estimated_mae": _error_rule("log"),
         "estimated_rmse": _error_rule("log"),

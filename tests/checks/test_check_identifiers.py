@@ -91,6 +91,14 @@ ROTATING = {
         lambda day: (1.77e9 + (day + np.random.default_rng(day).random(ROWS)) * 86_400).tolist(),
         (1.77e9 - np.random.default_rng(99).random(5_000) * 30 * 86_400).tolist(),
     ),
+    "row numbers of windows as large as the reference": (
+        lambda day: [float(ROWS + day * ROWS + n) for n in range(ROWS)],
+        [float(n) for n in range(ROWS)],
+    ),
+    "seconds, in a window wider than the reference": (
+        lambda day: [1.79e9 + 500 + 1.5 * (day * ROWS + n) for n in range(ROWS)],
+        [1.79e9 + n / 2 for n in range(ROWS)],
+    ),
     "day numbers": (
         lambda day: [float(day)] * ROWS,
         [float(-1 - n % 60) for n in range(6_000)],
@@ -130,6 +138,15 @@ def test_a_jump_above_the_reference_is_still_told():
     changed, _ = changes(lambda day: rng.normal(8, 0.5, ROWS).tolist(), reference, 4)
     assert {name for day, name in changed if day == 1} >= {"outside_excess"}
     assert {name for day, name in changed if day == 2} >= {"mean_shift", "psi"}
+
+
+def test_a_shift_that_begins_at_the_largest_value_is_told_on_the_second_day():
+    """Even values from 0 to 1, then from 1 to 2: the second window does not rise."""
+    rng = np.random.default_rng(4)
+    changed, _ = changes(
+        lambda day: rng.uniform(1, 2, ROWS).tolist(), rng.uniform(0, 1, 5_000).tolist(), 3
+    )
+    assert {name for day, name in changed if day == 1} >= {"outside_excess"}
 
 
 def test_another_spelling_of_many_values_is_still_told():

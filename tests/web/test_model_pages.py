@@ -59,7 +59,9 @@ def pages(tmp_path_factory):
         station.tick()
         app = create_app(station.agent, None, None, clock=station.clock)
         server = serve(app, "127.0.0.1", 0)
-        with httpx.Client(base_url=f"http://{server.address}", trust_env=False) as client:
+        with httpx.Client(
+            base_url=f"http://{server.address}", trust_env=False, timeout=60
+        ) as client:
             yield client
         server.stop()
 

@@ -119,6 +119,12 @@ class Performance(Check):
     main = "drop"
     collectors: ClassVar = frozenset({"scores"})
     default_rules: ClassVar = LOSS_RULES
+    remedies: ClassVar = {
+        "calibration_gap": Decision.RECALIBRATE,
+        "calibration_slope": Decision.RECALIBRATE,
+        "calibration_intercept": Decision.RECALIBRATE,
+        "brier": Decision.RECALIBRATE,
+    }
     min_rows = 30
     default_for: ClassVar = frozenset({"label"})
     uses_labels = True

@@ -34,6 +34,7 @@ from driftline.types.errors import DriftlineError, LeadershipLost, Unreachable
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
+    from driftline.agent.model_settings import ModelSettings
     from driftline.agent.model_views import ModelViews
     from driftline.agent.operation_views import OperationViews
 
@@ -122,6 +123,10 @@ class Agent:
         )
 
     @property
+    def _settings(self) -> dict[str, ModelSettings]:
+        return {name: watch.settings for name, watch in self.watches.items()}
+
+    @property
     def model_views(self) -> ModelViews:
         """What the pages show of the models."""
         # A run without pages does without their code.
@@ -130,7 +135,7 @@ class Agent:
         services = self._services
         return ModelViews(
             store=services.store,
-            settings={name: watch.settings for name, watch in self.watches.items()},
+            settings=self._settings,
             collectors=lambda: services.collectors,
             phrasebook=self._phrasebook,
             clock=services.clock,
@@ -141,7 +146,7 @@ class Agent:
         """What the pages show of the agent's work."""
         from driftline.agent.operation_views import OperationViews
 
-        return OperationViews(self._services.store, self.config)
+        return OperationViews(self._services.store, self.config, self._settings)
 
     def ready(self) -> tuple[bool, Sequence[Loop]]:
         """Return whether no loop is stuck, and all loops."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.engine import Connection
 
 from driftline.agent.callbacks import Callbacks
+from driftline.agent.decision_log import record_decision
 from driftline.agent.earlier_windows import EarlierWindows
 from driftline.agent.first_reports import FirstReports
 from driftline.agent.model_alerts import ModelAlerts
@@ -22,6 +23,7 @@ from driftline.agent.reference_state import ReferenceState
 from driftline.alerting.incident import Change
 from driftline.contracts.check import PastValue
 from driftline.evaluate.check_plan import CheckPlan, Collect
+from driftline.evaluate.decide import decide, find_remedies, with_decision
 from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
 from driftline.evaluate.evidence.trail import Stream
 from driftline.evaluate.evidence.unusual_rule import PastJudge
@@ -43,6 +45,8 @@ from driftline.state.earlier_values import EarlierValues
 from driftline.state.joined_windows import join_windows, list_base_keys, load_joined_profile
 from driftline.state.store import Store
 from driftline.state.trailing import TrailingProfiles
+from driftline.types.family import Family
+from driftline.types.model import Decision, Verdict
 from driftline.types.record import record
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 from driftline.types.times import as_micros, from_micros
@@ -334,6 +338,12 @@ class Closing:
             )
             inputs = replace(inputs, new_versions=versions)
             verdicts, facts = judge_windows(group, inputs)
+            decision = decide(
+                facts,
+                find_remedies(inputs.plans),
+                has_performance=_is_performance_known(verdicts, inputs),
+            )
+            facts = with_decision(facts, decision)
             first_report = None
             if with_report and self.settings.config.first_report:
                 first_report = self._first_reports.make(
@@ -356,6 +366,10 @@ class Closing:
                         verdict.judged,
                         reference_id=reference_id,
                         checks=checks,
+                    )
+                if not group[0].labels_only or decision.decision is not Decision.KEEP:
+                    record_decision(
+                        connection, self.settings.name, group[0].key.start, group[0].end, decision
                     )
                 windows.mark_judged(connection, group, reference_id, self.settings.config_digest)
                 self.alerts.write(connection, prepared_step, now)
@@ -401,3 +415,18 @@ def _count_verdicts(verdicts: Sequence[JudgedWindow], report: ClosingReport) -> 
     for _, row in report.newest_rows:
         if row.verdict:
             report.verdicts[row.verdict] = report.verdicts.get(row.verdict, 0) + 1
+
+
+def _is_performance_known(verdicts: Sequence[JudgedWindow], inputs: Inputs) -> bool:
+    """Whether a metric by labels of all rows was judged, and the rows decide."""
+    estimates = {
+        plan.name for plan in inputs.plans if Decision.WATCH in plan.check.remedies.values()
+    }
+    return any(
+        row.cause == Family.PERFORMANCE
+        and row.check not in estimates
+        and row.verdict in (Verdict.OK, Verdict.CHANGED)
+        for verdict in verdicts
+        if verdict.due.key.segment == ""
+        for row in verdict.judged
+    )

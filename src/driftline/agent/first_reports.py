@@ -15,7 +15,7 @@ from driftline.agent.reference_state import ReferenceState
 from driftline.alerting.first_report import FirstReport, RowCounts, write_report
 from driftline.alerting.incident import Change
 from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
-from driftline.evaluate.first_report import compare_with_reference, find_sight
+from driftline.evaluate.first_report import compare_with_reference, find_sight, needed_rows
 from driftline.evaluate.judge_windows import Inputs, JudgedWindow
 from driftline.extensions.phrasebook import Phrasebook, installed_phrasebook
 from driftline.profiles.profile import Collectors
@@ -117,4 +117,6 @@ class FirstReports:
             window_rows=round(read.rows / read.windows * per_block),
             block="days" if policy.has_day_blocks else "windows",
             learning=timedelta(microseconds=policy.min_windows * policy.length),
+            length=timedelta(microseconds=policy.length),
+            needed_rows=needed_rows(inputs),
         )

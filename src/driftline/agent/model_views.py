@@ -5,10 +5,13 @@ Reads the state only. All values are plain: pages and the API show the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from driftline.agent.decision_log import summarise_decision
 from driftline.agent.performance_views import PerformanceView, load_performance
 from driftline.agent.reference_state import load_reference
 from driftline.agent.series_groups import Series, group_series
@@ -33,6 +36,12 @@ WINDOWS = 90
 """Newest windows that a page shows unless it is asked for others."""
 MOST_WINDOWS = 720
 """The most windows that a page can ask for."""
+SHOWN = 12
+"""Series of a family that a page shows at once."""
+RANKED = 12
+"""The newest windows with rows, which say what series there are and which of them moved."""
+MANY = 12_000
+"""Values of a page from which on it reads less of the series that it does not show at once."""
 INCIDENTS = 20
 """The newest incidents that the page of a model lists."""
 
@@ -69,6 +78,8 @@ class ModelView:
     series: Sequence[Series]
     """What changed first."""
     totals: Totals
+    decision: Mapping[str, Any] | None = None
+    """What to do with it, with reasons, evidence and the effects of actions; None before."""
 
 
 @record
@@ -87,6 +98,20 @@ class ColumnView:
     """The start of the window that it is compared with; 0 for the reference."""
     window: tuple[datetime, datetime] | None
     """The window whose distribution is shown."""
+
+
+def _newest_starts(rows: Sequence[WindowRows]) -> list[int]:
+    """The starts of the newest windows from the `RANKED`-th with rows on, oldest first."""
+    filled = [row.start for row in rows if row.rows][-RANKED:]
+    return [row.start for row in rows if filled and row.start >= filled[0]]
+
+
+def _mark_first(all_series: Sequence[Series]) -> Iterator[tuple[Series, bool]]:
+    """Each series, and whether it is one of the first of its family."""
+    seen: Counter[str] = Counter()
+    for item in all_series:
+        seen[item.family] += 1
+        yield item, seen[item.family] <= SHOWN
 
 
 class ModelViews:
@@ -109,11 +134,11 @@ class ModelViews:
         """The models of the configuration."""
         return list(self._settings)
 
-    def summaries(self) -> list[ModelSummary]:
-        """All models: those with the most severe open incidents first."""
+    def summaries(self, count: int = WINDOWS) -> list[ModelSummary]:
+        """All models with `count` windows: those with the most severe open incidents first."""
         with self._store.read() as connection:
             firing = incidents.load_incidents(connection, firing=True, limit=1000)
-            rows = {name: series.load_window_rows(connection, name, WINDOWS) for name in self.names}
+            rows = {name: series.load_window_rows(connection, name, count) for name in self.names}
         by_model: dict[str, list[IncidentRow]] = {}
         for row in firing:
             by_model.setdefault(row.model, []).append(row)
@@ -140,31 +165,69 @@ class ModelViews:
         )
 
     def model(
-        self, name: str, *, count: int = WINDOWS, segment: str = "", until: int | None = None
+        self,
+        name: str,
+        *,
+        count: int = WINDOWS,
+        segment: str = "",
+        until: int | None = None,
+        is_brief: bool = False,
     ) -> ModelView | None:
         """One model with its newest `count` windows; None where there is none of this name.
 
-        With `until` (microseconds) only windows that start before it.
+        With `until` (microseconds) only windows that start before it. With `is_brief`, where there
+        are many series, all but the first ones of each family end with a few windows.
         """
         if name not in self._settings:
             return None
+        settings = self._settings[name]
         with self._store.read() as connection:
             rows = series.load_window_rows(connection, name, min(count, MOST_WINDOWS), until)
             version = series.find_newest_version(connection, name)
             starts = [window.start for window in rows]
-            values = series.load_series(connection, name, starts, version=version, segment=segment)
-            newest = incidents.load_incidents(connection, name, limit=INCIDENTS)
+            newest = _newest_starts(rows)
+            many = (
+                bool(newest)
+                and len(starts)
+                * series.count_series(
+                    connection, name, newest[-1], version=version, segment=segment
+                )
+                > MANY
+            )
+            values = series.load_series(
+                connection,
+                name,
+                newest if is_brief and many else starts,
+                version=version,
+                segment=segment,
+            )
+            all_series = group_series(values, settings, self._phrasebook)
+            if is_brief and many:
+                all_series = [
+                    replace(
+                        item,
+                        values=series.load_one_series(
+                            connection, name, starts, item.newest, version=version, segment=segment
+                        ),
+                    )
+                    if is_first
+                    else item
+                    for item, is_first in _mark_first(all_series)
+                ]
+            incident_rows = incidents.load_incidents(connection, name, limit=INCIDENTS)
             segments = series.list_segments(connection, name, starts[0]) if starts else []
             totals = load_totals(connection, name)
+            decision = summarise_decision(connection, name)
         return ModelView(
             name=name,
             version=version,
             segment=segment,
             segments=segments,
             windows=rows,
-            incidents=newest,
-            series=group_series(values, self._settings[name], self._phrasebook),
+            incidents=incident_rows,
+            series=all_series,
             totals=totals,
+            decision=decision,
         )
 
     def column(
@@ -186,18 +249,21 @@ class ModelViews:
         with self._store.read() as connection:
             rows = series.load_window_rows(connection, name, min(count, MOST_WINDOWS))
             version = series.find_newest_version(connection, name)
-            values = series.load_series(
-                connection,
-                name,
-                [window.start for window in rows],
-                version=version,
-                column=column,
+            starts = [window.start for window in rows]
+            newest = series.load_series(
+                connection, name, _newest_starts(rows), version=version, column=column
             )
-        series_of_column = [
-            item
-            for item in group_series(values, self._settings[name], self._phrasebook)
-            if item.column == column
-        ]
+            found = group_series(newest, self._settings[name], self._phrasebook)
+            series_of_column = [
+                replace(
+                    item,
+                    values=series.load_one_series(
+                        connection, name, starts, item.newest, version=version
+                    ),
+                )
+                for item in found
+                if item.column == column
+            ]
         filled = {row.start: row for row in rows if row.rows}
         chosen = filled.get(window or 0) or next(reversed(filled.values()), None)
         other = filled.get(beside or 0)

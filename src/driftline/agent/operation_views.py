@@ -9,18 +9,21 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.engine import Connection
 
 from driftline.config import Config
 from driftline.config.show import Setting, effective_settings
 from driftline.state import ledger_list, models, outbox
-from driftline.state.accounts import Totals, load_totals
+from driftline.state.accounts import Totals, load_all_totals, load_totals
 from driftline.state.ledger_list import JudgedWindow, ObjectRow, RejectedRecord, UsedConfiguration
 from driftline.state.outbox import DeadLetter, SinkStatus
 from driftline.state.store import Leader, Store
 from driftline.types.times import from_micros_or_none
+
+if TYPE_CHECKING:
+    from driftline.agent.model_settings import ModelSettings
 
 OBJECTS = 25
 """Objects of one page."""
@@ -91,8 +94,8 @@ class HealthView:
 class OperationViews:
     """Answers what the pages ask about the work of the agent."""
 
-    def __init__(self, store: Store, config: Config) -> None:
-        self._store, self._config = store, config
+    def __init__(self, store: Store, config: Config, settings: Mapping[str, ModelSettings]) -> None:
+        self._store, self._config, self._settings = store, config, settings
 
     def runs(self, name: str, *, troubled: bool = False, page: int = 1) -> RunsView | None:
         """What was read of a model; None where there is none of this name.
@@ -116,20 +119,24 @@ class OperationViews:
                 has_more=len(rows) > OBJECTS,
                 windows=ledger_list.list_judged_windows(connection, name, WINDOWS),
                 references=models.load_references(connection, name),
-                configurations=ledger_list.list_configurations(connection, name),
+                configurations=ledger_list.list_configurations(
+                    connection, name, self._settings[name].config_digest
+                ),
             )
 
     def health(self) -> HealthView:
         """The state of sources, sinks and plugins."""
         with self._store.read() as connection:
-            sources = [self._source(connection, name) for name in self._config.models]
+            totals = load_all_totals(connection)
+            sources = [
+                self._source(connection, name, totals.get(name, Totals()))
+                for name in self._config.models
+            ]
             known = outbox.load_sink_status(connection)
             sinks = [self._sink(connection, status) for status in known.values()]
-            plugins: dict[str, str] = {}
-            for name in self._config.models:
-                for item in ledger_list.list_configurations(connection, name):
-                    if item.is_current:
-                        plugins |= json.loads(item.plugins)
+        plugins: dict[str, str] = {}
+        for text in {settings.plugins for settings in self._settings.values()}:
+            plugins |= json.loads(text)
         return HealthView(
             sources=sources,
             sinks=sinks,
@@ -141,14 +148,14 @@ class OperationViews:
         """The settings of the file as it is now; secrets stay references. Raises ConfigError."""
         return effective_settings(self._config.origin)
 
-    def _source(self, connection: Connection, name: str) -> SourceHealth:
+    def _source(self, connection: Connection, name: str, totals: Totals) -> SourceHealth:
         state = models.load_model(connection, name)
         return SourceHealth(
             model=name,
             type=self._config.models[name].source.type,
             listed=None if state is None else from_micros_or_none(state.listed_at),
             last_event=None if state is None else from_micros_or_none(state.last_event),
-            totals=load_totals(connection, name, trouble=5),
+            totals=totals,
         )
 
     def _sink(self, connection: Connection, status: SinkStatus) -> SinkHealth:

@@ -30,6 +30,7 @@ from driftline.state.models import schema_from_json, schema_to_json
 from driftline.state.store import Store
 from driftline.types.errors import SourceError
 from driftline.types.model import LogObject, Schema
+from driftline.types.phrasing import count
 from driftline.types.record import record
 from driftline.types.times import as_micros
 
@@ -254,8 +255,9 @@ def _name(origin: Origin, number: int, rows: int) -> str:
     if origin.trailing is not None:
         return f"the {origin.trailing.days} days before"
     if origin.span is not None:
-        return f"{origin.span[0]:%Y-%m-%d %H:%M} to {origin.span[1]:%Y-%m-%d %H:%M} ({rows:,} rows)"
-    return f"reference {number} ({rows:,} rows)"
+        first, last = (f"{moment:%Y-%m-%d %H:%M}" for moment in origin.span)
+        return f"{first} to {last} ({count(rows, 'row')})"
+    return f"reference {number} ({count(rows, 'row')})"
 
 
 def _acceptance_json(origin: Origin, acceptance: Mapping[str, object]) -> str:

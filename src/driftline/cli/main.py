@@ -25,6 +25,10 @@ UNCOLLECTED_OBJECTS = 200_000
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("init:init", "Look at a file or bucket and write a configuration for it."),
+    "challenge": (
+        "challenge:challenge",
+        "Compare two models: promote the challenger, keep the champion, or wait.",
+    ),
     "compare": ("compare:compare", "Compare two tables: what changed, how much, how sure."),
     "validate": ("validate:validate", "Check a configuration offline and list all mistakes."),
     "doctor": ("doctor:doctor", "Connect to every source and sink once, and report what fails."),

@@ -58,6 +58,7 @@ def show_models(report: dict[str, Any]) -> None:
     """Print the report of `summarise` for people: a table of the models, then a line an item."""
     from driftline.state.action_runs import State
     from driftline.types.message_state import MessageState
+    from driftline.types.phrasing import count
 
     sums = ("objects", "rows", "rejected", "windows")
     verdicts = ("ok", "changed", "unsure", "error")
@@ -75,26 +76,33 @@ def show_models(report: dict[str, Any]) -> None:
             click.echo(f"{state}  {row['title']}  {click.style(row['id'], dim=True)}")
             for reason in row.get("reasons", ()):
                 click.echo(f"    {reason}")
+        if decision := model.get("decision"):
+            is_to_act = decision["decision"] not in ("keep", "watch")
+            click.secho(f"{name}: {decision['text']}", bold=is_to_act, dim=not is_to_act)
+            for item in decision["effects"][-1:]:
+                click.secho(f"    {item['decision'].replace('_', ' ')}: {item['effect']}", dim=True)
         if model.get("report"):
             click.secho(f"report: {model['report']['title']}", dim=True)
         if model["open_windows"]:
-            click.secho(f"{name}: {model['open_windows']} windows are still open", dim=True)
+            verb = "is" if model["open_windows"] == 1 else "are"
+            still_open = f"{count(model['open_windows'], 'window')} {verb} still open"
+            click.secho(f"{name}: {still_open}", dim=True)
         if model.get("held"):
             click.secho(
-                f"{name}: {model['held']:,} rows have no usable time, or came too late",
+                f"{name}: {count(model['held'], 'row')} held back: no usable time, or too late",
                 fg="yellow",
             )
         if losses := (model["reference"] or {}).get("losses"):
             click.secho(f"{name}: {losses}", fg="yellow")
         if sum(model["unpaired"].values()):
             counts = [
-                f"{count:,} {UNPAIRED[side]}" for side, count in model["unpaired"].items() if count
+                f"{lone:,} {UNPAIRED[side]}" for side, lone in model["unpaired"].items() if lone
             ]
             click.secho(f"{name}: {', '.join(counts)}", fg="yellow")
         late = model.get("labels")
         if late:
             click.secho(
-                f"{name}: {late['rows']:,} labels came later: "
+                f"{name}: {count(late['rows'], 'label')} came later: "
                 f"{late['unmatched']:,} have no prediction (yet), "
                 f"{late['held']:,} no usable id, time or value. "
                 f"{late['predictions_waiting']:,} predictions wait for theirs "
@@ -102,7 +110,7 @@ def show_models(report: dict[str, Any]) -> None:
                 dim=True,
             )
         for item in [*model["trouble"], *(late["trouble"] if late else ())][:5]:
-            held = f", {item['held']:,} rows held back" if item["held"] else ""
+            held = f", {count(item['held'], 'row')} held back" if item["held"] else ""
             problem = f"{item['state']}, {item['rejected']} rejected{held}. {item['error']}"
             click.echo(f"{click.style(item['uri'], fg='yellow')}: {problem}")
             for record in item["records"][:2]:

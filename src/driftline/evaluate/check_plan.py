@@ -210,6 +210,7 @@ def _judge(
         past_rule=rule.unusual or rule.loss if measurement.value is not None and counts else None,
         lacks_data=judgement.verdict is Verdict.UNSURE
         and _lacks_rows(rule, measurement, has_enough_rows),
+        needed_rows=0 if has_enough_rows else min_rows,
     )
 
 

@@ -307,6 +307,9 @@ def _context(
         part = replace(due, key=replace(due.key, segment=name))
         return inputs.window(part), inputs.reference(part)
 
+    def version_window(version: str) -> Window:
+        return inputs.window(replace(due, key=replace(due.key, version=version)))
+
     key = due.key
     seed = sha256(
         f"{key.model}\n{plan.name}\n{key.start}\n{key.version}\n{key.segment}".encode()
@@ -318,6 +321,7 @@ def _context(
         reference_spans=inputs.reference_spans if key.segment == "" else (),
         history=history,
         segment=segment_windows,
+        of_version=version_window,
         earlier=lambda count: inputs.earlier(due, count),
         seed=int.from_bytes(seed, "big"),
     )

@@ -70,7 +70,7 @@ class UsedConfiguration:
     first_used: int
     """Microseconds since 1970."""
     is_current: bool
-    """Whether the newest judged window was judged by it."""
+    """Whether the agent judges by it now."""
 
 
 def list_objects(
@@ -116,16 +116,11 @@ def list_judged_windows(connection: Connection, model: str, limit: int) -> list[
     return [JudgedWindow(**row._mapping) for row in connection.execute(query)]
 
 
-def list_configurations(connection: Connection, model: str) -> Sequence[UsedConfiguration]:
-    """List the configurations of a model, the newest first."""
+def list_configurations(
+    connection: Connection, model: str, current: str
+) -> Sequence[UsedConfiguration]:
+    """List the configurations of a model, the newest first; `current` is the digest in use."""
     c = configurations.c
-    w = windows.c
-    current = connection.execute(
-        sa.select(w.config_digest)
-        .where(w.model == model, w.segment == "", w.revision > 0)
-        .order_by(w.start.desc())
-        .limit(1)
-    ).scalar()
     query = sa.select(c.digest, c.plugins, c.first_used).where(c.model == model)
     return [
         UsedConfiguration(**row._mapping, is_current=row.digest == current)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
@@ -27,7 +28,7 @@ class WindowRows:
     """0 until it is judged."""
 
 
-@record
+@record(kw_only=False)
 class SeriesValue:
     """One stored measurement."""
 
@@ -54,24 +55,29 @@ def load_window_rows(
 
     With `until` (microseconds) only windows that start before it.
     """
-    c = windows.c
-    query = (
-        sa.select(
-            sa.func.min(c.start).label("start"),
-            c.end,
-            sa.func.sum(c.rows).label("rows"),
-            sa.func.max(c.revision).label("revision"),
-        )
-        .where(c.model == model, c.segment == "", *([] if until is None else [c.start < until]))
-        .group_by(c.end)
-        .order_by(c.end.desc())
-        .limit(limit)
+    begin, size = END_OF_TIME if until is None else until, limit + MORE
+    by_end: dict[int, list[WindowRows]] = {}
+    for offset in itertools.count(step=size):
+        parameters = {"model": model, "until": begin, "size": size, "offset": offset}
+        page = connection.execute(_WINDOW_ROWS, parameters).all()
+        for row in page:
+            by_end.setdefault(row.end, []).append(WindowRows(*row))
+        if len(page) < size or len(by_end) > limit:
+            break
+    newest = sorted(by_end, reverse=True)[:limit]
+    return [_sum_versions(by_end[end]) for end in reversed(newest)]
+
+
+def _sum_versions(parts: Sequence[WindowRows]) -> WindowRows:
+    """One window of all versions."""
+    if len(parts) == 1:
+        return parts[0]
+    return WindowRows(
+        min(part.start for part in parts),
+        parts[0].end,
+        sum(part.rows for part in parts),
+        max(part.revision for part in parts),
     )
-    rows = [
-        WindowRows(row.start, row.end, int(row.rows), row.revision)
-        for row in connection.execute(query)
-    ]
-    return rows[::-1]
 
 
 def list_segments(connection: Connection, model: str, since: int) -> list[str]:
@@ -117,9 +123,8 @@ def load_series(
         narrow.append(c.labels.contains(labels_json({"column": column})[1:-1], autoescape=True))
     if checks is not None:
         narrow.append(c.check.in_(checks))
-    names = list(SeriesValue.__dataclass_fields__)
     query = (
-        sa.select(*(c[name] for name in names))
+        sa.select(*_VALUE_COLUMNS)
         .where(
             c.model == model,
             c.start >= min(starts),
@@ -131,8 +136,49 @@ def load_series(
         .order_by(c.start.desc(), c.check, c.name, c.labels)
         .limit(MOST_VALUES)
     )
-    rows = [SeriesValue(**row._mapping) for row in connection.execute(query)]
-    return rows[::-1]
+    return [SeriesValue(*row) for row in connection.execute(query).all()][::-1]
+
+
+def count_series(
+    connection: Connection, model: str, start: int, *, version: str, segment: str = ""
+) -> int:
+    """Count the measurements of the window that starts at `start` (microseconds)."""
+    c = measurements.c
+    query = sa.select(sa.func.count()).where(
+        c.model == model,
+        c.start == start,
+        c.version.in_({version, ""}),
+        c.segment == segment,
+    )
+    return int(connection.execute(query).scalar_one())
+
+
+def load_one_series(
+    connection: Connection,
+    model: str,
+    starts: Sequence[int],
+    newest: SeriesValue,
+    *,
+    version: str,
+    segment: str = "",
+) -> list[SeriesValue]:
+    """Load the series of `newest` in the windows that start at `starts`, oldest first."""
+    parameters = {
+        "model": model,
+        "segment": segment,
+        "check": newest.check,
+        "name": newest.name,
+        "labels": newest.labels,
+        "first": min(starts),
+        "last": max(starts),
+    }
+    # One version at a time: else SQLite reads all measurements of the windows.
+    values = [
+        SeriesValue(*row)
+        for one in sorted({version, ""})
+        for row in connection.execute(_ONE_SERIES, parameters | {"version": one}).all()
+    ]
+    return sorted(values, key=lambda value: value.start)
 
 
 def load_segment_values(
@@ -143,9 +189,8 @@ def load_segment_values(
     `start` is in microseconds. The result has each segment with its value, by segment.
     """
     c = measurements.c
-    names = list(SeriesValue.__dataclass_fields__)
     query = (
-        sa.select(c.segment, *(c[name] for name in names))
+        sa.select(c.segment, *_VALUE_COLUMNS)
         .where(
             c.model == model,
             c.start == start,
@@ -157,7 +202,40 @@ def load_segment_values(
         .order_by(c.segment, c.check, c.name)
         .limit(MOST_VALUES)
     )
-    return [
-        (row.segment, SeriesValue(**{name: row._mapping[name] for name in names}))
-        for row in connection.execute(query)
-    ]
+    return [(row[0], SeriesValue(*row[1:])) for row in connection.execute(query).all()]
+
+
+PLAIN = ("check", "name", "verdict", "severity", "unit")
+"""Columns whose texts come from plugins and the configuration: they hold no NUL to decode."""
+END_OF_TIME = 2**62
+MORE = 8
+"""Rows of windows that are read beyond the windows of a page: those of other versions."""
+_VALUE_COLUMNS = [
+    sa.type_coerce(measurements.c[name], sa.String).label(name)
+    if name in PLAIN
+    else measurements.c[name]
+    for name in SeriesValue.__dataclass_fields__
+]
+# Statements that run many times for one page are made once.
+_WINDOW_ROWS = (
+    sa.select(windows.c.start, windows.c.end, windows.c.rows, windows.c.revision)
+    .where(
+        windows.c.model == sa.bindparam("model"),
+        windows.c.segment == "",
+        windows.c.start < sa.bindparam("until"),
+    )
+    .order_by(windows.c.start.desc(), windows.c.version)
+    .limit(sa.bindparam("size"))
+    .offset(sa.bindparam("offset"))
+)
+_ONE_SERIES = (
+    sa.select(*_VALUE_COLUMNS)
+    .where(
+        *(
+            measurements.c[name] == sa.bindparam(name)
+            for name in ("model", "version", "segment", "check", "name", "labels")
+        ),
+        measurements.c.start.between(sa.bindparam("first"), sa.bindparam("last")),
+    )
+    .order_by(measurements.c.start)
+)

@@ -5,7 +5,7 @@ Does not judge. Times are microseconds since the epoch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import Any
@@ -374,8 +374,13 @@ def load_day_profiles(
     until: int,
     spec: ProfileSpec,
     collectors: Collectors,
+    *,
+    without: Sequence[tuple[int, int]] = (),
 ) -> Profile:
-    """Load the rows of all versions of a segment in [since, until) that were merged into days."""
+    """Load the rows of all versions of a segment in [since, until) that were merged into days.
+
+    Days that overlap one of the spans `without` are left out.
+    """
     profile = Profile(spec, collectors)
     c = rollups.c
     days = sa.select(c.profile).where(
@@ -384,6 +389,7 @@ def load_day_profiles(
         c.start >= since,
         c.end <= until,
         c.spec_digest == spec.digest,
+        *(sa.or_(c.end <= begin, c.start >= end) for begin, end in without),
     )
     for row in connection.execute(days):
         profile.merge(Profile.from_bytes(row.profile, spec, collectors))

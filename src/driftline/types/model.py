@@ -128,8 +128,11 @@ class Bound:
 
 
 class Decision(StrEnum):
-    """What a check may say is to be done."""
+    """What is to be done with a model."""
 
+    KEEP = "keep"
+    WATCH = "watch"
+    RECALIBRATE = "recalibrate"
     RETRAIN = "retrain"
     ROLL_BACK = "roll_back"
     PROMOTE = "promote"

@@ -60,6 +60,11 @@ def number(value: float | int | None) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".") if size >= 10 else f"{value:.3g}"
 
 
+def count(amount: int, noun: str) -> str:
+    """Return a number of things: `1 object`, `2,000 objects`; `noun` is for one of them."""
+    return f"{amount:,} {noun}{'' if amount == 1 else 's'}"
+
+
 def share(value: float) -> str:
     """Format a share from 0 to 1 in percent: `31%`, `0.4%`, `<0.1%`."""
     percent = 100 * value
@@ -415,7 +420,7 @@ def context(notification: Notification) -> str:
         start, end = notification.window
         parts.append(f"window {span(start, end)}" if start != end else utc(start))
     if notification.rows:
-        parts.append(f"{notification.rows:,} rows")
+        parts.append(count(notification.rows, "row"))
     if notification.reference:
         parts.append(f"compared with {clean(notification.reference, 80)}")
     if notification.model_version:

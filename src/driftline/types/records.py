@@ -71,6 +71,8 @@ class JudgedMeasurement:
     """What the judgement of later windows needs of this one."""
     lacks_data: bool = False
     """Whether it is `unsure` for want of data, so that a change that matters would not be seen."""
+    needed_rows: int = 0
+    """Rows that it needs, where it lacks some."""
     correlated_series: tuple[tuple[str, str, str, str, str], ...] = ()
     """Series that moved together with a changed one before: version, segment, check, name, labels.
     """

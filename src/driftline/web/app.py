@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from datetime import datetime
+from functools import partial
 from urllib.parse import parse_qs
 
 from prometheus_client.exposition import choose_encoder
@@ -29,7 +30,7 @@ from driftline.web.forms import form_routes
 from driftline.web.inbox import Inbox
 from driftline.web.incident_pages import incident_routes, list_open_incidents
 from driftline.web.known_hosts import KnownHosts
-from driftline.web.model_pages import model_routes, overview_rows
+from driftline.web.model_pages import OVERVIEW_WINDOWS, model_routes, overview_rows
 from driftline.web.operation_pages import operation_routes
 from driftline.web.pages import render_message, render_page
 from driftline.web.query import refresh_values
@@ -126,7 +127,7 @@ def create_app(
         )
         query = request.query_params.get("q", "")
         only_open = request.query_params.get("state", "") == "open"
-        summaries = [] if service is None or views is None else views.summaries()
+        summaries = [] if service is None or views is None else views.summaries(OVERVIEW_WINDOWS)
         return render_page(
             "index",
             ready=ready,
@@ -163,7 +164,11 @@ def create_app(
         routes += [*api_routes(status, access, inbox), *form_routes(status, access, token)]
     app = Starlette(
         routes=routes,
-        exception_handlers={SQLAlchemyError: _say_state_fails, DriftlineError: _say_state_fails},
+        exception_handlers={
+            404: partial(_say_no_page, has_token=token is not None),
+            SQLAlchemyError: _say_state_fails,
+            DriftlineError: _say_state_fails,
+        },
     )
     app.add_middleware(EntityTags)
     if http_token is None:
@@ -171,6 +176,16 @@ def create_app(
         app.add_middleware(KnownHosts, names=hosts)
     app.add_middleware(_SafeHeaders)
     return app
+
+
+def _say_no_page(request: Request, error: Exception, *, has_token: bool) -> Response:
+    """The answer to an address without a page; without `agent.token` some are missing."""
+    text = "There is no page at this address."
+    if not has_token:
+        text += " Forms that act, and the API of incidents, need agent.token: it is not set."
+    if request.url.path.startswith("/api/"):
+        return JSONResponse({"error": text}, 404)
+    return render_message("No such page", text, 404)
 
 
 def _say_state_fails(request: Request, error: Exception) -> Response:

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from driftline.agent.model_views import MOST_WINDOWS, WINDOWS, ModelSummary, ModelViews
+from driftline.agent.model_views import MOST_WINDOWS, SHOWN, WINDOWS, ModelSummary, ModelViews
 from driftline.agent.performance_views import MetricPair, PerformanceView
 from driftline.agent.series_groups import Series
 from driftline.types.family import Family
@@ -32,8 +32,6 @@ from driftline.web.pictures import (
 from driftline.web.query import read_number, refresh_values
 from driftline.web.status import StatusSource
 
-SHOWN = 12
-"""Series of a family that are shown at once; the others are folded."""
 FAMILIES = (
     Family.PERFORMANCE,
     Family.BUSINESS,
@@ -44,6 +42,8 @@ FAMILIES = (
 )
 COUNTS = (24, WINDOWS, 180, MOST_WINDOWS)
 """The numbers of windows that a page offers."""
+OVERVIEW_WINDOWS = 30
+"""Windows of the small pictures on the overview."""
 TABLE_ROWS = 200
 """Windows of the table beside a chart."""
 SHOWN_SEGMENTS = 50
@@ -77,7 +77,7 @@ def model_routes(agent: StatusSource, access: Access) -> list[Route]:
         name, count = request.path_params["model"], _count(request)
         until, day = _until(request)
         segment = request.query_params.get("segment", "")
-        view = views.model(name, count=count, segment=segment, until=until)
+        view = views.model(name, count=count, segment=segment, until=until, is_brief=True)
         if view is None:
             return _unknown(views, name)
         return render_page(

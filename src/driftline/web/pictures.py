@@ -59,18 +59,22 @@ def draw_rows(windows: Sequence[WindowRows], *, width: int = 150, height: int = 
     windows = _thin(windows)
     highest = max(1, *(window.rows for window in windows))
     step = width / len(windows)
-    bars = []
+    wide = round(max(step - 0.5, 0.5), 1)
+    bars, gaps = [], []
     for place, window in enumerate(windows):
-        tall = round((height - 3) * window.rows / highest, 1)
-        x, wide = round(place * step, 1), round(max(step - 0.5, 0.5), 1)
-        kind = "bar" if window.rows else "gap"
-        top = height - tall if window.rows else height - 2
-        bars.append(
-            f'<rect class="{kind}" x="{x}" y="{top:.1f}" width="{wide}" '
-            f'height="{tall if window.rows else 2}"/>'
-        )
+        x = round(place * step, 1)
+        if window.rows:
+            tall = round((height - 3) * window.rows / highest, 1)
+            bars.append(f"M{x} {height}v-{tall}h{wide}v{tall}z")
+        else:
+            gaps.append(f"M{x} {height}v-2h{wide}v2z")
+    parts = [
+        f'<path class="{kind}" d="{"".join(shapes)}"/>'
+        for kind, shapes in (("bar", bars), ("gap", gaps))
+        if shapes
+    ]
     name = f"rows in the newest {len(windows)} windows, at most {highest:,}"
-    return _svg(width, height, name, bars, "rows")
+    return _svg(width, height, name, parts, "rows")
 
 
 def draw_sparkline(values: Sequence[SeriesValue], *, width: int = 150, height: int = 32) -> Markup:

@@ -338,6 +338,7 @@ def apply_outcome(
         since=outcome.since,
         trace=trace,
         lacks_data=_lacks_data(rule, outcome, judgement),
+        needed_rows=row.needed_rows,
         correlated_series=outcome.correlated_streams,
     )
 

@@ -32,6 +32,10 @@ APART = 2.0
 """Standard deviations of a window between its mean and that of the window before, at least."""
 NARROW = 0.5
 """The standard deviation of a counter's window, in units of the reference's: less than this."""
+EVEN, ADJACENT = 0.1, 0.01
+"""How far the standard deviation of evenly spread values is from that of a uniform law, and the gap
+between two windows of a counter in units of the reference's range: at most these.
+"""
 PAST_WINDOWS, GROWTH_WINDOWS = 50, 1000
 """Earlier windows that are looked at, and those in which a share may grow."""
 
@@ -139,12 +143,29 @@ def _find_rising(ctx: CheckContext, reference: NumericColumn, current: NumericCo
         rises = min(steps) > 0 and min(steps[-3:]) > APART * width
     else:
         # The second window tells a counter from a jump: it lies above the first one, or beside it.
-        # Until then a narrow window not far above the reference is taken for a counter.
+        # Until then a narrow window not far above the reference is taken for a counter, and a wide
+        # one that begins where the reference ends, with values spread as evenly.
         span = reference.maximum - reference.minimum
-        rises = width < NARROW and current.minimum - reference.maximum <= span
+        gap = current.minimum - reference.maximum
+        goes_on = gap <= ADJACENT * span and _is_even(reference) and _is_even(current)
+        # One value may be a day or a sensor that is stuck: days spread over all of the reference.
+        is_near = gap <= span and (width > 0 or _evenness(reference) >= 1 - EVEN)
+        rises = is_near if width < NARROW else goes_on
     if rises:
         return _left_out(measurement, "it only rises, as a row number or a time does")
     return Identifier(measurement, "")
+
+
+def _is_even(column: NumericColumn) -> bool:
+    """Whether the values spread evenly between the smallest and the largest, as a counter's do."""
+    return abs(_evenness(column) - 1) <= EVEN
+
+
+def _evenness(column: NumericColumn) -> float:
+    """Return the standard deviation in units of that of a uniform law over the same range."""
+    if column.minimum is None or column.maximum is None or not column.variance:
+        return 0.0
+    return math.sqrt(12 * column.variance) / (column.maximum - column.minimum)
 
 
 def _measure(column: Column, name: str, value: float, unit: str) -> Measurement:
