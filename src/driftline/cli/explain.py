@@ -256,6 +256,11 @@ def _finding(console: Console, finding: dict[str, Any], phrasebook: Phrasebook) 
             else ""
         )
         console.print(f"         changed since {_short(finding['since'])}{length}")
+        if began := finding.get("began"):
+            console.print(
+                f"         it began with window {_short(began['at'])}, at 95% between "
+                f"{_short(began['from'])} and {_short(began['to'])}"
+            )
     past, day = list[str](), ""
     for row in finding["past"][:-1][-5:]:
         start = _short(row["window"])[:16]

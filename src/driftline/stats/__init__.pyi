@@ -385,8 +385,10 @@ from .sequential.challenger import (
 )
 from .sequential.change_points import (
     ChangePoint as ChangePoint,
+    date_change as date_change,
     find_change_points as find_change_points,
 )
+from .sequential.crossing import Crossing as Crossing, forecast_crossing as forecast_crossing
 from .sequential.control_charts import (
     cusum as cusum,
     cusum_arl as cusum_arl,
