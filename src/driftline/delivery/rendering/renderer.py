@@ -206,7 +206,7 @@ def _names(notification: Notification, next_step: str) -> dict[str, Any]:
     decisions = {
         alert.decision.value.replace("_", " "): None
         for alert in notification.alerts
-        if alert.decision is not None
+        if alert.decision is not None and alert.state != "resolved"
     }
     advice = {"decision": ", ".join(decisions)} if decisions else {}
     advice |= {word: facts[low[word]] for word in ADVICE if word in low}
