@@ -19,7 +19,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -32,7 +32,6 @@ from series_cells import (
     CATEGORY_SHARE,
     DAY,
     HOUR,
-    MISSING_RATE,
     REFERENCE_ROWS,
     Cell,
     Floats,
@@ -110,12 +109,12 @@ class ModelsJudge:
     """Judges the measurements of all models of a cell."""
 
     NAMES = ("mean_shift", "psi", "spread", "category_share", "missing_rate")
-    SHARES: Mapping[str, float] = {"category_share": CATEGORY_SHARE, "missing_rate": MISSING_RATE}
-    """The shares of the reference, by measurement."""
 
     def __init__(self, cell: Cell, models: int) -> None:
         self.policy = AlarmPolicy(cell.length)
         self._trail = self.policy.make_trail()
+        # The shares of the reference, by measurement.
+        shares = {"category_share": cell.category_share, "missing_rate": cell.missing_rate}
         rules = {**Drift.default_rules, **Missing.default_rules}
         observations, budgets = [], []
         ranges = _reference_ranges(cell)
@@ -123,7 +122,7 @@ class ModelsJudge:
             rule = rules[name].unusual
             assert rule is not None
             is_root = rule.scale in ("root", "cube_root")
-            neutral = float(log_odds(self.SHARES[name])) if name in self.SHARES else 0.0
+            neutral = float(log_odds(shares[name])) if name in shares else 0.0
             low, high = ranges.get(name, (np.nan, np.nan))
             for model in range(models):
                 for column in range(cell.columns):

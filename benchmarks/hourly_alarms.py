@@ -16,12 +16,14 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-from judged_days import DayJudge
+from judged_days import PLANS, DayJudge
 from streams import HOUR_REGIMES, HOUR_ROWS, HOUR_SHIFT, SCHEMA, HourStream
 
 from driftline.types.notification import Event
 
 HOUR = timedelta(hours=1)
+COLUMN_PLANS = [plan for plan in PLANS if plan.name != "correlation"]
+"""Windows are drawn as counts, without the sample of rows that correlations need."""
 AFTER = 72
 """Hours after its begin in which it is looked for."""
 
@@ -29,7 +31,7 @@ AFTER = 72
 def run(regime: str, seed: int) -> dict[str, int | None]:
     """The incidents of the quiet days, and hours until the shift is found; None if it is not."""
     stream = HourStream(regime, HOUR_ROWS, seed, HOUR_SHIFT)
-    judge = DayJudge(SCHEMA, stream.reference, length=HOUR)
+    judge = DayJudge(SCHEMA, stream.reference, COLUMN_PLANS, HOUR)
     alarms, begin = 0, HOUR_SHIFT.day * stream.per_day
     for number in range(begin + AFTER):
         for change in judge.judge(number, stream.window(number)):

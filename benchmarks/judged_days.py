@@ -15,6 +15,7 @@ from driftline_plugins.checks.correlation import Correlation
 from driftline_plugins.checks.drift import Drift
 from driftline_plugins.checks.missing import Missing
 from driftline_plugins.checks.range import OutsideRange
+from driftline_plugins.checks.service_health import ServiceCollector
 from numpy.typing import NDArray
 from streams import START, TICK
 
@@ -41,6 +42,9 @@ PLANS = [
     for check in (Drift(metrics=JUDGED), Correlation(), Missing(), OutsideRange())
 ]
 """The default checks that look at columns."""
+COLLECTORS = {**BUILT_IN, ServiceCollector.name: ServiceCollector}
+LABEL_COLLECTORS = frozenset({"scores", "prediction_errors", "labels"})
+"""The collectors that take labels: their checks run again when only labels have come."""
 
 
 def profile_reference(spec: ProfileSpec, batch: pa.RecordBatch) -> Window:
@@ -56,7 +60,7 @@ def profile_day(spec: ProfileSpec, batch: pa.RecordBatch, day: int, segment: str
 
 
 def _profile(spec: ProfileSpec, batch: pa.RecordBatch, events: NDArray[np.int64]) -> Profile:
-    profile = Profile(spec, BUILT_IN)
+    profile = Profile(spec, COLLECTORS)
     columns = dict(zip(batch.schema.names, batch.columns, strict=True))
     hashes = hash_positions(1, 0, batch.num_rows)
     profile.update(Batch(rows=batch.num_rows, columns=columns, events=events, hashes=hashes))
@@ -83,28 +87,38 @@ class DayJudge:
         self._state = AlertingState()
 
     def judge(
-        self, number: int, window: Window, segments: Mapping[str, Window] | None = None
+        self,
+        number: int,
+        window: Window,
+        segments: Mapping[str, Window] | None = None,
+        *,
+        groups: Mapping[str, Window] | None = None,
+        labels_only: bool = False,
     ) -> tuple[Change, ...]:
         """Judge the window of this number, from 0 on, and those of its segments.
 
-        Returns the changes of incidents.
+        `groups` are segments that are compared, and not judged by themselves. With `labels_only`
+        the window was judged before, and more labels have come. Returns the changes of incidents.
         """
         start = as_micros(START + number * self._length)
-        windows = {"": window, **(segments or {})}
+        judged = {"": window, **(segments or {})}
+        windows = {**judged, **(groups or {})}
         group = [
             DueWindow(
                 key=WindowKey("model", start, "", name),
                 end=start + self._policy.length,
                 rows=part.rows,
-                revision=0,
+                revision=int(labels_only),
+                labels_only=labels_only,
             )
-            for name, part in windows.items()
+            for name, part in judged.items()
         ]
         inputs = Inputs(
             schema=self._schema,
             plans=self._plans,
             window=lambda due: windows[due.key.segment],
             reference=lambda due: self._references[due.key.segment],
+            label_collectors=LABEL_COLLECTORS,
             history=lambda *_: (),
             collect=lambda plan, ctx: list(plan.check.evaluate(ctx)),
             past_judge=self._past_judge,

@@ -41,6 +41,9 @@ class Cell:
     rows: int = 200
     """Rows of a window."""
     columns: int = 20
+    category_share: float = CATEGORY_SHARE
+    """Share of the rows in the category that is counted."""
+    missing_rate: float = MISSING_RATE
     wobble: float = 0.0
     """Standard deviation of the shift that the windows of a day share."""
     heavy_tails: bool = False
@@ -196,7 +199,7 @@ def simulate(cell: Cell, *, models: int, days: int, seed: int) -> Iterator[Windo
         mean_shift = shift + noise.draw() / np.sqrt(rows)
         chance = 1 / rows + 1 / REFERENCE_ROWS
         raw_psi = chance * rng.noncentral_chisquare(BINS - 1, shift**2 / chance + 1e-9)
-        odds = CATEGORY_SHARE / (1 - CATEGORY_SHARE) * np.exp(shift)
+        odds = cell.category_share / (1 - cell.category_share) * np.exp(shift)
         yield WindowValues(
             start=start,
             rows=np.full((models, 1), float(rows)),
@@ -204,7 +207,7 @@ def simulate(cell: Cell, *, models: int, days: int, seed: int) -> Iterator[Windo
             spread=spread_skew + spread_rng.normal(size=shape) / np.sqrt(2 * rows),
             psi=np.maximum(raw_psi - (BINS - 1) * chance, 0.0),
             raw_psi=raw_psi,
-            missing=rng.binomial(rows, MISSING_RATE, shape).astype(float),
+            missing=rng.binomial(rows, cell.missing_rate, shape).astype(float),
             in_category=rng.binomial(rows, odds / (1 + odds)).astype(float),
         )
 

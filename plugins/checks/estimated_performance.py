@@ -41,7 +41,7 @@ from driftline.kit.checks.calibrated_scores import (
     usable_scores,
 )
 
-Metric = Literal[
+EstimatedMetric = Literal[
     "accuracy",
     "precision",
     "recall",
@@ -56,24 +56,24 @@ Metric = Literal[
 Corrected = tuple[stats.Rate | None, stats.Rate | None]
 """The shares of positive labels of both sides of the decision, where labels correct them."""
 
-METRICS_OF_RATES: Mapping[Metric, Callable[[stats.DecisionRates], stats.Estimate]] = {
+METRICS_OF_RATES: Mapping[EstimatedMetric, Callable[[stats.DecisionRates], stats.Estimate]] = {
     "accuracy": stats.accuracy_of_rates,
     "precision": stats.precision_of_rates,
     "recall": stats.recall_of_rates,
     "f1": stats.f1_of_rates,
 }
-METRICS_OF_CLASSES: Mapping[str, class_estimates.Metric] = {
+METRICS_OF_CLASSES: Mapping[str, class_estimates.ConfusionMetric] = {
     "macro_precision": lambda confusion: stats.macro(confusion, "precision"),
     "macro_recall": lambda confusion: stats.macro(confusion, "recall"),
     "macro_f1": lambda confusion: stats.macro(confusion, "f1"),
 }
-USUAL_METRICS: Mapping[Task, tuple[Metric, ...]] = {
+USUAL_METRICS: Mapping[Task, tuple[EstimatedMetric, ...]] = {
     Task.BINARY: ("accuracy", "precision", "recall", "f1", "roc_auc"),
     Task.MULTICLASS: ("accuracy", "macro_precision", "macro_recall", "macro_f1"),
     Task.REGRESSION: ("mae", "rmse"),
 }
-ERRORS: tuple[Metric, ...] = USUAL_METRICS[Task.REGRESSION]
-LABELLED_METRICS: Mapping[Metric, Callable[[Scores], stats.Estimate]] = {
+ERRORS: tuple[EstimatedMetric, ...] = USUAL_METRICS[Task.REGRESSION]
+LABELLED_METRICS: Mapping[EstimatedMetric, Callable[[Scores], stats.Estimate]] = {
     "accuracy": lambda s: stats.accuracy(s.confusion),
     "precision": lambda s: stats.precision(score_metrics.confusion_of(s)),
     "recall": lambda s: stats.recall(score_metrics.confusion_of(s)),
@@ -85,7 +85,7 @@ LABELLED_METRICS: Mapping[Metric, Callable[[Scores], stats.Estimate]] = {
     "mae": lambda s: stats.mae(s.regression.n, s.regression.abs_e, s.regression.e2),
     "rmse": lambda s: stats.rmse(s.regression.n, s.regression.e2, s.regression.e4),
 }
-NOUNS: Mapping[Metric, str] = {
+NOUNS: Mapping[EstimatedMetric, str] = {
     "f1": "F1",
     "roc_auc": "ROC AUC",
     "macro_precision": "macro precision",
@@ -96,7 +96,7 @@ NOUNS: Mapping[Metric, str] = {
 }
 
 
-def _sentence(metric: Metric) -> Callable[[AlertFact], str]:
+def _sentence(metric: EstimatedMetric) -> Callable[[AlertFact], str]:
     """Return a function that says the usual value and the estimate since the loss began."""
 
     def say(alert: AlertFact) -> str:
@@ -288,7 +288,7 @@ class EstimatedPerformance(Check):
         ),
     }
 
-    metrics: tuple[Metric, ...] = ()
+    metrics: tuple[EstimatedMetric, ...] = ()
     """The metrics to estimate; when empty, the usual ones of the model's task."""
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
@@ -298,9 +298,15 @@ class EstimatedPerformance(Check):
             return
         task = ctx.schema.task or Task.BINARY
         window, reason = calibrate_scores(ctx)
+        correction = (
+            None
+            if window is None or ctx.schema.score is None
+            else weighted.weighted_correction(ctx, window)
+        )
+        doubt = 0.0 if correction is None else weighted.doubt(correction)
         usual = USUAL_METRICS.get(task, USUAL_METRICS[Task.BINARY])
         metrics = tuple(dict.fromkeys(self.metrics)) or usual
-        class_metrics: dict[str, class_estimates.Metric] = {
+        class_metrics: dict[str, class_estimates.ConfusionMetric] = {
             name: METRICS_OF_CLASSES[name] for name in metrics if name in METRICS_OF_CLASSES
         }
         macros, macro_reason = (
@@ -321,9 +327,9 @@ class EstimatedPerformance(Check):
             elif window is None:
                 yield _without_value(metric, ctx.current.rows, reason)
             else:
-                yield _corrected_measurement(metric, window, ctx)
+                yield _corrected_measurement(metric, window, ctx, doubt)
         yield _correction(window, reason)
-        yield _weighted_accuracy(ctx, window, reason)
+        yield _weighted_accuracy(ctx, window, correction, reason)
         yield from _class_shares(ctx, window)
 
     def _evaluate_errors(self, ctx: CheckContext) -> Iterator[Measurement]:
@@ -344,7 +350,7 @@ class EstimatedPerformance(Check):
 
 
 def _estimated_error(
-    metric: Metric, groups: error_estimates.ErrorGroups, ctx: CheckContext
+    metric: EstimatedMetric, groups: error_estimates.ErrorGroups, ctx: CheckContext
 ) -> Measurement:
     reference, window = groups.absolute() if metric == "mae" else groups.squared()
     alone = stats.expected_loss(reference, groups.rows)
@@ -397,15 +403,20 @@ def _error_correction(groups: error_estimates.ErrorGroups) -> Measurement:
     )
 
 
-def _without_value(metric: Metric, rows: int, reason: str) -> Measurement:
+def _without_value(metric: EstimatedMetric, rows: int, reason: str) -> Measurement:
     return Measurement(None, name=f"estimated_{metric}", rows=rows, reason=reason)
 
 
 def _corrected_measurement(
-    metric: Metric, window: CalibratedScores, ctx: CheckContext
+    metric: EstimatedMetric, window: CalibratedScores, ctx: CheckContext, doubt: float
 ) -> Measurement:
-    """Return the estimate of a metric, corrected where labels can do it."""
+    """Return the estimate of a metric, corrected where labels can do it.
+
+    `doubt` is the error of estimates from scores alone that the reference shows.
+    """
     alone, corrected = _estimate(metric, window, ctx)
+    if doubt and alone.value is not None and alone.se is not None:
+        alone = stats.bounded_estimate(alone.value, math.hypot(alone.se, doubt), alone.n)
     detail: dict[str, str | float | int | None] = {}
     if metric == "accuracy" and ctx.schema.task is Task.BINARY:
         cells = stats.expected_confusion(window.cells(window.probability))
@@ -420,7 +431,7 @@ def _corrected_measurement(
 
 
 def _measurement(
-    metric: Metric,
+    metric: EstimatedMetric,
     estimate: stats.Estimate,
     ctx: CheckContext,
     detail: Mapping[str, str | float | int | None],
@@ -441,7 +452,7 @@ def _measurement(
 
 
 def _estimate(
-    metric: Metric, window: CalibratedScores, ctx: CheckContext
+    metric: EstimatedMetric, window: CalibratedScores, ctx: CheckContext
 ) -> tuple[stats.Estimate, stats.Estimate | None]:
     """Return the estimate from scores alone, and as labels correct it; None where they do not."""
     if metric == "roc_auc":
@@ -455,7 +466,7 @@ def _estimate(
 
 
 def _estimate_from_rates(
-    metric: Metric, window: CalibratedScores, corrected: Corrected
+    metric: EstimatedMetric, window: CalibratedScores, corrected: Corrected
 ) -> stats.Estimate:
     """Return a metric of the shares of positive labels, with the error of the calibration."""
     estimate_metric = METRICS_OF_RATES[metric]
@@ -536,15 +547,18 @@ def _correction(window: CalibratedScores | None, reason: str) -> Measurement:
 
 
 def _weighted_accuracy(
-    ctx: CheckContext, window: CalibratedScores | None, reason: str
+    ctx: CheckContext,
+    window: CalibratedScores | None,
+    correction: stats.Estimate | None,
+    reason: str,
 ) -> Measurement:
     """Return the accuracy with the correction by reference rows that weigh as in the window."""
     name = "weighted_accuracy"
-    if window is None or ctx.schema.score is None:
+    if window is None or correction is None:
         reason = reason or "the records have no score"
         return Measurement(None, name=name, rows=0, reason=reason)
     alone = _estimate_from_rates("accuracy", window, (None, None))
-    estimate = weighted.weighted_accuracy(ctx, window, alone)
+    estimate = weighted.weighted_accuracy(alone, correction)
     if estimate.value is None:
         return Measurement(None, name=name, rows=estimate.n, reason=estimate.reason)
     was = LABELLED_METRICS["accuracy"](ctx.reference.scores if ctx.reference else Scores())

@@ -8,6 +8,8 @@ from datetime import timedelta
 import pytest
 from station import DIARY, START, Station
 
+from driftline.cli.main import _run
+
 pytestmark = pytest.mark.system
 
 MODEL = """
@@ -59,3 +61,18 @@ def test_a_region_that_errs_twice_as_often_is_named_in_the_title_of_an_incident(
     assert "region = west" in opened["title"]
     assert opened["facts"]["likely cause"].startswith("errors rose where region = west")
     assert opened["window"][0] >= (START + 5 * DAY).strftime("%Y-%m-%d")
+
+
+def test_explain_says_where_when_and_what_to_do(tmp_path, capsys):
+    shop = Shop(tmp_path)
+    for number in range(15):
+        shop.day(number, worse="west" if number >= 12 else None)
+    shop.clock.now = START + timedelta(days=15, hours=2)
+    with shop.open():
+        shop.tick()
+        incident = next(note for note in shop.told() if note["cause"] == "performance")["incident"]
+    assert _run(["explain", incident, "-c", str(shop.config)]) == 0
+    text = capsys.readouterr().out
+    assert "region = west" in text
+    assert "to do: retrain" in text
+    assert "it began with window 2026-05-1" in text

@@ -116,3 +116,15 @@ def test_a_locked_state_is_said(tmp_path, serving, monkeypatch):
             assert health.status_code == 503
             assert "database is locked" in health.text
             assert "Loops" in health.text
+
+
+def test_an_address_without_a_page_names_the_setting_that_opens_it(serving):
+    """Without `agent.token` nobody acts by HTTP: the answer says so, with it it does not."""
+    with serving() as client:
+        for path in ("/i/x/ack", "/api/incidents", "/nowhere"):
+            answer = client.get(path)
+            assert answer.status_code == 404
+            assert "agent.token" in answer.text
+        assert "error" in client.get("/api/incidents").json()
+    with serving(token=READER) as client:
+        assert "agent.token" not in client.get("/nowhere").text

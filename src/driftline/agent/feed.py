@@ -59,6 +59,7 @@ class Feed:
         now = options.now
         with self.services.store.read() as connection:
             cutoff = models.find_cutoff(connection, self.ledger)
+            model = models.load_model(connection, self.ledger)
         since = self._listing_start(job, options)
         return self.services.guard.call(
             f"{self.ledger}.source",
@@ -72,6 +73,7 @@ class Feed:
                 retry=options.retry,
                 since=since,
                 oldest=None if self.backfill is None else now - self.backfill,
+                is_same_source=model is not None and model.whole_digest == _digest(job),
             ),
             timeout=self.services.timeouts.listing,
         )

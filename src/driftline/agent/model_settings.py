@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from driftline import __version__
+from driftline.agent.incident_cost import CostBasis
 from driftline.agent.model_alerts import AlertSettings
 from driftline.agent.page_links import PageLinks
 from driftline.agent.receivers import receivers_of
@@ -237,6 +238,7 @@ def make_settings(
             phrasebook=phrasebook_for(config),
             links=PageLinks(config).links,
             facts=partial(declared_facts, model),
+            cost_basis=_cost_basis(model),
         ),
         plugins=json.dumps(_plugin_versions(model, registry), ensure_ascii=False, sort_keys=True),
         labels=_labels(model, schema, registry),
@@ -259,6 +261,15 @@ def declared_facts(model: ModelConfig, notification: Notification) -> Mapping[st
         **model.tags,
     }
     return {name: text for name, text in facts.items() if text}
+
+
+def _cost_basis(model: ModelConfig) -> CostBasis | None:
+    """Return where the worth of a row is measured: by the first check that measures it."""
+    for name, check in (model.checks or {}).items():
+        worth = check.plugin.worth()
+        if worth is not None:
+            return CostBasis(name, worth)
+    return None
 
 
 def declared_inhibitions(registry: Registry) -> list[Inhibition]:

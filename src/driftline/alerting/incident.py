@@ -206,12 +206,13 @@ def update_incident(
         change = make_change(
             steady, Event.UPDATED, Reason.LESS_SEVERE, members, occasion, severity=severity
         )
-    elif _decisions(firing) - _decisions(previous):
-        change = make_change(incident, Event.UPDATED, Reason.DECIDED, members, occasion)
     elif additions and not incident.flapping:
+        # A decision that is new with them stands in the same message.
         change = make_change(
             incident, Event.UPDATED, Reason.MORE_ALERTS, members, occasion, additions=additions
         )
+    elif _decisions(firing) - _decisions(previous):
+        change = make_change(incident, Event.UPDATED, Reason.DECIDED, members, occasion)
     else:
         return _restate(incident, members, occasion), None
     return change.incident, change

@@ -119,6 +119,8 @@ def _work(
             http=str(server.address) if server else None,
             config=str(path),
         )
+        if server is not None:
+            log.info(f"the pages are at http://{server.address}/: open incidents come first")
         systemd.notify("READY=1")
         _attend(agent, signals, systemd)
         while not signals.stop.is_set() and not signals.lost.is_set() and new_config is None:

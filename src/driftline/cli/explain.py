@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from driftline.extensions.phrasebook import Phrasebook
-    from driftline.types.notification import AlertFact
+    from driftline.types.notification import AlertFact, Notification
 
 PAINT = {"changed": "bold red", "error": "red", "unsure": "yellow", "ok": "green"}
 """The rich style of each verdict."""
+MOST_LINES = 4
+"""Subjects of the summary of an incident."""
 MOST_SHOWN = 20
 """Objects of a window, and unchanged findings, that are printed; --json has all."""
 
@@ -79,7 +81,8 @@ def _public(report: dict[str, Any]) -> dict[str, Any]:
         {name: value for name, value in finding.items() if name != "bound"}
         for finding in report["findings"]
     ]
-    return {**report, "findings": findings}
+    public = {name: value for name, value in report.items() if name != "message"}
+    return {**public, "findings": findings}
 
 
 def _window_report(
@@ -109,13 +112,41 @@ def _incident_report(
     from driftline.state import incidents
 
     ids = incidents.find_incident_ids(connection, prefix)
-    report = explain.explain_incident(connection, pick_incident(ids, prefix, models))
+    id = pick_incident(ids, prefix, models)
+    report = explain.explain_incident(connection, id)
+    report["message"] = incidents.load_newest_message(connection, id)
     report["findings"] = [
         finding
         for finding in report["findings"]
         if check in (None, finding["check"]) and column in (None, finding["labels"].get("column"))
     ]
     return report
+
+
+def _show_summary(
+    console: Console, incident: dict[str, Any], message: Notification, phrasebook: Phrasebook
+) -> None:
+    """Print what people need first: what changed, how sure, which rows show it, what to do."""
+    from rich.markup import escape
+
+    from driftline.types import phrasing
+
+    lines = phrasebook.lines(message.alerts)
+    for line in lines[:MOST_LINES]:
+        subject = f"{line.subject}: " if line.subject else ""
+        console.print(f"  {escape(phrasing.clean(subject + '; '.join(line.parts), 300))}")
+    if len(lines) > MOST_LINES:
+        console.print(f"  and {len(lines) - MOST_LINES} more")
+    if certainty := phrasing.certainty(message):
+        console.print(f"how sure: {escape(certainty)}")
+    if context := phrasing.context(message):
+        console.print(f"rests on: {escape(context)}")
+    if message.upstream_text:
+        console.print(f"changed before: {escape(phrasing.clean(message.upstream_text, 300))}")
+    if incident["state"] == "firing":
+        id = incident["id"]
+        console.print(f"to do: driftline ack {id}, driftline snooze {id}; again: reproduce {id}")
+    console.print()
 
 
 def _show(report: dict[str, Any], phrasebook: Phrasebook) -> None:
@@ -133,6 +164,8 @@ def _show(report: dict[str, Any], phrasebook: Phrasebook) -> None:
             f"{incident['id']}, {incident['state']}, {incident['severity']}, "
             f"{_short(incident['since'])}{until}"
         )
+        if report["message"] is not None:
+            _show_summary(console, incident, report["message"], phrasebook)
         for event in incident["history"]:
             author = f"{event['author']}: " if event["author"] else ""
             suffix = f" (not sent: {event['held']})" if event["held"] else ""
@@ -223,6 +256,11 @@ def _finding(console: Console, finding: dict[str, Any], phrasebook: Phrasebook) 
             else ""
         )
         console.print(f"         changed since {_short(finding['since'])}{length}")
+        if began := finding.get("began"):
+            console.print(
+                f"         it began with window {_short(began['at'])}, at 95% between "
+                f"{_short(began['from'])} and {_short(began['to'])}"
+            )
     past, day = list[str](), ""
     for row in finding["past"][:-1][-5:]:
         start = _short(row["window"])[:16]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Protocol, Self
 
@@ -143,6 +144,14 @@ class CheckContext:
         return np.random.default_rng(self.seed)
 
 
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """Which measurement of a check is the mean worth of a row."""
+
+    measurement: str
+    labels: Mapping[str, str]
+
+
 COLUMNS_OPTION = "columns"
 """An option of this name lists columns, also where its type says only `str`."""
 
@@ -202,6 +211,14 @@ class Check(Plugin, ABC):
         change, a new reference is made, and windows that are not judged yet are read again.
         """
         return {}
+
+    def worth(self) -> Worth | None:
+        """Return which measurement is the mean worth of a row; None for a check without one.
+
+        What it falls by is what an incident costs. Its detail has the 95% interval of the
+        reference, as `was_low` and `was_high`.
+        """
+        return None
 
     @classmethod
     def for_segments(cls, columns: tuple[str, ...]) -> Self | None:

@@ -320,7 +320,10 @@ from .performance.group_scores import (
     mean_of_scores as mean_of_scores,
 )
 from .performance.label_shift import LabelShift as LabelShift, label_shift as label_shift
-from .performance.outcome_value import outcome_value as outcome_value
+from .performance.outcome_value import (
+    outcome_size as outcome_size,
+    outcome_value as outcome_value,
+)
 from .performance.paired import (
     Difference as Difference,
     mcnemar as mcnemar,
@@ -356,6 +359,7 @@ from .performance.score_curves import (
     lift as lift,
     score_curve as score_curve,
 )
+from .performance.shortfall import total_shortfall as total_shortfall
 from .performance.slices import (
     Condition as Condition,
     LossSample as LossSample,
@@ -381,8 +385,10 @@ from .sequential.challenger import (
 )
 from .sequential.change_points import (
     ChangePoint as ChangePoint,
+    date_change as date_change,
     find_change_points as find_change_points,
 )
+from .sequential.crossing import Crossing as Crossing, forecast_crossing as forecast_crossing
 from .sequential.control_charts import (
     cusum as cusum,
     cusum_arl as cusum_arl,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from datetime import datetime
+from functools import partial
 from urllib.parse import parse_qs
 
 from prometheus_client.exposition import choose_encoder
@@ -163,7 +164,11 @@ def create_app(
         routes += [*api_routes(status, access, inbox), *form_routes(status, access, token)]
     app = Starlette(
         routes=routes,
-        exception_handlers={SQLAlchemyError: _say_state_fails, DriftlineError: _say_state_fails},
+        exception_handlers={
+            404: partial(_say_no_page, has_token=token is not None),
+            SQLAlchemyError: _say_state_fails,
+            DriftlineError: _say_state_fails,
+        },
     )
     app.add_middleware(EntityTags)
     if http_token is None:
@@ -171,6 +176,16 @@ def create_app(
         app.add_middleware(KnownHosts, names=hosts)
     app.add_middleware(_SafeHeaders)
     return app
+
+
+def _say_no_page(request: Request, error: Exception, *, has_token: bool) -> Response:
+    """The answer to an address without a page; without `agent.token` some are missing."""
+    text = "There is no page at this address."
+    if not has_token:
+        text += " Forms that act, and the API of incidents, need agent.token: it is not set."
+    if request.url.path.startswith("/api/"):
+        return JSONResponse({"error": text}, 404)
+    return render_message("No such page", text, 404)
 
 
 def _say_state_fails(request: Request, error: Exception) -> Response:

@@ -22,7 +22,7 @@ from driftline.state import ledger
 from driftline.state.store import Store
 from driftline.types.model import LogObject
 from driftline.types.record import record
-from driftline.types.records import DONE, WAITING, LedgerEntry
+from driftline.types.records import GONE, WAITING, LedgerEntry
 
 PAGE = 500
 """Objects that are compared with the ledger in one query."""
@@ -55,11 +55,14 @@ def list_work(
     retry: bool = False,
     since: datetime | None = None,
     oldest: datetime | None = None,
+    is_same_source: bool = False,
 ) -> Listing:
     """List the source and compare it with the ledger. Raises SourceError when a page fails.
 
     With `since`, the source may leave out older partitions. New objects in partitions older than
-    `oldest` are left out. For `seal`, `cutoff` and `retry` see `decide`.
+    `oldest` are left out. `is_same_source` says that the last whole listing had the same settings
+    of source and format: what it took for data is not asked again. For `seal`, `cutoff` and `retry`
+    see `decide`.
     """
     skipped: list[tuple[str, str]] = []
 
@@ -76,7 +79,8 @@ def list_work(
         job.beat()
         with store.read() as connection:
             entries = ledger.load_entries(connection, model, (obj.uri for obj in listed_page))
-        page = list(_data_objects(job, listed_page, entries, skip))
+        data_entries = entries if is_same_source else {}
+        page = list(_data_objects(job, listed_page, data_entries, skip))
         count += len(page)
         entries = follow_renames(store, model, job.source, page, entries)
         listed |= {obj.uri: obj for obj in page if obj.grows}
@@ -138,10 +142,13 @@ def _data_objects(
     entries: Mapping[str, LedgerEntry],
     skip: Callable[[str, str], None],
 ) -> Iterator[LogObject]:
-    """Leave out objects that are no data of their format. Those that were read are data."""
+    """Leave out objects that are no data of their format; those with `entries` are known as data.
+
+    So a listing with nothing new loads no formats. An object that was gone is looked at again.
+    """
     for obj in page:
         entry = entries.get(obj.uri)
-        if (entry is None or entry.state != DONE) and (reason := no_data_reason(job, obj)):
+        if (entry is None or entry.state == GONE) and (reason := no_data_reason(job, obj)):
             skip(obj.uri, reason)
             continue
         yield obj
