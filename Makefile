@@ -19,13 +19,21 @@ USUAL := not slow and not browser and not container
 PYTEST := $(BIN)/pytest -n 3 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-all lint types generated docs dist changelog-entry bench bench-peers soak test-container clean
+.PHONY: help run late-labels test test-fast test-all lint types generated docs dist changelog-entry bench bench-peers soak test-container clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 run: $(RUN_STAMP) ## Start the daemon on config.example.yaml (CONFIG=... for another file); Ctrl-C stops it
 	@exec $(BIN)/driftline run -c $(CONFIG)
+
+LATE := examples/late_labels
+late-labels: $(RUN_STAMP) ## The example of late labels: an estimated loss, then the labels that confirm it (10 s)
+	@rm -rf $(LATE)/arrived $(LATE)/driftline.db*
+	@for step in predictions first_labels other_labels; do \
+		$(BIN)/python $(LATE)/deliver.py $(LATE)/arrived $$step || exit 1; \
+		{ $(BIN)/driftline run --once -c $(LATE)/config.yaml || [ $$? -eq 1 ]; } || exit 1; \
+	done
 
 test: $(TEST_STAMP) $(AZURITE_STAMP) lint types ## Lint, types and the usual tests, on SQLite and PostgreSQL (16 min)
 	@$(PYTEST) -m "$(USUAL)" $(PYTEST_ARGS)

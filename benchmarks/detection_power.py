@@ -9,7 +9,7 @@ by 0.05 standard deviations (`wobble`). Checks, rules, evidence engine, alerts a
 agent's own; only source and state are left out. A model has 20 columns; two pairs of them are correlated. The
 changes are those that a distance of means or shares may miss: rare classes, one category of many, a
 tenth of the rows, spread and tails, columns that decouple. All changes of a seed begin on day 70 of
-the same stream.
+the same stream. One change is confined to a segment that is declared, the rows of one plan.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from judged_days import DayJudge, profile_day, profile_reference
 from numpy.typing import NDArray
 
@@ -45,6 +46,7 @@ COUPLED = 0.9
 """Correlation of `x2` and `x3`."""
 CHANGE_DAY, DAYS = 70, 110
 Columns = dict[str, NDArray[np.generic]]
+Segments = dict[str, Window]
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,8 @@ class Change:
 
     rates: Rates = USUAL
     alter: Alter = lambda rng, columns, shifts: None
+    has_segment: bool = False
+    """Whether `SEGMENT` is declared; it is judged by itself from the first day on."""
 
 
 def in_tenth(column: str, change: Callable[[NDArray[np.float64]], object]) -> Alter:
@@ -139,6 +143,15 @@ def decouple(rng: np.random.Generator, columns: Columns, shifts: NDArray[np.floa
     columns["x3"] = columns["x3"] - spread + rng.permutation(spread)
 
 
+SEGMENT = "plan=d"
+"""The segment that is declared for a change in it: a tenth of the rows."""
+
+
+def shift_segment(rng: np.random.Generator, columns: Columns, shifts: NDArray[np.float64]) -> None:
+    """Add one standard deviation to `x1` in the rows of the segment."""
+    columns["x1"] = np.where(columns["plan"] == "d", columns["x1"] + 1, columns["x1"])
+
+
 CHANGES: Mapping[str, Change] = {
     "share 10% to 20%": Change(Rates(plan_shares=(0.36, 0.26, 0.18, 0.2))),
     "prediction rate 5% to 7%": Change(Rates(positive=0.07)),
@@ -155,6 +168,7 @@ CHANGES: Mapping[str, Change] = {
     "score +10%": Change(alter=raise_score),
     "columns decouple, 0.9 to 0": Change(alter=decouple),
     "missing predictions 0% to 25%": Change(Rates(no_prediction=0.25)),
+    "declared segment of 10%: +1 sd": Change(alter=shift_segment, has_segment=True),
 }
 
 
@@ -190,10 +204,36 @@ class Model:
             collectors=("numeric", "categories", "sample"),
         )
         self.reference = profile_reference(self._spec, batch)
+        self.segment_reference = profile_reference(self._spec, _of_segment(batch))
 
-    def window(self, columns: Columns, day: int) -> Window:
-        """The window of a day."""
-        return profile_day(self._spec, make_batch(columns), day)
+    def windows(self, columns: Columns, day: int, has_segment: bool) -> tuple[Window, Segments]:
+        """The window of a day, and that of the segment where it is declared."""
+        batch = make_batch(columns)
+        segments = (
+            {SEGMENT: profile_day(self._spec, _of_segment(batch), day, SEGMENT)}
+            if has_segment
+            else {}
+        )
+        return profile_day(self._spec, batch, day), segments
+
+
+def _of_segment(batch: pa.RecordBatch) -> pa.RecordBatch:
+    return batch.filter(pc.equal(batch["plan"], "d"))
+
+
+class Judge:
+    """Judges the days of a model, alone or with a declared segment."""
+
+    def __init__(self, model: Model, has_segment: bool) -> None:
+        self.model, self.has_segment = model, has_segment
+        segments = {SEGMENT: model.segment_reference} if has_segment else {}
+        self._judge = DayJudge(SCHEMA, model.reference, segments=segments)
+
+    def openings(self, day: int, columns: Columns) -> list[IncidentChange]:
+        """The incidents that open with the window of a day."""
+        window, segments = self.model.windows(columns, day, self.has_segment)
+        changes = self._judge.judge(day, window, segments)
+        return [change for change in changes if change.event in (Event.OPENED, Event.REOPENED)]
 
 
 def run(names: Sequence[str], *, seed: int, rows: int) -> dict[str, Result]:
@@ -201,19 +241,23 @@ def run(names: Sequence[str], *, seed: int, rows: int) -> dict[str, Result]:
     rng = np.random.default_rng(seed)
     model = Model(rng)
     shifts = rng.normal(0, WOBBLE, (DAYS, len(NUMERIC)))
-    judge, false_incidents = DayJudge(SCHEMA, model.reference), 0
+    kinds = {CHANGES[name].has_segment for name in names}
+    judges = {has_segment: Judge(model, has_segment) for has_segment in kinds}
+    false_incidents = dict.fromkeys(kinds, 0)
     for day in range(CHANGE_DAY):
-        window = model.window(draw(rng, rows, shifts[day], USUAL), day)
-        false_incidents += len(openings_of(judge, day, window))
+        columns = draw(rng, rows, shifts[day], USUAL)
+        for has_segment, judge in judges.items():
+            false_incidents[has_segment] += len(judge.openings(day, columns))
     results = {}
     for name in names:
-        change, now, result = CHANGES[name], deepcopy(judge), Result()
-        result.false_incidents = false_incidents
+        change, result = CHANGES[name], Result()
+        judge = deepcopy(judges[change.has_segment])
+        result.false_incidents = false_incidents[change.has_segment]
         change_rng = np.random.default_rng((seed, list(CHANGES).index(name)))
         for day in range(CHANGE_DAY, DAYS):
             columns = draw(change_rng, rows, shifts[day], change.rates)
             change.alter(change_rng, columns, shifts[day])
-            openings = openings_of(now, day, model.window(columns, day))
+            openings = judge.openings(day, columns)
             if openings:
                 result.delay = day - CHANGE_DAY + 1
                 alerts = openings[0].notification.alerts
@@ -221,12 +265,6 @@ def run(names: Sequence[str], *, seed: int, rows: int) -> dict[str, Result]:
                 break
         results[name] = result
     return results
-
-
-def openings_of(judge: DayJudge, day: int, window: Window) -> list[IncidentChange]:
-    """The incidents that open with the window of a day."""
-    changes = judge.judge(day, window)
-    return [change for change in changes if change.event in (Event.OPENED, Event.REOPENED)]
 
 
 def describe(results: Sequence[Result]) -> str:

@@ -1,13 +1,16 @@
 """False alarms of models in which nothing changes, on simulated series of measurements.
 
     python benchmarks/false_alarms.py --out build/false_alarms.jsonl
-    python benchmarks/false_alarms.py --cells iid "wobble 0.1" --models 4 --days 90
+    python benchmarks/false_alarms.py --cells iid "wobble 0.1" --rounds 1 --days 90
     python benchmarks/false_alarms.py --quick
+    python benchmarks/false_alarms_table.py build/false_alarms.jsonl
 
-The cells stand in `series_cells.py`. Rules and evidence engine are the agent's own. All models of a
-cell are judged side by side, each with an alarm budget of its own. An alarm is a run of windows in
-which any stream of a model is changed: whatever people would be told. What the output file has is
-not run again.
+The cells stand in `series_cells.py`. Rules and evidence engine are the agent's own. Cells of one
+window length are judged side by side, each model with an alarm budget of its own. An alarm is a run of windows in
+which any stream of a model is changed: whatever people would be told.
+
+The work goes in rounds: each simulates a few models of every cell, with another seed, so that a
+run that is stopped leaves a table of all cells. What the output file has is not run again.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -27,11 +30,13 @@ from numpy.typing import NDArray
 from scipy.stats import chi2
 from series_cells import (
     CATEGORY_SHARE,
-    MISSING_RATE,
+    DAY,
+    HOUR,
     REFERENCE_ROWS,
     Cell,
     Floats,
     WindowValues,
+    daily_cells,
     random_pairs,
     simulate,
     single_cells,
@@ -50,6 +55,10 @@ Z = 1.96
 MIN_ROWS = 100
 """Windows with fewer rows have no judged measurement of drift."""
 LEAST_EFFECT = 0.02
+MONTH_SHARE = 0.95
+"""The extreme monthly means of a sine over a year, as a share of its amplitude."""
+BATCH = 12
+"""Models that are judged side by side."""
 QUICK_CELLS = ("iid", "wobble 0.1", "hour wave 0.3", "1 day", "1 week", "skew 0.15")
 
 
@@ -64,14 +73,15 @@ class CellResult:
     """The alarms of all models of one cell."""
 
     cell: str
+    seed: int
     models: int
     days: int
     alarms: list[int]
     """Number of alarms of each model."""
     first_days: list[int]
     """Day of each alarm since the first window."""
-    streams: dict[str, int]
-    """Number of alarms that began with a stream of each measurement."""
+    first_streams: list[list[str]]
+    """The streams with which each alarm began: measurement and column."""
     seconds: float
 
     @property
@@ -91,7 +101,7 @@ class CellResult:
         return (
             f"{self.cell:45} {sum(self.alarms) / self.years:6.2f} alarms a model-year "
             f"({low:.2f} to {high:.2f}; {self.models} models, {self.days} days; "
-            f"{self.seconds:.0f} s) {self.streams or ''}"
+            f"{self.seconds:.0f} s) {self.first_days or ''} {self.first_streams or ''}"
         )
 
 
@@ -99,19 +109,21 @@ class ModelsJudge:
     """Judges the measurements of all models of a cell."""
 
     NAMES = ("mean_shift", "psi", "spread", "category_share", "missing_rate")
-    SHARES: Mapping[str, float] = {"category_share": CATEGORY_SHARE, "missing_rate": MISSING_RATE}
-    """The shares of the reference, by measurement."""
 
     def __init__(self, cell: Cell, models: int) -> None:
         self.policy = AlarmPolicy(cell.length)
         self._trail = self.policy.make_trail()
+        # The shares of the reference, by measurement.
+        shares = {"category_share": cell.category_share, "missing_rate": cell.missing_rate}
         rules = {**Drift.default_rules, **Missing.default_rules}
         observations, budgets = [], []
+        ranges = _reference_ranges(cell)
         for name in self.NAMES:
             rule = rules[name].unusual
             assert rule is not None
             is_root = rule.scale in ("root", "cube_root")
-            neutral = float(log_odds(self.SHARES[name])) if name in self.SHARES else 0.0
+            neutral = float(log_odds(shares[name])) if name in shares else 0.0
+            low, high = ranges.get(name, (np.nan, np.nan))
             for model in range(models):
                 for column in range(cell.columns):
                     budgets.append(model)
@@ -127,6 +139,8 @@ class ModelsJudge:
                             family=Family.QUALITY if name == "missing_rate" else Family.DRIFT,
                             weight=rule.weight,
                             neutral=neutral if rule.obvious is not None else np.nan,
+                            reference_low=low,
+                            reference_high=high,
                             obvious=_root(rule.obvious, is_root),
                             is_additive=rule.additive and not is_root,
                             is_share=rule.scale == "odds",
@@ -144,15 +158,14 @@ class ModelsJudge:
         psi_error = np.sqrt(2 * 9) * chance + 2 * np.sqrt(values.psi * chance)
         shares = [_share_numbers(hits, rows) for hits in (values.in_category, values.missing)]
         root = np.sqrt(values.psi)
-        nothing = np.full_like(root, np.nan)
         none = np.zeros_like(root)
         levels = [values.mean_shift, np.cbrt(values.raw_psi), values.spread]
         sizes = [values.mean_shift, root, values.spread]
         spread_error = mean_error / np.sqrt(2)
         least = [
-            none + max(0.7 * mean_error, 0.002),
+            none + np.maximum(0.7 * mean_error, 0.002),
             none + 0.003,
-            none + max(0.7 * spread_error, 0.0014),
+            none + np.maximum(0.7 * spread_error, 0.0014),
         ]
         errors = [
             none + mean_error,
@@ -163,19 +176,28 @@ class ModelsJudge:
             (levels, sizes, least, errors), zip(*shares, strict=True), strict=True
         ):
             kind += numbers_of_shares
-        if not has_rows:
-            levels[:4] = [nothing] * 4
+        levels[:4] = [np.where(has_rows, level, np.nan) for level in levels[:4]]
         numbers = StreamNumbers(
             level=_flat(levels),
             size=_flat(sizes),
             least_sd=_flat(least),
-            rows=np.full(len(self.panel.streams), float(rows)),
+            rows=_flat([rows + none] * len(levels)),
             size_error=_flat(errors),
             neutral=self._neutral,
         )
         evidence = add_window(self._trail, values.start, self.panel, numbers, self.policy)
         changed = np.isfinite(evidence.traces["since"])
         return changed.reshape(len(self.NAMES), self._models, self._columns)
+
+
+def _reference_ranges(cell: Cell) -> dict[str, tuple[float, float]]:
+    """The range of the sizes of each measurement over the months of a reference of a year."""
+    if not cell.yearly:
+        return {}
+    shift = cell.yearly * MONTH_SHARE
+    odds = CATEGORY_SHARE / (1 - CATEGORY_SHARE) * np.exp([-shift, shift])
+    low, high = log_odds(odds / (1 + odds)).tolist()
+    return {"mean_shift": (-shift, shift), "psi": (0.0, shift), "category_share": (low, high)}
 
 
 def _tolerance(rule: Unusual) -> float:
@@ -186,7 +208,7 @@ def _tolerance(rule: Unusual) -> float:
     return float(np.sqrt(rule.tolerance)) if is_root else rule.tolerance
 
 
-def _share_numbers(hits: Floats, rows: int) -> tuple[Floats, Floats, Floats, Floats]:
+def _share_numbers(hits: Floats, rows: Floats) -> tuple[Floats, Floats, Floats, Floats]:
     """Levels, sizes, least standard deviations of the level, and standard errors of the size."""
     share, smoothed = hits / rows, (hits + 1.92) / (rows + 3.84)
     margin = Z * np.sqrt(smoothed * (1 - smoothed) / (rows + 3.84))
@@ -209,76 +231,104 @@ def _flat(arrays: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     return np.concatenate([array.ravel() for array in arrays])
 
 
-def run_cell(cell: Cell, *, models: int, days: int, seed: int) -> CellResult:
-    """Simulate all models of a cell, and count the runs of windows with a change."""
+def run_cells(cells: Sequence[Cell], *, models: int, days: int, seed: int) -> Iterator[CellResult]:
+    """Simulate the models of cells with one panel, and count the runs of windows with a change."""
     began = time.monotonic()
-    judge = ModelsJudge(cell, models)
-    alarms, first_days, streams = np.zeros(models, int), [], dict.fromkeys(judge.NAMES, 0)
-    was_on = np.zeros(models, bool)
-    for number, values in enumerate(simulate(cell, models=models, days=days, seed=seed)):
-        changed = judge.judge(values)
+    judge = ModelsJudge(cells[0], models * len(cells))
+    alarms: list[tuple[int, int, list[str]]] = []
+    was_on = np.zeros(models * len(cells), bool)
+    simulations = [simulate(cell, models=models, days=days, seed=seed) for cell in cells]
+    for number, values in enumerate(zip(*simulations, strict=True)):
+        changed = judge.judge(WindowValues.side_by_side(values))
         is_on = changed.any(axis=(0, 2))
-        begins = is_on & ~was_on
+        for model in np.flatnonzero(is_on & ~was_on).tolist():
+            streams = [
+                f"{judge.NAMES[name]} of c{column}"
+                for name, column in zip(*np.nonzero(changed[:, model]), strict=True)
+            ]
+            alarms.append((model, int(number * cells[0].length // DAY), streams))
         was_on = is_on
-        alarms += begins
-        for model in np.flatnonzero(begins):
-            first_days.append(int(number * cell.length // (24 * 3_600_000_000)))
-            for place, name in enumerate(judge.NAMES):
-                streams[name] += bool(changed[place, model].any())
-    return CellResult(
-        cell=cell.name,
-        models=models,
-        days=days,
-        alarms=alarms.tolist(),
-        first_days=first_days,
-        streams={name: count for name, count in streams.items() if count},
-        seconds=round(time.monotonic() - began, 1),
-    )
+    for place, cell in enumerate(cells):
+        own = [alarm for alarm in alarms if alarm[0] // models == place]
+        yield CellResult(
+            cell=cell.name,
+            seed=seed,
+            models=models,
+            days=days,
+            alarms=np.bincount([model % models for model, _, _ in own], minlength=models).tolist(),
+            first_days=[day for _, day, _ in own],
+            first_streams=[streams for _, _, streams in own],
+            seconds=round((time.monotonic() - began) / len(cells), 1),
+        )
 
 
-def load_results(path: Path | None) -> dict[str, CellResult]:
-    """What was run before, by cell."""
+def run_cell(cell: Cell, *, models: int, days: int, seed: int) -> CellResult:
+    """Simulate the models of one cell."""
+    return next(run_cells([cell], models=models, days=days, seed=seed))
+
+
+def batches(cells: Sequence[Cell], models: int) -> Iterator[list[Cell]]:
+    """The cells in groups of one panel, so that up to `BATCH` models are judged together."""
+    groups: dict[tuple[float, ...], list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault((cell.length, cell.columns, cell.yearly), []).append(cell)
+    for group in groups.values():
+        count = max(1, BATCH // models)
+        for first in range(0, len(group), count):
+            yield group[first : first + count]
+
+
+def load_results(path: Path | None) -> list[CellResult]:
+    """What was run before."""
     if path is None or not path.exists():
-        return {}
-    results = [CellResult(**json.loads(text)) for text in path.read_text().splitlines()]
-    return {result.cell: result for result in results}
+        return []
+    return [CellResult(**json.loads(text)) for text in path.read_text().splitlines()]
 
 
 def main() -> None:
-    """Run what the file doesn't have yet, and print one line a cell."""
+    """Run what the file doesn't have yet, and print one line a cell and round."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--models", type=int, default=20)
-    parser.add_argument("--days", type=int, default=366)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--models", type=int, default=4, help="models of a cell in a round")
+    parser.add_argument("--days", type=int, help="a year when absent; two for yearly seasons")
     parser.add_argument("--pairs", type=int, default=30, help="random pairs of regimes")
     parser.add_argument("--cells", nargs="*", help="names of cells; all when absent")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=1, help="seed of the first round")
     parser.add_argument("--out", type=Path, help="JSON Lines; what is there is not run again")
     parser.add_argument("--quick", action="store_true", help="six cells, one model, 120 days")
     options = parser.parse_args()
-    cells = [*single_cells(), *random_pairs(options.pairs)]
-    models, days = options.models, options.days
+    cells = list(
+        {
+            cell.name: cell
+            for cell in (*single_cells(), *daily_cells(), *random_pairs(options.pairs))
+        }.values()
+    )
+    rounds, models = options.rounds, options.models
     if options.quick:
-        cells, models, days = [cell for cell in cells if cell.name in QUICK_CELLS], 1, 120
+        cells, rounds, models = [cell for cell in cells if cell.name in QUICK_CELLS], 1, 1
     if options.cells:
         unknown = set(options.cells) - {cell.name for cell in cells}
         if unknown:
             parser.error(f"unknown cells: {', '.join(sorted(unknown))}")
         cells = [cell for cell in cells if cell.name in options.cells]
-    results = load_results(options.out)
-    for cell in cells:
-        if cell.name not in results:
-            count = min(models, 4) if cell.length < 3_600_000_000 else models
-            result = run_cell(cell, models=count, days=days, seed=options.seed)
-            results[cell.name] = result
-            if options.out is not None:
-                options.out.parent.mkdir(exist_ok=True, parents=True)
-                with options.out.open("a") as out:
-                    out.write(json.dumps(asdict(result)) + "\n")
-        print(results[cell.name].line, flush=True)
-    total = [results[cell.name] for cell in cells]
-    count, years = sum(sum(result.alarms) for result in total), sum(r.years for r in total)
+    results = {(result.cell, result.seed): result for result in load_results(options.out)}
+    for seed in range(options.seed, options.seed + rounds):
+        waiting = [cell for cell in cells if (cell.name, seed) not in results]
+        for batch in batches(waiting, models):
+            # Short windows take long: one model a round.
+            count = 1 if batch[0].length < HOUR else models
+            days = options.days or (120 if options.quick else batch[0].days)
+            for result in run_cells(batch, models=count, days=days, seed=seed):
+                results[result.cell, seed] = result
+                if options.out is not None:
+                    options.out.parent.mkdir(exist_ok=True, parents=True)
+                    with options.out.open("a") as out:
+                        out.write(json.dumps(asdict(result)) + "\n")
+                print(result.line, flush=True)
+    count = sum(sum(result.alarms) for result in results.values())
+    years = sum(result.years for result in results.values())
     print(f"all: {count} alarms in {years:.0f} model-years", file=sys.stderr)
 
 

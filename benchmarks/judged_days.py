@@ -1,4 +1,4 @@
-"""Judges simulated daily windows, by default with the default checks on columns.
+"""Judges simulated windows, of a day unless said otherwise, with the default checks on columns.
 
 Checks, rules, evidence engine, alerts and incidents are the agent's own; only source and state are
 left out.
@@ -6,7 +6,7 @@ left out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import numpy as np
@@ -15,6 +15,7 @@ from driftline_plugins.checks.correlation import Correlation
 from driftline_plugins.checks.drift import Drift
 from driftline_plugins.checks.missing import Missing
 from driftline_plugins.checks.range import OutsideRange
+from driftline_plugins.checks.service_health import ServiceCollector
 from numpy.typing import NDArray
 from streams import START, TICK
 
@@ -41,6 +42,9 @@ PLANS = [
     for check in (Drift(metrics=JUDGED), Correlation(), Missing(), OutsideRange())
 ]
 """The default checks that look at columns."""
+COLLECTORS = {**BUILT_IN, ServiceCollector.name: ServiceCollector}
+LABEL_COLLECTORS = frozenset({"scores", "prediction_errors", "labels"})
+"""The collectors that take labels: their checks run again when only labels have come."""
 
 
 def profile_reference(spec: ProfileSpec, batch: pa.RecordBatch) -> Window:
@@ -48,15 +52,15 @@ def profile_reference(spec: ProfileSpec, batch: pa.RecordBatch) -> Window:
     return _profile(spec, batch, np.array([], np.int64)).window(version="reference")
 
 
-def profile_day(spec: ProfileSpec, batch: pa.RecordBatch, day: int) -> Window:
-    """The summary of the rows of a day."""
+def profile_day(spec: ProfileSpec, batch: pa.RecordBatch, day: int, segment: str = "") -> Window:
+    """The summary of the rows of a day, or of those of a segment."""
     start, end = START + day * DAY, START + (day + 1) * DAY
     events = np.array([as_micros(start), as_micros(end - TICK)], np.int64)
-    return _profile(spec, batch, events).window(start=start, end=end)
+    return _profile(spec, batch, events).window(start=start, end=end, segment=segment)
 
 
 def _profile(spec: ProfileSpec, batch: pa.RecordBatch, events: NDArray[np.int64]) -> Profile:
-    profile = Profile(spec, BUILT_IN)
+    profile = Profile(spec, COLLECTORS)
     columns = dict(zip(batch.schema.names, batch.columns, strict=True))
     hashes = hash_positions(1, 0, batch.num_rows)
     profile.update(Batch(rows=batch.num_rows, columns=columns, events=events, hashes=hashes))
@@ -64,31 +68,62 @@ def _profile(spec: ProfileSpec, batch: pa.RecordBatch, events: NDArray[np.int64]
 
 
 class DayJudge:
-    """Judges the days of one model in order, and keeps its alerts and incidents."""
+    """Judges the windows of one model in order, and keeps its alerts and incidents."""
 
     def __init__(
-        self, schema: Schema, reference: Window, plans: Sequence[CheckPlan] = PLANS
+        self,
+        schema: Schema,
+        reference: Window,
+        plans: Sequence[CheckPlan] = PLANS,
+        length: timedelta = DAY,
+        segments: Mapping[str, Window] | None = None,
     ) -> None:
-        self._policy = AlarmPolicy(DAY // timedelta(microseconds=1))
+        """Take the references of the model and of its segments, by name."""
+        self._length = length
+        self._policy = AlarmPolicy(length // TICK)
         self._past_judge = PastJudge(self._policy.make_trail(), self._policy, schema)
-        self._schema, self._reference, self._plans = schema, reference, plans
+        self._schema, self._plans = schema, plans
+        self._references = {"": reference, **(segments or {})}
         self._state = AlertingState()
 
-    def judge(self, day: int, window: Window) -> tuple[Change, ...]:
-        """Judge the window of a day; return the changes of incidents."""
-        start = as_micros(START + day * DAY)
-        key = WindowKey("model", start, "", "")
-        due = DueWindow(key=key, end=start + self._policy.length, rows=window.rows, revision=0)
+    def judge(
+        self,
+        number: int,
+        window: Window,
+        segments: Mapping[str, Window] | None = None,
+        *,
+        groups: Mapping[str, Window] | None = None,
+        labels_only: bool = False,
+    ) -> tuple[Change, ...]:
+        """Judge the window of this number, from 0 on, and those of its segments.
+
+        `groups` are segments that are compared, and not judged by themselves. With `labels_only`
+        the window was judged before, and more labels have come. Returns the changes of incidents.
+        """
+        start = as_micros(START + number * self._length)
+        judged = {"": window, **(segments or {})}
+        windows = {**judged, **(groups or {})}
+        group = [
+            DueWindow(
+                key=WindowKey("model", start, "", name),
+                end=start + self._policy.length,
+                rows=part.rows,
+                revision=int(labels_only),
+                labels_only=labels_only,
+            )
+            for name, part in judged.items()
+        ]
         inputs = Inputs(
             schema=self._schema,
             plans=self._plans,
-            window=lambda _: window,
-            reference=lambda _: self._reference,
+            window=lambda due: windows[due.key.segment],
+            reference=lambda due: self._references[due.key.segment],
+            label_collectors=LABEL_COLLECTORS,
             history=lambda *_: (),
             collect=lambda plan, ctx: list(plan.check.evaluate(ctx)),
             past_judge=self._past_judge,
         )
-        _, facts = judge_windows([due], inputs)
-        outcome = step(self._state, facts, START + (day + 1) * DAY)
+        _, facts = judge_windows(group, inputs)
+        outcome = step(self._state, facts, START + (number + 1) * self._length)
         self._state = outcome.state
         return tuple(outcome.changes)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
-from streams import BASELINE, Stream, span
+from streams import BASELINE, Stream
 
 os.environ |= {
     "DO_NOT_TRACK": "1",
@@ -27,14 +27,14 @@ Judge = Callable[[pd.DataFrame], set[str]]
 Rule = Callable[[Stream, Sequence[str]], Judge]
 
 
-def frame(stream: Stream, day: int | None, columns: Sequence[str]) -> pd.DataFrame:
-    """The rows of a day, or of the reference for None: these columns, text as objects, and
+def frame(stream: Stream, number: int | None, columns: Sequence[str]) -> pd.DataFrame:
+    """The rows of a window, or of the reference for None: these columns, text as objects, and
     `time`.
     """
-    batch = stream.reference_batch if day is None else stream.batch(day)
+    batch = stream.reference_batch if number is None else stream.batch(number)
     table = batch.select(list(columns)).to_pandas()
     table = table.astype({name: object for name in columns if name.startswith("c")})
-    return table.assign(time=span(day or 0)[0].replace(tzinfo=None))
+    return table.assign(time=stream.span(number or 0)[0].replace(tzinfo=None))
 
 
 def evidently_drift(stream: Stream, columns: Sequence[str]) -> Judge:
@@ -118,19 +118,24 @@ def evidently_missing(stream: Stream, columns: Sequence[str]) -> Judge:
 
 
 def _nannyml(calculator: str, days: int) -> Rule:
-    """A calculator that takes each day for a chunk, its thresholds from the last `days` days of the
-    baseline.
+    """A calculator that takes each window for a chunk, its thresholds from the last `days` days of
+    the baseline.
     """
 
     def rule(stream: Stream, columns: Sequence[str]) -> Judge:
         import nannyml
 
         reference = pd.concat(
-            [frame(stream, day, columns) for day in range(BASELINE - days, BASELINE)],
+            [
+                frame(stream, number, columns)
+                for number in range((BASELINE - days) * stream.per_day, BASELINE * stream.per_day)
+            ],
             ignore_index=True,
         )
         fitted_calculator = getattr(nannyml, calculator)(
-            column_names=list(columns), timestamp_column_name="time", chunk_period="D"
+            column_names=list(columns),
+            timestamp_column_name="time",
+            chunk_period="D" if stream.per_day == 1 else "h",
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -19,13 +19,24 @@ import json
 import time
 import warnings
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 from peer_rules import RULES, Judge, evidently_drift, evidently_report, frame
 from stream_columns import COLUMNS
-from streams import BASELINE, CHANGES, DAYS, REGIMES, Stream
+from streams import (
+    BASELINE,
+    CHANGES,
+    DAYS,
+    HOUR_REGIMES,
+    HOUR_ROWS,
+    HOUR_SHIFT,
+    REGIMES,
+    HourStream,
+    Stream,
+)
 
 NAMES = [column.name for column in COLUMNS]
 MISSING = ("evidently missing", "nannyml missing, 60 days", "sagemaker completeness")
@@ -53,6 +64,10 @@ LARGE_REGIMES = {
 }
 """NannyML would have to hold 10,000,000 rows at least."""
 ASKED = ("shift 0.25 sd", "share +10 points", "missing 1% to 4%", "unit x1000", "frozen")
+HOURLY = ("evidently drift", "nannyml drift, 10 days", "sagemaker drift")
+"""Rules that are run on hourly windows."""
+EVERY_HOUR, HOURS_AFTER, HOUR_SEEDS = 31, 24, 2
+"""Every how many quiet hours one is judged; the hours of a shift that are, and seeds."""
 BEFORE, AFTER, SEEDS = 5, 30, 6
 """Days before a change and from it on that are judged, in its own column alone; seeds, of changes
 at 10,000 rows half.
@@ -113,6 +128,38 @@ def measure_change(rule: str, change: str, rows: int) -> dict:
     }
 
 
+def hours(rule: str, regime: str, n_seeds: int) -> dict:
+    """Hourly windows: those in which nothing happens, and hours until a shift is named.
+
+    Of the 30 quiet days after the baseline every 31st hour is judged, so that each hour of the day
+    comes once. The shift is that of `hourly_alarms.py`, after the baseline.
+    """
+    change = replace(HOUR_SHIFT, day=BASELINE + HOUR_SHIFT.day)
+    alarms = judged = before = 0
+    delays: list[int | None] = []
+    for seed in range(n_seeds):
+        stream = HourStream(regime, HOUR_ROWS, seed, change)
+        judge = RULES[rule](stream, NAMES)
+        begin = change.day * stream.per_day
+        for number in range(BASELINE * stream.per_day, begin, EVERY_HOUR):
+            names = judge(frame(stream, number, NAMES))
+            judged += 1
+            alarms += bool(names)
+            before += change.column in names
+        delays.append(None)
+        for number in range(begin, begin + HOURS_AFTER):
+            if change.column in judge(frame(stream, number, NAMES)):
+                delays[-1] = number - begin + 1
+                break
+    return {
+        "seeds": n_seeds,
+        "hours": judged,
+        "alarm_hours": alarms,
+        "hours_before": before,
+        "delays": delays,
+    }
+
+
 def compare_reports(rows: int) -> dict:
     """The columns that `evidently_drift` finds, beside those of whole reports."""
     same = days = 0
@@ -128,7 +175,11 @@ def compare_reports(rows: int) -> dict:
 
 def work() -> list[tuple[str, tuple]]:
     """Everything to run: a name, a function and what it is given; what says most first."""
-    jobs: list[tuple[str, tuple]] = []
+    jobs: list[tuple[str, tuple]] = [
+        (f"hours/{rule}/{regime}", (hours, rule, regime, HOUR_SEEDS))
+        for rule in HOURLY
+        for regime in HOUR_REGIMES
+    ]
     for rows in EVERY:
         days = list(range(BASELINE + 1, DAYS, EVERY[rows]))
         for rule in RULES:

@@ -1,6 +1,8 @@
 """Tables in Markdown of what `peers.py` found.
 
 python benchmarks/peers_table.py [benchmarks/results/peers.json]
+
+Hourly windows come from `peers_hourly.json` and `hourly_alarms.json` in the same folder.
 """
 
 from __future__ import annotations
@@ -11,8 +13,8 @@ import sys
 from pathlib import Path
 
 from peer_rules import RULES
-from peers import AFTER, ASKED, BEFORE, EVERY, LARGE, LARGE_DAYS, MISSING
-from streams import REGIMES
+from peers import AFTER, ASKED, BEFORE, EVERY, HOURLY, HOURS_AFTER, LARGE, LARGE_DAYS, MISSING
+from streams import HOUR_REGIMES, HOUR_SHIFT, REGIMES
 
 YEAR, WEEK = 365, 7
 NAMES = {
@@ -103,6 +105,35 @@ def change_table(results: Found) -> list[str]:
     return lines
 
 
+def hourly(results: Found, ours: dict[str, dict]) -> list[str]:
+    """Alarm hours a year of hourly windows, and hours until a shift of 1 sd is named."""
+    lines = [row("hourly windows", *HOUR_REGIMES), row("---", *["---"] * len(HOUR_REGIMES))]
+    cells = []
+    for regime in HOUR_REGIMES:
+        runs = [run for name, run in ours.items() if name.split("/")[0] == regime]
+        delays = sorted(run["delay"] or HOURS_AFTER + 1 for run in runs)
+        alarms, days = sum(run["alarms"] for run in runs), HOUR_SHIFT.day * len(runs)
+        cells.append(
+            f"{alarms} alarms in {days} days; hour {statistics.median_low(delays)}" if runs else ""
+        )
+    lines.append(row("**driftline**", *cells))
+    for rule in HOURLY:
+        found = [results.get(f"hours/{rule}/{regime}") for regime in HOUR_REGIMES]
+        lines.append(row(NAMES[rule], *(_hours(result) for result in found)))
+    return lines
+
+
+def _hours(result: dict | None) -> str:
+    if result is None:
+        return ""
+    delay = statistics.median_low(sorted(hour or HOURS_AFTER + 1 for hour in result["delays"]))
+    when = f"hour {delay}" if delay <= HOURS_AFTER else "never"
+    own = result["hours_before"] / result["hours"]
+    return f"{result['alarm_hours']} of {result['hours']} hours; {when}" + (
+        f" ({own:.0%})" if own else ""
+    )
+
+
 def speed(results: Found) -> list[str]:
     lines = [
         row("seconds a day", *(f"{rows:,} rows" for rows in (*sorted(EVERY), LARGE))),
@@ -138,6 +169,10 @@ def main() -> None:
     print(content["about"])
     for table in (quiet, missing, change_table, speed):
         print("\n" + "\n".join(table(results)))
+    hour_files = [path.with_name(f"{name}.json") for name in ("peers_hourly", "hourly_alarms")]
+    if all(file.exists() for file in hour_files):
+        peers, ours = (json.loads(file.read_text()) for file in hour_files)
+        print("\n" + "\n".join(hourly(peers["found"], ours)))
     print("\n" + dataset(results), f"\nAt {LARGE:,} rows: days {LARGE_DAYS}")
     same = [result for name, result in results.items() if name.startswith("compared/")]
     same_days, days = (sum(result[key] for result in same) for key in ("same", "days"))

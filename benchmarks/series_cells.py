@@ -9,9 +9,10 @@ Shapes: W windows, M models side by side, C columns.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,9 @@ class Cell:
     rows: int = 200
     """Rows of a window."""
     columns: int = 20
+    category_share: float = CATEGORY_SHARE
+    """Share of the rows in the category that is counted."""
+    missing_rate: float = MISSING_RATE
     wobble: float = 0.0
     """Standard deviation of the shift that the windows of a day share."""
     heavy_tails: bool = False
@@ -63,7 +67,12 @@ class Cell:
     doubling_days: float = 0.0
     """Days in which the rows double; 0 for never."""
     yearly: float = 0.0
-    """Amplitude of a sine over the year."""
+    """Amplitude of a sine over the year. The reference is a year then."""
+
+    @property
+    def days(self) -> int:
+        """Days to simulate: a year; two where years repeat."""
+        return 731 if self.yearly else 366
 
 
 BASE = Cell()
@@ -80,6 +89,7 @@ REGIMES: dict[str, dict[str, float | bool]] = {
     "rows x1.8 on days 1 to 3": {"month_begin_rows": 1.8},
     "12 holidays": {"holiday_rows": 0.3},
     "rows double in 6 months": {"doubling_days": 182.0},
+    "yearly 0.3": {"yearly": 0.3},
 }
 """Each changes the base cell in one way."""
 SIZES = {
@@ -89,23 +99,32 @@ SIZES = {
     "10,000 rows": {"rows": 10_000},
 }
 LENGTHS = {
-    "5 minutes": {"length": HOUR // 12, "columns": 8},
     "6 hours": {"length": 6 * HOUR},
     "1 day": {"length": DAY},
     "1 week": {"length": 7 * DAY},
+    "5 minutes": {"length": HOUR // 12, "columns": 8},
 }
 
 
 def single_cells() -> list[Cell]:
     """The base cell, and each regime, size and length alone."""
-    changes = {**REGIMES, **SIZES, **LENGTHS}
+    changes = {**LENGTHS, **SIZES, **REGIMES}
     return [BASE, *(replace(BASE, name=name, **settings) for name, settings in changes.items())]
+
+
+def daily_cells() -> list[Cell]:
+    """Each regime in daily windows, which cost a twentieth of hourly ones."""
+    return [
+        replace(BASE, name=f"1 day + {name}", length=DAY, **settings)
+        for name, settings in REGIMES.items()
+        if name != "hour wave 0.3"
+    ]
 
 
 def random_pairs(count: int, seed: int = 1) -> list[Cell]:
     """`count` cells that differ from the base cell in two ways; 5 minutes are left out."""
     rng = np.random.default_rng(seed)
-    kinds = [REGIMES, SIZES, {name: LENGTHS[name] for name in list(LENGTHS)[1:]}]
+    kinds = [REGIMES, SIZES, {name: LENGTHS[name] for name in ("6 hours", "1 day", "1 week")}]
     changes = [(name, settings, kind) for kind in kinds for name, settings in kind.items()]
     pairs: dict[str, Cell] = {}
     while len(pairs) < count:
@@ -123,7 +142,8 @@ class WindowValues(NamedTuple):
 
     start: int
     """Microseconds."""
-    rows: int
+    rows: Floats
+    """Shape (M, 1)."""
     mean_shift: Floats
     spread: Floats
     """Logarithm of the ratio of standard deviations."""
@@ -135,14 +155,22 @@ class WindowValues(NamedTuple):
     in_category: Floats
     """Rows in one category."""
 
+    @classmethod
+    def side_by_side(cls, values: Sequence[WindowValues]) -> WindowValues:
+        """The models of several cells in one window, one after the other."""
+        arrays = zip(*(each[1:] for each in values), strict=True)
+        return cls(values[0].start, *(np.concatenate(parts) for parts in arrays))
+
 
 def simulate(cell: Cell, *, models: int, days: int, seed: int) -> Iterator[WindowValues]:
     """Simulate M models for so many days, window by window."""
-    rng = np.random.default_rng((seed, cell.length // HOUR, cell.rows))
+    # No two cells share random numbers: their alarms are added up.
+    entropy = (seed, cell.length // HOUR, cell.rows, crc32(cell.name.encode()))
+    rng = np.random.default_rng(entropy)
     shape = (models, cell.columns)
     noise = _Noise(rng, cell, shape)
     skew = rng.normal(0, cell.skew, shape) + noise.draw() / np.sqrt(REFERENCE_ROWS)
-    spread_rng = np.random.default_rng((seed, cell.length // HOUR, cell.rows, 1))
+    spread_rng = np.random.default_rng((*entropy, 1))
     spread_skew = spread_rng.normal(size=shape) / np.sqrt(2 * REFERENCE_ROWS)
     phase = rng.uniform(0, 2 * np.pi, shape)
     lasting = np.zeros(shape)
@@ -171,15 +199,15 @@ def simulate(cell: Cell, *, models: int, days: int, seed: int) -> Iterator[Windo
         mean_shift = shift + noise.draw() / np.sqrt(rows)
         chance = 1 / rows + 1 / REFERENCE_ROWS
         raw_psi = chance * rng.noncentral_chisquare(BINS - 1, shift**2 / chance + 1e-9)
-        odds = CATEGORY_SHARE / (1 - CATEGORY_SHARE) * np.exp(shift)
+        odds = cell.category_share / (1 - cell.category_share) * np.exp(shift)
         yield WindowValues(
             start=start,
-            rows=rows,
+            rows=np.full((models, 1), float(rows)),
             mean_shift=mean_shift,
             spread=spread_skew + spread_rng.normal(size=shape) / np.sqrt(2 * rows),
             psi=np.maximum(raw_psi - (BINS - 1) * chance, 0.0),
             raw_psi=raw_psi,
-            missing=rng.binomial(rows, MISSING_RATE, shape).astype(float),
+            missing=rng.binomial(rows, cell.missing_rate, shape).astype(float),
             in_category=rng.binomial(rows, odds / (1 + odds)).astype(float),
         )
 

@@ -3,9 +3,9 @@
     python benchmarks/series_power.py
     python benchmarks/series_power.py --scenarios "hourly 1 sd" --models 20
 
-The streams and the engine are those of `false_alarms.py`. One column of each model changes by so
-many standard deviations; reported are the windows until a stream of it is changed, and the windows
-from the end of the change until none is.
+The streams and the engine are those of `false_alarms.py`. One column of each model changes: its
+mean, its spread, the share of a category or the missing rate. Reported are the windows until a
+stream of it is changed, and the windows from the end of the change until none is.
 """
 
 from __future__ import annotations
@@ -27,8 +27,14 @@ class Scenario:
     """One change of one column."""
 
     cell: Cell
-    shift: float
+    shift: float = 0.0
     """Standard deviations."""
+    spread: float = 0.0
+    """Logarithm of the factor on the standard deviation."""
+    more_in_category: float = 0.0
+    """Share of the other rows that get the counted category."""
+    more_missing: float = 0.0
+    """Share of the rows with a value that lose it."""
     begin: int
     """First window of the change."""
     windows: int
@@ -39,6 +45,7 @@ class Scenario:
     """Windows within which its end should be found; 0 when that is not measured."""
 
 
+WOBBLE = replace(DAILY, wobble=0.05)
 SCENARIOS = {
     "daily 0.25 sd": Scenario(cell=DAILY, shift=0.25, begin=70, windows=20, limit=7),
     "daily 0.25 sd, wobble 0.05": Scenario(
@@ -46,6 +53,20 @@ SCENARIOS = {
     ),
     "daily 0.25 sd, weekday": Scenario(
         cell=replace(DAILY, wobble=0.05, weekday=0.2), shift=0.25, begin=70, windows=20, limit=7
+    ),
+    "variance +30%": Scenario(cell=WOBBLE, spread=np.log(1.3) / 2, begin=50, windows=20, limit=14),
+    "share 10% to 20%": Scenario(
+        cell=WOBBLE, more_in_category=0.1 / 0.9, begin=50, windows=10, limit=4
+    ),
+    "share 5% to 7%": Scenario(
+        cell=replace(WOBBLE, category_share=0.05),
+        more_in_category=0.02 / 0.95,
+        begin=50,
+        windows=20,
+        limit=14,
+    ),
+    "missing 0% to 25%": Scenario(
+        cell=replace(WOBBLE, missing_rate=0.0), more_missing=0.25, begin=50, windows=5, limit=2
     ),
     "hourly 1 sd": Scenario(
         cell=replace(BASE, wobble=0.05), shift=1.0, begin=24 * 30 + 5, windows=72, limit=48
@@ -103,7 +124,7 @@ def run(scenario: Scenario, *, models: int, seed: int) -> str:
     series = simulate(cell, models=models, days=days, seed=seed)
     for number, values in zip(range(end + after), series, strict=False):
         if scenario.begin <= number < end:
-            values = change_column(values, scenario.shift, np.random.default_rng((seed, number)))
+            values = change_column(values, scenario, np.random.default_rng((seed, number)))
         is_on = judge.judge(values)[:, :, 0].any(axis=0)
         if scenario.begin <= number < end:
             delay = np.where(is_on & (delay == NEVER), number - scenario.begin + 1, delay)
@@ -124,16 +145,42 @@ def run(scenario: Scenario, *, models: int, seed: int) -> str:
     return f"{text} ({models} models, {time.monotonic() - began:.0f} s)"
 
 
-def change_column(values: WindowValues, shift: float, rng: np.random.Generator) -> WindowValues:
-    """The measurements with the first column shifted."""
-    mean_shift, psi, raw_psi = (
-        array.copy() for array in (values.mean_shift, values.psi, values.raw_psi)
+def change_column(
+    values: WindowValues, scenario: Scenario, rng: np.random.Generator
+) -> WindowValues:
+    """The measurements with the first column changed."""
+    mean_shift, spread, psi, raw_psi, missing, in_category = (
+        array.copy()
+        for array in (
+            values.mean_shift,
+            values.spread,
+            values.psi,
+            values.raw_psi,
+            values.missing,
+            values.in_category,
+        )
     )
-    mean_shift[:, 0] += shift
-    chance = 1 / values.rows + 1 / REFERENCE_ROWS
-    raw_psi[:, 0] = chance * rng.noncentral_chisquare(9, mean_shift[:, 0] ** 2 / chance)
-    psi[:, 0] = np.maximum(raw_psi[:, 0] - 9 * chance, 0)
-    return values._replace(mean_shift=mean_shift, psi=psi, raw_psi=raw_psi)
+    rows = np.broadcast_to(values.rows, missing.shape)[:, 0]
+    spread[:, 0] += scenario.spread
+    if scenario.shift:
+        mean_shift[:, 0] += scenario.shift
+        chance = 1 / rows + 1 / REFERENCE_ROWS
+        raw_psi[:, 0] = chance * rng.noncentral_chisquare(9, mean_shift[:, 0] ** 2 / chance)
+        psi[:, 0] = np.maximum(raw_psi[:, 0] - 9 * chance, 0)
+    for array, share in (
+        (in_category, scenario.more_in_category),
+        (missing, scenario.more_missing),
+    ):
+        others = (rows - array[:, 0]).astype(np.int64)
+        array[:, 0] += rng.binomial(others, share)
+    return values._replace(
+        mean_shift=mean_shift,
+        spread=spread,
+        psi=psi,
+        raw_psi=raw_psi,
+        missing=missing,
+        in_category=in_category,
+    )
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ false-alarm benchmark is made of.
     stream.reference_batch, stream.batch(day)           # rows, for tools that need them
 
 A reference of 10,000 rows without days in it, then one window a day for 425 days: 60 for a
-baseline, and a year. Each day moves each of 20 numeric and 5 categorical columns a little
+baseline, and a year. `HourStream` has a window for each hour of these days. Each day moves each of 20 numeric and 5 categorical columns a little
 (`REGIMES`), in standard deviations of the reference; categorical ones by their latent. Everything
 is decided by the seed; a stream with a change is the stream without it up to that day.
 """
@@ -39,6 +39,7 @@ EPOCH, TICK = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 BASELINE, DAYS = 60, 425
 REFERENCE_ROWS = 10_000
 WOBBLE, MEMORY, WEEKEND, MONTH_END, TREND = 0.05, 0.5, 0.2, 0.3, 0.2
+HOUR_WAVE = 0.3
 _DAYS, _REFERENCE, _COUNTS, _ROWS = range(4)
 """What a generator is for; it is seeded by the stream's seed, this, and the day."""
 
@@ -102,11 +103,6 @@ SCHEMA = Schema(
 )
 
 
-def span(day: int) -> tuple[datetime, datetime]:
-    """Start and end of a day."""
-    return START + timedelta(days=day), START + timedelta(days=day + 1)
-
-
 @dataclass(frozen=True)
 class Today:
     """What a day is like in one column."""
@@ -124,9 +120,17 @@ class Today:
 class Stream:
     """One simulated model: its reference, and a window for each day from 0 to 424."""
 
+    per_day = 1
+    """Windows a day."""
+
     def __init__(self, regime: str, rows: int, seed: int, change: Change | None = None) -> None:
         self.rows, self.seed, self.change = rows, seed, change
         self.shifts = REGIMES[regime](self._rng(_DAYS), (DAYS, len(COLUMNS)))
+
+    def span(self, number: int) -> tuple[datetime, datetime]:
+        """Start and end of a window."""
+        length = timedelta(days=1) / self.per_day
+        return START + number * length, START + (number + 1) * length
 
     @cached_property
     def reference_batch(self) -> pa.RecordBatch:
@@ -157,7 +161,7 @@ class Stream:
 
     def profile_window(self, day: int) -> Window:
         """The window of a day by drawing its rows and profiling them."""
-        start, end = span(day)
+        start, end = self.span(day)
         return self._profile(self.batch(day), start, end - TICK).window(start=start, end=end)
 
     def window(self, day: int) -> Window:
@@ -179,7 +183,7 @@ class Stream:
                     if today.size("unit")
                     else window_column
                 )
-        start, end = span(day)
+        start, end = self.span(day)
         parts = {
             "numeric": {
                 name: column for name, column in columns.items() if column.kind is Kind.NUMERIC
@@ -206,9 +210,14 @@ class Stream:
     def _rng(self, purpose: int, day: int = 0) -> np.random.Generator:
         return np.random.default_rng((self.seed, purpose, day))
 
-    def _today(self, day: int) -> list[Today]:
+    def _shifts(self, number: int) -> Floats:
+        """How far the columns are moved in a window, in standard deviations."""
+        return self.shifts[number]
+
+    def _today(self, number: int) -> list[Today]:
         days = []
-        for column, shift in zip(COLUMNS, self.shifts[day].tolist(), strict=True):
+        day = number // self.per_day
+        for column, shift in zip(COLUMNS, self._shifts(number).tolist(), strict=True):
             change = self.change
             has_happened = change is not None and change.column == column.name and day >= change.day
             today = Today(shift, column.missing, change if has_happened else None)
@@ -255,3 +264,27 @@ class Stream:
 
     def _median(self, column: Numeric) -> float:
         return self.reference.columns[column.name].quantile(0.5)
+
+
+HOUR_REGIMES = ("iid", "wobble", "weekend", "hour wave")
+HOUR_ROWS, HOUR_SHIFT = 200, Change("shift", "n00", 1.0, day=30)
+"""Rows of an hour, and what happens after thirty quiet days, in the benchmarks of hourly windows."""
+
+
+class HourStream(Stream):
+    """One simulated model with a window for each hour, from 0 to 10,199.
+
+    The hours of a day share its shift. In the regime `hour wave` the days wobble, and a sine over
+    the hours moves each column by up to `HOUR_WAVE` standard deviations, each at another time.
+    """
+
+    per_day = 24
+
+    def __init__(self, regime: str, rows: int, seed: int, change: Change | None = None) -> None:
+        super().__init__("wobble" if regime == "hour wave" else regime, rows, seed, change)
+        self._wave = HOUR_WAVE if regime == "hour wave" else 0.0
+
+    def _shifts(self, number: int) -> Floats:
+        day, hour = divmod(number, self.per_day)
+        phase = (hour / self.per_day + np.arange(len(COLUMNS)) / len(COLUMNS)) * 2 * np.pi
+        return self.shifts[day] + self._wave * np.sin(phase)

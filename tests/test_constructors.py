@@ -55,6 +55,22 @@ class TwoThenKeywords:
     d: int
     e: int
 
+@record(kw_only=False)
+class PositionalRecord:
+    a: int
+    b: int
+    c: int
+    d: int
+    e: int
+
+@record
+class KeywordRecord:
+    a: int
+    b: int
+    c: int
+    d: int
+    e: int
+
 class Constructor:
     def __init__(self, a, b, c, d, e): ...
 
@@ -68,7 +84,11 @@ class Tuple(NamedTuple):
     d: int
     e: int
 """
-    assert list(positional_classes(ast.parse(source))) == ["Positional", "Constructor"]
+    assert list(positional_classes(ast.parse(source))) == [
+        "Positional",
+        "PositionalRecord",
+        "Constructor",
+    ]
 
 
 def positional_classes(tree: ast.Module) -> Iterator[str]:
@@ -88,8 +108,10 @@ def positional_classes(tree: ast.Module) -> Iterator[str]:
 def dataclass_fields(node: ast.ClassDef) -> tuple[int, int]:
     """The fields of a dataclass that are passed by position, and by keyword; else (0, 0)."""
     decorators = [ast.unparse(decorator) for decorator in node.decorator_list]
-    decorator = next((text for text in decorators if text.startswith("dataclass")), "")
+    decorator = next((text for text in decorators if text.startswith(("dataclass", "record"))), "")
     counts, is_keyword = [0, 0], "kw_only=True" in decorator
+    if decorator.startswith("record"):
+        is_keyword = "kw_only=False" not in decorator
     for item in node.body if decorator else []:
         if isinstance(item, ast.AnnAssign):
             annotation = ast.unparse(item.annotation)

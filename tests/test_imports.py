@@ -55,6 +55,7 @@ UNNEEDED = {
     "prometheus_client",
     "psycopg",
     "pyarrow",
+    "rich",
     "scipy",
     "starlette",
     "structlog",
@@ -91,6 +92,18 @@ def config(tmp_path: Path) -> Path:
     )
     loaded_modules(CALL.format(arguments=["run", "--once", "-c", str(config)]))
     return config
+
+
+MOST_MODULES = 880
+"""Modules of a pass with nothing new, those of the interpreter included."""
+
+
+def test_a_pass_with_nothing_new_loads_no_format_and_few_modules(config):
+    """The modules are counted, since seconds depend on the machine."""
+    modules = loaded_modules(CALL.format(arguments=["run", "--once", "-c", str(config)]))
+    assert not [name for name in modules if name.startswith("driftline_plugins.formats.")]
+    assert "driftline.stats.multivariate.clouds" not in modules
+    assert len(modules) <= MOST_MODULES, len(modules)
 
 
 @pytest.mark.parametrize("command", ["run --once", "validate", "status"])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from driftline import (
+    AlertFact,
     Check,
     CheckContext,
     Measurement,
@@ -16,7 +17,16 @@ from driftline import (
     loss,
     stats,
 )
-from driftline.kit.checks import Settings, Task, Wording, expressions, label_use, score_metrics
+from driftline.kit.checks import (
+    Settings,
+    Task,
+    Wording,
+    Worth,
+    expressions,
+    label_use,
+    phrasing,
+    score_metrics,
+)
 
 
 def _finite(value: float) -> float:
@@ -44,15 +54,27 @@ class Values(Settings):
     """A negative decision that was right."""
 
 
+def _value_sentence(alert: AlertFact) -> str:
+    """Return the fall of the value in its unit: `value per prediction: 1.9 → -5.6 EUR`."""
+    now, was = alert.detail.get("amount"), alert.detail.get("amount_was")
+    if not isinstance(now, (int, float)) or not isinstance(was, (int, float)):
+        return ""
+    before, after = (phrasing.number(float(f"{amount:.3g}")) for amount in (was, now))
+    unit = alert.detail.get("amount_unit")
+    return f"value per prediction: {before} → {after}{f' {unit}' if unit else ''}"
+
+
 class BusinessValue(Check):
     """Measures what decisions are worth: by a value for each outcome, and by expressions.
 
     With `values`, value_per_prediction is the mean worth of a labelled prediction, with the
-    interval of the multinomial shares, and total_value its sum over the labelled rows. With
+    interval of the multinomial shares, and total_value its sum over the labelled rows;
+    value_change is the change of the mean against the reference, as a share of the mean size of
+    what a prediction gains or loses there: the mean itself may be near 0. With
     `expressions`, figure_mean is the mean of each over the rows that have it, with Student's
     interval, or the share of rows where a condition holds, with Wilson's; figure_total is the sum,
-    or the number of rows. They have the label `figure`. A lasting change of a mean by 5% or more is
-    reported, of value_per_prediction only a fall; give another bound with a rule, such as
+    or the number of rows. They have the label `figure`. A lasting change of figure_mean by 5% or
+    more is reported, and a value_change of -0.05 or less; give another bound with a rule, such as
     `measurement: figure_mean` with `below: {warning: 3.5}`.
 
     | input | answer |
@@ -70,9 +92,7 @@ class BusinessValue(Check):
     main = "value_per_prediction"
     collectors: ClassVar = frozenset({"scores", "expressions"})
     default_rules: ClassVar = {
-        "value_per_prediction": loss(
-            side="below", scale="relative", margins=(0.05, 0.1, 0.2, 0.4), obvious=0.1
-        ),
+        "value_change": loss(side="below", margins=(0.05, 0.1, 0.2, 0.4), obvious=0.1),
         "figure_mean": loss(
             side="both", scale="relative", margins=(0.05, 0.1, 0.2, 0.4), obvious=0.1
         ),
@@ -89,6 +109,14 @@ class BusinessValue(Check):
             "figure_mean": "mean",
             "figure_total": "total",
         }.items()
+    } | {
+        "value_change": Wording(
+            noun="value per prediction",
+            sentence=_value_sentence,
+            past=_value_sentence,
+            hides_value=True,
+            advice=lambda alert: "Check which decisions changed, and what they are worth.",
+        )
     }
 
     values: Values | None = None
@@ -97,10 +125,24 @@ class BusinessValue(Check):
     """Figures by names of your choice: `revenue: price * quantity`, or `approval: score > 0.5`."""
     unit: str = Field(default="", max_length=20)
     """The currency or unit of all numbers but shares and numbers of rows, such as `EUR`."""
+    cost_by: str = ""
+    """The expression whose fall is what an incident costs; without it that of `values` is."""
+
+    @model_validator(mode="after")
+    def _has_cost_expression(self) -> Self:
+        if self.cost_by and self.cost_by not in self.expressions:
+            raise ValueError(f"cost_by: there is no expression {self.cost_by!r}")
+        return self
 
     def collector_options(self) -> Mapping[str, tuple[str, ...]]:
         """Return the expressions."""
         return {"expressions": tuple(self.expressions.values())}
+
+    def worth(self) -> Worth | None:
+        """Return the figure of `cost_by`, or the value of a prediction."""
+        if self.cost_by:
+            return Worth("figure_mean", {"figure": self.cost_by})
+        return None if self.values is None else Worth("value_per_prediction", {})
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """Yield two measurements of the outcomes, and two of each expression."""
@@ -126,6 +168,7 @@ class BusinessValue(Check):
         before = None
         if ctx.reference is not None:
             before = stats.outcome_value(ctx.reference.scores.confusion, amounts)
+            now = stats.with_usual_spread(now, before)
         reason = reason or now.reason
         value = None if reason else now.value
         yield Measurement(
@@ -137,6 +180,7 @@ class BusinessValue(Check):
             was_interval=None if before is None else before.interval,
             reason=reason,
             unit=self.unit,
+            detail=_interval_detail(before),
         )
         yield Measurement(
             None if value is None else value * now.n,
@@ -144,6 +188,34 @@ class BusinessValue(Check):
             rows=now.n,
             reason=reason,
             unit=self.unit,
+        )
+        size = 0.0
+        if ctx.reference is not None:
+            size = stats.outcome_size(ctx.reference.scores.confusion, amounts)
+        yield self._measure_change(now._replace(reason=reason), before, size)
+
+    def _measure_change(
+        self, now: stats.Estimate, before: stats.Estimate | None, size: float
+    ) -> Measurement:
+        """Return the change of the value, as a share of `size`."""
+        reason = now.reason or ("" if before is not None else "there is no reference")
+        if not reason and (before is None or before.value is None or not size):
+            reason = "the outcomes of the reference have no worth"
+        if reason or now.value is None or before is None or before.value is None:
+            return Measurement(None, name="value_change", rows=now.n, reason=reason)
+        usual = before.value
+
+        def share(interval: tuple[float, float] | None) -> tuple[float, float] | None:
+            return interval and ((interval[0] - usual) / size, (interval[1] - usual) / size)
+
+        return Measurement(
+            (now.value - usual) / size,
+            name="value_change",
+            rows=now.n,
+            interval=share(now.interval),
+            was=0.0,
+            was_interval=share(before.interval),
+            detail={"amount": now.value, "amount_was": usual, "amount_unit": self.unit},
         )
 
     def _measure_figure(self, ctx: CheckContext, name: str, text: str) -> Iterator[Measurement]:
@@ -162,6 +234,7 @@ class BusinessValue(Check):
             was_interval=before.interval,
             reason=now.reason,
             unit="share" if is_condition else self.unit,
+            detail=_interval_detail(before),
         )
         yield Measurement(
             None if now.value is None else now.value * now.n,
@@ -171,6 +244,13 @@ class BusinessValue(Check):
             reason=now.reason,
             unit="rows" if is_condition else self.unit,
         )
+
+
+def _interval_detail(usual: stats.Estimate | None) -> dict[str, float]:
+    """Return the interval of the reference as the cost of an incident needs it."""
+    if usual is None or usual.interval is None:
+        return {}
+    return {"was_low": usual.interval[0], "was_high": usual.interval[1]}
 
 
 def _mean_of(tally: expressions.Tally) -> stats.Estimate:

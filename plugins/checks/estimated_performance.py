@@ -24,6 +24,7 @@ from driftline import (
     stats,
 )
 from driftline.kit.checks import (
+    Decision,
     Scores,
     Task,
     Wording,
@@ -40,7 +41,7 @@ from driftline.kit.checks.calibrated_scores import (
     usable_scores,
 )
 
-Metric = Literal[
+EstimatedMetric = Literal[
     "accuracy",
     "precision",
     "recall",
@@ -55,24 +56,24 @@ Metric = Literal[
 Corrected = tuple[stats.Rate | None, stats.Rate | None]
 """The shares of positive labels of both sides of the decision, where labels correct them."""
 
-METRICS_OF_RATES: Mapping[Metric, Callable[[stats.DecisionRates], stats.Estimate]] = {
+METRICS_OF_RATES: Mapping[EstimatedMetric, Callable[[stats.DecisionRates], stats.Estimate]] = {
     "accuracy": stats.accuracy_of_rates,
     "precision": stats.precision_of_rates,
     "recall": stats.recall_of_rates,
     "f1": stats.f1_of_rates,
 }
-METRICS_OF_CLASSES: Mapping[str, class_estimates.Metric] = {
+METRICS_OF_CLASSES: Mapping[str, class_estimates.ConfusionMetric] = {
     "macro_precision": lambda confusion: stats.macro(confusion, "precision"),
     "macro_recall": lambda confusion: stats.macro(confusion, "recall"),
     "macro_f1": lambda confusion: stats.macro(confusion, "f1"),
 }
-USUAL_METRICS: Mapping[Task, tuple[Metric, ...]] = {
+USUAL_METRICS: Mapping[Task, tuple[EstimatedMetric, ...]] = {
     Task.BINARY: ("accuracy", "precision", "recall", "f1", "roc_auc"),
     Task.MULTICLASS: ("accuracy", "macro_precision", "macro_recall", "macro_f1"),
     Task.REGRESSION: ("mae", "rmse"),
 }
-ERRORS: tuple[Metric, ...] = USUAL_METRICS[Task.REGRESSION]
-LABELLED_METRICS: Mapping[Metric, Callable[[Scores], stats.Estimate]] = {
+ERRORS: tuple[EstimatedMetric, ...] = USUAL_METRICS[Task.REGRESSION]
+LABELLED_METRICS: Mapping[EstimatedMetric, Callable[[Scores], stats.Estimate]] = {
     "accuracy": lambda s: stats.accuracy(s.confusion),
     "precision": lambda s: stats.precision(score_metrics.confusion_of(s)),
     "recall": lambda s: stats.recall(score_metrics.confusion_of(s)),
@@ -84,7 +85,7 @@ LABELLED_METRICS: Mapping[Metric, Callable[[Scores], stats.Estimate]] = {
     "mae": lambda s: stats.mae(s.regression.n, s.regression.abs_e, s.regression.e2),
     "rmse": lambda s: stats.rmse(s.regression.n, s.regression.e2, s.regression.e4),
 }
-NOUNS: Mapping[Metric, str] = {
+NOUNS: Mapping[EstimatedMetric, str] = {
     "f1": "F1",
     "roc_auc": "ROC AUC",
     "macro_precision": "macro precision",
@@ -95,7 +96,7 @@ NOUNS: Mapping[Metric, str] = {
 }
 
 
-def _sentence(metric: Metric) -> Callable[[AlertFact], str]:
+def _sentence(metric: EstimatedMetric) -> Callable[[AlertFact], str]:
     """Return a function that says the usual value and the estimate since the loss began."""
 
     def say(alert: AlertFact) -> str:
@@ -106,11 +107,24 @@ def _sentence(metric: Metric) -> Callable[[AlertFact], str]:
             return ""
         figure = _size if metric in ERRORS else _share
         text = f"estimated {NOUNS.get(metric, metric)} {figure(usual)} → {figure(now)}"
-        if not isinstance(low, (int, float)) or not isinstance(high, (int, float)):
-            return text
-        return f"{text} (95%: {figure(low)} to {figure(high)})"
+        if isinstance(low, (int, float)) and isinstance(high, (int, float)):
+            text = f"{text} (95%: {figure(low)} to {figure(high)})"
+        return text + _label_remark(alert, figure)
 
     return say
+
+
+def _label_remark(alert: AlertFact, figure: Callable[[float], str]) -> str:
+    """Return whether labels confirm what scores or predictions promise; empty without labels."""
+    rows, alone = (alert.detail.get(name) for name in ("labelled_rows", "scores_alone"))
+    if not isinstance(rows, int):
+        return ""
+    if alert.detail.get("confirmed") == 1:
+        return f", confirmed by {rows:,} labels"
+    if not isinstance(alone, (int, float)):
+        alone = alert.detail.get("predictions_alone")
+    remark = f", corrected by {rows:,} labels"
+    return f"{remark} (without them {figure(alone)})" if isinstance(alone, (int, float)) else remark
 
 
 def _share(value: float) -> str:
@@ -122,8 +136,10 @@ def _size(value: float) -> str:
 
 
 def _advice(alert: AlertFact) -> str:
-    """Return what to do first."""
-    return "Get labels of some rows of these windows, and compare."
+    """Return what to do first; with labels that confirm the estimate, the family's advice."""
+    if alert.detail.get("confirmed") == 1:
+        return ""
+    return "Compare with the labels of these windows; get labels of some rows where none have come."
 
 
 def _correction_sentence(alert: AlertFact) -> str:
@@ -228,16 +244,17 @@ class EstimatedPerformance(Check):
 
     type = "estimated_performance"
     cause = "performance"
+    remedies: ClassVar = {"": Decision.WATCH}
     main = "estimated_accuracy"
     uses_labels = True
     collectors: ClassVar = frozenset(
         {"scores", "numeric", "categories", "prediction_errors", "sample"}
     )
     default_rules: ClassVar = {
-        "estimated_accuracy": loss(warning=0.03, critical=0.05),
-        "estimated_recall": loss(warning=0.03, critical=0.05),
-        "estimated_roc_auc": loss(warning=0.03, critical=0.05),
-        "estimated_macro_recall": loss(warning=0.03, critical=0.05),
+        "estimated_accuracy": loss(warning=0.03, critical=0.05, limits=(0, 1)),
+        "estimated_recall": loss(warning=0.03, critical=0.05, limits=(0, 1)),
+        "estimated_roc_auc": loss(warning=0.03, critical=0.05, limits=(0, 1)),
+        "estimated_macro_recall": loss(warning=0.03, critical=0.05, limits=(0, 1)),
         "correction": loss(warning=0.03, critical=0.05),
         "estimated_mae": _error_rule("log"),
         "estimated_rmse": _error_rule("log"),
@@ -271,7 +288,7 @@ class EstimatedPerformance(Check):
         ),
     }
 
-    metrics: tuple[Metric, ...] = ()
+    metrics: tuple[EstimatedMetric, ...] = ()
     """The metrics to estimate; when empty, the usual ones of the model's task."""
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
@@ -281,9 +298,15 @@ class EstimatedPerformance(Check):
             return
         task = ctx.schema.task or Task.BINARY
         window, reason = calibrate_scores(ctx)
+        correction = (
+            None
+            if window is None or ctx.schema.score is None
+            else weighted.weighted_correction(ctx, window)
+        )
+        doubt = 0.0 if correction is None else weighted.doubt(correction)
         usual = USUAL_METRICS.get(task, USUAL_METRICS[Task.BINARY])
         metrics = tuple(dict.fromkeys(self.metrics)) or usual
-        class_metrics: dict[str, class_estimates.Metric] = {
+        class_metrics: dict[str, class_estimates.ConfusionMetric] = {
             name: METRICS_OF_CLASSES[name] for name in metrics if name in METRICS_OF_CLASSES
         }
         macros, macro_reason = (
@@ -304,9 +327,9 @@ class EstimatedPerformance(Check):
             elif window is None:
                 yield _without_value(metric, ctx.current.rows, reason)
             else:
-                yield _corrected_measurement(metric, window, ctx)
+                yield _corrected_measurement(metric, window, ctx, doubt)
         yield _correction(window, reason)
-        yield _weighted_accuracy(ctx, window, reason)
+        yield _weighted_accuracy(ctx, window, correction, reason)
         yield from _class_shares(ctx, window)
 
     def _evaluate_errors(self, ctx: CheckContext) -> Iterator[Measurement]:
@@ -327,7 +350,7 @@ class EstimatedPerformance(Check):
 
 
 def _estimated_error(
-    metric: Metric, groups: error_estimates.ErrorGroups, ctx: CheckContext
+    metric: EstimatedMetric, groups: error_estimates.ErrorGroups, ctx: CheckContext
 ) -> Measurement:
     reference, window = groups.absolute() if metric == "mae" else groups.squared()
     alone = stats.expected_loss(reference, groups.rows)
@@ -336,8 +359,20 @@ def _estimated_error(
         alone, corrected = _root(alone), None if corrected is None else _root(corrected)
     if corrected is None:
         return _measurement(metric, alone, ctx, {})
-    detail = {"labelled_rows": int(window.rows.sum()), "predictions_alone": alone.value}
+    detail = {
+        "labelled_rows": int(window.rows.sum()),
+        "predictions_alone": alone.value,
+        "confirmed": _is_confirmed(alone, corrected),
+    }
     return _measurement(metric, corrected, ctx, detail)
+
+
+def _is_confirmed(alone: stats.Estimate, corrected: stats.Estimate) -> int:
+    """Return 1 if the corrected estimate lies within the interval of the one without labels."""
+    if alone.interval is None or corrected.value is None:
+        return 0
+    low, high = alone.interval
+    return int(low <= corrected.value <= high)
 
 
 def _root(estimate: stats.Estimate) -> stats.Estimate:
@@ -368,15 +403,20 @@ def _error_correction(groups: error_estimates.ErrorGroups) -> Measurement:
     )
 
 
-def _without_value(metric: Metric, rows: int, reason: str) -> Measurement:
+def _without_value(metric: EstimatedMetric, rows: int, reason: str) -> Measurement:
     return Measurement(None, name=f"estimated_{metric}", rows=rows, reason=reason)
 
 
 def _corrected_measurement(
-    metric: Metric, window: CalibratedScores, ctx: CheckContext
+    metric: EstimatedMetric, window: CalibratedScores, ctx: CheckContext, doubt: float
 ) -> Measurement:
-    """Return the estimate of a metric, corrected where labels can do it."""
+    """Return the estimate of a metric, corrected where labels can do it.
+
+    `doubt` is the error of estimates from scores alone that the reference shows.
+    """
     alone, corrected = _estimate(metric, window, ctx)
+    if doubt and alone.value is not None and alone.se is not None:
+        alone = stats.bounded_estimate(alone.value, math.hypot(alone.se, doubt), alone.n)
     detail: dict[str, str | float | int | None] = {}
     if metric == "accuracy" and ctx.schema.task is Task.BINARY:
         cells = stats.expected_confusion(window.cells(window.probability))
@@ -385,12 +425,13 @@ def _corrected_measurement(
         detail |= {
             "labelled_rows": round(float((window.positives + window.negatives).sum())),
             "scores_alone": alone.value,
+            "confirmed": _is_confirmed(alone, corrected),
         }
     return _measurement(metric, alone if corrected is None else corrected, ctx, detail)
 
 
 def _measurement(
-    metric: Metric,
+    metric: EstimatedMetric,
     estimate: stats.Estimate,
     ctx: CheckContext,
     detail: Mapping[str, str | float | int | None],
@@ -411,7 +452,7 @@ def _measurement(
 
 
 def _estimate(
-    metric: Metric, window: CalibratedScores, ctx: CheckContext
+    metric: EstimatedMetric, window: CalibratedScores, ctx: CheckContext
 ) -> tuple[stats.Estimate, stats.Estimate | None]:
     """Return the estimate from scores alone, and as labels correct it; None where they do not."""
     if metric == "roc_auc":
@@ -425,7 +466,7 @@ def _estimate(
 
 
 def _estimate_from_rates(
-    metric: Metric, window: CalibratedScores, corrected: Corrected
+    metric: EstimatedMetric, window: CalibratedScores, corrected: Corrected
 ) -> stats.Estimate:
     """Return a metric of the shares of positive labels, with the error of the calibration."""
     estimate_metric = METRICS_OF_RATES[metric]
@@ -506,15 +547,18 @@ def _correction(window: CalibratedScores | None, reason: str) -> Measurement:
 
 
 def _weighted_accuracy(
-    ctx: CheckContext, window: CalibratedScores | None, reason: str
+    ctx: CheckContext,
+    window: CalibratedScores | None,
+    correction: stats.Estimate | None,
+    reason: str,
 ) -> Measurement:
     """Return the accuracy with the correction by reference rows that weigh as in the window."""
     name = "weighted_accuracy"
-    if window is None or ctx.schema.score is None:
+    if window is None or correction is None:
         reason = reason or "the records have no score"
         return Measurement(None, name=name, rows=0, reason=reason)
     alone = _estimate_from_rates("accuracy", window, (None, None))
-    estimate = weighted.weighted_accuracy(ctx, window, alone)
+    estimate = weighted.weighted_accuracy(alone, correction)
     if estimate.value is None:
         return Measurement(None, name=name, rows=estimate.n, reason=estimate.reason)
     was = LABELLED_METRICS["accuracy"](ctx.reference.scores if ctx.reference else Scores())

@@ -15,7 +15,7 @@ from pydantic import Field
 from driftline import Check, CheckContext, Measurement, above, hookimpl
 from driftline.kit.checks import PastValue, Wording, phrasing
 
-DAY = timedelta(days=1)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 LIMIT_WINDOWS = 2
 """The limit without an option, in windows."""
 FALSE_ALARMS = 0.1
@@ -47,12 +47,14 @@ class Freshness(Check):
     age_seconds is the time from the model's newest event to the end of the window. staleness is
     that age over the limit. Without a limit of its own, time counts less where windows of the same
     hour and kind of day (Monday to Friday, weekend) used to be empty as well: as much as their
-    chance to be empty makes 0.1 false alarms a year. Two weeks must be known for that.
+    chance to be empty makes 0.1 false alarms a year. Two weeks must be known for that. From the
+    second day until then, only hours count that were seen on such a day, and never empty.
 
     | input | answer |
     | --- | --- |
     | no data ever | no value, with the reason |
     | a window without rows | the age of the newest event before it |
+    | silence in hours that were not seen yet | no staleness, with the reason |
     | a window without start or end | no value, with the reason |
     """
 
@@ -103,8 +105,14 @@ class Freshness(Check):
         if self.limit is None and age > limit > 0:
             length = window.end - window.start
             past = ctx.history("age_seconds", {}, min(MEMORY_DAYS * DAY // length, MOST_WINDOWS))
-            usual = _Silence(past, window.last_seen, length)
-            limit = age / usual.staleness(window.end)
+            stale = _Silence(past, window.last_seen, window.end, length).staleness(window.end)
+            limit = age / stale if stale else 0.0
+            if not stale:
+                detail: dict[str, str | float | int | None] = {"limit": None}
+                yield Measurement(age, name="age_seconds", unit="s", detail=detail)
+                reason = "two weeks show whether silence at this time is usual"
+                yield Measurement(None, name="staleness", reason=reason)
+                return
         yield Measurement(age, name="age_seconds", unit="s", detail={"limit": limit})
         if limit > 0:
             yield Measurement(
@@ -120,7 +128,9 @@ class Freshness(Check):
 class _Silence:
     """How usual windows without rows are, by hour and kind of day."""
 
-    def __init__(self, past: Sequence[PastValue], last_seen: datetime, length: timedelta) -> None:
+    def __init__(
+        self, past: Sequence[PastValue], last_seen: datetime, end: datetime, length: timedelta
+    ) -> None:
         """Take the ages at the end of earlier windows; that of an empty one reaches its length.
 
         The windows after `last_seen`, the time of the newest record, show nothing usual.
@@ -135,8 +145,9 @@ class _Silence:
             if item.start < last_seen
         ]
         first = min((when for when, _ in self._windows), default=last_seen)
-        is_known = last_seen - first >= MIN_DAYS * DAY or len(self._windows) >= MOST_WINDOWS
-        if not is_known or length > DAY:
+        is_long = last_seen - first >= MIN_DAYS * DAY
+        self._is_known = is_long or len(self._windows) >= MOST_WINDOWS
+        if end - first < DAY or length > DAY:
             self._windows = []
 
     def staleness(self, end: datetime) -> float:
@@ -156,6 +167,12 @@ class _Silence:
         key = self._key(start)
         if key not in self._weights:
             alike = [pair for pair in self._windows if self._is_near(pair[0], key)]
+            if not self._is_known:
+                # The hours right before say nothing of this one: a weekend begins quietly.
+                since = start - DAY + NEAR_HOURS * HOUR
+                earlier = [is_empty for when, is_empty in alike if when <= since]
+                self._weights[key] = 1 / LIMIT_WINDOWS if earlier and not any(earlier) else 0.0
+                return self._weights[key]
             empty = [when for when, is_empty in alike if is_empty]
             chance = (len(empty) + 0.5) / (len(alike) + 1)
             is_usual = len({when.date() for when in empty}) >= LEAST_DAYS
@@ -164,8 +181,10 @@ class _Silence:
         return self._weights[key]
 
     def _key(self, when: datetime) -> tuple[bool, int]:
-        """The kind of day and the hour; the weekday for windows of a day."""
+        """The kind of day and the hour; the weekday for windows of a day, once it is known."""
         is_day = self._length >= DAY
+        if is_day and not self._is_known:
+            return when.weekday() >= SATURDAY, 0
         return when.weekday() >= SATURDAY, when.weekday() if is_day else when.hour
 
     def _is_near(self, when: datetime, key: tuple[bool, int]) -> bool:

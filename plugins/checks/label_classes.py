@@ -20,12 +20,22 @@ from driftline import (
     stats,
     unusual,
 )
-from driftline.kit.checks import RegressionSums, Scores, Task, Wording, label_use, phrasing
+from driftline.kit.checks import (
+    RegressionSums,
+    Scores,
+    Task,
+    Wording,
+    label_use,
+    phrasing,
+    score_metrics,
+)
 
 EXAMPLES = 5
 """Values that a message names."""
 MOST_CHANCE = 1e-6
 """Chance by which all labels may be of one class before that is a fault."""
+REVERSED_AUC = 0.4
+"""A ROC AUC surely below this is that of a score of the other class."""
 
 
 def _sentence(alert: AlertFact) -> str:
@@ -49,6 +59,12 @@ def _feed_advice(alert: AlertFact) -> str:
     return "Look at the feed of labels first; then at what changed for the model's subjects."
 
 
+def _reversed_sentence(alert: AlertFact) -> str:
+    value = alert.detail.get("roc_auc")
+    shown = f" (ROC AUC {phrasing.number(value)})" if isinstance(value, float) else ""
+    return f"rows with higher scores have fewer positive labels{shown}"
+
+
 def _one_class_sentence(alert: AlertFact) -> str:
     value = alert.detail.get("class")
     return "all labels are of one class" + (f": {phrasing.clean(value)}" if value else "")
@@ -68,6 +84,10 @@ class LabelClasses(Check):
 
     one_class is 1 where all labels are of one class, and that is no chance: with the shares of the
     reference it happens less than once in a million windows.
+
+    reversed_score is 1 where higher scores have fewer positive labels, in the window and in the
+    reference: the 95% interval of the ROC AUC is below 0.4, as with a score that is the probability
+    of the other class.
 
     positive_rate is the share of the positive class among the labels, with Wilson's interval.
     label_psi is the same for several classes: the PSI of their shares against the reference, less
@@ -97,6 +117,7 @@ class LabelClasses(Check):
         ),
         "label_mean_shift": unusual(info=0.1, warning=0.25, critical=3.0, obvious=0.75),
         "one_class": above(critical=0.5),
+        "reversed_score": above(warning=0.5),
     }
     min_rows = 10
     default_for: ClassVar = frozenset({"label"})
@@ -118,6 +139,14 @@ class LabelClasses(Check):
             sentence=_one_class_sentence,
             past=lambda alert: "all labels were of one class",
             advice=_feed_advice,
+        ),
+        "reversed_score": Wording(
+            noun="score of the other class",
+            sentence=_reversed_sentence,
+            past=lambda alert: "rows with higher scores had fewer positive labels",
+            advice=lambda alert: (
+                "Check that prediction.score is the score of the class in prediction.positive."
+            ),
         ),
     }
 
@@ -141,6 +170,8 @@ class LabelClasses(Check):
             name = schema.prediction.name
             yield _unknown_class_rate(ctx, name, label_use.values_of(ctx, name))
         yield _positive_rate(ctx, problem)
+        if schema.score is not None:
+            yield _reversed_score(ctx, problem)
 
 
 def _unknown_class_rate(
@@ -215,6 +246,19 @@ def _one_class(ctx: CheckContext, name: str, problem: str) -> Measurement:
         name="one_class",
         rows=rows,
         detail={"class": commonest[:40]} if shows_value else {},
+    )
+
+
+def _reversed_score(ctx: CheckContext, problem: str) -> Measurement:
+    now = score_metrics.roc_auc(ctx.current.scores)
+    was = score_metrics.roc_auc(ctx.reference.scores if ctx.reference else Scores())
+    reason = problem or now.reason
+    if reason or now.value is None:
+        return Measurement(None, name="reversed_score", rows=now.n, reason=reason)
+    estimates = [now] if was.value is None else [now, was]
+    is_reversed = all(e.interval is not None and e.interval[1] < REVERSED_AUC for e in estimates)
+    return Measurement(
+        float(is_reversed), name="reversed_score", rows=now.n, detail={"roc_auc": now.value}
     )
 
 

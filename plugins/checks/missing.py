@@ -5,10 +5,12 @@ Does not explain why values are missing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import ClassVar
 
 from driftline import (
+    AlertFact,
     Check,
     CheckContext,
     Column,
@@ -20,12 +22,21 @@ from driftline import (
     unusual,
 )
 from driftline.kit.checks import Wording, phrasing
+from driftline.kit.checks.identifiers import find_identifier
 
 ALIKE = 1e-6
 """The chance below which equal values count as stuck.
 
 It is the chance that as many rows of the reference would all be equal.
 """
+
+
+def _gap(alert: AlertFact) -> str:
+    """Return `missing`, or what else leaves a row without a value that can be used."""
+    share, invalid = alert.detail.get("missing", alert.value), alert.detail.get("invalid")
+    if isinstance(share, float) and isinstance(invalid, float) and 2 * invalid >= share:
+        return "missing or of the wrong type"
+    return "missing"
 
 
 def _past(noun: str, rate: str | float | None) -> str:
@@ -39,9 +50,9 @@ class Missing(Check):
 
     missing_rate is the share of rows without a value (null or NaN). missing_increase is that rate
     less the reference's (0.05 is five points more), with Newcombe's interval. invalid_rate is the
-    share of values of another type. constant is 1 when all values are equal while the reference
-    varies, and the chance that so many rows of the reference are equal is below one in a million.
-    The label is left out.
+    share of values of another type; they count as missing, too. constant is 1 when all values are
+    equal while the reference varies, and the chance that so many rows of the reference are equal is
+    below one in a million. The label is left out.
 
     | input | answer |
     | --- | --- |
@@ -51,6 +62,7 @@ class Missing(Check):
     | all null | missing_rate 1; constant without value |
     | the same counts on both sides | missing_increase 0, with the interval 0 to 0 |
     | constant reference, one row | constant 0 |
+    | one value, that of a date or a counter | no constant, with the reason |
     | no rows | no values |
     """
 
@@ -70,14 +82,14 @@ class Missing(Check):
     default_place = 30
     wordings: ClassVar = {
         "missing_rate": Wording(
-            sentence=lambda alert: phrasing.share_of_rows("missing", alert.value, alert.was),
-            past=lambda alert: _past("missing", alert.value),
+            sentence=lambda alert: phrasing.share_of_rows(_gap(alert), alert.value, alert.was),
+            past=lambda alert: _past(_gap(alert), alert.value),
         ),
         "missing_increase": Wording(
             sentence=lambda alert: phrasing.share_of_rows(
-                "missing", alert.detail.get("missing"), alert.detail.get("missing_was")
+                _gap(alert), alert.detail.get("missing"), alert.detail.get("missing_was")
             ),
-            past=lambda alert: _past("missing", alert.detail.get("missing")),
+            past=lambda alert: _past(_gap(alert), alert.detail.get("missing")),
             hides_value=True,
         ),
         "invalid_rate": Wording(
@@ -113,6 +125,7 @@ class Missing(Check):
             reason = "" if current else "the window has no such column"
             rate = missing / rows if rows else None
             interval = stats.wilson(missing, rows)
+            detail = {"invalid": current.invalid / rows} if current and current.invalid else {}
             yield Measurement(
                 rate,
                 labels,
@@ -122,8 +135,9 @@ class Missing(Check):
                 reason=reason or _rows(rows),
                 was=ref_rate,
                 unit="share",
+                detail=detail,
             )
-            yield _increase(missing, rows, reference, labels)
+            yield _increase(missing, rows, reference, labels, detail)
             if current:
                 invalid, invalid_was = (
                     current.invalid,
@@ -140,7 +154,15 @@ class Missing(Check):
                     was=invalid_was,
                     unit="share",
                 )
-            yield _constant(current, reference, labels)
+            constant = _constant(current, reference, labels)
+            if constant.value:
+                # The date of a day is one value in each window, and rises from day to day.
+                identifier = find_identifier(ctx, name)
+                if identifier.measurement is not None:
+                    yield identifier.measurement
+                if identifier.reason:
+                    constant = replace(constant, value=None, reason=identifier.reason)
+            yield constant
 
 
 def _rows(rows: int) -> str:
@@ -148,7 +170,11 @@ def _rows(rows: int) -> str:
 
 
 def _increase(
-    missing: int, rows: int, reference: Column | None, labels: dict[str, str]
+    missing: int,
+    rows: int,
+    reference: Column | None,
+    labels: dict[str, str],
+    detail: Mapping[str, float],
 ) -> Measurement:
     if reference is None or not rows:
         reason = _rows(rows) or "no reference for this column yet"
@@ -164,14 +190,13 @@ def _increase(
     interval = (
         (0.0, 0.0) if same else stats.newcombe(missing, rows, reference.missing, reference.rows)
     )
-    detail = {"missing": rate, "missing_was": ref_rate}
     return Measurement(
         rate - ref_rate,
         labels,
         name="missing_increase",
         rows=rows,
         interval=interval,
-        detail=detail,
+        detail={"missing": rate, "missing_was": ref_rate, **detail},
     )
 
 

@@ -49,7 +49,9 @@ class Limits(Settings):
 def _outside_sentence(alert: AlertFact) -> str:
     ends = (alert.detail.get("low"), alert.detail.get("high"))
     low, high = (phrasing.number(end) if isinstance(end, (int, float)) else "any" for end in ends)
-    return phrasing.share_of_rows(f"outside {low} to {high}", alert.value)
+    is_single = ends[0] is not None and ends[0] == ends[1]
+    text = f"other than {low}" if is_single else f"outside {low} to {high}"
+    return phrasing.share_of_rows(text, alert.value)
 
 
 def _past_outside_sentence(alert: AlertFact) -> str:

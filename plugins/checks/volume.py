@@ -39,8 +39,14 @@ FALSE_ALARMS = 0.1
 MIN_WINDOWS, MEMORY = 8, 400
 """The fewest windows before a ratio; the newest day sums."""
 LEAST_ROWS, NEWEST = 0.2, 0.75
-"""The least rows expected that are judged; how far the newest window of a span is off, at least."""
-DAYS_A_YEAR = 365.25
+"""The least rows expected that are judged; how far the newest windows of a span are off, at least,
+however many of them are taken: an outage that is over is not reported again.
+"""
+DAYS_A_YEAR, SATURDAY = 365.25, 5
+UNEVEN = 3
+"""While two weeks are learned: the least rows are this many times fewer than the mean, so that the
+mean is not expected of each window.
+"""
 STEADY_SPREAD = 0.1
 """Relative variance for silence, where no window was silent."""
 
@@ -108,10 +114,12 @@ class Volume(Check):
     | input | answer |
     | --- | --- |
     | fewer than two weeks of earlier windows | no ratio, with the reason |
-    | no rows, then, where no earlier window of the hour was empty | 0, with the interval 0 to 0 |
+    | no rows, then, where no earlier window of the hour had so few by chance | 0, interval 0 to 0 |
+    | rows, then, within a day after a window without any | the ratio to the rows of that hour |
     | mostly empty windows before | no ratio: nothing is expected |
     | a holiday, before two others are known | no ratio, with the reason |
     | the last window of a log of the past that ends before it | no value, with the reason |
+    | windows that are joined until they hold enough rows | no ratio, with the reason |
     """
 
     type = "volume"
@@ -183,6 +191,9 @@ class Volume(Check):
         if start is None or end is None:
             yield _no_ratio(rows, "the window is no span of time")
             return
+        if ctx.current.joined:
+            yield _no_ratio(rows, "windows are joined until they hold enough rows (windows.rows)")
+            return
         past = self._past(ctx, start, end - start)
         yield from _sums(past, rows)
         yield _ratio(past, rows)
@@ -252,10 +263,15 @@ def _ratio(past: PastRows, rows: int) -> Measurement:
 
 
 def _ratio_while_learning(past: PastRows, rows: int, known: timedelta, count: int) -> Measurement:
-    alike = [value for when, value in past.windows.items() if when.time() == past.start.time()]
-    values = alike or list(past.windows.values())
-    if not rows and count >= MIN_WINDOWS and min(values) > 0:
-        expected = sum(values) / len(values)
+    values = _rows_of_like_windows(past, known)
+    if count >= MIN_WINDOWS and rows and 0 in _newest_rows(past):
+        # Silence that was reported is over when the rows are like those of some window before.
+        least, most = min(filter(None, values), default=0.0), max(values, default=0.0)
+        if LOW * least <= rows <= HIGH * most:
+            return _measurement(rows, min(max(float(rows), least), most), None, 1)
+    if not rows and count >= MIN_WINDOWS and values and min(values) > 0:
+        mean = sum(values) / len(values)
+        expected = mean if min(values) > mean / UNEVEN else min(values)
         # One false alarm in twenty models, whenever in the two weeks it is: the sum of 1/n.
         if math.exp(-expected) < 1 / (20 * count):
             return _measurement(0, expected, (0.0, 0.0), 1)
@@ -268,6 +284,30 @@ def _ratio_while_learning(past: PastRows, rows: int, known: timedelta, count: in
     return _no_ratio(rows, reason)
 
 
+def _rows_of_like_windows(past: PastRows, known: timedelta) -> list[float]:
+    """Rows of earlier windows at the same time of day, on the same kind of day.
+
+    Of all windows where less than a day is known. Saturdays say nothing of weekdays.
+    """
+    if known < DAY:
+        return list(past.windows.values())
+    return [
+        value
+        for when, value in past.windows.items()
+        if when.time() == past.start.time() and _is_weekend(when) == _is_weekend(past.start)
+    ]
+
+
+def _is_weekend(when: datetime) -> bool:
+    return when.weekday() >= SATURDAY
+
+
+def _newest_rows(past: PastRows) -> list[float]:
+    """Rows of the windows of the last day, or of the last two windows."""
+    span = max(DAY, 2 * past.length)
+    return [value for when, value in past.windows.items() if when >= past.start - span]
+
+
 def _judge(expected: ExpectedRows, rows: int, length: timedelta) -> Measurement:
     """The ratio of the shortest span that decides."""
     if expected.rows[-1] < LEAST_ROWS:
@@ -277,11 +317,13 @@ def _judge(expected: ExpectedRows, rows: int, length: timedelta) -> Measurement:
     level = FALSE_ALARMS * (length / DAY) / (2 * DAYS_A_YEAR * math.sqrt(len(spans)))
     sums = [_sum(expected, span) for span in spans]
     for item in sums:
-        if item.is_changed(expected, level):
+        if item.is_changed(level):
             return item.measurement()
     for item in sums:
         if item.is_usual():
             return item.measurement()
+    if sums[0].is_counted_usual():
+        return sums[0].counted()
     # One window within the limits says more than a span that an outage is part of.
     is_within = LOW <= sums[0].rows / sums[0].expected <= HIGH
     return sums[0 if is_within else -1].unsure()
@@ -297,6 +339,9 @@ class _Sum:
     high: float
     usual: float
     dispersion: float
+    stays_low: bool
+    """Whether all its newest windows together, however many, have fewer rows than `NEWEST`."""
+    stays_high: bool
 
     @property
     def expected(self) -> float:
@@ -312,15 +357,14 @@ class _Sum:
         ratio = self.rows / self.expected
         return min(low / self.expected, ratio), max(high / self.expected, ratio)
 
-    def is_changed(self, expected: ExpectedRows, level: float) -> bool:
+    def is_changed(self, level: float) -> bool:
         """Whether the ratio is outside the limits, and no chance of the probability `level`."""
-        newest, low, high = expected.counts[-1], expected.low[-1], expected.high[-1]
-        if self.rows < self.low and newest < NEWEST * low:
+        if self.rows < self.low and self.stays_low:
             return (
                 self.interval[1] < LOW
                 and stats.count_at_most(self.rows, self.low, self.dispersion) < level
             )
-        if self.rows > self.high and newest > high / NEWEST:
+        if self.rows > self.high and self.stays_high:
             return (
                 self.interval[0] > HIGH
                 and stats.count_at_least(self.rows, self.high, self.dispersion) < level
@@ -331,6 +375,24 @@ class _Sum:
         """Whether the interval is within the limits."""
         low, high = self.interval
         return low >= LOW and high <= HIGH
+
+    @property
+    def _counted_interval(self) -> tuple[float, float]:
+        """95% interval of the ratio as far as the number of rows leaves it open."""
+        low, high = stats.mean_interval(self.rows)
+        return low / self.expected, high / self.expected
+
+    def is_counted_usual(self) -> bool:
+        """Whether there are enough rows to show that the ratio is within the limits.
+
+        It is also where days differ so much that a ratio beyond the limits would be no change.
+        """
+        low, high = self._counted_interval
+        return low >= LOW and high <= HIGH
+
+    def counted(self) -> Measurement:
+        """The ratio with the interval of the count alone."""
+        return _measurement(self.rows, self.expected, self._counted_interval, self.windows)
 
     def measurement(self) -> Measurement:
         """The ratio with its interval."""
@@ -353,6 +415,9 @@ def _sum(expected: ExpectedRows, span: int) -> _Sum:
     rows = round(sum(counts))
     if not rows and expected.is_steady:
         variance = min(variance, STEADY_SPREAD)
+    newest, low, high = (
+        np.cumsum(values[-span:][::-1]) for values in (counts, expected.low, expected.high)
+    )
     return _Sum(
         windows=span,
         rows=rows,
@@ -360,11 +425,13 @@ def _sum(expected: ExpectedRows, span: int) -> _Sum:
         high=sum(expected.high[-span:]),
         usual=total,
         dispersion=1 / variance,
+        stays_low=bool(np.all(newest < NEWEST * low)),
+        stays_high=bool(np.all(newest > high / NEWEST)),
     )
 
 
 def _measurement(
-    rows: int, expected: float, interval: tuple[float, float], windows: int
+    rows: int, expected: float, interval: tuple[float, float] | None, windows: int
 ) -> Measurement:
     detail: dict[str, float] = {"rows": rows, "rows_expected": expected}
     if windows > 1:

@@ -33,7 +33,8 @@ class JsonLines(Format):
 
     Also reads objects without newlines between them, as Firehose writes them, and files that hold
     one array of objects, objects over several lines, or a data frame of pandas (orientation
-    `split`, `columns`, `index` or `table`). UTF-16 with a byte order mark is recognised.
+    `split`, `columns`, `index` or `table`). UTF-16 with a byte order mark is recognised. Where a
+    key is repeated in an object, its last value counts, as in other readers of JSON.
     """
 
     type = "jsonl"

@@ -86,7 +86,12 @@ def test_a_backlog_is_reported_once_at_its_end(tmp_path):
         assert reports(station) == [report]
         assert station.summary()["report"]["title"] == report["title"]
     assert report["title"] == (
-        "shop: 10 days read: 4,800 rows; none of 2 columns differs from the reference"
+        "shop: 10 days read: 4,800 rows; none of 2 columns differs from the reference; "
+        "windows are too short to judge drift, correlation and 4 more"
+    )
+    assert report["facts"]["too few rows"] == (
+        "a window of 1 h has about 20 rows, and 100 are needed to judge drift, correlation and "
+        "4 more; with windows.length: 1d it has about 480"
     )
     assert report["facts"]["read"].startswith("4,800 rows in 240 windows, 2026-05-01 00:00 to ")
 

@@ -93,7 +93,9 @@ def state(station: Station) -> list[tuple]:
 
 
 def hrefs(page: str) -> list[str]:
-    return [part.partition('"')[0].replace("&amp;", "&") for part in page.split('href="')[1:]]
+    """The addresses of a page, without those that lead to all other pages."""
+    content = page.partition("<main")[2]
+    return [part.partition('"')[0].replace("&amp;", "&") for part in content.split('href="')[1:]]
 
 
 def run_of(station, action: str) -> str:
@@ -126,12 +128,12 @@ def test_a_message_leads_to_the_page(station, client):
         assert f"driftline {command} {told['incident']}" in page
     assert f"driftline actions approve {run_of(station, 'roll-back')}" in page
     assert [urlsplit(href).path.rpartition("/")[2] for href in hrefs(page)] == [
-        "ack", "snooze", "accept", "chart.png", "approve", "reject",
+        "ack", "snooze", "accept", "silence", "chart.png", "approve", "reject",
     ]  # fmt: skip
     base = httpx.URL(f"http://x{link(station)}")
     assert [
         client.get(str(base.join(href).raw_path, "ascii")).status_code for href in hrefs(page)
-    ] == [200] * 6
+    ] == [200] * 7
 
 
 def test_the_page_runs_nothing_and_looking_changes_nothing(station, client):
@@ -186,8 +188,8 @@ def test_what_can_not_be_drawn(station, client):
 
 
 def test_who_sees_what(station, serving):
-    """Bearers of the token see and act, readers only see, strangers neither; without any token the
-    pages are this machine's.
+    """Bearers of the token see and act, readers see and need the token to act, strangers neither;
+    without any token the pages are this machine's.
     """
     name = station.told()[-1]["incident"]
     wrong = {"authorization": "Bearer wrong"}
@@ -197,7 +199,11 @@ def test_who_sees_what(station, serving):
         for auth in (("anybody", "reader-token"), None):
             headers = {} if auth else {"authorization": "Bearer reader-token"}
             page = client.get(f"/i/{name}", auth=auth, headers=headers).text
-            assert [urlsplit(href).path.rpartition("/")[2] for href in hrefs(page)] == ["chart.png"]
+            links = hrefs(page)
+            assert [urlsplit(href).path.rpartition("/")[2] for href in links] == [
+                "ack", "snooze", "accept", "silence", "chart.png", "approve", "reject",
+            ]  # fmt: skip
+            assert [href for href in links if "sig=" in href and "chart.png" not in href] == []
             assert f"i/{name}" in client.get("/", auth=auth, headers=headers).text
         assert "/ack?" in client.get(f"/i/{name}", headers=BEARER).text
         assert client.get(f"/i/{name}", auth=("anybody", TOKEN.reveal())).status_code == 401
@@ -327,3 +333,54 @@ def test_a_person_approves_by_the_page(station, client):
     other = run_of(station, "roll-back")
     path = f"/a/{other}/approve?{sign_query(TOKEN.reveal(), other, 'approve', expiry(station.clock()))}"
     assert "approve_by_link" in client.get(path).text
+
+
+def test_a_reader_acts_with_the_token_in_the_form(station, serving):
+    """The form of a reader asks for the token; a wrong one, or that of readers, changes nothing."""
+    name = station.told()[-1]["incident"]
+    with serving(reader=READER) as client:
+        client.headers["authorization"] = "Bearer reader-token"
+        path = f"/i/{name}/silence"
+        assert 'type="password" name="token"' in client.get(path).text
+        before = state(station)
+        fields = {"author": "ada", "reason": "planned", "for": "4h"}
+        for token in ("", "wrong", READER.reveal()):
+            assert client.post(path, data={**fields, "token": token}).status_code == 403
+        assert client.post(path, data=fields).status_code == 403
+        assert client.get("/i/inc_none/ack").status_code == 404
+        assert client.get(f"/i/{name}/explode").status_code == 403
+        assert state(station) == before
+        noted = client.post(path, data={**fields, "token": TOKEN.reveal()})
+        assert (noted.status_code, "Noted" in noted.text) == (200, True)
+        assert "sig=" not in noted.text
+        assert station.sql("select author, reason from silences") == [("ada", "planned")]
+    with serving() as client:
+        assert client.get(path).status_code == 403
+
+
+def test_the_list_of_incidents_is_filtered(station, serving):
+    """By state, model, severity and family; each row leads to its page and has its newest values."""
+    name = station.told()[-1]["incident"]
+    with serving(token=None) as client:
+
+        def ids(**query):
+            page = client.get("/incidents", params=query)
+            assert page.status_code == 200
+            return {href.removeprefix("i/") for href in hrefs(page.text) if href.startswith("i/")}
+
+        assert name in ids()
+        assert name in ids(state="all", model="shop", family="drift")
+        for query in ({"state": "resolved"}, {"model": "x"}, {"severity": "info"}, {"page": "2"}):
+            assert name not in ids(**query), query
+        assert name in ids(page="x")
+        page = client.get("/incidents", params={"model": '"><script>'}).text
+        assert "<script" not in page
+        assert "No incident matches." in page
+        assert 'class="spark"' in client.get("/incidents").text
+        assert client.get(f"/i/{name}").text.count("The newest values as a table") == 1
+    with serving(reader=READER) as client:
+        assert client.get("/incidents").status_code == 401
+    with serving() as client:
+        answer = client.get("/incidents")
+        assert answer.status_code == 401
+        assert "Set agent.http_token" in answer.text

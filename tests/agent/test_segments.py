@@ -6,7 +6,10 @@ import json
 from datetime import timedelta
 
 import pytest
+from click.testing import CliRunner
 from station import MODEL, START, Station
+
+from driftline.cli.explain import explain
 
 pytestmark = pytest.mark.system
 
@@ -60,3 +63,21 @@ def test_a_change_of_one_declared_segment_is_reported_with_its_name(tmp_path):
     assert segments >= {"young_a=yes"}
     assert segments <= {"young_a=yes", "plan_and_age=a, below 30", "age_band=below 30"}
     assert "young_a=yes" in json.dumps(messages)
+
+
+def test_explain_names_what_all_segments_rest_on_once(tmp_path):
+    """A line for each segment, then one reference, one configuration and one log object."""
+    station = Station(tmp_path, SEGMENTS)
+    station.write(
+        "reference.jsonl", START - timedelta(days=1), timedelta(days=1), 500,
+        age=lambda row: station.rng.randrange(20, 70),
+    )  # fmt: skip
+    write_hours(station, 1, changed_from=4)
+    station.clock.now = START + timedelta(hours=1, minutes=20)
+    with station.open():
+        station.tick()
+        text = CliRunner().invoke(explain, ["shop", "-c", str(station.config)]).stdout
+    assert text.count("revision 1") > 3
+    for line in ("compared with reference 1:", "judged by configuration", "0000.jsonl"):
+        assert text.count(line) == 1, line
+    assert "3,000 rows" in text.splitlines()[-1]

@@ -39,7 +39,8 @@ def test_a_check_that_can_tell_nothing_for_a_week_is_told_once(tmp_path):
     [told] = [note for note in station.told() if note["cause"] == "monitoring"]
     assert (told["event"], told["severity"]) == ("opened", "info")
     assert told["title"].startswith(
-        "shop: too little data to judge drift: amount: 60 more rows are needed: 40 of 100"
+        "shop: too little data to judge drift: amount: 60 more rows are needed: 40 of 100, "
+        "which windows of 7d would have"
     )
     [alert] = told["alerts"]
     assert (alert["state"], alert["check"], alert["rows"]) == ("unsure", "drift", 40)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import re
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
@@ -10,10 +12,15 @@ from driftline_plugins.checks.business_value import BusinessValue
 from pydantic import ValidationError
 from station import MODEL, START, Station
 
-from driftline import stats
+from driftline import Notification, stats
+from driftline.agent.incident_cost import describe_cost, estimate_cost
+from driftline.contracts.check import Worth
+from driftline.delivery.rendering.renderer import Renderer
+from driftline.state.worth import WorthRow
 from driftline.testing import assert_plugin_contract, context, window
 from driftline.types.model import Field, Kind, Schema, Task
 
+DAY = timedelta(days=1)
 SCHEMA = Schema(
     features={
         "price": Field("price", "price", Kind.NUMERIC),
@@ -184,3 +191,163 @@ def test_few_rows_that_are_alike_by_chance_have_the_usual_spread(prices):
     assert mean.value == pytest.approx(np.mean(prices))
     assert high - low > 2 * 1.96 * 9 / len(prices) ** 0.5
     assert low < 0 < high
+
+
+LOANS = """
+    source: {{type: local, options: {{path: {folder}/log, format: jsonl}}}}
+    schema:
+      timestamp: t
+      features: {{amount: numeric}}
+      prediction: {{kind: binary, column: decision}}
+      label: outcome
+    reference: {{type: local, options: {{path: {folder}/reference.jsonl}}}}
+    windows: {{length: 1d, lateness: 15m}}
+    checks:
+      worth: {{type: business_value, options: {{unit: EUR, values: {values}}}}}
+      level:
+        type: statistics
+        options: {{columns: [amount], statistics: [mean_value]}}
+        rule: {{measurement: mean_value, above: {{warning: 80}}}}
+""".replace("{values}", "{{tp: 10, tn: 10, fp: -10, fn: -10}}")
+
+
+def loans(tmp_path, days: int, bad_since: int, **bad: object) -> list[dict]:
+    """The messages of a model that decides right in 90% of rows until a day."""
+    station = Station(tmp_path, LOANS)
+    flip = np.random.default_rng(5)
+
+    def outcome(row: dict) -> str:
+        return str(int(row["amount"] > 50))
+
+    def decision(row: dict) -> str:
+        return str(int((row["amount"] > 50) == (flip.random() < 0.9)))
+
+    good = {"outcome": outcome, "decision": decision}
+    station.write("reference.jsonl", START - 10 * DAY, 10 * DAY, 3000, **good)
+    for number in range(days):
+        changes = {**good, **(bad if number >= bad_since else {})}
+        station.write(f"log/{number:02d}.jsonl", START + number * DAY, DAY, 400, **changes)
+    station.clock.now = START + days * DAY + timedelta(hours=1)
+    with station.open():
+        station.tick()
+    return station.told()
+
+
+@pytest.mark.system
+def test_a_message_says_what_the_incident_has_cost(tmp_path):
+    """From 11 May on all rows are approved: 8 EUR a row become 0, so a day of 400 costs 3,200."""
+    told = loans(tmp_path, 16, 10, decision="1")
+    [opening] = [note for note in told if note["cause"] == "business"]
+    text = opening["facts"]["cost so far"]
+    amount, low, high = (
+        float(part.replace(",", ""))
+        for part in re.fullmatch(
+            r"([\d,]+) EUR \(95%: ([\d,]+) to ([\d,]+) EUR\) over [\d,]+ predictions", text
+        ).groups()
+    )
+    days = (datetime.fromisoformat(opening["window"][1]) - START).days - 10
+    assert opening["since"].startswith("2026-05-11")
+    assert low < 3200 * days < high
+    assert low < amount < high
+    message = Renderer()(Notification.model_validate(opening))
+    first, second = message.lead.split("\n")
+    assert first.startswith("To do: ")
+    assert second == f"Cost so far: {text}"
+    assert "cost so far" not in message.known.lower()
+
+
+@pytest.mark.system
+def test_without_labels_the_message_says_that_the_cost_is_not_known(tmp_path):
+    """An incident about a column, in days without a label: its cost is no 0."""
+    told = loans(tmp_path, 4, 2, outcome=None, decision="1", amount=lambda row: 100.0)
+    [opening] = [note for note in told if note["event"] == "opened" and note["cause"] == "quality"]
+    assert opening["facts"]["cost so far"] == "not known: none of 400 predictions has a value yet"
+
+
+def rows_of_worth(*values: float, rows: int = 100, error: float = 1.0) -> list[WorthRow]:
+    return [
+        WorthRow(
+            rows=rows, value=value, interval=(value - 1.96 * error, value + 1.96 * error),
+            was=5.0, was_interval=(4.9, 5.1), unit="EUR",
+        )
+        for value in values
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ((1.0, 1.0), "800 EUR (95%: 522 to 1,080 EUR) over 200 predictions"),
+        ((5.1, 5.1), "none that differs from chance (95%: -298 to 258 EUR) over 200 predictions"),
+        (
+            (9.0, 9.0),
+            "none, but a gain of 800 EUR (95%: 522 to 1,080 EUR) over 200 predictions",
+        ),
+    ],
+)
+def test_a_loss_a_gain_and_chance_read_differently(values, text):
+    """Two windows of 100 rows that were worth 5 EUR; windows and reference add their errors."""
+    assert describe_cost(rows_of_worth(*values), 200) == text
+
+
+def test_rows_without_a_value_are_named():
+    """Half of the labels are missing: the cost is that of the others, and says so."""
+    text = describe_cost(rows_of_worth(1.0, 1.0), 400)
+    assert text.endswith("over 200 of 400 predictions; the others have no value yet")
+
+
+def test_a_window_without_a_known_error_has_that_of_the_others():
+    """The cost of 100 rows of unknown error has the interval of 100 rows like the others."""
+    rows = rows_of_worth(1.0, 1.0)
+    unknown = [rows[0], replace(rows[1], interval=None)]
+    assert estimate_cost(unknown).interval == pytest.approx(estimate_cost(rows).interval)
+
+
+def test_the_cost_is_what_an_expression_lost_where_one_is_named():
+    """`cost_by` names a figure; a name that no expression has is a mistake."""
+    check = BusinessValue(expressions={"revenue": "price"}, cost_by="revenue")
+    assert check.worth() == Worth("figure_mean", {"figure": "revenue"})
+    assert BusinessValue(expressions={"revenue": "price"}).worth() is None
+    with pytest.raises(ValidationError, match="there is no expression 'sales'"):
+        BusinessValue(expressions={"revenue": "price"}, cost_by="sales")
+
+
+def test_the_interval_of_a_cost_covers_it():
+    """Of 1,000 incidents of five days of 400 rows, 90 to 97% of the intervals hold the true cost."""
+    rng = np.random.default_rng(8)
+    keys = [("0", "0"), ("0", "1"), ("1", "0"), ("1", "1")]
+    good, bad = [0.8, 0.06, 0.03, 0.11], [0.8, 0.06, 0.08, 0.06]
+    amounts = np.array([0.0, -10.0, -100.0, 50.0])
+    values = dict(zip(keys, amounts.tolist(), strict=True))
+
+    def draw(rows: int, shares: list[float]) -> stats.Estimate:
+        counts = rng.multinomial(rows, shares).tolist()
+        return stats.outcome_value(dict(zip(keys, counts, strict=True)), values)
+
+    truth, covered = 5 * 400 * float(amounts @ np.subtract(good, bad)), 0
+    for _ in range(1000):
+        usual = draw(3000, good)
+        rows = [
+            WorthRow(
+                rows=day.n, value=day.value, interval=day.interval,
+                was=usual.value, was_interval=usual.interval, unit="EUR",
+            )
+            for day in (draw(400, bad) for _ in range(5))
+        ]  # fmt: skip
+        low, high = estimate_cost(rows).interval
+        covered += low <= truth <= high
+    assert 900 <= covered <= 970
+
+
+def test_a_value_near_zero_that_falls_is_a_large_change():
+    """1 EUR becomes -9: many times the value, and a share of what predictions gain and lose."""
+    check = BusinessValue(values={"tp": 10, "tn": 10, "fp": -10, "fn": -10}, unit="EUR")
+    reference = window(schema=SCHEMA, check=check, **outcomes(275, 225, 225, 275))
+    current = window(schema=SCHEMA, check=check, **outcomes(10, 190, 0, 0))
+    found = {
+        m.name: m for m in check.evaluate(context(current, reference, schema=SCHEMA))
+    }  # fmt: skip
+    change = found["value_change"]
+    assert change.value == pytest.approx((-9 - 1) / 10)
+    assert change.was == 0
+    assert change.was_interval[0] < 0 < change.was_interval[1]

@@ -10,7 +10,7 @@ from loss_streams import JudgedStream
 from profile_builder import HOUR, START, binary_scores, context, numeric
 from sklearn import metrics as sk
 
-from driftline import Field, Kind, Schema, Window
+from driftline import AlertFact, Field, Kind, Schema, Severity, Window
 from driftline.contracts.check import CheckContext
 from driftline.kit.checks import Scores, Task
 
@@ -233,6 +233,40 @@ def test_all_labels_give_the_metrics_of_the_labels():
         assert estimates[name].detail["labelled_rows"] == 3_000
     low, high = estimates["accuracy"].interval
     assert high - low < 0.036
+
+
+@pytest.mark.parametrize(
+    ("loss", "remark"),
+    [
+        (0.0, "0.70 (95%: 0.60 to 0.80), confirmed by 1,000 labels"),
+        (0.2, "0.70 (95%: 0.60 to 0.80), corrected by 1,000 labels (without them "),
+        (None, "0.70 (95%: 0.60 to 0.80)"),
+    ],
+)
+def test_a_message_says_whether_labels_confirm_the_estimate(loss, remark):
+    """Labels that agree with the scores confirm the estimate, others correct it, and without any
+    it says neither.
+    """
+    rng = np.random.default_rng(15)
+    y, s = rows(rng, 3_000)
+    labels = None if loss is None else drifted(rng, y, s, loss)[:1_000]
+    estimate = evaluate(rows(rng, 5_000), s, labels=labels)["accuracy"]
+    numbers = {"usual": 0.9, "now": 0.7, "now_low": 0.6, "now_high": 0.8}
+    alert = AlertFact(
+        check="estimates",
+        measurement=estimate.name,
+        severity=Severity.WARNING,
+        state="firing",
+        since=START,
+        value=0.7,
+        detail={**estimate.detail, **numbers},
+    )
+    sentence = CHECK.wordings[estimate.name].sentence(alert)
+    if loss == 0.2:
+        sentence, _, value = sentence.partition("them ")
+        sentence += "them "
+        assert float(value.rstrip(")")) == pytest.approx(estimate.detail["scores_alone"], abs=0.01)
+    assert sentence == f"estimated accuracy 0.90 → {remark}"
 
 
 def test_few_labels_of_a_class_correct_nothing():

@@ -67,6 +67,41 @@ def test_one_class_by_chance_is_no_fault(now, was):
     assert found["one_class"].value == 0.0
 
 
+def scores_window(share, reverse, rows=2_000, seed=1):
+    """Scores that separate the classes; `reverse` gives the probability of the other class."""
+    rng = np.random.default_rng(seed)
+    y = rng.random(rows) < share
+    s = np.clip(0.35 + 0.3 * y + rng.normal(0, 0.12, rows), 0, 1)
+    scores = binary_scores(y, 1 - s if reverse else s, edges=np.linspace(0, 1, 201))
+    return Window(rows=rows, scores=scores, start=START, end=START + HOUR)
+
+
+@pytest.mark.parametrize(
+    ("now", "was", "verdict"),
+    [
+        (scores_window(0.3, True), scores_window(0.3, True, seed=2), "changed"),
+        (scores_window(0.02, True), scores_window(0.02, True, seed=2), "changed"),
+        (scores_window(0.3, True), None, "changed"),
+        (scores_window(0.3, False), scores_window(0.3, False, seed=2), "ok"),
+        # The loss of a model is told by its metrics.
+        (scores_window(0.3, True), scores_window(0.3, False, seed=2), "ok"),
+    ],
+)
+def test_a_score_of_the_other_class_is_a_fault(now, was, verdict):
+    """Higher scores have fewer positive labels, in the window and in the reference."""
+    schema = {"task": Task.BINARY, "score": SCORE, "positive": "1"}
+    found = measure_classes(now, was, **schema)["reversed_score"]
+    assert judged(LabelClasses(), found) == verdict
+
+
+def test_few_labels_do_not_tell_whose_score_it_is():
+    """Nine positive labels have no ROC AUC."""
+    few = scores_window(0.3, True, rows=30)
+    found = measure_classes(few, None, task=Task.BINARY, score=SCORE, positive="1")
+    assert found["reversed_score"].value is None
+    assert found["reversed_score"].reason
+
+
 def test_the_shift_of_class_shares_is_psi():
     """Three classes: the PSI of their shares, with an interval that holds it; none without drift."""
     rng = np.random.default_rng(1)

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from driftline_plugins.checks.missing import Missing
-from profile_builder import LABEL, column, compare, context, judged, numeric, severity
+from profile_builder import LABEL, START, column, compare, context, judged, numeric, severity
 
-from driftline import Window, stats
-from driftline.types.model import Field, Kind, Task
+from driftline import AlertFact, Window, stats
+from driftline.types.model import Field, Kind, Severity, Task
 
 MISSING = Missing()
 
@@ -77,6 +77,25 @@ def test_values_of_another_type_are_invalid():
     found = {m.name: m for m in MISSING.evaluate(context(window, window))}
     assert found["invalid_rate"].value == 0.1
     assert severity(MISSING, found["invalid_rate"]) == "warning"
+
+
+def test_values_of_another_type_that_leave_a_gap_are_named():
+    """The sentence of a column without values says that values of another type were there."""
+    was = Window(rows=1_000, columns={"x": numeric("x", holed(1_000, 0))})
+    for invalid, words in ((700, "missing or of the wrong type in 70%"), (0, "missing in 70%")):
+        now = Window(rows=1_000, columns={"x": numeric("x", holed(1_000, 700), invalid=invalid)})
+        found = {m.name: m for m in MISSING.evaluate(context(now, was))}["missing_increase"]
+        alert = AlertFact(
+            check="missing",
+            measurement=found.name,
+            labels=found.labels,
+            state="firing",
+            severity=Severity.CRITICAL,
+            value=found.value,
+            detail=found.detail,
+            since=START,
+        )
+        assert MISSING.wordings[found.name].sentence(alert).startswith(words)
 
 
 def test_a_column_that_stopped_varying_is_constant():

@@ -179,7 +179,9 @@ def stale_hours(counts, first, per_day=24):
             found = {m.name: m for m in FRESHNESS.evaluate(ctx)}
             if judged(FRESHNESS, found["staleness"]) == "changed":
                 stale.append(number)
-        seconds = 0.0 if last_seen is None else (start + length - last_seen).total_seconds()
+        if last_seen is None:
+            continue
+        seconds = (start + length - last_seen).total_seconds()
         past.append(PastValue(start, value=seconds, rows=int(rows), verdict=""))
     return stale
 
@@ -195,6 +197,19 @@ def test_silence_at_usual_hours_is_not_stale(shape):
     outage = 51 * 24 + 10
     counts[outage : outage + 4] = 0
     assert stale_hours(counts, 28 * 24) == [outage + 1, outage + 2, outage + 3]
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [(120, 4, 3, 0.5), (60, 0, 0, 0), (400, 12, 250, 0.2)],
+    ids=["quiet weekends", "business hours only", "quiet nights of weekends"],
+)
+def test_nights_and_weekends_of_the_first_two_weeks_are_not_stale(shape):
+    """Once a day is known, only an outage is told: in hours that had records before."""
+    counts = quiet_weekends(*shape, seed=7, days=15)
+    outage = 8 * 24 + 11
+    counts[outage : outage + 4] = 0
+    assert stale_hours(counts, 33) == [outage + 1, outage + 2, outage + 3]
 
 
 def test_days_without_rows_at_each_weekend_are_not_stale():

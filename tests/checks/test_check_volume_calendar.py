@@ -93,6 +93,70 @@ def test_quiet_hours_are_usual_and_an_outage_is_told(shape):
     assert changed(found) == [outage, outage + HOUR, outage + 2 * HOUR]
 
 
+@pytest.mark.parametrize(
+    ("rate", "hours", "seed"), [(90, 5, 1), (90, 5, 7), (12, 8, 3), (300, 3, 4)]
+)
+def test_an_outage_that_is_over_is_not_told_again(rate, hours, seed):
+    """The hours after an outage are usual, although those before them were empty."""
+    counts = np.random.default_rng(seed).poisson(rate, 30 * 24)
+    begin = 24 * 24 + 11
+    counts[begin : begin + hours] = 0
+    # The second hour after it has few rows by chance.
+    counts[begin + hours + 1] = round(0.7 * rate)
+    found = measured(Volume(), counts, MONDAY, HOUR, first=20 * 24)
+    told = [round((at - MONDAY) / HOUR) for at in changed(found)]
+    assert told[-1] == begin + hours - 1
+
+
+@pytest.mark.parametrize("shape", [(120, 4, 3, 0.5), (300, 30, 5, 1), (50, 50, 2, 2)])
+def test_the_first_weekend_is_no_outage(shape):
+    """An hour without rows on the first Sunday is usual: Saturday had few as well."""
+    counts = weeks(*shape, days=9)
+    found = measured(Volume(), counts, MONDAY, HOUR)
+    assert changed(found) == []
+
+
+@pytest.mark.parametrize(("rate", "at"), [(40, 60), (200, 30), (25, 200)])
+def test_an_outage_of_the_first_days_ends_with_the_rows(rate, at):
+    """Three hours without rows are told before two weeks are known, and over in the next one."""
+    counts = np.random.default_rng(5).poisson(rate, 300)
+    counts[at : at + 3] = 0
+    found = measured(Volume(), counts, MONDAY, HOUR)
+    verdicts = {round((start - MONDAY) / HOUR): verdict for start, verdict, _ in found}
+    assert [hour for hour, verdict in verdicts.items() if verdict == "changed"] == [
+        at,
+        at + 1,
+        at + 2,
+    ]
+    assert verdicts[at + 3] == "ok"
+
+
+@pytest.mark.parametrize("seed", [6, 7, 8])
+def test_enough_rows_are_no_lack_of_data_after_days_that_differ(seed):
+    """Five days of 30% make the days of the month before differ, yet 1,000 rows are enough."""
+    counts = daily(np.full(120, 1000), seed=seed, wobble=0.05)
+    counts[[38, 45, 47, 59, 80]] = 310
+    found = measured(Volume(), counts, JANUARY, DAY)
+    week = [verdict for at, verdict, _ in found if at >= JANUARY + 81 * DAY]
+    assert "changed" not in week
+    assert all("ok" in week[at : at + 2] for at in range(len(week) - 1))
+
+
+@pytest.mark.parametrize(("first", "days"), [(10, 2), (50, 3), (17, 1), (3, 4)])
+def test_the_day_of_an_outage_is_expected_to_have_rows_again(first, days):
+    """Neither the next weekday nor the same day of the next months is expected to be empty."""
+    counts = daily(np.full(130, 200), seed=29)
+    counts[first : first + days] = 0
+    found = measured(Volume(), counts, JANUARY, DAY)
+    assert [at for at in changed(found) if at >= JANUARY + (first + days) * DAY] == []
+
+
+def test_a_business_that_closes_on_days_of_the_week_and_month_is_usual():
+    """No rows on Sundays, nor on the first of a month, are usual after two months."""
+    closed = np.array([day.weekday() == 6 or day.day == 1 for day in dates(200)])
+    assert late_alarms(daily(np.where(closed, 0, 300))) == []
+
+
 def test_few_rows_are_told_over_several_windows():
     """Of five rows an hour a third is left: no hour shows it alone, a day does."""
     counts = np.random.default_rng(2).poisson(5, 30 * 24)

@@ -7,8 +7,9 @@ import pytest
 from driftline_plugins.checks.estimated_performance import EstimatedPerformance
 from labelled_profiles import profile_rows, profile_spec
 
-from driftline import CheckContext, Field, Kind, Schema
+from driftline import CheckContext, Field, Kind, Schema, stats
 from driftline.kit.checks import Task
+from driftline.kit.checks import weighted_accuracy as weighted
 
 CHECK = EstimatedPerformance()
 SCHEMA = Schema(
@@ -84,3 +85,16 @@ def test_a_model_without_features_has_a_reason():
     ctx = CheckContext(current=window, reference=window, schema=schema)
     [found] = [m for m in CHECK.evaluate(ctx) if m.name == "weighted_accuracy"]
     assert (found.value, found.reason) == (None, "the model has no features")
+
+
+@pytest.mark.parametrize(
+    ("correction", "error"),
+    [
+        (stats.Estimate(-0.05, 0.03, n=300), 0.04),
+        (stats.Estimate(0.02, 0.03, n=300), 0.0),
+        (stats.Estimate(None, reason="the model has no features"), 0.0),
+    ],
+)
+def test_the_doubt_is_what_chance_does_not_explain(correction, error):
+    """A correction beyond its own error widens estimates by the rest; others do not."""
+    assert weighted.doubt(correction) == pytest.approx(error)

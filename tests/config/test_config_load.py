@@ -70,12 +70,13 @@ def test_default_checks_come_from_what_is_installed(tmp_path):
     plain = ["schema", "drift", "missing", "range", "units", "volume", "freshness"]
     assert list(models["m"].checks) == plain
     related = ["schema", "drift", "correlation", *plain[2:]]
-    assert list(models["n"].checks) == [*related, "performance", "label_classes"]
+    assert list(models["n"].checks) == [*related, "performance", "slices", "label_classes"]
     assert models["o"].checks == {}
     assert list(models["q"].checks) == [*plain, "text", "embedding"]
     assert list(models["p"].checks) == [
         *plain,
         "performance",
+        "slices",
         "label_classes",
         "labels",
         "uniqueness",

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from driftline_plugins.checks.slices import Slices
 
 from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
 from driftline.evaluate.evidence.baseline import Baseline
 from driftline.evaluate.evidence.engine import add_window
-from driftline.evaluate.evidence.observation import SHARES, Observation, Panel, StreamNumbers
+from driftline.evaluate.evidence.observation import (
+    SEARCH_SHARE,
+    SHARES,
+    Observation,
+    Panel,
+    StreamNumbers,
+)
 from driftline.evaluate.evidence.trail import FIRST_TRACE, TRACE, Stream
+from driftline.types.family import CHECK_FAMILIES
 from driftline.types.times import DAY_MICROS, HOUR_MICROS
 
 pytestmark = pytest.mark.system
@@ -175,9 +183,11 @@ def test_the_threshold_counts_days_up_to_daily_windows(length):
     assert AlarmPolicy(7 * DAY_MICROS).alarm_threshold == pytest.approx(365.25 / 7)
 
 
-def test_the_shares_of_the_families_do_not_exceed_the_budget():
-    """The table of shares, with that of all other families, sums to 1."""
-    assert sum(SHARES.values()) == pytest.approx(0.9)
+def test_the_shares_of_the_families_are_the_budget():
+    """Each family that a check may have has a share; with that of the slice search they sum to 1."""
+    assert set(SHARES) == set(CHECK_FAMILIES)
+    assert sum(SHARES.values()) + SEARCH_SHARE == pytest.approx(1.0)
+    assert Slices.default_rules["slice_loss"].p_value.budget == SEARCH_SHARE
 
 
 def test_windows_of_a_day_that_resemble_each_other_count_as_fewer():

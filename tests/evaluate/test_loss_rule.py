@@ -313,3 +313,61 @@ def test_a_first_block_without_a_reference_is_no_evidence():
         margins=(0.02, 0.05), obvious=0.05, has_two_sides=True, threshold=1000.0, critical=0.1
     )
     assert not log_ratio(0.3, 0.001, Anchor(0.0, float("inf"), is_proven=False), terms).any()
+
+
+@pytest.mark.parametrize("side", ["below", "both"])
+def test_a_figure_near_zero_is_no_change_by_chance(side):
+    """A margin of about 0 in days of 500 rows: a share of it is far less than chance makes of it.
+
+    200 models in their first two weeks: at most 3 are told of a change.
+    """
+    rule = loss(side=side, scale="relative", margins=(0.05, 0.1, 0.2, 0.4), obvious=0.1).loss
+    rng, opened = np.random.default_rng(3), 0
+    for _ in range(200):
+        stream, reference, error = JudgedStream(rule=rule, share=1), rng.normal(0.05, 0.03), 0.09
+        for place in range(14):
+            value = rng.normal(0.05, error)
+            interval = (value - 1.96 * error, value + 1.96 * error)
+            was_interval = (reference - 1.96 * 0.03, reference + 1.96 * 0.03)
+            stream.window(
+                place,
+                Measurement(
+                    value,
+                    rows=500,
+                    interval=interval,
+                    was=reference,
+                    was_interval=was_interval,
+                ),
+            )
+        opened += stream.openings
+    assert opened <= 3
+
+
+@pytest.mark.parametrize(("seed", "sign"), [(8, -1.0), (9, 1.0)])
+def test_a_usual_value_that_is_off_by_chance_is_no_change_in_a_year(seed, sign):
+    """A small group: the reference and the first 14 days together lie two standard errors beside
+    the later days. A year of such days adds up to no change.
+    """
+    rule = loss(side="both", margins=(0.03, 0.1), obvious=0.1).loss
+    rng, stream, error = np.random.default_rng(seed), JudgedStream(rule=rule, share=6), 0.07
+    offset = sign * 2.0 * error / np.sqrt(28)
+    noise = rng.normal(0, error, 14)
+    for place in range(350):
+        value = noise[place] - noise.mean() if place < 14 else rng.normal(offset, error)
+        interval = (value - 1.96 * error, value + 1.96 * error)
+        stream.window(
+            place,
+            Measurement(
+                value, rows=125, interval=interval, was=0.0, was_interval=(-0.0367, 0.0367)
+            ),
+        )
+    assert stream.openings == 0
+
+
+@pytest.mark.parametrize(
+    ("size", "value"), [(-0.3, 0.0), (-0.05, 0.05), (0.95, 1.0)], ids=["below", "inside", "above"]
+)
+def test_the_value_of_a_rate_stays_within_its_limits(size, value):
+    """A recall of 0.1 less 0.3 is 0, and no interval of a rate ends outside of 0 to 1."""
+    rule = loss(warning=0.03, critical=0.05, limits=(0, 1)).loss
+    assert rule.value(size, 0.1) == pytest.approx(value)

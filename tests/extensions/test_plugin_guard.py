@@ -164,7 +164,10 @@ def test_measurements_become_plain_numbers(guard):
         ([Measurement(1.0, interval=5)], "interval is two numbers"),
         ([Measurement(1.0, p_value=1.5)], "p_value lies outside"),
         ([Measurement(1.0, was=NAN)], "was is nan"),
-        ([Measurement(1.0, decision="panic")], "a decision is one of retrain, roll_back, promote"),
+        (
+            [Measurement(1.0, decision="panic")],
+            "a decision is one of keep, watch, recalibrate, retrain, roll_back, promote",
+        ),
         ([Measurement(1.0, detail={"mean": NAN})], "detail 'mean' is nan"),
         (
             [Measurement(1.0, {"a": "b"}, name="x"), Measurement(2.0, {"a": "b"}, name="x")],

@@ -351,3 +351,14 @@ def test_a_malformed_line_is_one_reject_and_no_row(line, around):
         assert (rows, ctx.rejected) == ([(1.0,)] * 2 * many, 1)
         rows, ctx = values(good + line + b"\n" + good)
         assert (len(rows), ctx.rejected) == (2 * many, 1)
+
+
+@pytest.mark.parametrize("fields", [(), (number("a"),)])
+def test_the_last_value_of_a_repeated_key_counts(fields):
+    """With and without known columns, in the first record and in nested ones."""
+    rows, ctx = read(JsonLines(), b'{"a": 1, "a": 2}\n{"a": 3}\n', *fields)
+    assert [row["a"] for row in rows] == [2, 3]
+    assert ctx.rejected == 0
+    if not fields:
+        rows, _ = read(JsonLines(), b'{"b": {"c": 1, "c": 2}}\n')
+        assert rows == [{"b.c": 2}]

@@ -352,7 +352,8 @@ def test_a_repeated_label_restates_nothing():
     world.join()
     with world.store.read() as connection:
         assert [
-            due.labels_only for due in windows.load_due(connection, "m", as_micros(NOW))[0]
+            due.labels_only
+            for due in windows.load_due(connection, "m", as_micros(NOW), length=HOUR)[0]
         ] == [
             True,
             True,

@@ -19,6 +19,12 @@ RECOGNISED = {
     "letters": (["T", "F"], "T", "F"),
     "spaces around words": ([" yes", "no "], " yes", "no "),
     "spaces around numbers": (["1 ", "0 "], "1 ", "0 "),
+    "German": (["ja", "nein"], "ja", "nein"),
+    "French capitals": (["OUI", "NON"], "OUI", "NON"),
+    "Spanish": (["Sí", "No"], "Sí", "No"),
+    "Russian": (["Да", "Нет"], "Да", "Нет"),
+    "Japanese": (["はい", "いいえ"], "はい", "いいえ"),
+    "decisions": (["Approved", "Denied"], "Approved", "Denied"),
     "tabs before words": (["\tpositive", "\tnegative"], "\tpositive", "\tnegative"),
 }
 MEANINGLESS = {

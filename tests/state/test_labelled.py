@@ -79,7 +79,11 @@ def counted(profile: Profile) -> tuple[int, int, int]:
 
 
 def due(connection) -> list[bool]:
-    return [one.labels_only for group in windows.load_due(connection, "m", HOUR) for one in group]
+    return [
+        one.labels_only
+        for group in windows.load_due(connection, "m", HOUR, length=HOUR)
+        for one in group
+    ]
 
 
 def test_labels_are_counted_once_whatever_becomes_of_the_window(connection):

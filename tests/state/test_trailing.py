@@ -12,6 +12,7 @@ from driftline.profiles.built_in import BUILT_IN
 from driftline.profiles.profile import Profile
 from driftline.profiles.spec import make_spec
 from driftline.state import ledger, models
+from driftline.state.tables import incidents
 from driftline.state.trailing import TrailingProfiles
 from driftline.types.model import Field, Kind, LogObject, Schema, Task
 from driftline.types.records import ReadOutcome, Share
@@ -57,6 +58,21 @@ def log():
         yield connection, profiles
 
 
+def add_drift(connection, since, resolved_at, cause="drift"):
+    """An incident from hour `since` to `resolved_at`, or still open for None."""
+    values = {"model": "m", "cause": cause, "severity": "warning", "title": "", "detail": "{}"}
+    connection.execute(
+        incidents.insert().values(
+            **values,
+            id=f"inc_{cause}_{since}",
+            state="firing" if resolved_at is None else "resolved",
+            since=since * HOUR,
+            resolved_at=None if resolved_at is None else resolved_at * HOUR,
+            revision=1,
+        )
+    )
+
+
 def merged(profiles: dict[int, Profile], begin: int, end: int) -> bytes:
     total = Profile(SPEC, BUILT_IN)
     for hour, profile in profiles.items():
@@ -86,3 +102,50 @@ def test_a_window_that_is_judged_again_has_the_rows_before_it(log):
     for end in (20, 8, 9, 25, 25):
         loaded = before.load(connection, "", end * HOUR)
         assert loaded.to_bytes() == merged(profiles, end - 5, end)
+
+
+def merged_hours(profiles, hours):
+    total = Profile(SPEC, BUILT_IN)
+    for hour in hours:
+        if hour in profiles:
+            total.merge(profiles[hour])
+    return total.to_bytes()
+
+
+@pytest.mark.parametrize(
+    ("spans", "end", "hours"),
+    [
+        ([(20, None)], 28, range(13, 20)),
+        ([(20, 26)], 29, [*range(16, 20), 26, 27, 28]),
+        ([(18, 22), (20, 24)], 27, [*range(14, 18), 24, 25, 26]),
+        ([(3, 5)], 25, range(18, 25)),
+        ([(0, None)], 6, range(6)),
+    ],
+    ids=["open", "over", "two that overlap", "long over", "from the first rows on"],
+)
+def test_the_windows_of_a_drift_are_left_out(log, spans, end, hours):
+    """Seven hours are compared with; where a drift was, earlier ones take their place."""
+    connection, profiles = log
+    for begin, until in spans:
+        add_drift(connection, begin, until)
+    assert trailing(7).load(connection, "", end * HOUR).to_bytes() == merged_hours(profiles, hours)
+
+
+def test_an_outage_and_a_later_drift_leave_the_rows_before(log):
+    """Only drift has windows of its own: rows after an outage are usual rows."""
+    connection, profiles = log
+    add_drift(connection, 10, 14, cause="service")
+    add_drift(connection, 24, None)
+    before = trailing(7)
+    assert before.load(connection, "", 17 * HOUR).to_bytes() == merged(profiles, 10, 17)
+    assert before.load(connection, "", 26 * HOUR).to_bytes() == merged(profiles, 17, 24)
+
+
+def test_a_drift_that_is_found_later_leaves_its_windows_out(log):
+    """The queue of windows had hours that turn out to be those of a drift."""
+    connection, profiles = log
+    before = trailing(7)
+    assert before.load(connection, "", 20 * HOUR).to_bytes() == merged(profiles, 13, 20)
+    add_drift(connection, 18, None)
+    for end in (21, 22, 25):
+        assert before.load(connection, "", end * HOUR).to_bytes() == merged(profiles, 11, 18)

@@ -61,6 +61,12 @@ def batch(points: list[dict[str, object]], id: str = "one", model: str = "shop")
     return {"model": model, "id": id, "points": points}
 
 
+def sample_line(point: dict[str, object]) -> str:
+    """A point as a line of Prometheus' text format, with milliseconds."""
+    milliseconds = datetime.fromisoformat(str(point["time"])).timestamp() * 1000
+    return f'figure{{env="prod"}} {point["value"]} {milliseconds:.0f}\n'
+
+
 def daily_points(days: int, changed_from: int) -> list[dict[str, object]]:
     rng = random.Random(1)
     return [
@@ -148,8 +154,8 @@ def test_an_inbox_needs_a_token(tmp_path):
         load_config(path)
 
 
-def test_points_over_http_and_a_file_of_points_give_the_same_windows_and_incidents(post, tmp_path):
-    """Sixty daily points, one a window, with a step on day 45: one incident either way."""
+def test_points_over_http_and_files_of_points_give_the_same_windows_and_incidents(post, tmp_path):
+    """Sixty daily points, one a window, with a step on day 45: one incident whatever brings them."""
     points = daily_points(60, 45)
     for place in range(0, 60, 7):
         part = batch(points[place : place + 7], id=f"week-{place}")
@@ -159,8 +165,10 @@ def test_points_over_http_and_a_file_of_points_give_the_same_windows_and_inciden
     file.write_text(
         "time,value\n" + "".join(f"{point['time']},{point['value']}\n" for point in points)
     )
+    (tmp_path / "points.prom").write_text("".join(map(sample_line, points)))
     found = []
-    for name, source in (("http", "../inbox/shop"), ("file", "../points.csv")):
+    sources = {"http": "../inbox/shop", "file": "../points.csv", "samples": "../points.prom"}
+    for name, source in sources.items():
         station = Station(tmp_path / name, MODEL.replace("SOURCE", source))
         station.clock.now = START + timedelta(days=61)
         with station.open():
@@ -171,7 +179,7 @@ def test_points_over_http_and_a_file_of_points_give_the_same_windows_and_inciden
             )
             told = [(note["event"], note["title"], note["since"]) for note in station.told()]
         found.append((windows, told))
-    assert found[0] == found[1]
+    assert found[0] == found[1] == found[2]
     windows, told = found[0]
     assert len(windows) == 60
     [(event, title, since)] = told

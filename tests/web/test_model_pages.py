@@ -59,7 +59,9 @@ def pages(tmp_path_factory):
         station.tick()
         app = create_app(station.agent, None, None, clock=station.clock)
         server = serve(app, "127.0.0.1", 0)
-        with httpx.Client(base_url=f"http://{server.address}", trust_env=False) as client:
+        with httpx.Client(
+            base_url=f"http://{server.address}", trust_env=False, timeout=60
+        ) as client:
             yield client
         server.stop()
 
@@ -92,7 +94,9 @@ def test_the_page_of_a_column_shows_both_distributions(pages):
     assert "<details>" in text
     assert Elements(text).tags.count("svg") >= 3
     plan = pages.get("/m/shop/column", params={"name": "plan"}).text
-    shares = re.findall(r"<tr><td>([abc])</td><td>(\d+)\.\d%</td><td>(\d+)\.\d%</td></tr>", plan)
+    shares = re.findall(
+        r"<tr><td>([abc])</td><td[^>]*>(\d+)\.\d%</td><td[^>]*>(\d+)\.\d%</td></tr>", plan
+    )
     assert {name for name, _, _ in shares} == {"a", "b", "c"}
     assert all(25 < int(share) < 42 for _, *both in shares for share in both)
 
@@ -170,3 +174,40 @@ def test_without_the_token_nothing_of_a_model_is_shown(tmp_path):
             assert answer.status_code == 401
             assert "shop" not in answer.text
         server.stop()
+
+
+@pytest.mark.parametrize(
+    ("until", "windows"),
+    [("2026-05-01", 8), ("2026-04-30", 0), ("x", 8), ("9999-12-31", 8), ("2026-13-01", 8)],
+)
+def test_a_page_ends_with_the_day_that_was_chosen(pages, until, windows):
+    """Windows after the day are left out; what is no day is as no choice."""
+    for path in ("/m/shop", "/m/shop/performance"):
+        assert pages.get(path, params={"until": until}).status_code == 200
+    page = pages.get("/m/shop", params={"until": until}).text
+    assert (f"{windows} windows, " in page) == bool(windows)
+
+
+def test_two_windows_of_a_column_can_be_compared(pages):
+    """Any window beside any other; one that is not there gives the newest and the reference."""
+    hour = 3_600_000_000
+    start = int(START.timestamp()) * 1_000_000
+    params = {"name": "amount", "window": str(start + 7 * hour), "beside": str(start)}
+    page = pages.get("/m/shop/column", params=params).text
+    assert "the window of 2026-05-01 00:00 UTC" in page
+    assert "the window 2026-05-01 07:00 UTC" in page
+    for text in ("1", "x", "-5", "9" * 30, str(start + 3 * hour)):
+        page = pages.get(
+            "/m/shop/column", params={"name": "amount", "window": text, "beside": text}
+        ).text
+        assert "the window 2026-05-01 07:00 UTC" in page
+        assert "</span> the reference" in page
+
+
+def test_the_overview_is_searched(pages):
+    """By a part of the name, in any case, and by open incidents."""
+    assert 'href="m/shop"' in pages.get("/", params={"q": "SHO", "state": "open"}).text
+    nothing = pages.get("/", params={"q": '"><script>'}).text
+    assert 'href="m/shop"' not in nothing
+    assert "0 of 1 models" in nothing
+    assert "<script" not in nothing

@@ -36,6 +36,7 @@ class Agent:
     leader: str = ""
     incident_service: None = None
     model_views: None = None
+    operation_views: None = None
     loops: list[Loop] = field(
         default_factory=lambda: [
             Loop("ingest churn", BEAT, False),

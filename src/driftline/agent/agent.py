@@ -34,7 +34,9 @@ from driftline.types.errors import DriftlineError, LeadershipLost, Unreachable
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
+    from driftline.agent.model_settings import ModelSettings
     from driftline.agent.model_views import ModelViews
+    from driftline.agent.operation_views import OperationViews
 
 STOP_SECONDS = 7.0
 PATIENCE_TICKS = 3
@@ -121,6 +123,10 @@ class Agent:
         )
 
     @property
+    def _settings(self) -> dict[str, ModelSettings]:
+        return {name: watch.settings for name, watch in self.watches.items()}
+
+    @property
     def model_views(self) -> ModelViews:
         """What the pages show of the models."""
         # A run without pages does without their code.
@@ -129,11 +135,18 @@ class Agent:
         services = self._services
         return ModelViews(
             store=services.store,
-            settings={name: watch.settings for name, watch in self.watches.items()},
+            settings=self._settings,
             collectors=lambda: services.collectors,
             phrasebook=self._phrasebook,
             clock=services.clock,
         )
+
+    @property
+    def operation_views(self) -> OperationViews:
+        """What the pages show of the agent's work."""
+        from driftline.agent.operation_views import OperationViews
+
+        return OperationViews(self._services.store, self.config, self._settings)
 
     def ready(self) -> tuple[bool, Sequence[Loop]]:
         """Return whether no loop is stuck, and all loops."""

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy.engine import Connection
 
 from driftline.agent.callbacks import Callbacks
+from driftline.agent.decision_log import record_decision
+from driftline.agent.earlier_windows import EarlierWindows
 from driftline.agent.first_reports import FirstReports
 from driftline.agent.model_alerts import ModelAlerts
 from driftline.agent.model_settings import ModelSettings
@@ -21,6 +23,7 @@ from driftline.agent.reference_state import ReferenceState
 from driftline.alerting.incident import Change
 from driftline.contracts.check import PastValue
 from driftline.evaluate.check_plan import CheckPlan, Collect
+from driftline.evaluate.decide import decide, find_remedies, with_decision
 from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
 from driftline.evaluate.evidence.trail import Stream
 from driftline.evaluate.evidence.unusual_rule import PastJudge
@@ -39,8 +42,12 @@ from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.window import Window
 from driftline.state import measurements, models, windows
 from driftline.state.earlier_values import EarlierValues
+from driftline.state.joined_windows import join_windows, list_base_keys, load_joined_profile
 from driftline.state.store import Store
 from driftline.state.trailing import TrailingProfiles
+from driftline.types.family import Family
+from driftline.types.model import Decision, Verdict
+from driftline.types.record import record
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 from driftline.types.times import as_micros, from_micros
 
@@ -68,7 +75,7 @@ class ClosingReport:
     """Measurements of the newest window."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(slots=False)
 class ModelEvaluation:
     """What the checks of one model are evaluated with."""
 
@@ -77,6 +84,8 @@ class ModelEvaluation:
     plans: Sequence[CheckPlan]
     collectors: Collectors
     collect: Collect
+    length: int = 0
+    """Length of a base window in microseconds, where windows are joined; else 0."""
 
     def inputs(
         self,
@@ -88,12 +97,13 @@ class ModelEvaluation:
         profiles: Callable[[WindowKey], Profile] | None = None,
         trailing: TrailingProfiles | None = None,
         earlier_values: EarlierValues | None = None,
+        earlier_windows: EarlierWindows | None = None,
     ) -> Inputs:
         """Return the inputs of judging, from what is stored.
 
         `read_rows` reads the rows of a window from its objects again; `history` and `profiles`
         replace what is stored. `trailing` has the rows before earlier windows of the same run,
-        `earlier_values` the values before them.
+        `earlier_values` the values before them and `earlier_windows` the windows themselves.
         Does not write to `connection`.
         """
         spec, collectors, reference = self.reference.spec, self.collectors, self.reference
@@ -103,7 +113,7 @@ class ModelEvaluation:
         def load_window(due: DueWindow) -> Window:
             key = due.key
             if profiles is None:
-                profile = windows.load_profile(connection, key, spec, collectors)
+                profile = load_joined_profile(connection, key, due.end, spec, collectors)
             else:
                 profile = profiles(key)
             last_event = profile.last
@@ -121,6 +131,8 @@ class ModelEvaluation:
                 last_seen=None if last_event is None else from_micros(last_event),
                 reread=None if read_rows is None else partial(read_rows, key),
             )
+            if self.length:
+                window = replace(window, joined=length // self.length)
             return window if log_end is None else replace(window, log_end=from_micros(log_end))
 
         def load_reference_window(due: DueWindow) -> Window | None:
@@ -139,6 +151,19 @@ class ModelEvaluation:
                 version=reference.name,
             )
 
+        recent = earlier_windows if earlier_windows is not None else EarlierWindows()
+
+        def load_earlier(due: DueWindow, count: int) -> Sequence[Window]:
+            return recent.load(due, count, load_earlier_window)
+
+        def load_earlier_window(key: WindowKey, end: int) -> Window:
+            return load_joined_profile(connection, key, end, spec, collectors).window(
+                start=from_micros(key.start),
+                end=from_micros(end),
+                version=key.version,
+                segment=key.segment,
+            )
+
         def load_history(
             key: WindowKey, check: str, name: str, labels: Mapping[str, str], limit: int
         ) -> Sequence[PastValue]:
@@ -151,6 +176,7 @@ class ModelEvaluation:
             reference=load_reference_window,
             history=history or load_history,
             collect=self.collect,
+            earlier=load_earlier,
             reference_spans=reference.spans,
             reference_ranges=self._reference_ranges,
             reference_name=reference.name,
@@ -203,7 +229,7 @@ class ModelEvaluation:
         return measure_spans(due, inputs)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(slots=False)
 class Closing:
     """Judges the windows of one model."""
 
@@ -235,18 +261,25 @@ class Closing:
         model, limit, before, past = self.settings.name, as_micros(until), report.windows, None
         # Nothing is read while windows are judged, so the rows before a window do not change.
         trailing, earlier_values = self.evaluation.trailing_profiles(), EarlierValues()
+        earlier_windows = EarlierWindows()
+        length, enough_rows = self.settings.window_length, self.settings.config.windows.rows
+        if enough_rows is not None:
+            with self.store.write() as connection:
+                limit = join_windows(
+                    connection, model, length=length, rows=enough_rows, until=limit
+                )
         with self.store.read() as connection:
             total = windows.count_due(connection, model, limit)
         while True:
             with self.store.read() as connection:
-                groups = windows.load_due(connection, model, limit, BATCH + 1)
+                groups = windows.load_due(connection, model, limit, BATCH + 1, length=length)
             if not groups:
                 return
             for place, group in enumerate(groups[:BATCH]):
                 if self.callbacks.stopping():
                     return
                 is_last = place == len(groups) - 1
-                past = past or self._load_past(group[0].end - group[0].key.start)
+                past = past or self._load_past(length)
                 self._judge(
                     group,
                     past,
@@ -254,6 +287,7 @@ class Closing:
                     report,
                     trailing=trailing,
                     earlier_values=earlier_values,
+                    earlier_windows=earlier_windows,
                     with_report=is_backlog_end and is_last,
                 )
                 report.windows += 1
@@ -261,8 +295,12 @@ class Closing:
                 self.callbacks.progress("judge", count, max(total, count), rows)
 
     def _load_past(self, length: int) -> PastJudge:
-        """Load what earlier windows were like; `length` is that of a window in microseconds."""
-        policy = AlarmPolicy(length, self.settings.config.false_pages_per_year)
+        """Load what earlier windows were like; `length` is that of a base window."""
+        policy = AlarmPolicy(
+            length,
+            self.settings.config.false_pages_per_year,
+            joins_windows=self.settings.config.windows.rows is not None,
+        )
         trail, reference = policy.make_trail(), self.evaluation.reference
         past = PastJudge(trail, policy, reference.schema)
         with self.store.read() as connection:
@@ -281,6 +319,7 @@ class Closing:
         *,
         trailing: TrailingProfiles | None,
         earlier_values: EarlierValues,
+        earlier_windows: EarlierWindows,
         with_report: bool,
     ) -> None:
         group = [self._silence_old(due, now) for due in group]
@@ -295,9 +334,16 @@ class Closing:
                 read_rows=self._read_rows,
                 trailing=trailing,
                 earlier_values=earlier_values,
+                earlier_windows=earlier_windows,
             )
             inputs = replace(inputs, new_versions=versions)
             verdicts, facts = judge_windows(group, inputs)
+            decision = decide(
+                facts,
+                find_remedies(inputs.plans),
+                has_performance=_is_performance_known(verdicts, inputs),
+            )
+            facts = with_decision(facts, decision)
             first_report = None
             if with_report and self.settings.config.first_report:
                 first_report = self._first_reports.make(
@@ -320,6 +366,10 @@ class Closing:
                         verdict.judged,
                         reference_id=reference_id,
                         checks=checks,
+                    )
+                if not group[0].labels_only or decision.decision is not Decision.KEEP:
+                    record_decision(
+                        connection, self.settings.name, group[0].key.start, group[0].end, decision
                     )
                 windows.mark_judged(connection, group, reference_id, self.settings.config_digest)
                 self.alerts.write(connection, prepared_step, now)
@@ -352,8 +402,12 @@ class Closing:
         from driftline.ingest.read.window_rows import read_window_rows  # loads pyarrow
 
         with self.store.read() as connection:
-            objects = windows.list_contributors(connection, key)
-        return read_window_rows(self.job, self.store, key, objects)
+            bases = [
+                (base, windows.list_contributors(connection, base))
+                for base in list_base_keys(connection, key)
+            ]
+        for base, objects in bases:
+            yield from read_window_rows(self.job, self.store, base, objects)
 
 
 def _count_verdicts(verdicts: Sequence[JudgedWindow], report: ClosingReport) -> None:
@@ -361,3 +415,18 @@ def _count_verdicts(verdicts: Sequence[JudgedWindow], report: ClosingReport) -> 
     for _, row in report.newest_rows:
         if row.verdict:
             report.verdicts[row.verdict] = report.verdicts.get(row.verdict, 0) + 1
+
+
+def _is_performance_known(verdicts: Sequence[JudgedWindow], inputs: Inputs) -> bool:
+    """Whether a metric by labels of all rows was judged, and the rows decide."""
+    estimates = {
+        plan.name for plan in inputs.plans if Decision.WATCH in plan.check.remedies.values()
+    }
+    return any(
+        row.cause == Family.PERFORMANCE
+        and row.check not in estimates
+        and row.verdict in (Verdict.OK, Verdict.CHANGED)
+        for verdict in verdicts
+        if verdict.due.key.segment == ""
+        for row in verdict.judged
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import groupby
@@ -19,13 +18,14 @@ from driftline.ingest.read.plan import Work
 from driftline.ingest.read.read_pass import ReadCounts, ReadPass
 from driftline.state import accounts, models
 from driftline.types.errors import SourceError
+from driftline.types.record import record
 from driftline.types.times import DAY, as_micros, from_micros
 
 SLACK = timedelta(hours=1)
 """Added to the lateness: clocks differ, and some files appear long after their first record."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record
 class ListingOptions:
     """How the sources of a model are listed in one tick."""
 
@@ -36,7 +36,7 @@ class ListingOptions:
     """Whether objects are tried again that were given up because their source failed."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(slots=False)
 class Feed:
     """One source of a model: its logs, or its labels."""
 
@@ -59,6 +59,7 @@ class Feed:
         now = options.now
         with self.services.store.read() as connection:
             cutoff = models.find_cutoff(connection, self.ledger)
+            model = models.load_model(connection, self.ledger)
         since = self._listing_start(job, options)
         return self.services.guard.call(
             f"{self.ledger}.source",
@@ -72,6 +73,7 @@ class Feed:
                 retry=options.retry,
                 since=since,
                 oldest=None if self.backfill is None else now - self.backfill,
+                is_same_source=model is not None and model.whole_digest == _digest(job),
             ),
             timeout=self.services.timeouts.listing,
         )

@@ -11,6 +11,7 @@ from driftline.ingest.reference.losses import ReferenceLosses
 from driftline.state.pair_rows import RequestCounts
 from driftline.types.loss_reasons import LOSS_SHARE
 from driftline.types.monitoring_kind import MonitoringKind
+from driftline.types.phrasing import count
 
 
 def feed_facts(
@@ -72,14 +73,13 @@ def _unreadable(reading: ReadCounts) -> str:
     if reading.rejected_records:
         reasons = reading.rejected_reasons
         sentences.append(
-            f"{reading.rejected_records:,} of {records:,} records rejected in "
+            f"{reading.rejected_records:,} of {count(records, 'record')} rejected in "
             f"{reasons.first_name}: {reasons.describe('record')}"
         )
     if reading.quarantined:
-        plural = "" if reading.quarantined == 1 else "s"
         example = f": {reading.errors[0]}" if reading.errors else ""
         sentences.append(
-            f"{reading.quarantined:,} object{plural} can't be decoded{example}: check its format"
+            f"{count(reading.quarantined, 'object')} can't be decoded{example}: check its format"
         )
     return "; ".join(reversed(sentences))
 
@@ -90,8 +90,8 @@ def _unusable_times(reading: ReadCounts) -> str:
         return ""
     reasons = reading.held_reasons
     return (
-        f"{reading.rows_held_back:,} of {reading.rows:,} rows held back in {reasons.first_name}: "
-        f"{reasons.describe('row')}"
+        f"{reading.rows_held_back:,} of {count(reading.rows, 'row')} held back in "
+        f"{reasons.first_name}: {reasons.describe('row')}"
     )
 
 

@@ -7,7 +7,6 @@ model.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
@@ -16,12 +15,13 @@ from driftline.agent.reference_state import ReferenceState
 from driftline.alerting.first_report import FirstReport, RowCounts, write_report
 from driftline.alerting.incident import Change
 from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
-from driftline.evaluate.first_report import compare_with_reference, find_sight
+from driftline.evaluate.first_report import compare_with_reference, find_sight, needed_rows
 from driftline.evaluate.judge_windows import Inputs, JudgedWindow
 from driftline.extensions.phrasebook import Phrasebook, installed_phrasebook
 from driftline.profiles.profile import Collectors
 from driftline.state import accounts, reports
 from driftline.state.reports import ReadSpan
+from driftline.types.record import record
 from driftline.types.records import DueWindow, WindowKey
 from driftline.types.times import DAY, from_micros
 
@@ -33,7 +33,7 @@ MOST_WINDOWS = 400
 """The most windows that are read again for a report."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(slots=False)
 class FirstReports:
     """Makes the first reports of one model."""
 
@@ -117,4 +117,6 @@ class FirstReports:
             window_rows=round(read.rows / read.windows * per_block),
             block="days" if policy.has_day_blocks else "windows",
             learning=timedelta(microseconds=policy.min_windows * policy.length),
+            length=timedelta(microseconds=policy.length),
+            needed_rows=needed_rows(inputs),
         )

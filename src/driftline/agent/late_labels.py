@@ -22,6 +22,7 @@ from driftline.state.waiting import LABEL, PREDICTION
 from driftline.types.errors import DriftlineError
 from driftline.types.loss_reasons import LOSS_SHARE
 from driftline.types.monitoring_kind import MonitoringKind
+from driftline.types.record import record
 from driftline.types.time_form import TimeForm
 from driftline.types.times import as_micros, from_micros
 
@@ -79,7 +80,7 @@ class LabelReport:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(slots=False)
 class LateLabels:
     """The labels of one model that come later."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from threading import Lock
 
@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 
 from driftline.agent.action_dispatch import ActionDispatcher, PlannedRun
 from driftline.agent.callbacks import Callbacks
+from driftline.agent.incident_cost import CostBasis, add_costs
 from driftline.agent.receivers import Receivers
 from driftline.alerting.acts import Act, accept_incident, apply_acts
 from driftline.alerting.fact import Fact
@@ -33,10 +34,11 @@ from driftline.state.incident_store import (
 from driftline.state.store import Store
 from driftline.types.alert import Alert
 from driftline.types.notification import Notification
+from driftline.types.record import record
 from driftline.types.times import as_micros
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(slots=False)
 class AlertSettings:
     """How the incidents of one model are held back, ended and sent."""
 
@@ -51,9 +53,11 @@ class AlertSettings:
     """Returns the addresses of the incident and of the acts on it, by label."""
     facts: Callable[[Notification], Mapping[str, str]] = lambda notification: {}
     """Returns what the configuration says of the model and of the checks, by name."""
+    cost_basis: CostBasis | None = None
+    """Where the worth of a row is measured; None where nothing measures it."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class PreparedStep:
     """A step of alerting that is not stored yet."""
 
@@ -64,7 +68,7 @@ class PreparedStep:
     """By id of an act: empty when it was applied, else why it could not be."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(slots=False)
 class ModelAlerts:
     """The alerts and incidents of one model."""
 
@@ -106,9 +110,12 @@ class ModelAlerts:
     def write(self, connection: Connection, prepared_step: PreparedStep, now: datetime) -> None:
         """Store a step: alerts, incidents, runs of actions, messages and outcomes of acts.
 
-        The lock must be held since the step was prepared.
+        The lock must be held since the step was prepared. The measurements of the windows that
+        the step is about must be stored in the same transaction, before it.
         """
         result = prepared_step.step
+        changes = add_costs(connection, self.settings.cost_basis, result.changes)
+        result = replace(result, changes=tuple(changes))
         if self.actions is not None:
             changes = self.actions.record_runs(connection, result.changes, prepared_step.runs, now)
             result = replace(result, changes=tuple(changes))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from functools import cached_property, partial
 from hashlib import sha256
@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from driftline import __version__
+from driftline.agent.incident_cost import CostBasis
 from driftline.agent.model_alerts import AlertSettings
 from driftline.agent.page_links import PageLinks
 from driftline.agent.receivers import receivers_of
@@ -27,12 +28,12 @@ from driftline.config import Config, ModelConfig, model_digest
 from driftline.config.cross_checks import find_named_columns
 from driftline.config.models import LabelsConfig
 from driftline.contracts.check import Check
-from driftline.contracts.format import Format
+from driftline.contracts.format import Format, FormatRef
 from driftline.contracts.plugin import PluginKind
 from driftline.contracts.source import Source
 from driftline.evaluate.check_plan import CheckPlan, collector_requests
 from driftline.extensions.phrasebook import Phrasebook
-from driftline.extensions.registry import source_formats
+from driftline.extensions.registry import SourceFormats
 from driftline.ingest.columns.column_names import PREDICTIONS, SCORES
 from driftline.ingest.read.job import Job, Transform
 from driftline.ingest.read.profile_rows import latest_event_time
@@ -41,6 +42,7 @@ from driftline.profiles.spec import ALWAYS_COLLECTED, ProfileSpec
 from driftline.types.matchers import Matchers
 from driftline.types.model import NUMERIC_TASKS, Field, Kind, Schema, ServiceColumns, TaskColumns
 from driftline.types.notification import Notification
+from driftline.types.record import record
 from driftline.types.time_form import TimeForm
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ if TYPE_CHECKING:
 DEFAULT_TRAILING_DAYS = 28
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record
 class Origin:
     """What the reference is made of: exactly one of source, span and trailing."""
 
@@ -62,7 +64,7 @@ class Origin:
     """How long before a window its reference begins."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(slots=False)
 class LabelSettings:
     """Labels that come later, from a source of their own."""
 
@@ -73,7 +75,7 @@ class LabelSettings:
     """Of a label's record: its id (`joins`), label and timestamp."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(slots=False)
 class ModelSettings:
     """The settings of one watched model."""
 
@@ -225,7 +227,7 @@ def make_settings(
     return ModelSettings(
         name=name,
         config=model,
-        formats=source_formats(model.source, registry),
+        formats=SourceFormats(model.source, registry),
         origin=_origin(model, registry),
         schema=schema,
         plans=_check_plans(model),
@@ -236,6 +238,7 @@ def make_settings(
             phrasebook=phrasebook_for(config),
             links=PageLinks(config).links,
             facts=partial(declared_facts, model),
+            cost_basis=_cost_basis(model),
         ),
         plugins=json.dumps(_plugin_versions(model, registry), ensure_ascii=False, sort_keys=True),
         labels=_labels(model, schema, registry),
@@ -258,6 +261,15 @@ def declared_facts(model: ModelConfig, notification: Notification) -> Mapping[st
         **model.tags,
     }
     return {name: text for name, text in facts.items() if text}
+
+
+def _cost_basis(model: ModelConfig) -> CostBasis | None:
+    """Return where the worth of a row is measured: by the first check that measures it."""
+    for name, check in (model.checks or {}).items():
+        worth = check.plugin.worth()
+        if worth is not None:
+            return CostBasis(name, worth)
+    return None
 
 
 def declared_inhibitions(registry: Registry) -> list[Inhibition]:
@@ -343,7 +355,7 @@ def _labels(model: ModelConfig, schema: Schema | None, registry: Registry) -> La
         time_form=TimeForm() if config.time is None else config.time.form(),
         task=schema.task,
     )
-    formats = source_formats(config.plugin, registry)
+    formats = SourceFormats(config.plugin, registry)
     return LabelSettings(config=config, formats=formats, schema=records)
 
 
@@ -356,7 +368,7 @@ def _origin(model: ModelConfig, registry: Registry) -> Origin:
     if reference is None:
         return Origin(trailing=timedelta(days=DEFAULT_TRAILING_DAYS))
     if reference.plugin is not None:
-        formats = source_formats(reference.plugin, registry)
+        formats = SourceFormats(reference.plugin, registry)
         return Origin(source=reference.plugin, formats=formats)
     return Origin(span=reference.window, trailing=reference.trailing)
 
@@ -368,20 +380,19 @@ def _plugin_versions(model: ModelConfig, registry: Registry) -> dict[str, str]:
         sources.append(model.reference.plugin)
     if model.labels is not None:
         sources.append(model.labels.plugin)
-    types: dict[PluginKind, set[str]] = {
+    formats = [source.format for source in sources]
+    names: dict[PluginKind, set[str]] = {
         "source": {source.type for source in sources},
-        "format": {
-            form.type for source in sources for form in source_formats(source, registry).values()
-        },
+        "format": set(registry.releases("format"))
+        if None in formats
+        else {form.type if isinstance(form, FormatRef) else str(form) for form in formats},
         "check": {check.type for check in (model.checks or {}).values()},
     }
-    infos = {
-        f"{kind} {name}": registry.info(kind, name)
-        for kind, names in types.items()
-        for name in sorted(names)
-    }
     return {"driftline": __version__} | {
-        key: f"{info.version} {info.origin}" for key, info in infos.items()
+        f"{kind} {name}": releases[name]
+        for kind, chosen in names.items()
+        for releases in [registry.releases(kind)]
+        for name in sorted(chosen & releases.keys())
     }
 
 
@@ -397,6 +408,7 @@ def _check_plans(model: ModelConfig) -> list[CheckPlan]:
             keep=config.keep_firing,
             min_rows=config.min_rows,
             warn_only=frozenset(model.warn_only),
+            false_pages_per_year=model.false_pages_per_year,
             named_columns=frozenset(
                 column
                 for _, column in find_named_columns(

@@ -5,21 +5,23 @@ Reads the state only. All values are plain: pages and the API show the same.
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from driftline.agent.decision_log import summarise_decision
+from driftline.agent.performance_views import PerformanceView, load_performance
 from driftline.agent.reference_state import load_reference
+from driftline.agent.series_groups import Series, group_series
 from driftline.charts.histogram import Histogram, compare_columns
 from driftline.state import incidents, series, windows
 from driftline.state.accounts import Totals, load_totals
 from driftline.state.incidents import IncidentRow
-from driftline.state.series import SeriesValue, WindowRows
-from driftline.types.model import Severity, Verdict
-from driftline.types.notification import AlertFact
+from driftline.state.series import WindowRows
+from driftline.types.model import Severity
+from driftline.types.record import record
 from driftline.types.records import WindowKey
 from driftline.types.times import from_micros
 
@@ -27,17 +29,24 @@ if TYPE_CHECKING:
     from driftline.agent.model_settings import ModelSettings
     from driftline.extensions.phrasebook import Phrasebook
     from driftline.profiles.profile import Collectors
+    from driftline.profiles.window import Window
     from driftline.state.store import Store
 
 WINDOWS = 90
 """Newest windows that a page shows unless it is asked for others."""
 MOST_WINDOWS = 720
 """The most windows that a page can ask for."""
+SHOWN = 12
+"""Series of a family that a page shows at once."""
+RANKED = 12
+"""The newest windows with rows, which say what series there are and which of them moved."""
+MANY = 12_000
+"""Values of a page from which on it reads less of the series that it does not show at once."""
 INCIDENTS = 20
 """The newest incidents that the page of a model lists."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ModelSummary:
     """One model on the overview."""
 
@@ -56,52 +65,7 @@ class ModelSummary:
     """What its most important open incident says; empty without one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Series:
-    """The values of one measurement over windows."""
-
-    check: str
-    family: str
-    measurement: str
-    noun: str
-    """What people call the number."""
-    subject: str
-    """The column or group; empty for the model as a whole."""
-    column: str
-    values: Sequence[SeriesValue]
-    """Oldest first; windows without a value are among them."""
-
-    @property
-    def newest(self) -> SeriesValue:
-        """The newest value; the newest without one where no window has any."""
-        return next(
-            (value for value in reversed(self.values) if value.value is not None), self.values[-1]
-        )
-
-    @property
-    def rank(self) -> tuple[int, int, float]:
-        """The place in a list: what changed first, most severe first, then what moved most."""
-        newest = self.newest
-        order = [Verdict.CHANGED, Verdict.ERROR, Verdict.UNSURE, Verdict.OK]
-        place = order.index(Verdict(newest.verdict)) if newest.verdict else len(order)
-        severity = Severity(newest.severity).rank if newest.severity else 0
-        return place, -severity, -self._movement
-
-    @property
-    def _movement(self) -> float:
-        """How far the newest value lies from the middle of all, in half intervals or spreads."""
-        numbers = sorted(value.value for value in self.values if value.value is not None)
-        newest = self.newest
-        if newest.value is None or len(numbers) < 3:
-            return 0.0
-        middle = numbers[len(numbers) // 2]
-        spread = numbers[3 * len(numbers) // 4] - numbers[len(numbers) // 4]
-        if newest.low is not None and newest.high is not None:
-            spread = max(spread, (newest.high - newest.low) / 2)
-        return abs(newest.value - middle) / spread if spread > 0 else 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ModelView:
     """One model."""
 
@@ -114,19 +78,40 @@ class ModelView:
     series: Sequence[Series]
     """What changed first."""
     totals: Totals
+    decision: Mapping[str, Any] | None = None
+    """What to do with it, with reasons, evidence and the effects of actions; None before."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ColumnView:
     """One column of a model."""
 
     model: str
     column: str
     series: Sequence[Series]
+    windows: Sequence[WindowRows]
     distribution: Histogram | None
     """None where the reference or the window lacks the column."""
+    start: int
+    """The start of the window whose distribution is shown, in microseconds; 0 without one."""
+    beside: int
+    """The start of the window that it is compared with; 0 for the reference."""
     window: tuple[datetime, datetime] | None
     """The window whose distribution is shown."""
+
+
+def _newest_starts(rows: Sequence[WindowRows]) -> list[int]:
+    """The starts of the newest windows from the `RANKED`-th with rows on, oldest first."""
+    filled = [row.start for row in rows if row.rows][-RANKED:]
+    return [row.start for row in rows if filled and row.start >= filled[0]]
+
+
+def _mark_first(all_series: Sequence[Series]) -> Iterator[tuple[Series, bool]]:
+    """Each series, and whether it is one of the first of its family."""
+    seen: Counter[str] = Counter()
+    for item in all_series:
+        seen[item.family] += 1
+        yield item, seen[item.family] <= SHOWN
 
 
 class ModelViews:
@@ -149,11 +134,11 @@ class ModelViews:
         """The models of the configuration."""
         return list(self._settings)
 
-    def summaries(self) -> list[ModelSummary]:
-        """All models: those with the most severe open incidents first."""
+    def summaries(self, count: int = WINDOWS) -> list[ModelSummary]:
+        """All models with `count` windows: those with the most severe open incidents first."""
         with self._store.read() as connection:
             firing = incidents.load_incidents(connection, firing=True, limit=1000)
-            rows = {name: series.load_window_rows(connection, name, WINDOWS) for name in self.names}
+            rows = {name: series.load_window_rows(connection, name, count) for name in self.names}
         by_model: dict[str, list[IncidentRow]] = {}
         for row in firing:
             by_model.setdefault(row.model, []).append(row)
@@ -179,101 +164,158 @@ class ModelViews:
             headline="" if worst is None else worst.headline,
         )
 
-    def model(self, name: str, *, count: int = WINDOWS, segment: str = "") -> ModelView | None:
-        """One model with its newest `count` windows; None where there is none of this name."""
+    def model(
+        self,
+        name: str,
+        *,
+        count: int = WINDOWS,
+        segment: str = "",
+        until: int | None = None,
+        is_brief: bool = False,
+    ) -> ModelView | None:
+        """One model with its newest `count` windows; None where there is none of this name.
+
+        With `until` (microseconds) only windows that start before it. With `is_brief`, where there
+        are many series, all but the first ones of each family end with a few windows.
+        """
         if name not in self._settings:
             return None
+        settings = self._settings[name]
         with self._store.read() as connection:
-            rows = series.load_window_rows(connection, name, min(count, MOST_WINDOWS))
+            rows = series.load_window_rows(connection, name, min(count, MOST_WINDOWS), until)
             version = series.find_newest_version(connection, name)
             starts = [window.start for window in rows]
-            values = series.load_series(connection, name, starts, version=version, segment=segment)
-            newest = incidents.load_incidents(connection, name, limit=INCIDENTS)
+            newest = _newest_starts(rows)
+            many = (
+                bool(newest)
+                and len(starts)
+                * series.count_series(
+                    connection, name, newest[-1], version=version, segment=segment
+                )
+                > MANY
+            )
+            values = series.load_series(
+                connection,
+                name,
+                newest if is_brief and many else starts,
+                version=version,
+                segment=segment,
+            )
+            all_series = group_series(values, settings, self._phrasebook)
+            if is_brief and many:
+                all_series = [
+                    replace(
+                        item,
+                        values=series.load_one_series(
+                            connection, name, starts, item.newest, version=version, segment=segment
+                        ),
+                    )
+                    if is_first
+                    else item
+                    for item, is_first in _mark_first(all_series)
+                ]
+            incident_rows = incidents.load_incidents(connection, name, limit=INCIDENTS)
             segments = series.list_segments(connection, name, starts[0]) if starts else []
             totals = load_totals(connection, name)
+            decision = summarise_decision(connection, name)
         return ModelView(
             name=name,
             version=version,
             segment=segment,
             segments=segments,
             windows=rows,
-            incidents=newest,
-            series=self._group(name, values),
+            incidents=incident_rows,
+            series=all_series,
             totals=totals,
+            decision=decision,
         )
 
-    def column(self, name: str, column: str, *, count: int = WINDOWS) -> ColumnView | None:
-        """One column of a model; None where there is no such model."""
+    def column(
+        self,
+        name: str,
+        column: str,
+        *,
+        count: int = WINDOWS,
+        window: int | None = None,
+        beside: int | None = None,
+    ) -> ColumnView | None:
+        """One column of a model; None where there is no such model.
+
+        `window` and `beside` are starts of the windows whose distributions are compared
+        (microseconds): the newest window and the reference where they are None or unknown.
+        """
         if name not in self._settings:
             return None
         with self._store.read() as connection:
             rows = series.load_window_rows(connection, name, min(count, MOST_WINDOWS))
             version = series.find_newest_version(connection, name)
-            values = series.load_series(
-                connection, name, [window.start for window in rows], version=version
+            starts = [window.start for window in rows]
+            newest = series.load_series(
+                connection, name, _newest_starts(rows), version=version, column=column
             )
-        series_of_column = [item for item in self._group(name, values) if item.column == column]
-        filled = [window for window in rows if window.rows]
-        distribution = self._distribution(name, column, version, filled[-1]) if filled else None
+            found = group_series(newest, self._settings[name], self._phrasebook)
+            series_of_column = [
+                replace(
+                    item,
+                    values=series.load_one_series(
+                        connection, name, starts, item.newest, version=version
+                    ),
+                )
+                for item in found
+                if item.column == column
+            ]
+        filled = {row.start: row for row in rows if row.rows}
+        chosen = filled.get(window or 0) or next(reversed(filled.values()), None)
+        other = filled.get(beside or 0)
+        distribution = (
+            None if chosen is None else self._distribution(name, column, version, chosen, other)
+        )
         return ColumnView(
             model=name,
             column=column,
             series=series_of_column,
+            windows=rows,
             distribution=distribution,
-            window=(from_micros(filled[-1].start), from_micros(filled[-1].end)) if filled else None,
+            start=0 if chosen is None else chosen.start,
+            beside=0 if other is None else other.start,
+            window=None if chosen is None else (from_micros(chosen.start), from_micros(chosen.end)),
+        )
+
+    def performance(
+        self, name: str, *, count: int = WINDOWS, until: int | None = None
+    ) -> PerformanceView | None:
+        """How well a model predicts; None where there is no such model.
+
+        `until` is as in `model`.
+        """
+        if name not in self._settings:
+            return None
+        return load_performance(
+            self._store,
+            self._settings[name],
+            self._collectors(),
+            self._phrasebook,
+            count=min(count, MOST_WINDOWS),
+            until=until,
         )
 
     def _distribution(
-        self, name: str, column: str, version: str, window: WindowRows
+        self, name: str, column: str, version: str, window: WindowRows, other: WindowRows | None
     ) -> Histogram | None:
         settings, collectors = self._settings[name], self._collectors()
         reference = load_reference(self._store, settings, collectors)
         if reference is None:
             return None
-        before = reference.window("")
-        key = WindowKey(model=name, start=window.start, version=version, segment="")
-        with self._store.read() as connection:
-            profile = windows.load_profile(connection, key, reference.spec, collectors)
-        now = profile.window()
+
+        def load_window(row: WindowRows) -> Window:
+            key = WindowKey(model=name, start=row.start, version=version, segment="")
+            with self._store.read() as connection:
+                return windows.load_profile(connection, key, reference.spec, collectors).window()
+
+        now = load_window(window)
+        before = reference.window("") if other is None else load_window(other)
         if column in reference.schema.redact or column not in now.columns:
             return None
         return compare_columns(
             now.columns[column], None if before is None else before.columns.get(column)
-        )
-
-    def _group(self, model: str, values: Sequence[SeriesValue]) -> list[Series]:
-        """The measurements as series: what changed first, then by family and name."""
-        groups: dict[tuple[str, str, str], list[SeriesValue]] = {}
-        for value in values:
-            groups.setdefault((value.check, value.name, value.labels), []).append(value)
-        families = {plan.name: plan.check.cause for plan in self._settings[model].plans}
-        all_series = [
-            self._series(families.get(check, ""), group) for (check, _, _), group in groups.items()
-        ]
-        return sorted(
-            all_series, key=lambda item: (*item.rank, item.family, item.subject, item.noun)
-        )
-
-    def _series(self, family: str, values: list[SeriesValue]) -> Series:
-        first, labels = values[0], json.loads(values[0].labels)
-        alert = AlertFact(
-            check=first.check,
-            measurement=first.name,
-            labels=labels,
-            cause=family,
-            state="firing",
-            severity="info",
-            value=first.value if first.value is None or math.isfinite(first.value) else None,
-            since=from_micros(first.start),
-            rows=first.rows,
-        )
-        others = [f"{name} {value}" for name, value in labels.items() if name != "column"]
-        return Series(
-            check=first.check,
-            family=family,
-            measurement=first.name,
-            noun=self._phrasebook.noun(alert),
-            subject=" ".join([labels.get("column", ""), *others]).strip(),
-            column=labels.get("column", ""),
-            values=values,
         )

@@ -213,6 +213,9 @@ class ModelWatch:
                 plans=self.settings.plans,
                 collectors=self._services.collectors,
                 collect=self._collect,
+                length=self.settings.window_length
+                if self.settings.config.windows.rows is not None
+                else 0,
             )
         return self._evaluation
 

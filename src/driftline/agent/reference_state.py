@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import islice
@@ -30,13 +30,15 @@ from driftline.state.models import schema_from_json, schema_to_json
 from driftline.state.store import Store
 from driftline.types.errors import SourceError
 from driftline.types.model import LogObject, Schema
+from driftline.types.phrasing import count
+from driftline.types.record import record
 from driftline.types.times import as_micros
 
 MAX_LISTED = 1000
 """Objects among which some are read to infer a schema."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(slots=False)
 class ReferenceState:
     """What the windows of a model are profiled by and compared with."""
 
@@ -253,8 +255,9 @@ def _name(origin: Origin, number: int, rows: int) -> str:
     if origin.trailing is not None:
         return f"the {origin.trailing.days} days before"
     if origin.span is not None:
-        return f"{origin.span[0]:%Y-%m-%d %H:%M} to {origin.span[1]:%Y-%m-%d %H:%M} ({rows:,} rows)"
-    return f"reference {number} ({rows:,} rows)"
+        first, last = (f"{moment:%Y-%m-%d %H:%M}" for moment in origin.span)
+        return f"{first} to {last} ({count(rows, 'row')})"
+    return f"reference {number} ({count(rows, 'row')})"
 
 
 def _acceptance_json(origin: Origin, acceptance: Mapping[str, object]) -> str:

@@ -6,7 +6,7 @@ Does not create anything: the composition root does.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ from driftline.contracts.executor import ExecutorFactory
 from driftline.contracts.plugin import Plugin
 from driftline.profiles.profile import Collectors
 from driftline.state.store import Store
+from driftline.types.record import record
 
 if TYPE_CHECKING:
     from driftline.extensions.guard import Guard
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from driftline.telemetry.metrics import Metrics
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Timeouts:
     """How long calls of plugins may take before they count as hanging, in seconds."""
 
@@ -39,7 +40,7 @@ class Timeouts:
     """For starting or probing a plugin."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(slots=False)
 class Services:
     """The shared parts of an agent."""
 

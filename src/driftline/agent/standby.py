@@ -27,6 +27,7 @@ class Standby:
         """Host and process of the agent that leads; empty while that is not known."""
         self.incident_service = None
         self.model_views = None
+        self.operation_views = None
         """None: only the agent that leads handles acts."""
         self._metrics = Metrics(__version__)
         self._reachable = True

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from driftline.agent.decision_log import summarise_decision
 from driftline.agent.label_ledger import label_ledger
 from driftline.config import Config
 from driftline.ingest.reference.losses import losses_from_origin
@@ -181,6 +182,7 @@ def _model(connection: Any, name: str) -> Plain:
         if state and state.last_event is not None
         else None,
         **_report(connection, name),
+        "decision": summarise_decision(connection, name),
         "reference": None
         if reference is None
         else {

@@ -12,6 +12,7 @@ from driftline.state import models, outbox
 from driftline.state.incident_store import load_alerting_state
 from driftline.state.store import Store
 from driftline.types.model import Severity, Verdict
+from driftline.types.phrasing import count
 
 if TYPE_CHECKING:
     from driftline.telemetry.metrics import Metrics
@@ -29,22 +30,25 @@ def log_reading(model: str, report: Tick, services: Services) -> None:
         log.warning(losses)
     if reading.objects:
         quarantine_note = (
-            f", {reading.quarantined:,} objects quarantined" if reading.quarantined else ""
+            f", {count(reading.quarantined, 'object')} quarantined" if reading.quarantined else ""
         )
-        held_note = f", {reading.rows_held_back:,} rows held back" if reading.rows_held_back else ""
-        gone_note = f", {reading.gone:,} objects vanished" if reading.gone else ""
+        held = reading.rows_held_back
+        held_note = f", {count(held, 'row')} held back" if held else ""
+        gone_note = f", {count(reading.gone, 'object')} vanished" if reading.gone else ""
         log.info(
-            f"read {reading.objects:,} objects, {reading.rows:,} rows, "
-            f"{reading.rejected_records:,} records rejected{quarantine_note}{held_note}{gone_note}"
+            f"read {count(reading.objects, 'object')}, {count(reading.rows, 'row')}, "
+            f"{count(reading.rejected_records, 'record')} rejected"
+            f"{quarantine_note}{held_note}{gone_note}"
         )
     if reading.rejected_records:
         log.warning(
-            f"{reading.rejected_records:,} records rejected in "
+            f"{count(reading.rejected_records, 'record')} rejected in "
             f"{reading.rejected_reasons.first_name}: {reading.rejected_reasons.describe('record')}"
         )
     if reading.rows_held_back:
         log.warning(
-            f"{reading.rows_held_back:,} rows held back in {reading.held_reasons.first_name}: "
+            f"{count(reading.rows_held_back, 'row')} held back in "
+            f"{reading.held_reasons.first_name}: "
             f"{reading.held_reasons.describe('row')}"
         )
     for error in reading.errors[:MAX_ERRORS]:
@@ -56,10 +60,10 @@ def log_judging(model: str, report: Tick, services: Services) -> None:
     log, closing = services.log.bind(model=model), report.closing
     if closing.windows:
         counts = ", ".join(
-            f"{count:,} {verdict}" for verdict, count in sorted(closing.verdicts.items())
+            f"{number:,} {verdict}" for verdict, number in sorted(closing.verdicts.items())
         )
         total = sum(closing.verdicts.values())
-        log.info(f"judged {closing.windows:,} windows: {total:,} verdicts, {counts}")
+        log.info(f"judged {count(closing.windows, 'window')}: {count(total, 'verdict')}, {counts}")
     if closing.silenced_windows:
         log.info(
             f"{closing.silenced_windows:,} of them ended too long ago for a "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -12,6 +12,7 @@ from driftline.alerting.incident import Occasion, make_change, resolve
 from driftline.alerting.work import AlertingState, Step, Work
 from driftline.types.incident import Incident, Reason
 from driftline.types.notification import Event
+from driftline.types.record import record
 
 
 class ActKind(StrEnum):
@@ -22,7 +23,7 @@ class ActKind(StrEnum):
     ACCEPT = "accept"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Act:
     """One thing that a person asks of an incident."""
 

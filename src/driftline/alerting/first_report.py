@@ -5,8 +5,7 @@ A report is a message without an incident: it is sent once, and nothing has to b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from driftline.alerting.describe import LONGEST, describe_difference
@@ -17,8 +16,10 @@ from driftline.extensions.phrasebook import Phrasebook
 from driftline.types.incident import Incident, Reason
 from driftline.types.model import Severity
 from driftline.types.notification import IN_ALL, WHY, Event, Notification
-from driftline.types.phrasing import clean, duration, number, span
+from driftline.types.phrasing import clean, count, duration, number, span
+from driftline.types.record import record
 from driftline.types.records import JudgedMeasurement
+from driftline.types.window_lengths import LENGTHS, sufficient_length
 
 CAUSE = "report"
 MOST_EXAMPLES = 2
@@ -27,7 +28,7 @@ VALUE_DIGITS = 2
 """Significant digits of a smallest value."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class RowCounts:
     """The rows that were read for a model version."""
 
@@ -43,7 +44,7 @@ class RowCounts:
     """Requests and responses of the model without their other half."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Sight:
     """The smallest differences of one measurement that would be found."""
 
@@ -58,7 +59,7 @@ class Sight:
     """The difference that is found within 7 windows; None until it is known what is usual."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ReferenceComparison:
     """How some windows together compare with the reference."""
 
@@ -81,7 +82,7 @@ class ReferenceComparison:
         return tuple(dict.fromkeys(name for name in names if name))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class FirstReport:
     """All that a first report says."""
 
@@ -98,6 +99,16 @@ class FirstReport:
     """What is compared with the reference one by one: `windows` or `days`."""
     learning: timedelta
     """Time until it is known what is usual."""
+    length: timedelta
+    """That of a window."""
+    needed_rows: Mapping[str, int]
+    """Rows that a window needs to be compared with the reference, by check."""
+
+    @property
+    def checks_without_rows(self) -> tuple[str, ...]:
+        """Checks that need more rows than a window has on average."""
+        mean = self.counts.rows / max(self.counts.windows, 1)
+        return tuple(name for name, rows in self.needed_rows.items() if rows > mean)
 
 
 def write_report(report: FirstReport, phrasebook: Phrasebook) -> Change:
@@ -155,8 +166,35 @@ def _title(report: FirstReport) -> str:
     version = f" of version {clean(report.version, NAME_LENGTH)}" if report.version else ""
     length = counts.span[1] - counts.span[0]
     first = "first day" if length == timedelta(days=1) else _length(length)
-    text = f"{clean(report.model, NAME_LENGTH)}: {first}{version} read: {counts.rows:,} rows"
-    return clean(f"{text}; {_result(comparison)}", LENGTH)
+    text = f"{clean(report.model, NAME_LENGTH)}: {first}{version} read: {count(counts.rows, 'row')}"
+    text += f"; {_result(comparison)}"
+    if report.checks_without_rows:
+        text += f"; windows are too short to judge {_blind_checks(report)}"
+    return clean(text, LENGTH)
+
+
+def _blind_checks(report: FirstReport) -> str:
+    names = [clean(name, NAME_LENGTH) for name in report.checks_without_rows]
+    if len(names) == len(report.needed_rows):
+        return "columns"
+    more = f" and {len(names) - MOST_EXAMPLES} more" if len(names) > MOST_EXAMPLES else ""
+    return ", ".join(names[:MOST_EXAMPLES]) + more
+
+
+def _too_few_rows(report: FirstReport) -> str:
+    """How many rows windows lack, and which length would do."""
+    mean = report.counts.rows / max(report.counts.windows, 1)
+    needed = max(report.needed_rows[name] for name in report.checks_without_rows)
+    micros = report.length // timedelta(microseconds=1)
+    would_do = sufficient_length(mean, micros, needed)
+    text = (
+        f"a window of {duration(report.length.total_seconds())} has about "
+        f"{count(round(mean), 'row')}, and {needed:,} are needed to judge {_blind_checks(report)}"
+    )
+    if would_do is None:
+        return f"{text}; no length up to {list(LENGTHS)[-1]} has as many"
+    rows = round(mean * LENGTHS[would_do] / micros)
+    return f"{text}; with windows.length: {would_do} it has about {rows:,}"
 
 
 def _result(comparison: ReferenceComparison) -> str:
@@ -177,23 +215,24 @@ def _facts(report: FirstReport, phrasebook: Phrasebook) -> dict[str, str]:
     """What the report says in sentences, by label."""
     counts, comparison = report.counts, report.comparison
     not_used = [
-        f"{count:,} {text}"
-        for count, text in (
+        f"{records:,} {text}"
+        for records, text in (
             (counts.rejected, "records could not be read"),
             (counts.held, "rows have no usable time or came too late"),
             (counts.unpaired, "requests or responses lack the other half"),
         )
-        if count
+        if records
     ]
-    plural = "" if counts.windows == 1 else "s"
     facts = {
-        "read": f"{counts.rows:,} rows in {counts.windows:,} window{plural}, {span(*counts.span)}; "
-        + (", ".join(not_used) or "every record could be used")
+        "read": f"{count(counts.rows, 'row')} in {count(counts.windows, 'window')}, "
+        f"{span(*counts.span)}; " + (", ".join(not_used) or "every record could be used")
     }
     if comparison.has_reference:
         length = _length(comparison.span[1] - comparison.span[0])
         part = "all of it" if comparison.span == counts.span else f"the newest {length}"
         facts["compared"] = f"{part} with {report.reference}: {_result(comparison)}"
+    if report.checks_without_rows:
+        facts["too few rows"] = _too_few_rows(report)
     if report.sights:
         facts["what can be seen"] = _sight_text(report, phrasebook)
     blind = _blind_text(report, phrasebook)
@@ -214,7 +253,7 @@ def _sight_text(report: FirstReport, phrasebook: Phrasebook) -> str:
     rows = f"about {report.window_rows:,} rows"
     parts = [f"two {report.block} of {rows} show {at_once}"] if at_once else []
     if in_time:
-        parts.append(f"seven show {in_time}")
+        parts.append(f"seven {'' if parts else f'{report.block} of {rows} '}show {in_time}")
     else:
         days = duration(report.learning.total_seconds())
         parts.append(f"smaller ones once {days} are known")

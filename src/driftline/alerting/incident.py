@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 
 from driftline.alerting.describe import LONGEST, describe_alert, rank_key
@@ -17,12 +17,21 @@ from driftline.alerting.lifespans import FLAPS, Lifespans
 from driftline.alerting.observe import severest
 from driftline.alerting.title import Story, write_headline, write_title
 from driftline.extensions.phrasebook import Phrasebook, installed_phrasebook
-from driftline.types.alert import Alert
+from driftline.types.alert import Alert, AlertState
 from driftline.types.family import Family
 from driftline.types.incident import Hold, Incident, Reason, Upstream, UpstreamKind
 from driftline.types.model import Decision, Severity
-from driftline.types.notification import IN_ALL, WHY, AlertFact, Event, Notification
+from driftline.types.notification import (
+    IN_ALL,
+    LIKELY_CAUSE,
+    LIKELY_CAUSE_DETAIL,
+    WHY,
+    AlertFact,
+    Event,
+    Notification,
+)
 from driftline.types.phrasing import clean
+from driftline.types.record import record
 
 MOST_ALERTS = 50
 """Alerts in one message; a fact of the message counts all of them."""
@@ -39,7 +48,7 @@ HISTORY_EVENTS = {
 """How the history calls the updates of an incident, by reason."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Change:
     """Something that happened to an incident, and why."""
 
@@ -67,7 +76,7 @@ class Change:
         return HISTORY_EVENTS.get(self.reason, self.event.value)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Occasion:
     """When and by whom an incident is changed."""
 
@@ -204,12 +213,13 @@ def update_incident(
         change = make_change(
             steady, Event.UPDATED, Reason.LESS_SEVERE, members, occasion, severity=severity
         )
-    elif _decisions(firing) - _decisions(previous):
-        change = make_change(incident, Event.UPDATED, Reason.DECIDED, members, occasion)
     elif additions and not incident.flapping:
+        # A decision that is new with them stands in the same message.
         change = make_change(
             incident, Event.UPDATED, Reason.MORE_ALERTS, members, occasion, additions=additions
         )
+    elif _decisions(firing) - _decisions(previous):
+        change = make_change(incident, Event.UPDATED, Reason.DECIDED, members, occasion)
     else:
         return _restate(incident, members, occasion), None
     return change.incident, change
@@ -372,7 +382,7 @@ def make_change(
         reference=clean(next(references, ""), LONGEST),
         alerts=facts[:MOST_ALERTS],
         resolved_at=resolved_at,
-        facts=message_facts | _upstream_facts(incident, facts),
+        facts=message_facts | _upstream_facts(incident, facts) | _cause_facts(facts),
         reason=reason,
         reason_text=reason_text,
         alert_count=alert_count,
@@ -412,3 +422,12 @@ def _upstream_facts(incident: Incident, alerts: Sequence[AlertFact]) -> dict[str
         if upstream.kind is not UpstreamKind.SCHEMA or upstream.name not in quality_columns
     )
     return {"upstream": clean(", ".join(sentences), LONGEST)} if sentences else {}
+
+
+def _cause_facts(alerts: Sequence[AlertFact]) -> dict[str, str]:
+    """Why it probably changed, from the first open alert that says so."""
+    for alert in alerts:
+        text = alert.detail.get(LIKELY_CAUSE_DETAIL)
+        if isinstance(text, str) and text and alert.state != AlertState.RESOLVED.value:
+            return {LIKELY_CAUSE: clean(text, LONGEST)}
+    return {}

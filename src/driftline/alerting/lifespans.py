@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
+
+from driftline.types.record import record
 
 TOGETHER = 6
 """Windows within which changes began together, and for which an incident is young."""
@@ -16,7 +17,7 @@ FLAPS = 3
 """Returns within `Lifespans.flap_span` that are flapping."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Lifespans:
     """The times of an incident; `reopen_within` comes from the configuration."""
 

@@ -6,7 +6,7 @@ Nothing is forgotten: an open incident that was held back is reported once nothi
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -16,6 +16,7 @@ from driftline.types.alert import Alert
 from driftline.types.incident import Hold, HoldKind, Incident, Reason
 from driftline.types.matchers import Matchers
 from driftline.types.monitoring_kind import MonitoringKind
+from driftline.types.record import record
 
 OF_INCIDENT = frozenset({"model", "severity", "id"})
 """Matcher names of an incident.
@@ -25,7 +26,7 @@ All others are of alerts: `family`, `check`, `measurement`, `segment`, `version`
 """
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Inhibition:
     """Incidents of a model that are held back while another one is open, or while none is."""
 
@@ -44,7 +45,7 @@ UNREAD = Inhibition(
 """While the source can't be read, what remains of its rows says little about the model."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Silence:
     """A time without messages about what matches, begun by a person."""
 
@@ -56,7 +57,7 @@ class Silence:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class MuteTime:
     """A time that recurs, such as the night, without messages about what matches."""
 
@@ -79,7 +80,7 @@ class MuteTime:
         return now < (start + self.length).replace(fold=0).astimezone(UTC)
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Silencing:
     """All that may hold a message back."""
 

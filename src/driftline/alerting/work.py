@@ -15,9 +15,10 @@ from driftline.alerting.observe import IgnoreReason
 from driftline.extensions.phrasebook import Phrasebook
 from driftline.types.alert import Alert
 from driftline.types.incident import Incident
+from driftline.types.record import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class AlertingState:
     """The alerts and incidents of one model.
 
@@ -38,7 +39,7 @@ class AlertingState:
     """How alerts read in titles; as the installed plugins say when None."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Note:
     """A fact that changed nothing, and why."""
 
@@ -46,7 +47,7 @@ class Note:
     reason: IgnoreReason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Step:
     """The result of a step."""
 

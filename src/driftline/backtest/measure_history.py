@@ -26,6 +26,7 @@ from driftline.state.store import Store
 from driftline.types.arrays import Floats
 from driftline.types.labels import labels_json
 from driftline.types.model import OK, Judgement, Measurement, Verdict
+from driftline.types.record import record
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 from driftline.types.times import from_micros
 
@@ -58,7 +59,7 @@ ENGINE_ROWS = [LEVEL, SIZE, LEAST_SD, ROWS, SIZE_ERROR, NEUTRAL]
 """The rows that the evidence engine takes, in its order."""
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+@record(eq=False)
 class MeasuredWindows:
     """The measurements of all windows with one start; J series that a rule judges."""
 

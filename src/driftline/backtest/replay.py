@@ -42,6 +42,7 @@ from driftline.evaluate.judge_windows import (
     schema_changes,
 )
 from driftline.types.model import Schema, Verdict
+from driftline.types.record import record
 from driftline.types.records import JudgedMeasurement, WindowKey
 from driftline.types.times import from_micros
 
@@ -49,7 +50,7 @@ PROGRESS_WINDOWS = 50
 """Windows between two progress reports."""
 
 
-@dataclass(frozen=True)
+@record(kw_only=False, slots=False)
 class ReplayedChange:
     """One change of an incident in the replay."""
 
@@ -58,7 +59,7 @@ class ReplayedChange:
     change: Change
 
 
-@dataclass(frozen=True)
+@record(kw_only=False, slots=False)
 class SeriesLayout:
     """All that stays the same while windows have the same series.
 

@@ -19,10 +19,11 @@ from driftline.backtest.replay import ReplayedChange
 from driftline.types.errors import DriftlineError
 from driftline.types.model import Severity
 from driftline.types.notification import Event
+from driftline.types.record import record
 from driftline.types.times import from_micros
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class KnownIncident:
     """An incident that people know of."""
 
@@ -82,7 +83,7 @@ def alarms_of(changes: Iterable[ReplayedChange], lateness: timedelta) -> list[Re
     return list(alarms.values())
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Score:
     """How alarms compare with known incidents."""
 

@@ -27,6 +27,7 @@ from driftline.evaluate.evidence.trail import Stream
 from driftline.evaluate.evidence.unusual_rule import make_observation
 from driftline.types.arrays import Floats
 from driftline.types.model import Schema
+from driftline.types.record import record
 from driftline.types.records import WindowKey
 from driftline.types.times import DAY_MICROS, as_micros
 
@@ -38,7 +39,7 @@ STRONG_TREND = 0.5
 """Correlation with time from which a trend is named as the likely cause."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class AlarmRate:
     """False alarms in shuffled history; a Poisson rate with exact one-sided bounds."""
 
@@ -65,7 +66,7 @@ class AlarmRate:
         return float(law.chi2.ppf(1 - CONFIDENCE, 2 * self.alarms) / 2 / self.years)
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class NoisySeries:
     """A series that alarms more often than its share of the budget while nothing changes."""
 

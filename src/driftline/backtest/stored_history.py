@@ -7,7 +7,7 @@ running agent.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -26,6 +26,7 @@ from driftline.state import windows
 from driftline.state.factory import open_store
 from driftline.state.store import Store
 from driftline.types.errors import StateError
+from driftline.types.record import record
 from driftline.types.records import DueWindow
 from driftline.types.times import as_micros, from_micros
 
@@ -33,7 +34,7 @@ ReportCount = Callable[[int, int], None]
 """Takes the number of windows that are done, and of all."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(slots=False)
 class StoredHistory:
     """A model and its stored windows."""
 
@@ -50,13 +51,19 @@ class StoredHistory:
     since: datetime
     """Start of the first window that is judged."""
     until: datetime
+    joins_windows: bool
+    """Whether windows were joined until they held enough rows."""
     missing_windows: int
     """Windows of the span that are left out, because only their day still has a profile."""
 
     @property
     def policy(self) -> AlarmPolicy:
         """The alarm policy of the configuration."""
-        return AlarmPolicy(self.length // timedelta(microseconds=1), self.false_pages_per_year)
+        return AlarmPolicy(
+            self.length // timedelta(microseconds=1),
+            self.false_pages_per_year,
+            joins_windows=self.joins_windows,
+        )
 
     def measure(self, progress: ReportCount, processes: int) -> list[MeasuredWindows]:
         """Measure every window with every check."""
@@ -137,6 +144,7 @@ def load_history(
         collect=lambda plan, ctx: guard.collect_inline(
             f"{model}.{plan.name}", plan.check.evaluate, ctx
         ),
+        length=settings.window_length if settings.config.windows.rows is not None else 0,
     )
     return StoredHistory(
         evaluation=evaluation,
@@ -149,5 +157,6 @@ def load_history(
         groups=[*earlier.groups, *to_judge.groups],
         since=from_micros(first),
         until=from_micros(last),
+        joins_windows=settings.config.windows.rows is not None,
         missing_windows=to_judge.missing_starts,
     )

@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from driftline.agent.agent import Agent
 from driftline.agent.composition_root import open_agent, read_config, system_clock
@@ -118,6 +119,8 @@ def _work(
             http=str(server.address) if server else None,
             config=str(path),
         )
+        if server is not None:
+            log.info(f"the pages are at http://{server.address}/: open incidents come first")
         systemd.notify("READY=1")
         _attend(agent, signals, systemd)
         while not signals.stop.is_set() and not signals.lost.is_set() and new_config is None:
@@ -148,8 +151,14 @@ def _serve(agent: Any, config: Any) -> Any:
     inbox = None
     if config.agent.inbox is not None:
         inbox = Inbox(config.origin.parent / config.agent.inbox, frozenset(config.models))
+    public = urlsplit(config.agent.public_url or "").hostname
     app = create_app(
-        agent, config.agent.http_token, config.agent.token, clock=system_clock, inbox=inbox
+        agent,
+        config.agent.http_token,
+        config.agent.token,
+        clock=system_clock,
+        inbox=inbox,
+        hosts=(*config.agent.http_hosts, address.host, *([public] if public else [])),
     )
     return serve(app, address.host, address.port)
 

@@ -13,6 +13,7 @@ from driftline.cli.options import F, json_option
 
 if TYPE_CHECKING:
     from driftline.cli.series_file import SeriesFile
+    from driftline.types.arrays import Floats
 
 
 def _series_options(function: F) -> F:
@@ -73,7 +74,15 @@ def detect(file: Path, time: str | None, value: str | None, as_json: bool) -> in
 
 @click.command()
 @_series_options
-def changepoints(file: Path, time: str | None, value: str | None, as_json: bool) -> int:
+@click.option(
+    "--bound",
+    type=float,
+    metavar="NUMBER",
+    help="Say when the series will cross this number at its present slope.",
+)
+def changepoints(
+    file: Path, time: str | None, value: str | None, as_json: bool, bound: float | None
+) -> int:
     """Date the lasting changes of the series in FILE, a CSV of time and value.
 
     Season and steady trend are no changes. Each change has the span in which it began at 95%. Exits
@@ -99,8 +108,11 @@ def changepoints(file: Path, time: str | None, value: str | None, as_json: bool)
         }
         for change in changes
     ]
+    forecast = None if bound is None else _forecast(series.values[known], bound)
     if as_json:
         click.echo(json.dumps(rows))
+        if forecast is not None:
+            click.echo(forecast, err=True)
         _say_losses(series, err=True)
         return 1 if rows else 0
     _print(
@@ -118,8 +130,26 @@ def changepoints(file: Path, time: str | None, value: str | None, as_json: bool)
     )
     count = _count(len(rows), "change", "changes")
     click.echo(f"{count} in {len(known):,} values of {series.value_column}")
+    if forecast is not None:
+        click.echo(forecast)
     _say_losses(series)
     return 1 if rows else 0
+
+
+def _forecast(values: Floats, bound: float) -> str:
+    """When the series crosses a bound, for people."""
+    import math
+
+    from driftline import stats
+
+    crossing = stats.forecast_crossing(values, bound)
+    if crossing is None:
+        return f"no slope that is proven leads to {bound:g}"
+    latest = f"{crossing.latest:,.0f}" if math.isfinite(crossing.latest) else "any number"
+    return (
+        f"crosses {bound:g} in about {crossing.steps:,.0f} values at the present slope "
+        f"(95%: {crossing.earliest:,.0f} to {latest})"
+    )
 
 
 def _say_losses(series: SeriesFile, err: bool = False) -> None:

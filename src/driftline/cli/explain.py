@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from driftline.extensions.phrasebook import Phrasebook
-    from driftline.types.notification import AlertFact
+    from driftline.types.notification import AlertFact, Notification
 
 PAINT = {"changed": "bold red", "error": "red", "unsure": "yellow", "ok": "green"}
 """The rich style of each verdict."""
+MOST_LINES = 4
+"""Subjects of the summary of an incident."""
 MOST_SHOWN = 20
 """Objects of a window, and unchanged findings, that are printed; --json has all."""
 
@@ -79,7 +81,8 @@ def _public(report: dict[str, Any]) -> dict[str, Any]:
         {name: value for name, value in finding.items() if name != "bound"}
         for finding in report["findings"]
     ]
-    return {**report, "findings": findings}
+    public = {name: value for name, value in report.items() if name != "message"}
+    return {**public, "findings": findings}
 
 
 def _window_report(
@@ -109,13 +112,41 @@ def _incident_report(
     from driftline.state import incidents
 
     ids = incidents.find_incident_ids(connection, prefix)
-    report = explain.explain_incident(connection, pick_incident(ids, prefix, models))
+    id = pick_incident(ids, prefix, models)
+    report = explain.explain_incident(connection, id)
+    report["message"] = incidents.load_newest_message(connection, id)
     report["findings"] = [
         finding
         for finding in report["findings"]
         if check in (None, finding["check"]) and column in (None, finding["labels"].get("column"))
     ]
     return report
+
+
+def _show_summary(
+    console: Console, incident: dict[str, Any], message: Notification, phrasebook: Phrasebook
+) -> None:
+    """Print what people need first: what changed, how sure, which rows show it, what to do."""
+    from rich.markup import escape
+
+    from driftline.types import phrasing
+
+    lines = phrasebook.lines(message.alerts)
+    for line in lines[:MOST_LINES]:
+        subject = f"{line.subject}: " if line.subject else ""
+        console.print(f"  {escape(phrasing.clean(subject + '; '.join(line.parts), 300))}")
+    if len(lines) > MOST_LINES:
+        console.print(f"  and {len(lines) - MOST_LINES} more")
+    if certainty := phrasing.certainty(message):
+        console.print(f"how sure: {escape(certainty)}")
+    if context := phrasing.context(message):
+        console.print(f"rests on: {escape(context)}")
+    if message.upstream_text:
+        console.print(f"changed before: {escape(phrasing.clean(message.upstream_text, 300))}")
+    if incident["state"] == "firing":
+        id = incident["id"]
+        console.print(f"to do: driftline ack {id}, driftline snooze {id}; again: reproduce {id}")
+    console.print()
 
 
 def _show(report: dict[str, Any], phrasebook: Phrasebook) -> None:
@@ -133,6 +164,8 @@ def _show(report: dict[str, Any], phrasebook: Phrasebook) -> None:
             f"{incident['id']}, {incident['state']}, {incident['severity']}, "
             f"{_short(incident['since'])}{until}"
         )
+        if report["message"] is not None:
+            _show_summary(console, incident, report["message"], phrasebook)
         for event in incident["history"]:
             author = f"{event['author']}: " if event["author"] else ""
             suffix = f" (not sent: {event['held']})" if event["held"] else ""
@@ -142,6 +175,11 @@ def _show(report: dict[str, Any], phrasebook: Phrasebook) -> None:
             author = f", {run['author']}: {run['reason']}" if run["author"] else ""
             words = clean(f"{run['action']}: {run['state']}{author}. {run['answer']}", 400)
             console.print(f"[dim]  action    {_short(run['at'])}  {escape(words)}[/]")
+    if decision := report.get("decision"):
+        console.print(f"to do: [bold]{escape(clean(decision['text'], 400))}[/]")
+        for item in decision["effects"]:
+            text = f"{item['decision'].replace('_', ' ')}, {item['effect']}"
+            console.print(f"[dim]  {_short(item['at'])}  {escape(clean(text, 200))}[/]")
     findings = report["findings"]
     fine_findings = [
         finding for finding in findings if finding["verdict"] not in ("changed", "error")
@@ -154,8 +192,19 @@ def _show(report: dict[str, Any], phrasebook: Phrasebook) -> None:
             f"[dim]and {len(fine_findings) - MOST_SHOWN} more that are fine or unsure; "
             "--check NAME and --column NAME show all of one[/]"
         )
-    for window in report["windows"]:
-        _window(console, window)
+    for windows in _same_basis(report["windows"]):
+        for window in windows:
+            _window(console, window)
+        _basis(console, windows)
+
+
+def _same_basis(windows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Return the windows in groups of those at one time, with one reference and configuration."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for window in windows:
+        basis = [window[name] for name in ("start", "reference", "configuration")]
+        groups.setdefault(json.dumps(basis), []).append(window)
+    return list(groups.values())
 
 
 def _finding(console: Console, finding: dict[str, Any], phrasebook: Phrasebook) -> None:
@@ -163,6 +212,7 @@ def _finding(console: Console, finding: dict[str, Any], phrasebook: Phrasebook) 
 
     from driftline.types.phrasing import (
         clean,
+        count,
         find_movement,
         format_span_length,
         interval,
@@ -185,7 +235,7 @@ def _finding(console: Console, finding: dict[str, Any], phrasebook: Phrasebook) 
         "" if movement is None else movement.text,
         interval(fact),
         phrasebook.smallest_visible(fact),
-        f"{finding['rows']:,} rows",
+        count(finding["rows"], "row"),
     ]
     if finding["p_value"] is not None:
         facts.append(f"p {number(finding['p_value'])}")
@@ -206,6 +256,11 @@ def _finding(console: Console, finding: dict[str, Any], phrasebook: Phrasebook) 
             else ""
         )
         console.print(f"         changed since {_short(finding['since'])}{length}")
+        if began := finding.get("began"):
+            console.print(
+                f"         it began with window {_short(began['at'])}, at 95% between "
+                f"{_short(began['from'])} and {_short(began['to'])}"
+            )
     past, day = list[str](), ""
     for row in finding["past"][:-1][-5:]:
         start = _short(row["window"])[:16]
@@ -220,25 +275,36 @@ def _finding(console: Console, finding: dict[str, Any], phrasebook: Phrasebook) 
 def _window(console: Console, window: dict[str, Any]) -> None:
     from rich.markup import escape
 
-    from driftline.types.phrasing import clean, span
+    from driftline.types.phrasing import clean, count, span
 
     within = ", ".join(clean(window[name]) for name in ("version", "segment") if window[name])
     when = span(datetime.fromisoformat(window["start"]), datetime.fromisoformat(window["end"]))
     note = "" if window["told"] else ", too old to notify anyone"
     group = f" ({escape(within)})" if within else ""
     console.print(
-        f"\n[bold]window {when}[/]{group}: {window['rows']:,} rows, "
+        f"\n[bold]window {when}[/]{group}: {count(window['rows'], 'row')}, "
         f"revision {window['revision']}{note}"
     )
-    reference = window["reference"]
+
+
+def _basis(console: Console, windows: list[dict[str, Any]]) -> None:
+    """Print what the windows above rest on: reference, configuration and log objects."""
+    from rich.markup import escape
+
+    from driftline.types.phrasing import clean, count
+
+    reference, configuration = windows[0]["reference"], windows[0]["configuration"]
+    # A segment has a part of the rows of an object; the window of all rows has the most.
+    objects: dict[tuple[str, str], dict[str, Any]] = {}
+    for obj in sorted((obj for window in windows for obj in window["objects"]), key=_rows):
+        objects[obj["uri"], obj["version"]] = obj
     if reference is not None:
         uris = [escape(clean(part["uri"], 400)) for part in reference["objects"]]
         more = f" and {len(uris) - 3} more" if len(uris) > 3 else ""
         console.print(
-            f"  compared with reference {reference['number']}: {reference['rows']:,} rows of "
-            f"{', '.join(uris[:3])}{more}"
+            f"  compared with reference {reference['number']}: "
+            f"{count(reference['rows'], 'row')} of {', '.join(uris[:3])}{more}"
         )
-    configuration = window["configuration"]
     if configuration is not None:
         plugins = ", ".join(
             f"{name} {version.split()[0]}" for name, version in configuration["plugins"].items()
@@ -248,16 +314,23 @@ def _window(console: Console, window: dict[str, Any]) -> None:
             f"first used {_short(configuration['first_used'])}"
         )
         console.print(f"  [dim]{escape(plugins)}[/]")
-    for obj in window["objects"][:MOST_SHOWN]:
+    shown = sorted(objects.items())[:MOST_SHOWN]
+    for _, obj in shown:
         rejects = f", {obj['rejected']:,} rejected" if obj["rejected"] else ""
         state = "" if obj["state"] == "done" else f", {obj['state']}"
         version = escape(clean(obj["version"], 80))
         console.print(
             f"  {escape(clean(obj['uri'], 400))} [dim]version {version}[/], "
-            f"{obj['rows']:,} rows{rejects}{state}"
+            f"{count(obj['rows'], 'row')}{rejects}{state}"
         )
-    if len(window["objects"]) > MOST_SHOWN:
-        console.print(f"  [dim]and {len(window['objects']) - MOST_SHOWN} more objects[/]")
+    if len(objects) > len(shown):
+        console.print(f"  [dim]and {count(len(objects) - len(shown), 'more object')}[/]")
+
+
+def _rows(obj: dict[str, Any]) -> int:
+    rows = obj["rows"]
+    assert isinstance(rows, int)
+    return rows
 
 
 def _fact(finding: dict[str, Any]) -> AlertFact:

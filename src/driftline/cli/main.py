@@ -25,6 +25,10 @@ UNCOLLECTED_OBJECTS = 200_000
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("init:init", "Look at a file or bucket and write a configuration for it."),
+    "challenge": (
+        "challenge:challenge",
+        "Compare two models: promote the challenger, keep the champion, or wait.",
+    ),
     "compare": ("compare:compare", "Compare two tables: what changed, how much, how sure."),
     "validate": ("validate:validate", "Check a configuration offline and list all mistakes."),
     "doctor": ("doctor:doctor", "Connect to every source and sink once, and report what fails."),
@@ -67,6 +71,19 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Module in `driftline.cli` and function of each command, and its line in the help."""
 
 
+SECTIONS: dict[str, tuple[str, ...]] = {
+    "Set up": ("init", "validate", "doctor", "config", "schema", "reference"),
+    "Monitor": ("run", "status", "backtest"),
+    "Incidents": (
+        "incidents", "explain", "reproduce", "ack", "snooze", "silence", "silences", "actions",
+    ),
+    "Messages": ("notify", "routes"),
+    "Without a configuration": ("compare", "challenge", "detect", "changepoints"),
+    "Extend": ("plugins", "new-plugin"),
+}  # fmt: skip
+"""The commands of the help by what they are for."""
+
+
 class LazyGroup(click.Group):
     """A group that imports each command only when it is called."""
 
@@ -84,8 +101,10 @@ class LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the table into the help, without importing anything."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, help_) for name, (_, help_) in COMMANDS.items()])
+        width = max(map(len, COMMANDS))
+        for title, names in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), COMMANDS[name][1]) for name in names])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

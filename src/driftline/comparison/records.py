@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from driftline.types.model import Verdict
+from driftline.types.record import record
 
 NO_PAST = (
     "Two tables have no past: a verdict comes from the size of a difference and its 95% interval, "
@@ -14,7 +15,7 @@ NO_PAST = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Finding:
     """One measurement of a comparison, with its verdict and its sentence."""
 
@@ -42,7 +43,7 @@ class Finding:
     """The finding as the agent words it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Bar:
     """The rows of both tables in one range of numbers or one category, as shares."""
 
@@ -51,7 +52,7 @@ class Bar:
     current: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ColumnComparison:
     """One column of both tables."""
 
@@ -71,7 +72,7 @@ class ColumnComparison:
     """How the values are spread in both tables."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ComparisonRecords:
     """All that a comparison of two tables found."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from driftline.comparison.memory_source import MemorySource
 from driftline.contracts.context import StartContext
 from driftline.contracts.format import Format
 from driftline.contracts.source import Source
-from driftline.extensions.registry import source_formats
+from driftline.extensions.registry import SourceFormats
 from driftline.ingest.read.job import Job
 from driftline.ingest.read.peek import peek
 from driftline.ingest.read.profile_rows import latest_event_time
@@ -25,12 +24,13 @@ from driftline.profiles.profile import Collectors
 from driftline.profiles.spec import ProfileSpec
 from driftline.types.errors import ComparisonError, DriftlineError, SourceError
 from driftline.types.model import LogObject, Schema
+from driftline.types.record import record
 
 if TYPE_CHECKING:
     from driftline.extensions.registry import Registry
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class OpenTable:
     """A table that can be read, and its first records."""
 
@@ -90,7 +90,7 @@ def _open_address(
             source.stop()
             source = registry.get("source", type_name).model_validate(options | more_options)
             source.start(context)
-        return _with_records(address, source, source_formats(source, registry), now)
+        return _with_records(address, source, SourceFormats(source, registry), now)
     except DriftlineError as error:
         source.stop()
         text = str(error)

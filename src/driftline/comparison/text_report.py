@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from driftline.comparison.records import NO_PAST, ColumnComparison, ComparisonRecords
 from driftline.types.model import Verdict
-from driftline.types.phrasing import clean
+from driftline.types.phrasing import clean, count
 
 MOST_NAMES = 30
 """Names that a list of columns shows."""
@@ -29,8 +29,8 @@ def report_text(comparison: ComparisonRecords) -> str:
 def heading(comparison: ComparisonRecords) -> Iterator[str]:
     """Yield what was compared, the result in one sentence, and what the verdicts rest on."""
     yield (
-        f"{clean(comparison.reference, 200)} ({comparison.reference_rows:,} rows) → "
-        f"{clean(comparison.current, 200)} ({comparison.current_rows:,} rows)"
+        f"{clean(comparison.reference, 200)} ({count(comparison.reference_rows, 'row')}) → "
+        f"{clean(comparison.current, 200)} ({count(comparison.current_rows, 'row')})"
     )
     yield comparison.headline
     yield NO_PAST

@@ -15,6 +15,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     InstanceOf,
+    PositiveInt,
     PrivateAttr,
     WithJsonSchema,
     field_validator,
@@ -97,6 +98,12 @@ class AgentConfig(Settings):
     """The address and port of the web pages and of the metrics. `null` opens no port."""
     http_token: Secret | None = None
     """The token for reading the pages. Required if other machines can reach `http`."""
+    http_hosts: tuple[str, ...] = ()
+    """The names by which people reach the pages, besides those of this machine and `public_url`.
+
+    Without `http_token`, requests for other names are turned away: they come from pages of other
+    sites. IP addresses need no entry.
+    """
     otlp: OtlpConfig | None = None
     """Where metrics are pushed. They can be scraped from `http`, too. Needs the extra `otlp`."""
     token: Secret | None = None
@@ -162,6 +169,12 @@ class WindowsConfig(Settings):
 
     Windows start at multiples of it since 1970-01-01 UTC, whatever the zone of the times: a window
     of a day is a day in UTC. It can't change once a model has state.
+    """
+    rows: PositiveInt | None = None
+    """The rows that a window must hold to be judged, for uneven traffic.
+
+    Consecutive windows of `length` are joined until they hold that many, 24 of them at most. Late
+    rows are judged with the window that they belong to. `null` judges each by itself.
     """
     lateness: Duration = timedelta(minutes=15)
     """How long a window waits for late records after its end. Then it is judged."""

@@ -12,7 +12,8 @@ from driftline.contracts.plugin import Plugin
 from driftline.contracts.rule import Rule
 from driftline.contracts.wording import Wording
 from driftline.types.family import Family
-from driftline.types.model import Measurement, Schema
+from driftline.types.model import Decision, Measurement, Schema
+from driftline.types.record import record
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from driftline.profiles.window import Window
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class ColumnNames:
     """Marks an option, or a part of one, as text that names columns of the model's schema.
 
@@ -42,7 +43,7 @@ ModelPart = Literal[
 """A part that a model may have: a label, a label that comes later, ids, features of a kind."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class PastValue:
     """One earlier value of a measurement."""
 
@@ -85,7 +86,33 @@ def no_segment(name: str) -> tuple[Window, Window | None]:
     return Window(rows=0, columns={}), None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionWindow(Protocol):
+    """The rows of another version of the model in the same window."""
+
+    def __call__(self, version: str) -> Window:
+        """The window of a version; one without rows where it has none."""
+        ...
+
+
+def no_version(version: str) -> Window:
+    """The window of a version without rows."""
+    return no_segment(version)[0]
+
+
+class EarlierWindows(Protocol):
+    """The windows before one, of the same model version and segment."""
+
+    def __call__(self, count: int) -> Sequence[Window]:
+        """The windows with rows among the newest `count` spans before it, oldest first."""
+        ...
+
+
+def no_earlier(count: int) -> Sequence[Window]:
+    """The earlier windows of a model that has none."""
+    return ()
+
+
+@record
 class CheckContext:
     """The inputs of a check."""
 
@@ -98,6 +125,10 @@ class CheckContext:
     history: History = no_history
     segment: SegmentWindows = no_segment
     """The rows of one segment of this window; for checks that compare segments."""
+    of_version: VersionWindow = no_version
+    """The same window of another model version; for checks that compare versions."""
+    earlier: EarlierWindows = no_earlier
+    """The summaries of the windows before; for checks that add up rows of several."""
     seed: int = 0
     """For checks that draw: the same for the same model, check and window."""
     reference_spans: Sequence[Window] = ()
@@ -111,6 +142,14 @@ class CheckContext:
         import numpy as np
 
         return np.random.default_rng(self.seed)
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """Which measurement of a check is the mean worth of a row."""
+
+    measurement: str
+    labels: Mapping[str, str]
 
 
 COLUMNS_OPTION = "columns"
@@ -143,6 +182,16 @@ class Check(Plugin, ABC):
     """Its place among the default checks: the smallest runs first."""
     wordings: ClassVar[Mapping[str, Wording]] = {}
     """How its measurements read in messages, by measurement name; see `Wording` for the default."""
+    remedies: ClassVar[Mapping[str, Decision]] = {}
+    """What helps against a change, by measurement; the key "" stands for all others.
+
+    Without one a change of the family `performance` needs a retrain. `watch`: it is no proof.
+    """
+    explains: ClassVar[frozenset[str]] = frozenset()
+    """The families whose changes the detail `likely_cause` of its measurements explains.
+
+    Messages about them have the sentence as the fact `likely cause`.
+    """
     schema_changes: ClassVar[frozenset[str]] = frozenset()
     """Measurements whose change means that the column itself is a different one now.
 
@@ -162,6 +211,14 @@ class Check(Plugin, ABC):
         change, a new reference is made, and windows that are not judged yet are read again.
         """
         return {}
+
+    def worth(self) -> Worth | None:
+        """Return which measurement is the mean worth of a row; None for a check without one.
+
+        What it falls by is what an incident costs. Its detail has the 95% interval of the
+        reference, as `was_low` and `was_high`.
+        """
+        return None
 
     @classmethod
     def for_segments(cls, columns: tuple[str, ...]) -> Self | None:

@@ -50,6 +50,10 @@ class PValue(Settings):
 
     level: float = Field(default=0.01, gt=0, lt=1)
     """How often a window in which nothing changed has a false alarm in any of its columns."""
+    budget: float | None = Field(default=None, gt=0, le=1)
+    """The share of the model's `false_pages_per_year` that replaces `level`, where windows have one
+    length.
+    """
     correction: Correction = "holm"
     """How the columns share the level.
 
@@ -70,6 +74,15 @@ class PValue(Settings):
         return (
             f"{format_rate(self.rate, windows)}, all columns of a check together, rows independent"
         )
+
+    def with_budget(self, windows: float, false_pages: float) -> PValue:
+        """This rule with the level of its budget.
+
+        `windows` is the number of windows of a year, `false_pages` that of accepted false alarms.
+        """
+        if self.budget is None:
+            return self
+        return self.model_copy(update={"level": min(self.budget * false_pages / windows, 0.5)})
 
     def judge(self, p_values: Sequence[float | None]) -> list[Judgement]:
         """Judge the measurements of one name in one window.
@@ -105,7 +118,7 @@ class PValue(Settings):
     def _reason(self, p: float, tests: int) -> str:
         size = "below 1e-6" if p < 1e-6 else number(p)
         among = "" if tests == 1 else f" ({NAMES[self.correction]} over {tests})"
-        return f"p {size}{among}, level {self.level:g}"
+        return f"p {size}{among}, level {self.level:.2g}"
 
 
 class Chart(Settings, ABC):

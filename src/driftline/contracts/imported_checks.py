@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from driftline.types.record import record
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@record
 class ImportedChecks:
     """Checks of a configuration, made from a file of another tool."""
 

@@ -49,6 +49,11 @@ class Loss(Settings):
     """A loss of this size is `critical`."""
     weight: float = Field(default=1.0, gt=0)
     """The share of the budget, relative to other measurements with this rule."""
+    limits: tuple[float, float] | None = None
+    """The smallest and the largest value that the measurement can have; none when null.
+
+    Means of windows and their intervals are reported within these.
+    """
 
     @model_validator(mode="after")
     def _margins_rise(self) -> Loss:
@@ -85,7 +90,12 @@ class Loss(Settings):
         return math.log(value) - math.log(reference)
 
     def value(self, size: float, reference: float) -> float:
-        """The value at a change of `size` from `reference`: the inverse of `size`."""
+        """The value at a change of `size` from `reference`, within the limits."""
+        low, high = self.limits or (-math.inf, math.inf)
+        return min(max(self._unlimited_value(size, reference), low), high)
+
+    def _unlimited_value(self, size: float, reference: float) -> float:
+        """The inverse of `size`."""
         if self.scale == "plain":
             return reference + size
         if self.scale == "relative":

@@ -421,11 +421,13 @@ def loss(
     warning: float | None = None,
     critical: float | None = None,
     weight: float = 1.0,
+    limits: tuple[float, float] | None = None,
 ) -> Rule:
     """Return a rule for checks to declare: `changed` when a metric is lastingly worse.
 
     `side` says where worse values lie; `margins` are the sizes of loss that are looked for,
-    and `weight` is its share of the budget relative to other metrics.
+    `weight` is its share of the budget relative to other metrics, and `limits` are the smallest and
+    the largest value that it can have.
     """
     return Rule(
         loss=Loss(
@@ -436,5 +438,6 @@ def loss(
             warning=warning,
             critical=critical,
             weight=weight,
+            limits=limits,
         )
     )

@@ -6,19 +6,20 @@ Without a route that says otherwise, an incident goes to every sink.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from driftline.config.sections import MatchConfig, RouteConfig
 from driftline.types.matchers import matches_pattern
 from driftline.types.model import Severity
 from driftline.types.notification import Notification
+from driftline.types.record import record
 
 ROOT = "routes"
 NOTIFY = "notify"
 """The place of the model's own list of sinks."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class RoutingSubject:
     """The facts of an incident that routes match."""
 
@@ -30,7 +31,7 @@ class RoutingSubject:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Visit:
     """One route that was compared with the incident."""
 
@@ -41,7 +42,7 @@ class Visit:
     """What matched, or what did not."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class RoutingResult:
     """The sinks of an incident."""
 
@@ -52,7 +53,7 @@ class RoutingResult:
     visits: tuple[Visit, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Routing:
     """The routes of one model."""
 

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from driftline.alerting.fact import Fact, monitoring_fact
 from driftline.types.model import Severity, Verdict
 from driftline.types.monitoring_kind import MonitoringKind
-from driftline.types.phrasing import name_series
+from driftline.types.phrasing import count, name_series
 from driftline.types.records import DueWindow, JudgedMeasurement
 from driftline.types.times import from_micros
+from driftline.types.window_lengths import sufficient_length
 
 WEEK = 7 * 86_400_000_000
 MIN_WINDOWS = 7
@@ -31,7 +32,8 @@ def blindness_fact(due: DueWindow, check: str, rows: Sequence[JudgedMeasurement]
     blind_rows = [row for row in judged_rows if row.lacks_data]
     span = from_micros(due.key.start), from_micros(due.end)
     windows_in_week = max(MIN_WINDOWS, -(-WEEK // (due.end - due.key.start)))
-    reason = _reason(blind_rows) if len(blind_rows) == len(judged_rows) else ""
+    length = due.end - due.key.start
+    reason = _reason(blind_rows, length) if len(blind_rows) == len(judged_rows) else ""
     return monitoring_fact(
         due.key.model,
         check,
@@ -45,9 +47,14 @@ def blindness_fact(due: DueWindow, check: str, rows: Sequence[JudgedMeasurement]
     )
 
 
-def _reason(blind_rows: Sequence[JudgedMeasurement]) -> str:
-    """The reason of the series with the most rows, and the number of the other series."""
+def _reason(blind_rows: Sequence[JudgedMeasurement], length: int) -> str:
+    """The reason of the series with the most rows, the length of windows that would do, and the
+    number of the other series.
+    """
     row = max(blind_rows, key=lambda row: row.rows)
     series = name_series(row.measurement.labels) or row.measurement.name.replace("_", " ")
-    more = f" (and {len(blind_rows) - 1} more numbers)" if len(blind_rows) > 1 else ""
-    return f"{series}: {row.reason}{more}"
+    would_do = sufficient_length(row.rows, length, row.needed_rows) if row.needed_rows else None
+    way_out = f", which windows of {would_do} would have" if would_do else ""
+    others = len(blind_rows) - 1
+    more = f" (and {count(others, 'more number')})" if others else ""
+    return f"{series}: {row.reason}{way_out}{more}"

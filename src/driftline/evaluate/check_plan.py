@@ -6,7 +6,7 @@ A check that fails gives an `error` verdict of that check; it does not affect ot
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from driftline.contracts.check import Check, CheckContext
 from driftline.contracts.classic_rules import PValue
@@ -14,15 +14,17 @@ from driftline.contracts.rule import Range, Rule, above, below
 from driftline.profiles.window import Window
 from driftline.types.errors import DriftlineError
 from driftline.types.model import Judgement, Measurement, Schema, Severity, Verdict
+from driftline.types.record import record
 from driftline.types.records import JudgedMeasurement
 from driftline.types.scalars import Persistence
 from driftline.types.times import DAY
 
+YEAR = 365.25 * DAY
 Collect = Callable[["CheckPlan", CheckContext], Sequence[Measurement]]
 """Runs a check with a time limit and validates its measurements. Raises DriftlineError."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class CheckPlan:
     """A check with the settings that one model has for it."""
 
@@ -41,6 +43,8 @@ class CheckPlan:
     """Columns where the rule `unusual` gives at most a warning."""
     named_columns: frozenset[str] = frozenset()
     """The columns that its options name."""
+    false_pages_per_year: float = 1.0
+    """False alarms that the model accepts while nothing changes, of all checks together."""
 
     def missing_columns(self, schema: Schema) -> str:
         """Say which columns that the options name the schema lacks; empty where it has all.
@@ -144,8 +148,16 @@ def run_check(plan: CheckPlan, ctx: CheckContext, collect: Collect) -> list[Judg
     rows = [_judge(plan, measurement, rules, ctx) for measurement in measurements]
     for name, rule in rules.items():
         if rule.p_value is not None:
-            _judge_together(rows, name, rule.p_value)
+            _judge_together(rows, name, _level_rule(rule.p_value, plan, ctx))
     return rows
+
+
+def _level_rule(rule: PValue, plan: CheckPlan, ctx: CheckContext) -> PValue:
+    """The rule with the level that its share of the budget has for windows of this length."""
+    start, end = ctx.current.start, ctx.current.end
+    if start is None or end is None or end <= start:
+        return rule
+    return rule.with_budget(YEAR / (end - start), plan.false_pages_per_year)
 
 
 def _judge_together(rows: list[JudgedMeasurement], name: str, rule: PValue) -> None:
@@ -198,6 +210,7 @@ def _judge(
         past_rule=rule.unusual or rule.loss if measurement.value is not None and counts else None,
         lacks_data=judgement.verdict is Verdict.UNSURE
         and _lacks_rows(rule, measurement, has_enough_rows),
+        needed_rows=0 if has_enough_rows else min_rows,
     )
 
 

@@ -28,6 +28,18 @@ COMPARED_FAMILIES = (Family.DRIFT, Family.QUALITY, Family.PERFORMANCE)
 """Families whose checks compare rows with a reference; others look at traffic and at time."""
 
 
+def needed_rows(inputs: Inputs) -> dict[str, int]:
+    """Return the rows that checks of columns need in a window, by the name of the check.
+
+    Losses of performance are judged by whole days and by labels that come later.
+    """
+    return {
+        plan.name: plan.check.min_rows if plan.min_rows is None else plan.min_rows
+        for plan in inputs.plans
+        if plan.check.cause in (Family.DRIFT, Family.QUALITY) and plan.check.default_rules
+    }
+
+
 def compare_with_reference(due: DueWindow, window: Window, inputs: Inputs) -> ReferenceComparison:
     """Compare `window`, all rows of the span of `due` together, with the reference."""
     plans = [plan for plan in inputs.plans if plan.check.cause in COMPARED_FAMILIES]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import lru_cache
 from hashlib import sha256
 from itertools import groupby
@@ -30,6 +30,8 @@ from driftline.types.family import Family
 from driftline.types.incident import Upstream, UpstreamKind
 from driftline.types.model import Schema, Verdict
 from driftline.types.monitoring_kind import MonitoringKind
+from driftline.types.notification import LIKELY_CAUSE_DETAIL
+from driftline.types.record import record
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 from driftline.types.times import from_micros
 
@@ -37,10 +39,16 @@ NEW_VERSION_WINDOWS = 24
 """Windows for which a version of the model counts as new."""
 WindowOf = Callable[[DueWindow], Window]
 ReferenceOf = Callable[[DueWindow], Window | None]
+EarlierOf = Callable[[DueWindow, int], Sequence[Window]]
 HistoryOf = Callable[[WindowKey, str, str, Mapping[str, str], int], Sequence[PastValue]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+def no_windows(due: DueWindow, count: int) -> Sequence[Window]:
+    """The windows before one that has none."""
+    return ()
+
+
+@record
 class Inputs:
     """All that judging the windows of a model needs."""
 
@@ -50,6 +58,8 @@ class Inputs:
     reference: ReferenceOf
     history: HistoryOf
     collect: Collect
+    earlier: EarlierOf = no_windows
+    """The windows with rows among so many spans before one, oldest first."""
     reference_spans: Sequence[Window] = ()
     """The weeks or months of the reference; empty where its rows have no times."""
     reference_ranges: Mapping[Series, ReferenceRange] = field(default_factory=dict)
@@ -75,7 +85,7 @@ class Inputs:
         ]
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class JudgedWindow:
     """One window with its judged measurements."""
 
@@ -112,6 +122,10 @@ def judge_windows(
         if missing and not errors.get(plan.name):
             errors[plan.name] = missing
     facts = add_upstream(facts, inputs.new_versions, schema_changes(inputs.plans))
+    rows_by_window = {
+        (window.due.key.version, window.due.key.segment): window.judged for window in windows
+    }
+    facts = add_causes(facts, rows_by_window, cause_checks(inputs.plans))
     facts += [check_failure_fact(group[0], check, error) for check, error in errors.items()]
     blindness_facts = [
         blindness_fact(group[0], check, rows) for check, rows in complete_rows.items()
@@ -154,7 +168,10 @@ def measure_spans(due: DueWindow, inputs: Inputs) -> dict[Series, ReferenceRange
     """
     due = replace(due, key=replace(due.key, segment=""))
     inputs = replace(
-        inputs, history=lambda key, check, name, labels, limit: (), reference_ranges={}
+        inputs,
+        history=lambda key, check, name, labels, limit: (),
+        earlier=no_windows,
+        reference_ranges={},
     )
     return find_ranges(_measure_span(due, span, inputs) for span in inputs.reference_spans)
 
@@ -195,6 +212,42 @@ def schema_changes(plans: Iterable[CheckPlan]) -> frozenset[tuple[str, str]]:
     return frozenset(
         (plan.name, measurement) for plan in plans for measurement in plan.check.schema_changes
     )
+
+
+def cause_checks(plans: Iterable[CheckPlan]) -> Mapping[str, frozenset[str]]:
+    """The families that each check explains, by name of the check."""
+    return {plan.name: plan.check.explains for plan in plans if plan.check.explains}
+
+
+def add_causes(
+    facts: Sequence[Fact],
+    rows: Mapping[tuple[str, str], Sequence[JudgedMeasurement]],
+    families: Mapping[str, frozenset[str]],
+) -> list[Fact]:
+    """The facts of one span of time; changed ones have the likely cause, where a check knows one.
+
+    `rows` has the judged measurements by version and segment, `families` what each check explains.
+    """
+    if not families:
+        return list(facts)
+    causes: dict[tuple[str, str, str], str] = {}
+    for (version, segment), judged in rows.items():
+        for row in judged:
+            text = row.measurement.detail.get(LIKELY_CAUSE_DETAIL)
+            if isinstance(text, str) and text:
+                for family in families.get(row.check, ()):
+                    causes.setdefault((version, segment, family), text)
+    return [
+        replace(fact, judged=_with_cause(fact.judged, text))
+        if fact.verdict is Verdict.CHANGED
+        and (text := causes.get((fact.version, fact.segment, fact.judged.cause)))
+        else fact
+        for fact in facts
+    ]
+
+
+def _with_cause(row: JudgedMeasurement, text: str) -> JudgedMeasurement:
+    return replace(row, measurement=row.measurement.with_detail({LIKELY_CAUSE_DETAIL: text}))
 
 
 def add_upstream(
@@ -254,6 +307,9 @@ def _context(
         part = replace(due, key=replace(due.key, segment=name))
         return inputs.window(part), inputs.reference(part)
 
+    def version_window(version: str) -> Window:
+        return inputs.window(replace(due, key=replace(due.key, version=version)))
+
     key = due.key
     seed = sha256(
         f"{key.model}\n{plan.name}\n{key.start}\n{key.version}\n{key.segment}".encode()
@@ -265,6 +321,8 @@ def _context(
         reference_spans=inputs.reference_spans if key.segment == "" else (),
         history=history,
         segment=segment_windows,
+        of_version=version_window,
+        earlier=lambda count: inputs.earlier(due, count),
         seed=int.from_bytes(seed, "big"),
     )
 

@@ -54,7 +54,8 @@ BY_KIND: Mapping[str, str] = {
     MonitoringKind.CHECK_FAILED: "Correct or remove this check; the other checks still run.",
     MonitoringKind.DELIVERY_FAILED: "Check the address and the credentials of the receiver.",
     MonitoringKind.UNSURE: (
-        "Nothing is known to be wrong. Choose longer windows, or wait until there are more rows."
+        "Nothing is known to be wrong. Choose longer windows (windows.length), or wait until there "
+        "are more rows."
     ),
 }
 """The advice for trouble of the agent itself."""

@@ -11,19 +11,19 @@ import importlib.util
 import linecache
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args
 
 from driftline.contracts.plugin import PluginKind
+from driftline.types.record import record
 
 GROUP = "driftline"
 """The group of entry points."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class PluginProblem:
     """A plugin, or a part of one, that can't be used."""
 
@@ -42,7 +42,7 @@ class PluginProblem:
         return f"{self.origin}: {self.message}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class PluginModule:
     """A loaded module, or any object with hooks."""
 
@@ -66,7 +66,7 @@ def load_built_in() -> PluginModule:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class InstalledModule:
     """A module that an entry point names, before it is loaded."""
 
@@ -77,10 +77,15 @@ class InstalledModule:
     promise: tuple[str, str] | None
     """Kind and name of the plugin that an entry point `KIND-NAME` offers; None for others."""
 
+    @property
+    def origin(self) -> str:
+        """The distribution and module."""
+        name, value = self.distribution, self.point.value
+        return f"{name} ({value})" if name else value
+
     def load(self) -> PluginModule | PluginProblem:
         """Import the module."""
-        name, value = self.distribution, self.point.value
-        origin = f"{name} ({value})" if name else value
+        name, origin = self.distribution, self.origin
         try:
             plugin = self.point.load()
         except Exception as error:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
@@ -94,6 +95,8 @@ class Registry:
         self._problems: list[PluginProblem] = []
         self._waiting: list[InstalledModule] = []
         """Installed modules that nobody has asked for yet."""
+        self._promised: list[InstalledModule] = []
+        """Installed modules whose entry point names a plugin, loaded or not."""
         self._lock = threading.RLock()
 
     @classmethod
@@ -103,7 +106,8 @@ class Registry:
         if entry_points:
             registry._add(load_built_in())
             installed = find_installed()
-            registry._waiting = [module for module in installed if module.promise is not None]
+            registry._promised = [module for module in installed if module.promise is not None]
+            registry._waiting = list(registry._promised)
             for module in installed:
                 if module.promise is None:
                     registry._add(module.load())
@@ -220,6 +224,23 @@ class Registry:
         self.get(kind, name)
         return next(info for info in self._infos if (info.kind, info.name) == (kind, name))
 
+    def releases(self, kind: PluginKind) -> dict[str, str]:
+        """Return version and origin of the plugins of a kind, by name, without loading them.
+
+        Of a module that an entry point promises, only the plugin of that name is listed.
+        """
+        releases = {
+            module.promise[1]: f"{module.version} {module.origin}"
+            for module in self._promised
+            if module.promise is not None and module.promise[0] == kind
+        }
+        origins = {module.origin for module in self._promised}
+        return releases | {
+            info.name: f"{info.version} {info.origin}"
+            for info in self._infos
+            if info.kind == kind and info.origin not in origins
+        }
+
     def _load_waiting(self, kind: PluginKind | None = None, name: str | None = None) -> None:
         """Load the modules that wait: of one plugin, of one kind, or all."""
         with self._lock:
@@ -314,8 +335,35 @@ class Registry:
             self._infos.append(_info(name, kind, module, names))
 
 
-def source_formats(source: Source, registry: Registry) -> Mapping[str, Format]:
-    """Return the decoder of a source by file suffix; under "" where the source names a format."""
+class SourceFormats(Mapping[str, Format]):
+    """The decoders of a source by file suffix; under "" where the source names a format.
+
+    They load when one is looked up: a run with nothing to read does without them.
+    """
+
+    def __init__(self, source: Source, registry: Registry) -> None:
+        self._source = source
+        self._registry = registry
+
+    @cached_property
+    def _formats(self) -> dict[str, Format]:
+        return _load_formats(self._source, self._registry)
+
+    def __getitem__(self, suffix: str) -> Format:
+        return self._formats[suffix]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._formats)
+
+    def __len__(self) -> int:
+        return len(self._formats)
+
+    def __reduce__(self) -> tuple[type[dict[str, Format]], tuple[dict[str, Format]]]:
+        """Send another process the decoders only."""
+        return dict, (self._formats,)
+
+
+def _load_formats(source: Source, registry: Registry) -> dict[str, Format]:
     setting = source.format
     if setting is not None:
         reference = setting if isinstance(setting, FormatRef) else FormatRef(type=setting)

@@ -5,20 +5,20 @@ A chart that can't be drawn never stops a message. One chart is drawn at a time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from threading import Lock
 from typing import Any
 
 from sqlalchemy.engine import Connection
 
 from driftline.charts.incident import MAX_SERIES, SeriesLine, SeriesPoint, render_incident
-from driftline.state import measurements
+from driftline.incidents.alert_values import load_alert_values
 from driftline.state.store import Store
 from driftline.types.errors import DriftlineError
 from driftline.types.notification import AlertFact, Event, Notification
 from driftline.types.phrasing import subject
-from driftline.types.records import WindowKey
-from driftline.types.times import as_micros, from_micros
+from driftline.types.record import record
+from driftline.types.times import from_micros
 
 WINDOWS = 60
 """The number of newest windows in a chart."""
@@ -26,7 +26,7 @@ CACHE_SIZE = 16
 """Charts in the cache: the sinks and the pages show the same."""
 
 
-@dataclass(frozen=True)
+@record(kw_only=False, slots=False)
 class ChartCache:
     """Draws the incidents of one state."""
 
@@ -64,18 +64,7 @@ class ChartCache:
 
 
 def _line(connection: Connection, notification: Notification, alert: AlertFact) -> SeriesLine:
-    labels = dict(alert.labels)
-    segment, version = labels.pop("segment", ""), labels.pop("version", notification.model_version)
-    until = notification.window[1] if notification.window is not None else alert.since
-    key = WindowKey(notification.model, as_micros(until), version, segment)
-    rows = measurements.load_intervals(
-        connection,
-        key,
-        check=alert.check,
-        name=alert.measurement,
-        labels=labels,
-        limit=WINDOWS,
-    )
+    rows = load_alert_values(connection, notification, alert, WINDOWS)
     points = [SeriesPoint(from_micros(row.start), row.value, row.low, row.high) for row in rows]
     return SeriesLine(
         name=_name(alert),

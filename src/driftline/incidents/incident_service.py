@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy.engine import Connection
+
 from driftline.alerting.acts import ActKind
 from driftline.extensions.phrasebook import Line, Phrasebook, installed_phrasebook
+from driftline.incidents.alert_values import load_alert_values
 from driftline.state import action_runs, incidents, people
+from driftline.state.measurements import Interval
 from driftline.state.store import Store
 from driftline.types.errors import DriftlineError
 from driftline.types.matchers import Matchers
 from driftline.types.notification import AlertFact, Notification
 from driftline.types.phrasing import clean
+from driftline.types.record import record
 from driftline.types.times import from_micros
 
 Plain = dict[str, Any]
@@ -28,11 +32,27 @@ LONGEST = 500
 FURTHEST = timedelta(days=366)
 
 
+LEAD_VALUES = 60
+"""Values of an incident's first alert that pages show."""
+
+
 class ActRefused(DriftlineError):
     """The act can't be done; the message says why."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=False)
+class FoundIncident:
+    """One incident of a search."""
+
+    headline: str
+    """The title without the model."""
+    facts: Plain
+    """The incident as a row of JSON."""
+    values: Sequence[Interval]
+    """The newest values of its first alert, oldest first."""
+
+
+@record(slots=False)
 class IncidentService:
     """Shows the incidents of one state and takes acts on them."""
 
@@ -65,6 +85,59 @@ class IncidentService:
                     connection, model, firing=not every, limit=limit
                 )
             ]
+
+    def search(
+        self,
+        *,
+        model: str = "",
+        state: str = "",
+        severity: str = "",
+        family: str = "",
+        limit: int = 100,
+        offset: int = 0,
+    ) -> list[FoundIncident]:
+        """Search incidents, the newest first, each with the values of its first alert."""
+        with self.store.read() as connection:
+            rows = incidents.search_incidents(
+                connection,
+                model=model,
+                state=state,
+                severity=severity,
+                family=family,
+                limit=limit,
+                offset=offset,
+            )
+            return [
+                FoundIncident(
+                    row.headline,
+                    _plain(row),
+                    self._lead_values(
+                        connection, incidents.load_newest_message(connection, row.id)
+                    ),
+                )
+                for row in rows
+            ]
+
+    def _found(self, connection: Connection, row: incidents.IncidentRow) -> FoundIncident:
+        message = incidents.load_newest_message(connection, row.id)
+        return FoundIncident(row.headline, _plain(row), self._lead_values(connection, message))
+
+    def families(self) -> list[str]:
+        """The families that any incident has."""
+        with self.store.read() as connection:
+            return incidents.list_incident_families(connection)
+
+    def lead_values(self, notification: Notification) -> Sequence[Interval]:
+        """The newest values of a message's first alert, oldest first; empty where it has none."""
+        with self.store.read() as connection:
+            return self._lead_values(connection, notification)
+
+    def _lead_values(
+        self, connection: Connection, notification: Notification | None
+    ) -> Sequence[Interval]:
+        if notification is None or not notification.alerts:
+            return ()
+        return load_alert_values(connection, notification, notification.alerts[0], LEAD_VALUES)
 
     def incident(self, name: str) -> Plain:
         """An incident with its history. `name` is its id, or a prefix of only this id.

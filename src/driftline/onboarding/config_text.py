@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from driftline.onboarding.inspect_logs import LogInspection
 from driftline.types.model import Field, Schema, Task
+from driftline.types.record import record
 
 HEAD = """\
 # Written by `driftline init`. Check the marked lines, then run:
@@ -21,7 +22,7 @@ agent:
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class InspectedModel:
     """What is written about one model."""
 

@@ -22,6 +22,7 @@ from driftline.ingest.read.decoding import Decoding
 from driftline.kit.decoding.json_values import parse_documents
 from driftline.kit.decoding.rows_from_statistics import read_statistics
 from driftline.types.errors import SourceError, Unreadable
+from driftline.types.record import record
 
 if TYPE_CHECKING:
     from driftline.config import ModelConfig
@@ -34,7 +35,7 @@ NO_NAME = re.compile(r"_c\d+")
 Plain = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class BaselineFile:
     """One file of a baseline."""
 
@@ -45,7 +46,7 @@ class BaselineFile:
     content: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class BaselineColumn:
     """The statistics of one feature."""
 

@@ -11,7 +11,7 @@ import os
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from driftline.contracts.format import Format
 from driftline.contracts.source import DiscoverContext, Source
-from driftline.extensions.registry import source_formats
+from driftline.extensions.registry import SourceFormats
 from driftline.ingest.columns.infer import InferredSchema, infer_schema
 from driftline.ingest.read.decode_object import choose_format, decode_records
 from driftline.ingest.read.decoding import Decoding
@@ -45,6 +45,7 @@ from driftline.profiles.spec import ProfileSpec
 from driftline.types.errors import DriftlineError, SourceError
 from driftline.types.loss_reasons import LossReasons
 from driftline.types.model import LogObject, Schema
+from driftline.types.record import record
 
 if TYPE_CHECKING:
     from driftline.extensions.registry import Registry
@@ -73,7 +74,7 @@ MAX_TRIED = 20
 """Objects that are tried until one has a record that can be read."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class LogInspection:
     """The result of inspecting the logs of a source."""
 
@@ -112,7 +113,7 @@ class LogInspection:
         return {name: value for name, value in options.items() if value}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class _Folders:
     """What the folders of a log say about models."""
 
@@ -133,7 +134,7 @@ class _Folders:
             )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class _FirstRecords:
     """The first records of some objects."""
 
@@ -230,7 +231,7 @@ def inspect_logs(source: Source, registry: Registry, now: datetime) -> LogInspec
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ReferenceInspection:
     """The result of inspecting the source of a reference."""
 
@@ -299,7 +300,7 @@ def _format_by_suffix(source: Source, objects: Sequence[LogObject], registry: Re
     for obj in reversed(objects):
         try:
             with source.open(obj):
-                forms.append(choose_format(source_formats(source, registry), obj.uri))
+                forms.append(choose_format(SourceFormats(source, registry), obj.uri))
         except (NotImplementedError, DriftlineError):
             continue
     return next((form.type for form in [*(f for f in forms if not f.any_json), *forms]), "")
@@ -337,7 +338,7 @@ def _read(
     formats = (
         {"": registry.get("format", name).model_validate(dict(options))}
         if name
-        else source_formats(source, registry)
+        else SourceFormats(source, registry)
     )
     job = Job(
         source=source,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -11,23 +10,19 @@ import pyarrow as pa
 
 from driftline.ingest.columns.timestamps import to_micros
 from driftline.types.model import Schema
+from driftline.types.record import record
 from driftline.types.times import as_micros
+from driftline.types.window_lengths import LENGTHS
 
 ENOUGH_ROWS = 120
 """Rows that a window should have: the distances of `drift` need 100."""
-LENGTHS = {
-    "1h": timedelta(hours=1),
-    "1d": timedelta(days=1),
-    "7d": timedelta(days=7),
-}
-"""Lengths by how the configuration writes them, the shortest first."""
 NEWS = timedelta(days=1)
 """A log whose newest row is older is one of the past."""
 BACKFILL = timedelta(days=90)
 """The default of windows.backfill."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class WindowChoice:
     """Settings of windows, as the configuration writes them."""
 
@@ -84,7 +79,7 @@ def _length(times: Sequence[np.ndarray]) -> str:
     rates = [_rate(together), float(np.median([_rate(stamps) for stamps in times]))]
     rate = min(rates)
     for text, length in LENGTHS.items():
-        if rate * (length / timedelta(microseconds=1)) >= ENOUGH_ROWS:
+        if rate * length >= ENOUGH_ROWS:
             return text
     return list(LENGTHS)[-1]
 

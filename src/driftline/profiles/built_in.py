@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from driftline.profiles.categories import CategoryCollector
-from driftline.profiles.labelled_sample import LabelledSampleCollector
+from driftline.profiles.labelled_sample import LabelledSampleCollector, LossSampleCollector
 from driftline.profiles.labels import LabelCollector
 from driftline.profiles.numeric import NumericCollector
 from driftline.profiles.prediction_errors import PredictionErrorCollector
@@ -22,6 +22,7 @@ BUILT_IN: Collectors = {
         SampleCollector,
         RawSampleCollector,
         LabelledSampleCollector,
+        LossSampleCollector,
         LabelCollector,
         PredictionErrorCollector,
         ExpressionCollector,

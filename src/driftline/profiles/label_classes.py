@@ -6,9 +6,9 @@ Reads categories in their canonical form only; see `canonical_value`.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
 from driftline.types import phrasing
+from driftline.types.record import record
 
 PAIRS = (
     ("1", "0"),
@@ -29,8 +29,36 @@ PAIRS = (
     ("success", "failure"),
     ("pass", "fail"),
     ("accepted", "rejected"),
+    ("accepted", "declined"),
     ("approved", "declined"),
+    ("approved", "denied"),
+    ("approved", "rejected"),
+    ("anomaly", "normal"),
+    ("malignant", "benign"),
     ("default", "paid"),
+    ("ja", "nein"),
+    ("ja", "nee"),
+    ("ja", "nej"),
+    ("oui", "non"),
+    ("vrai", "faux"),
+    ("si", "no"),
+    ("sí", "no"),
+    ("sì", "no"),
+    ("sim", "não"),
+    ("sim", "nao"),
+    ("tak", "nie"),
+    ("ano", "ne"),
+    ("igen", "nem"),
+    ("evet", "hayır"),
+    ("evet", "hayir"),
+    ("ναι", "όχι"),
+    ("да", "нет"),
+    ("так", "ні"),
+    ("はい", "いいえ"),
+    ("是", "否"),
+    ("예", "아니요"),
+    ("نعم", "لا"),
+    ("כן", "לא"),
 )
 """Positive and negative class, in lower case, of labels whose meaning needs no setting."""
 UNKNOWN = frozenset(
@@ -60,7 +88,7 @@ SHOWN = 5
 """Values that a reason names."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class LabelClasses:
     """The classes of a binary model; no positive class where they are not known."""
 

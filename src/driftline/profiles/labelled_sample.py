@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from driftline.profiles.batch import Batch, LabelledRows
 
 
+LOSS_ROWS = 5_000
+"""Rows of a sample in which slices are looked for."""
+
+
 class LabelledSampleCollector(SampleCollector):
     """Samples `sample_rows` of the rows that have a label.
 
@@ -62,3 +66,13 @@ class LabelledSampleCollector(SampleCollector):
     def zero(cls, spec: ProfileSpec) -> Self:
         """The summary of no rows."""
         return cls(spec)
+
+
+class LossSampleCollector(LabelledSampleCollector):
+    """Samples more of these rows: small slices of them are compared."""
+
+    name = "loss_sample"
+
+    def __init__(self, spec: ProfileSpec) -> None:
+        super().__init__(spec)
+        self._size = max(self._size, LOSS_ROWS)

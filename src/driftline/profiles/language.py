@@ -9,10 +9,11 @@ import ast
 import math
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
+
+from driftline.types.record import record
 
 LONGEST = 2000
 """Characters of an expression."""
@@ -43,7 +44,7 @@ WORDS = {"true": True, "false": False}
 Literal = str | float | bool
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Node:
     """One form: an operator with its arguments, a column or a literal."""
 

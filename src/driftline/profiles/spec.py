@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from hashlib import sha256
 from typing import Any
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from driftline.profiles.label_classes import LabelClasses, find_classes
 from driftline.types.arrays import Floats
 from driftline.types.model import Kind, Schema, Task, TaskColumns
+from driftline.types.record import record
 
 LEVELS = 1500
 """Quantile levels of a grid: between two edges lies less than 1/1500 of the reference's rows."""
@@ -56,7 +57,7 @@ ALWAYS_COLLECTED = ("numeric", "categories", "scores")
 """Names of the collectors that every profile has."""
 
 
-@dataclass(frozen=True)
+@record(kw_only=False, slots=False)
 class NumericSpec:
     """The grid of one numeric column."""
 
@@ -77,7 +78,7 @@ class NumericSpec:
         return np.sort(order).astype(np.int64)
 
 
-@dataclass(frozen=True)
+@record(kw_only=False, slots=False)
 class CategorySpec:
     """The known categories of one categorical column."""
 
@@ -89,7 +90,7 @@ class CategorySpec:
         return frozenset(self.known)
 
 
-@dataclass(frozen=True)
+@record(kw_only=False, slots=False)
 class SampledSpec:
     """A column that only the sample stores: a hash of a text, the bytes of a vector."""
 
@@ -100,7 +101,7 @@ class SampledSpec:
 ColumnSpec = NumericSpec | CategorySpec | SampledSpec
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(slots=False)
 class ProfileSpec:
     """Everything that the bytes of a profile depend on."""
 

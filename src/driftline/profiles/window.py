@@ -6,7 +6,7 @@ These are values: made from a profile, and dropped after the check.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from driftline.profiles.spec import same_values
 from driftline.stats.distributions.side import Side, Tails
 from driftline.types.arrays import Floats
 from driftline.types.model import Kind
+from driftline.types.record import record
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 Counts = NDArray[np.int64]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(slots=False)
 class NumericColumn:
     """A numeric column, counted on the grid of its reference.
 
@@ -116,7 +117,7 @@ class NumericColumn:
         return None if self.minimum is None or self.maximum is None else self.side.quantile(q)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class CategoricalColumn:
     """A categorical column: exact counts, up to a bound on the number of categories."""
 
@@ -148,7 +149,7 @@ class CategoricalColumn:
 Column = NumericColumn | CategoricalColumn
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class RegressionSums:
     """Exact sums over labelled rows with prediction p, label y and error e = p - y."""
 
@@ -166,7 +167,7 @@ class RegressionSums:
     centre: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ErrorSums:
     """Exact sums over labelled rows with prediction p, label y and error e = p - y.
 
@@ -224,7 +225,7 @@ class ErrorSums:
     """The middle label of the reference."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Errors:
     """The errors of a regression, of all rows and by horizon."""
 
@@ -237,7 +238,7 @@ class Errors:
     """Whether there are more horizons."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Rankings:
     """Labelled items of whole groups, in each the highest score first; see `stats.group_scores`."""
 
@@ -253,7 +254,7 @@ class Rankings:
     """Whether there are more groups."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class LabelSets:
     """Sums over labelled rows of a model that predicts sets of classes."""
 
@@ -286,7 +287,7 @@ class LabelSets:
     """Whether there are more classes than are counted one by one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ClassProbabilities:
     """Sums and grids over rows with a label and a probability of each of several classes."""
 
@@ -310,7 +311,7 @@ class ClassProbabilities:
     """Rows by the number of classes that are likelier than the true one, shape (classes,)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ScoreSums:
     """Sums over labelled rows with a score s and a label y in {0, 1}."""
 
@@ -328,7 +329,7 @@ class ScoreSums:
     """Rows whose score is no probability: below 0 or above 1."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Scores:
     """Counts and sums that performance metrics are made from.
 
@@ -370,7 +371,7 @@ class Scores:
     """How many first items of a ranking, or likeliest classes, count; a check may set it."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(slots=False)
 class PredictionErrors:
     """Labelled rows of a regression model by group of predictions, with their errors e.
 
@@ -393,7 +394,7 @@ class PredictionErrors:
         return np.bincount(groups, column.counts, len(self.rows)).astype(np.float64)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Labels:
     """Facts about labels that came later, on their own."""
 
@@ -419,7 +420,7 @@ class Labels:
         return float(np.sqrt(self.edges[cell - 1] * self.edges[min(cell, len(self.edges) - 1)]))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Window:
     """The summary of a span of event time, or of a reference, of one version and segment."""
 
@@ -439,6 +440,8 @@ class Window:
     last_event: datetime | None = None
     last_seen: datetime | None = None
     """The newest event time of the model up to the end of this window."""
+    joined: int = 0
+    """Base windows in it, where they are joined until they hold enough rows (`windows.rows`)."""
     log_end: datetime | None = None
     """The newest event time of the log, where a log of the past ends before this window does.
 

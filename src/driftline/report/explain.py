@@ -10,9 +10,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
+from driftline.agent.decision_log import summarise_decision
 from driftline.state import action_runs
 from driftline.state.measurements import load_bound
 from driftline.state.notification_json import parse_notification
@@ -36,6 +38,10 @@ PAST_WINDOWS = 10
 MAX_OBJECTS = 1_000
 """The most objects of a window that are named."""
 VERDICT_ORDER = ("changed", "error", "unsure", "ok", "")
+
+
+MOST_DATED, FEWEST_BEFORE = 120, 8
+"""Newest windows in which the begin of a change is dated; the fewest of them before the alert."""
 
 
 def explain_incident(connection: Connection, name: str) -> Values:
@@ -88,9 +94,16 @@ def explain_incident(connection: Connection, name: str) -> Values:
                 for run in action_runs.load_runs(connection, name)
             ],
         },
+        **_decision(connection, row.model),
         "findings": findings,
         "windows": _explain_windows(connection, row.model, findings),
     }
+
+
+def _decision(connection: Connection, model: str) -> Values:
+    """The newest decision of a model as `decision`; empty before the first one."""
+    decision = summarise_decision(connection, model)
+    return {} if decision is None else {"decision": decision}
 
 
 def newest_window(connection: Connection, model: str) -> datetime | None:
@@ -127,7 +140,38 @@ def explain_window(
     rows.sort(key=lambda row: order.get(row.verdict, len(order)))
     findings = [_explain_measurement(connection, row) for row in rows]
     windows = _explain_windows(connection, model, findings)
-    return {"incident": None, "findings": findings, "windows": windows}
+    return {
+        "incident": None,
+        **_decision(connection, model),
+        "findings": findings,
+        "windows": windows,
+    }
+
+
+def _date_begin(
+    connection: Connection, is_series: sa.ColumnElement[bool], since: int, newest: int
+) -> Values:
+    """When the values of a series changed, as `began`: window, and the first and last it may be.
+
+    Empty where fewer than 8 windows before it are stored. Times are microseconds.
+    """
+    from driftline import stats
+
+    c = measurements.c
+    query = (
+        sa.select(c.start, c.value)
+        .where(is_series, c.start <= newest, c.value.is_not(None))
+        .order_by(c.start.desc())
+        .limit(MOST_DATED)
+    )
+    rows = connection.execute(query).all()[::-1]
+    if sum(row.start < since for row in rows) < FEWEST_BEFORE:
+        return {}
+    dated = stats.date_change(np.array([row.value for row in rows], np.float64))
+    if dated is None:
+        return {}
+    at, first, last = (_iso(rows[place].start) for place in dated)
+    return {"began": {"at": at, "from": first, "to": last}}
 
 
 def _explain_alert(
@@ -139,22 +183,23 @@ def _explain_alert(
         name: value for name, value in alert.labels.items() if name not in ("segment", "version")
     }
     segment = alert.labels.get("segment", "")
-    query = sa.select(measurements).where(
+    is_series = sa.and_(
         c.model == row.model,
         c.version == alert.labels.get("version", notification.model_version),
         c.check == alert.check,
         c.segment == segment,
         c.name == alert.measurement,
         c.labels == labels_json(labels),
-        c.start >= as_micros(alert.since),
     )
+    query = sa.select(measurements).where(is_series, c.start >= as_micros(alert.since))
     if row.resolved_at is not None:
         query = query.where(c.start < row.resolved_at)
     newest = query.order_by((c.verdict == "changed").desc(), c.start.desc()).limit(1)
     measurement = connection.execute(newest).one_or_none()
     since = {"since": alert.since.isoformat()}
     if measurement is not None:
-        return _explain_measurement(connection, measurement) | since
+        began = _date_begin(connection, is_series, as_micros(alert.since), measurement.start)
+        return _explain_measurement(connection, measurement) | since | began
     # Trouble of the agent itself has no window, and old measurements expire: then the message is
     # all there is.
     return {

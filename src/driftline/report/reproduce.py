@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -41,6 +41,7 @@ from driftline.state.tables import references
 from driftline.types.errors import StateError
 from driftline.types.labels import labels_json
 from driftline.types.model import Verdict
+from driftline.types.record import record
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 from driftline.types.times import from_micros
 
@@ -55,11 +56,12 @@ JUDGEMENT_DETAILS = frozenset(
     {"usual", "offset", "smallest_seen", "now", "now_low", "now_high", "odds"}
 )
 """Details of a measurement that its judgement adds, not the check."""
+JOINED = "rests on several windows that were joined (windows.rows)"
 LATE_LABELS = "rests on labels that came later; only the joined result is kept"
 NOT_CONFIGURED = "is not in the configuration any more"
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class NotReproducible:
     """A number that cannot be computed again."""
 
@@ -71,7 +73,7 @@ Results = Mapping[SeriesKey, JudgedMeasurement | NotReproducible]
 """What the checks measure now, or why a number cannot be computed again."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class _Rerun:
     """One run that computes the numbers of a message again."""
 
@@ -82,7 +84,7 @@ class _Rerun:
     numbers: NotifiedNumbers
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(slots=False)
 class Reproducer:
     """Computes the numbers of an incident again from its log objects.
 
@@ -246,6 +248,8 @@ class Reproducer:
         for row in rows:
             if row.check not in plan_names:
                 results[row.check, row.name, row.labels] = NotReproducible(NOT_CONFIGURED)
+            elif window.end - key.start > rerun.settings.window_length:
+                results[row.check, row.name, row.labels] = NotReproducible(JOINED)
             elif row.check in with_late_labels:
                 results[row.check, row.name, row.labels] = NotReproducible(LATE_LABELS)
         return results

@@ -6,6 +6,7 @@ Does not change anything.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -60,23 +61,19 @@ def count_unlabelled(connection: Connection, model: str) -> int:
     return int(connection.execute(sa.select(total).where(objects.c.model == model)).scalar_one())
 
 
-def load_totals(connection: Connection, model: str, trouble: int = 20) -> Totals:
-    """Load the sums, and the newest objects that could not be read completely.
+_SUMS = (
+    sa.func.count().filter(objects.c.state != WAITING).label("objects"),
+    sa.func.coalesce(sa.func.sum(objects.c.rows), 0).label("rows"),
+    sa.func.coalesce(sa.func.sum(objects.c.rejected), 0).label("rejected"),
+    sa.func.coalesce(sa.func.sum(objects.c.held), 0).label("held"),
+    sa.func.count().filter(objects.c.state == QUARANTINED).label("quarantined"),
+    sa.func.count().filter(objects.c.state == WAITING).label("waiting"),
+    sa.func.coalesce(sa.func.sum(objects.c.unpaired), 0).label("unpaired"),
+)
 
-    `trouble` is the largest number of such objects.
-    """
-    c = objects.c
-    sums = (
-        sa.func.count().filter(c.state != WAITING).label("objects"),
-        sa.func.coalesce(sa.func.sum(c.rows), 0).label("rows"),
-        sa.func.coalesce(sa.func.sum(c.rejected), 0).label("rejected"),
-        sa.func.coalesce(sa.func.sum(c.held), 0).label("held"),
-        sa.func.count().filter(c.state == QUARANTINED).label("quarantined"),
-        sa.func.count().filter(c.state == WAITING).label("waiting"),
-        sa.func.coalesce(sa.func.sum(c.unpaired), 0).label("unpaired"),
-    )
-    row = connection.execute(sa.select(*sums).where(c.model == model)).one()
-    totals = Totals(
+
+def _totals(row: sa.Row[Any]) -> Totals:
+    return Totals(
         objects=int(row.objects),
         rows=int(row.rows),
         rejected_rows=int(row.rejected),
@@ -85,6 +82,21 @@ def load_totals(connection: Connection, model: str, trouble: int = 20) -> Totals
         waiting_objects=int(row.waiting),
         unpaired_rows=int(row.unpaired),
     )
+
+
+def load_all_totals(connection: Connection) -> dict[str, Totals]:
+    """Load the sums of every model, without its objects in trouble, by model."""
+    query = sa.select(objects.c.model, *_SUMS).group_by(objects.c.model)
+    return {row.model: _totals(row) for row in connection.execute(query)}
+
+
+def load_totals(connection: Connection, model: str, trouble: int = 20) -> Totals:
+    """Load the sums, and the newest objects that could not be read completely.
+
+    `trouble` is the largest number of such objects.
+    """
+    c = objects.c
+    totals = _totals(connection.execute(sa.select(*_SUMS).where(c.model == model)).one())
     bad = sa.or_(c.state.in_((QUARANTINED, WAITING)), c.rejected > 0, c.held > 0, c.error != "")
     query = (
         sa.select(c.id, c.uri, c.state, c.error, c.rejected, c.held)

@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 from driftline.contracts.check import PastValue
 from driftline.state.measurements import load_earlier_values, load_values_since
 from driftline.types.labels import labels_json
+from driftline.types.record import record
 from driftline.types.records import WindowKey
 
 Series = tuple[str, str, str, str, str, str]
@@ -31,7 +32,7 @@ class _Values:
     """Oldest first."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class EarlierValues:
     """The values of series before a window.
 

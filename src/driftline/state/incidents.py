@@ -6,7 +6,6 @@ Does not change them: alerting does.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +15,7 @@ from sqlalchemy.engine import Connection
 from driftline.state.notification_json import parse_notification
 from driftline.state.tables import incident_events, incidents
 from driftline.types.notification import Notification
+from driftline.types.record import record
 from driftline.types.times import from_micros, from_micros_or_none
 
 _COLUMNS = [
@@ -34,7 +34,7 @@ _COLUMNS = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class IncidentRow:
     """One incident in a line."""
 
@@ -55,7 +55,7 @@ class IncidentRow:
         return str(json.loads(self.detail).get("headline") or self.title)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class EventRow:
     """One event of an incident."""
 
@@ -82,6 +82,29 @@ def load_incidents(
         query.order_by((c.state == "firing").desc(), c.since.desc(), c.id).limit(limit)
     )
     return [_row(row) for row in rows]
+
+
+def search_incidents(
+    connection: Connection,
+    *,
+    model: str = "",
+    state: str = "",
+    severity: str = "",
+    family: str = "",
+    limit: int = 100,
+    offset: int = 0,
+) -> list[IncidentRow]:
+    """List the incidents that have the given values, the newest first; empty text matches all."""
+    c = incidents.c
+    wanted = {c.model: model, c.state: state, c.severity: severity, c.cause: family}
+    query = sa.select(*_COLUMNS).where(*(column == text for column, text in wanted.items() if text))
+    rows = connection.execute(query.order_by(c.since.desc(), c.id).limit(limit).offset(offset))
+    return [_row(row) for row in rows]
+
+
+def list_incident_families(connection: Connection) -> list[str]:
+    """List the families that any incident has."""
+    return sorted(connection.execute(sa.select(incidents.c.cause).distinct()).scalars())
 
 
 def load_incident(connection: Connection, id: str) -> IncidentRow:

@@ -6,7 +6,6 @@ A reference never changes: a new one gets a new number.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -16,9 +15,10 @@ from sqlalchemy.engine import Connection
 from driftline.state import tables, waiting
 from driftline.state.tables import configurations, models, objects, references, shares, windows
 from driftline.types.model import Schema
+from driftline.types.record import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ModelRow:
     """One row of `models`."""
 
@@ -43,7 +43,7 @@ class ModelRow:
     """Digest of the source and spec of that pass."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Reference:
     """One frozen reference."""
 

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from driftline.state.tables import objects, shares
 from driftline.types.model import LogObject
+from driftline.types.record import record
 from driftline.types.records import WindowKey
 from driftline.types.times import from_micros
 
 PAGE = 500
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Piece:
     """A part of an object that was read at once and gave rows to some windows."""
 
@@ -32,7 +33,7 @@ class Piece:
     rows: Mapping[WindowKey, int]
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class CountedObject:
     """An object that gave rows to some windows, as the ledger has it."""
 

@@ -5,8 +5,6 @@ Times are microseconds since the epoch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
@@ -16,10 +14,11 @@ from driftline.state.notification_json import dump_notification, parse_notificat
 from driftline.state.tables import reports, windows
 from driftline.state.windows import load_profile
 from driftline.types.notification import Notification
+from driftline.types.record import record
 from driftline.types.records import WindowKey
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class StoredReport:
     """One report."""
 
@@ -32,7 +31,7 @@ class StoredReport:
     """What it says in sentences, by label."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class ReadSpan:
     """The windows with rows of one model version."""
 

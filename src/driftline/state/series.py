@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import itertools
+from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from driftline.state.tables import measurements, windows
+from driftline.types.labels import labels_json
+from driftline.types.record import record
 
 MOST_VALUES = 40_000
 """Measurements that one page reads."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class WindowRows:
     """One span of time with its rows of all versions."""
 
@@ -26,7 +28,7 @@ class WindowRows:
     """0 until it is judged."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=False)
 class SeriesValue:
     """One stored measurement."""
 
@@ -46,26 +48,36 @@ class SeriesValue:
     unit: str
 
 
-def load_window_rows(connection: Connection, model: str, limit: int) -> list[WindowRows]:
-    """Load the newest `limit` windows of all rows, oldest first."""
-    c = windows.c
-    query = (
-        sa.select(
-            c.start,
-            sa.func.max(c.end).label("end"),
-            sa.func.sum(c.rows).label("rows"),
-            sa.func.max(c.revision).label("revision"),
-        )
-        .where(c.model == model, c.segment == "")
-        .group_by(c.start)
-        .order_by(c.start.desc())
-        .limit(limit)
+def load_window_rows(
+    connection: Connection, model: str, limit: int, until: int | None = None
+) -> list[WindowRows]:
+    """Load the newest `limit` windows of all rows, oldest first.
+
+    With `until` (microseconds) only windows that start before it.
+    """
+    begin, size = END_OF_TIME if until is None else until, limit + MORE
+    by_end: dict[int, list[WindowRows]] = {}
+    for offset in itertools.count(step=size):
+        parameters = {"model": model, "until": begin, "size": size, "offset": offset}
+        page = connection.execute(_WINDOW_ROWS, parameters).all()
+        for row in page:
+            by_end.setdefault(row.end, []).append(WindowRows(*row))
+        if len(page) < size or len(by_end) > limit:
+            break
+    newest = sorted(by_end, reverse=True)[:limit]
+    return [_sum_versions(by_end[end]) for end in reversed(newest)]
+
+
+def _sum_versions(parts: Sequence[WindowRows]) -> WindowRows:
+    """One window of all versions."""
+    if len(parts) == 1:
+        return parts[0]
+    return WindowRows(
+        min(part.start for part in parts),
+        parts[0].end,
+        sum(part.rows for part in parts),
+        max(part.revision for part in parts),
     )
-    rows = [
-        WindowRows(row.start, row.end, int(row.rows), row.revision)
-        for row in connection.execute(query)
-    ]
-    return rows[::-1]
 
 
 def list_segments(connection: Connection, model: str, since: int) -> list[str]:
@@ -94,27 +106,136 @@ def load_series(
     *,
     version: str,
     segment: str = "",
+    column: str = "",
+    checks: Collection[str] | None = None,
 ) -> list[SeriesValue]:
     """Load the measurements of the windows that start at `starts`, oldest first.
 
-    They are those of one version, and of windows without version. Of many measurements the newest
-    windows alone are read: at most `MOST_VALUES` measurements.
+    They are those of one version, and of windows without version; with `column` those about this
+    column alone, with `checks` those of these checks. Of many measurements the newest windows alone
+    are read: at most `MOST_VALUES` measurements.
     """
     if not starts:
         return []
     c = measurements.c
-    names = list(SeriesValue.__dataclass_fields__)
+    narrow: list[sa.ColumnElement[bool]] = []
+    if column:
+        narrow.append(c.labels.contains(labels_json({"column": column})[1:-1], autoescape=True))
+    if checks is not None:
+        narrow.append(c.check.in_(checks))
     query = (
-        sa.select(*(c[name] for name in names))
+        sa.select(*_VALUE_COLUMNS)
         .where(
             c.model == model,
             c.start >= min(starts),
             c.start <= max(starts),
             c.version.in_({version, ""}),
             c.segment == segment,
+            *narrow,
         )
         .order_by(c.start.desc(), c.check, c.name, c.labels)
         .limit(MOST_VALUES)
     )
-    rows = [SeriesValue(**row._mapping) for row in connection.execute(query)]
-    return rows[::-1]
+    return [SeriesValue(*row) for row in connection.execute(query).all()][::-1]
+
+
+def count_series(
+    connection: Connection, model: str, start: int, *, version: str, segment: str = ""
+) -> int:
+    """Count the measurements of the window that starts at `start` (microseconds)."""
+    c = measurements.c
+    query = sa.select(sa.func.count()).where(
+        c.model == model,
+        c.start == start,
+        c.version.in_({version, ""}),
+        c.segment == segment,
+    )
+    return int(connection.execute(query).scalar_one())
+
+
+def load_one_series(
+    connection: Connection,
+    model: str,
+    starts: Sequence[int],
+    newest: SeriesValue,
+    *,
+    version: str,
+    segment: str = "",
+) -> list[SeriesValue]:
+    """Load the series of `newest` in the windows that start at `starts`, oldest first."""
+    parameters = {
+        "model": model,
+        "segment": segment,
+        "check": newest.check,
+        "name": newest.name,
+        "labels": newest.labels,
+        "first": min(starts),
+        "last": max(starts),
+    }
+    # One version at a time: else SQLite reads all measurements of the windows.
+    values = [
+        SeriesValue(*row)
+        for one in sorted({version, ""})
+        for row in connection.execute(_ONE_SERIES, parameters | {"version": one}).all()
+    ]
+    return sorted(values, key=lambda value: value.start)
+
+
+def load_segment_values(
+    connection: Connection, model: str, start: int, *, version: str, checks: Collection[str]
+) -> list[tuple[str, SeriesValue]]:
+    """Load the measurements without labels of some checks in the segments of one window.
+
+    `start` is in microseconds. The result has each segment with its value, by segment.
+    """
+    c = measurements.c
+    query = (
+        sa.select(c.segment, *_VALUE_COLUMNS)
+        .where(
+            c.model == model,
+            c.start == start,
+            c.version.in_({version, ""}),
+            c.segment != "",
+            c.check.in_(checks),
+            c.labels == "{}",
+        )
+        .order_by(c.segment, c.check, c.name)
+        .limit(MOST_VALUES)
+    )
+    return [(row[0], SeriesValue(*row[1:])) for row in connection.execute(query).all()]
+
+
+PLAIN = ("check", "name", "verdict", "severity", "unit")
+"""Columns whose texts come from plugins and the configuration: they hold no NUL to decode."""
+END_OF_TIME = 2**62
+MORE = 8
+"""Rows of windows that are read beyond the windows of a page: those of other versions."""
+_VALUE_COLUMNS = [
+    sa.type_coerce(measurements.c[name], sa.String).label(name)
+    if name in PLAIN
+    else measurements.c[name]
+    for name in SeriesValue.__dataclass_fields__
+]
+# Statements that run many times for one page are made once.
+_WINDOW_ROWS = (
+    sa.select(windows.c.start, windows.c.end, windows.c.rows, windows.c.revision)
+    .where(
+        windows.c.model == sa.bindparam("model"),
+        windows.c.segment == "",
+        windows.c.start < sa.bindparam("until"),
+    )
+    .order_by(windows.c.start.desc(), windows.c.version)
+    .limit(sa.bindparam("size"))
+    .offset(sa.bindparam("offset"))
+)
+_ONE_SERIES = (
+    sa.select(*_VALUE_COLUMNS)
+    .where(
+        *(
+            measurements.c[name] == sa.bindparam(name)
+            for name in ("model", "version", "segment", "check", "name", "labels")
+        ),
+        measurements.c.start.between(sa.bindparam("first"), sa.bindparam("last")),
+    )
+    .order_by(measurements.c.start)
+)

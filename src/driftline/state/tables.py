@@ -634,3 +634,20 @@ reports = Table(
     ),
     comment="The first report of each model version. Its messages stand in the outbox.",
 )
+
+model_decisions = Table(
+    "model_decisions",
+    metadata,
+    *(
+        Column("model", NulSafeString, primary_key=True),
+        Column("start", BigInteger, primary_key=True, comment="start of the windows"),
+        Column("end", BigInteger, nullable=False),
+        Column("decision", NulSafeString, nullable=False),
+        Column("since", BigInteger, nullable=False, comment="start of the first with the same"),
+        Column("reasons", NulSafeText, nullable=False, comment="sentences as JSON"),
+        Column("evidence", NulSafeText, nullable=False, comment="findings as JSON"),
+        Column("action", NulSafeString, nullable=False, default=""),
+        Column("effect", NulSafeText, nullable=False, default=""),
+    ),
+    comment="What to do with each model, decided for each span of time.",
+)

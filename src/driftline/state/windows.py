@@ -5,8 +5,8 @@ Does not judge. Times are microseconds since the epoch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -17,6 +17,7 @@ from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.spec import ProfileSpec
 from driftline.state.tables import measurements, objects, rollups, shares, windows
 from driftline.types.model import LogObject
+from driftline.types.record import record
 from driftline.types.records import DueWindow, WindowKey
 from driftline.types.times import DAY_MICROS, from_micros
 
@@ -32,7 +33,12 @@ _SHARE_PROFILES = (
 )
 _MARK_JUDGED = (
     windows.update()
-    .where(*(windows.c[name] == sa.bindparam(f"of_{name}") for name in _KEY))
+    .where(
+        *(windows.c[name] == sa.bindparam(f"of_{name}") for name in _KEY if name != "start"),
+        # A joined window consists of several base windows.
+        windows.c.start >= sa.bindparam("of_start"),
+        windows.c.start < sa.bindparam("of_end"),
+    )
     .values(
         revision=sa.bindparam("new_revision"),
         dirty=0,
@@ -41,6 +47,8 @@ _MARK_JUDGED = (
         config_digest=sa.bindparam("digest"),
     )
 )
+MOST_JOINED = 24
+"""The most base windows that are judged as one window, see `windows.rows`."""
 ROWS, LABELS = 1, 2
 """Values of `dirty`: a window got rows, or labels for its rows, since it was judged."""
 
@@ -57,35 +65,52 @@ def list_versions(connection: Connection, model: str, begin: int, end: int) -> s
 
 
 def load_due(
-    connection: Connection, model: str, until: int, limit: int = 1
+    connection: Connection, model: str, until: int, limit: int = 1, *, length: int
 ) -> list[list[DueWindow]]:
-    """Load windows that must be judged and ended by `until`: groups of one start, oldest first.
+    """Load windows that must be judged and ended by `until`: groups of one span, oldest first.
 
-    `limit` is the largest number of groups.
+    `limit` is the largest number of groups, `length` that of a base window in microseconds. Of a
+    window that was joined of several base windows all are counted.
     """
     c = windows.c
-    condition = _is_due(model, until)
-    starts = sa.select(c.start).where(condition).distinct().order_by(c.start).limit(limit)
+    is_due = _is_due(model, until)
+    ends = connection.execute(
+        sa.select(c.end, sa.func.min(c.start))
+        .where(is_due)
+        .group_by(c.end)
+        .order_by(c.end)
+        .limit(limit)
+    ).all()
+    if not ends:
+        return []
+    first = min(start for _, start in ends) - (MOST_JOINED - 1) * length
     columns = (c.start, c.version, c.segment, c.end, c.rows, c.revision, c.quiet, c.dirty)
-    query = (
-        sa.select(*columns)
-        .where(condition, c.start.in_(starts))
-        .order_by(c.start, c.version, c.segment)
+    query = sa.select(*columns, sa.case((is_due, 1), else_=0).label("is_due")).where(
+        c.model == model, c.start >= first, c.end.in_([end for end, _ in ends])
     )
-    return [
-        [
-            DueWindow(
-                key=WindowKey(model, r.start, r.version, r.segment),
-                end=r.end,
-                rows=r.rows,
-                revision=r.revision,
-                quiet=r.quiet == 1,
-                labels_only=r.dirty == LABELS,
+    rows = connection.execute(query.order_by(c.end, c.version, c.segment, c.start)).all()
+    groups = []
+    for end, end_rows in groupby(rows, key=lambda row: int(row.end)):
+        members = list(end_rows)
+        start = min(int(row.start) for row in members)
+        groups.append(list(_due_windows(model, start, end, members)))
+    return groups
+
+
+def _due_windows(model: str, start: int, end: int, members: Iterable[Any]) -> Iterator[DueWindow]:
+    """Yield the windows of one span that are due, from their base windows by version, segment."""
+    for (version, segment), rows in groupby(members, key=lambda row: (row.version, row.segment)):
+        bases = list(rows)
+        due = [row for row in bases if row.is_due]
+        if due:
+            yield DueWindow(
+                key=WindowKey(model, start, version, segment),
+                end=end,
+                rows=sum(row.rows for row in bases),
+                revision=max(row.revision for row in bases),
+                quiet=any(row.quiet == 1 for row in bases),
+                labels_only=all(row.dirty == LABELS for row in due),
             )
-            for r in rows
-        ]
-        for _, rows in groupby(connection.execute(query), key=lambda row: int(row.start))
-    ]
 
 
 def _is_due(model: str, until: int) -> sa.ColumnElement[bool]:
@@ -126,14 +151,14 @@ def relabel(
 
 def count_due(connection: Connection, model: str, until: int) -> int:
     """Count the spans of time that are due."""
-    starts = sa.func.count(sa.distinct(windows.c.start))
-    return int(connection.execute(sa.select(starts).where(_is_due(model, until))).scalar_one())
+    ends = sa.func.count(sa.distinct(windows.c.end))
+    return int(connection.execute(sa.select(ends).where(_is_due(model, until))).scalar_one())
 
 
 def load_length(connection: Connection, model: str) -> int | None:
-    """Load the length of the windows of a model (microseconds); None while it has none."""
+    """Load the length of the base windows of a model (microseconds); None while it has none."""
     return connection.execute(
-        sa.select(windows.c.end - windows.c.start).where(windows.c.model == model).limit(1)
+        sa.select(sa.func.min(windows.c.end - windows.c.start)).where(windows.c.model == model)
     ).scalar()
 
 
@@ -210,7 +235,7 @@ def _merge(profile: Profile, content: bytes) -> None:
 
 
 def list_contributors(connection: Connection, key: WindowKey) -> list[LogObject]:
-    """List the objects whose rows a window counts, by URI."""
+    """List the objects whose rows a base window counts, by URI."""
     c = objects.c
     object_ids = sa.select(shares.c.object_id).where(_has_key(shares, key))
     query = (
@@ -239,6 +264,7 @@ def mark_judged(
         [
             {
                 **{f"of_{name}": value for name, value in _key_values(item.key).items()},
+                "of_end": item.end,
                 "new_revision": item.revision + 1,
                 "is_quiet": int(item.quiet),
                 "reference": reference_id,
@@ -348,8 +374,13 @@ def load_day_profiles(
     until: int,
     spec: ProfileSpec,
     collectors: Collectors,
+    *,
+    without: Sequence[tuple[int, int]] = (),
 ) -> Profile:
-    """Load the rows of all versions of a segment in [since, until) that were merged into days."""
+    """Load the rows of all versions of a segment in [since, until) that were merged into days.
+
+    Days that overlap one of the spans `without` are left out.
+    """
     profile = Profile(spec, collectors)
     c = rollups.c
     days = sa.select(c.profile).where(
@@ -358,6 +389,7 @@ def load_day_profiles(
         c.start >= since,
         c.end <= until,
         c.spec_digest == spec.digest,
+        *(sa.or_(c.end <= begin, c.start >= end) for begin, end in without),
     )
     for row in connection.execute(days):
         profile.merge(Profile.from_bytes(row.profile, spec, collectors))
@@ -440,12 +472,12 @@ def _has_key(table: sa.Table, key: WindowKey) -> sa.ColumnElement[bool]:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class WindowHistory:
     """The windows of a model in a span of time that can be judged again."""
 
     groups: list[list[DueWindow]]
-    """Windows of one start each, oldest first, with revision 0."""
+    """Windows of one span each, oldest first, with revision 0."""
     missing_starts: int
     """Starts whose windows have no profile of their own any more."""
 
@@ -471,22 +503,27 @@ def load_history_groups(
         c.start, c.version, c.segment
     )
     groups, missing_starts = [], 0
-    for _, rows in groupby(connection.execute(query), key=lambda row: int(row.start)):
-        window_rows = list(rows)
-        if all(row.whole for row in window_rows):
-            groups.append(
-                [
-                    DueWindow(
-                        key=WindowKey(model, row.start, row.version, row.segment),
-                        end=row.end,
-                        rows=row.rows,
-                        revision=0,
-                    )
-                    for row in window_rows
-                ]
-            )
-        else:
+    rows = sorted(
+        connection.execute(query).all(), key=lambda row: (row.end, row.version, row.segment)
+    )
+    for end, end_rows in groupby(rows, key=lambda row: int(row.end)):
+        window_rows = list(end_rows)
+        if not all(row.whole for row in window_rows):
             missing_starts += 1
+            continue
+        start = min(int(row.start) for row in window_rows)
+        by_key = groupby(window_rows, key=lambda row: (row.version, row.segment))
+        groups.append(
+            [
+                DueWindow(
+                    key=WindowKey(model, start, version, segment),
+                    end=end,
+                    rows=sum(row.rows for row in bases),
+                    revision=0,
+                )
+                for (version, segment), bases in by_key
+            ]
+        )
     return WindowHistory(groups, missing_starts)
 
 

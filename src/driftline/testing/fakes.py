@@ -9,7 +9,7 @@ import io
 import json as jsonlib
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -23,6 +23,7 @@ from driftline.delivery.rendering.renderer import Renderer
 from driftline.types.action_request import Order
 from driftline.types.model import Bound, BoundSide, Severity
 from driftline.types.notification import AlertFact, Event, Notification
+from driftline.types.record import record
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -47,7 +48,7 @@ class FakeClock:
         return self._now
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Post:
     """One request."""
 
@@ -58,7 +59,7 @@ class Post:
     method: str = "POST"
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class FakeAnswer:
     """The answer of a fake receiver."""
 

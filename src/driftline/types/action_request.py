@@ -9,18 +9,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from driftline.types.errors import Rejected
 from driftline.types.notification import Notification
 from driftline.types.phrasing import clean
+from driftline.types.record import record
 
 PLACE = re.compile(r"\{([a-z_]+)\}")
 """A placeholder for a fact, such as `{model}`."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Order:
     """One run of one action, for one incident."""
 
@@ -72,7 +73,7 @@ class Order:
         return facts[place[1]]
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Request:
     """What an action sends, without credentials."""
 

@@ -6,11 +6,12 @@ It keeps its last windows one by one, so that late data can revise one of them.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from enum import StrEnum
 
 from driftline.types.model import BoundSide, Judgement, Measurement, Severity, Verdict
+from driftline.types.record import record
 from driftline.types.records import JudgedMeasurement
 
 
@@ -23,7 +24,7 @@ class AlertState(StrEnum):
     RESOLVED = "resolved"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class AlertEntry:
     """One window as an alert remembers it."""
 
@@ -68,7 +69,7 @@ class AlertEntry:
         return -number.value if is_below else abs(number.value)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Phase:
     """The state that a series of windows leads to."""
 
@@ -92,7 +93,7 @@ class Phase:
     """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Alert:
     """The state of one rule on one set of labels."""
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from driftline.types.model import Severity
+from driftline.types.record import record
 from driftline.types.times import EPOCH
 
 
@@ -87,7 +88,7 @@ class Upstream:
         return f"the schema of {self.name} changed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Incident:
     """Alerts that belong together, from opening to resolution."""
 
@@ -148,7 +149,7 @@ class HoldKind(StrEnum):
     UNTOLD = "untold"
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Hold:
     """One change that is held back."""
 

@@ -6,15 +6,17 @@ Does not arrange the pieces: the sink does, as its service needs it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
+
+from driftline.types.record import record
 
 Markup = Literal["plain", "mrkdwn", "markdown", "html", "json"]
 """The markup of a service: none, Slack's `mrkdwn`, Markdown, HTML, or content of a JSON string."""
 Piece = Literal["title", "lead", "finding", "more", "known", "todo", "links", "context", "body"]
 LIMITS: Mapping[str, int] = {
     "title": 160,
-    "lead": 500,
+    "lead": 700,
     "finding": 600,
     "more": 80,
     "known": 1500,
@@ -35,7 +37,7 @@ COLOURS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Message:
     """One notification as text. A piece without content is empty."""
 
@@ -44,13 +46,13 @@ class Message:
     title: str
     """The line for a lock screen: severity, model, what changed, how much, since when."""
     lead: str
-    """One sentence: what happened, since when, how certain it is."""
+    """What to do and, where that is known, what the incident has cost; a line each."""
     findings: tuple[str, ...]
     """One line for each finding, most important first."""
     more: Callable[[int], str] = field(repr=False)
     """Gives `and 12 more` for a number of shown findings; empty if these are all."""
     known: str
-    """Likely cause, cost so far, owners and other facts from plugins, a line each."""
+    """Likely cause, owners and other facts from plugins, a line each."""
     todo: str
     """What to do: the decision if there is one, the runbook, how to look closer; a line each."""
     links: str

@@ -11,6 +11,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from driftline.types.record import record
 from driftline.types.segment_rule import SegmentRule
 from driftline.types.time_form import TimeForm
 
@@ -113,7 +114,7 @@ class BoundSide(StrEnum):
     BELOW = "below"
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Bound:
     """A bound that a measurement crossed."""
 
@@ -127,14 +128,17 @@ class Bound:
 
 
 class Decision(StrEnum):
-    """What a check may say is to be done."""
+    """What is to be done with a model."""
 
+    KEEP = "keep"
+    WATCH = "watch"
+    RECALIBRATE = "recalibrate"
     RETRAIN = "retrain"
     ROLL_BACK = "roll_back"
     PROMOTE = "promote"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class LogObject:
     """One unit of source data: a file, an object of a store, a slice of a table."""
 
@@ -168,7 +172,7 @@ class LogObject:
     """
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Field:
     """One column that the model needs from its records."""
 
@@ -214,7 +218,7 @@ class Field:
         return columns | ({self.name: self.kind} if self.kind in SAMPLED else {})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class TaskColumns:
     """The columns that only some tasks have, and what they mean.
 
@@ -257,7 +261,7 @@ class TaskColumns:
         return frozenset(part.name for part in self.parts)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ServiceColumns:
     """The columns that say how the service answered a call, and are no input of the model.
 
@@ -281,7 +285,7 @@ class ServiceColumns:
         return tuple(part for part in parts if part is not None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Schema:
     """The canonical columns of a model and the role of each.
 
@@ -449,7 +453,7 @@ class Measurement:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Judgement:
     """The verdict of a rule on one measurement."""
 

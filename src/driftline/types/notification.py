@@ -17,6 +17,10 @@ from driftline.types.settings import Settings
 
 WHY, IN_ALL = "why", "alerts in all"
 """The facts that repeat `Notification.reason_text` and `alert_count` in the public JSON."""
+COST = "cost so far"
+"""The fact that says what the incident has cost; it stands below what to do."""
+LIKELY_CAUSE, LIKELY_CAUSE_DETAIL = "likely cause", "likely_cause"
+"""The fact that says why something changed, and the detail of an alert that it is taken from."""
 OPEN = "open"
 """Label of the link to the page of an incident."""
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from driftline.types.notification import AlertFact, Event, Notification
+from driftline.types.record import record
 
 OTHER_CATEGORIES = "all others"
 """The category that stands for all that are not counted by name."""
@@ -57,6 +58,11 @@ def number(value: float | int | None) -> str:
     if size >= 100:
         return f"{value:,.0f}"
     return f"{value:.2f}".rstrip("0").rstrip(".") if size >= 10 else f"{value:.3g}"
+
+
+def count(amount: int, noun: str) -> str:
+    """Return a number of things: `1 object`, `2,000 objects`; `noun` is for one of them."""
+    return f"{amount:,} {noun}{'' if amount == 1 else 's'}"
 
 
 def share(value: float) -> str:
@@ -170,7 +176,7 @@ LEAST_SHIFT = 0.25
 """Standard deviations that a mean moves at least to be named before shares that moved."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Movement:
     """How the values of a column moved, in the data's own unit."""
 
@@ -419,7 +425,7 @@ def context(notification: Notification) -> str:
         start, end = notification.window
         parts.append(f"window {span(start, end)}" if start != end else utc(start))
     if notification.rows:
-        parts.append(f"{notification.rows:,} rows")
+        parts.append(count(notification.rows, "row"))
     if notification.reference:
         parts.append(f"compared with {clean(notification.reference, 80)}")
     if notification.model_version:

@@ -18,12 +18,13 @@ from driftline.types.family import Family
 from driftline.types.loss_reasons import LossReasons
 from driftline.types.model import Judgement, LogObject, Measurement
 from driftline.types.notification import Notification
+from driftline.types.record import record
 
 DONE, QUARANTINED, GONE, WAITING = "done", "quarantined", "gone", "waiting"
 """States of an object in the ledger."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class WindowKey:
     """One window of one version and segment."""
 
@@ -34,7 +35,7 @@ class WindowKey:
     segment: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class DueWindow:
     """A window that must be judged, for the first time or again."""
 
@@ -70,6 +71,8 @@ class JudgedMeasurement:
     """What the judgement of later windows needs of this one."""
     lacks_data: bool = False
     """Whether it is `unsure` for want of data, so that a change that matters would not be seen."""
+    needed_rows: int = 0
+    """Rows that it needs, where it lacks some."""
     correlated_series: tuple[tuple[str, str, str, str, str], ...] = ()
     """Series that moved together with a changed one before: version, segment, check, name, labels.
     """
@@ -96,7 +99,7 @@ class JudgedMeasurement:
         return self.judgement is not None and self.judgement.is_within_bounds
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Stub:
     """The waiting rows of one piece of an object, of one window and version."""
 
@@ -109,7 +112,7 @@ class Stub:
     content: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Share:
     """What one piece of an object contributed to one window of one version and segment."""
 
@@ -121,7 +124,7 @@ class Share:
     profile: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class LedgerEntry:
     """One row of the ledger: how far an object was read."""
 
@@ -194,7 +197,7 @@ class ReadOutcome:
             self.last_event = last if self.last_event is None else max(last, self.last_event)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ClaimedMessage:
     """One row that is now `sending`."""
 

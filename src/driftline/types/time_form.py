@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from driftline.types.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class TimeForm:
     """The format and the zone of the times of a column."""
 

@@ -9,17 +9,17 @@ import base64
 import binascii
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from driftline.delivery.links import expiry, is_valid, sign_query
+from driftline.types.record import record
 from driftline.types.secret import Secret
 
 
-@dataclass(frozen=True)
+@record(kw_only=False, slots=False)
 class Access:
     """The rights of requests."""
 
@@ -91,12 +91,21 @@ def has_token(header: str, token: str) -> bool:
     return hmac.compare_digest(credential, token.encode())
 
 
-def ask_password() -> Response:
-    """The answer 401, on which a browser asks for a password."""
+def deny_reading(access: Access) -> Response:
+    """The answer 401, which says what opens the page; with `http_token` a browser asks for it."""
+    if access.http_token is not None:
+        return PlainTextResponse(
+            "This page needs the token: that of agent.http_token, as a bearer token or as the "
+            "password of any user.\n",
+            401,
+            headers={"WWW-Authenticate": 'Basic realm="driftline", charset="UTF-8"'},
+        )
     return PlainTextResponse(
-        "This page needs the token: as a bearer token, or as the password of any user.\n",
+        "This page needs a token, because agent.token is set. Set agent.http_token as well: "
+        "browsers show it as the password of any user. Programs show agent.token as a bearer "
+        "token.\n",
         401,
-        headers={"WWW-Authenticate": 'Basic realm="driftline", charset="UTF-8"'},
+        headers={"WWW-Authenticate": "Bearer"},
     )
 
 

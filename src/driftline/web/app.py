@@ -6,10 +6,13 @@ supervisors without a token; all other routes ask for the token when one is set.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
+from functools import partial
+from urllib.parse import parse_qs
 
 from prometheus_client.exposition import choose_encoder
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
@@ -17,14 +20,20 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from driftline.types.errors import DriftlineError
+from driftline.types.phrasing import clean
 from driftline.types.secret import Secret
-from driftline.web.access import Access, ask_password
+from driftline.web.access import Access, deny_reading
 from driftline.web.api import api_routes
+from driftline.web.entity_tag import EntityTags
 from driftline.web.forms import form_routes
 from driftline.web.inbox import Inbox
 from driftline.web.incident_pages import incident_routes, list_open_incidents
-from driftline.web.model_pages import model_routes, overview_rows
-from driftline.web.pages import render_page
+from driftline.web.known_hosts import KnownHosts
+from driftline.web.model_pages import OVERVIEW_WINDOWS, model_routes, overview_rows
+from driftline.web.operation_pages import operation_routes
+from driftline.web.pages import render_message, render_page
+from driftline.web.query import refresh_values
 from driftline.web.status import StatusSource
 
 SAFE_HEADERS = {
@@ -49,6 +58,9 @@ class _SafeHeaders:
                 headers = MutableHeaders(scope=message)
                 for name, value in SAFE_HEADERS.items():
                     headers.setdefault(name, value)
+                if "refresh" in parse_qs(scope["query_string"].decode("latin-1")):
+                    # The browser asks again soon, and may keep the page to compare.
+                    headers["Cache-Control"] = "private, no-cache"
             await send(message)
 
         await self.app(scope, receive, send_safely)
@@ -61,14 +73,19 @@ def create_app(
     *,
     clock: Callable[[], datetime],
     inbox: Inbox | None = None,
+    hosts: Collection[str] = (),
 ) -> Starlette:
     """The application for one running agent.
 
     With `http_token`, only requests with that token see more than health. With `token`, requests
     with that token and signed links may act on incidents, and programs may bring points for
-    `inbox`.
+    `inbox`. Without `http_token`, requests have to name this machine, an IP address or one of
+    `hosts`.
     """
     access = Access(http_token, token, clock)
+
+    async def favicon(request: Request) -> Response:
+        return Response(ICON, media_type="image/svg+xml", headers={"Cache-Control": ICON_FOR})
 
     async def healthz(request: Request) -> Response:
         return PlainTextResponse("ok\n")
@@ -92,13 +109,13 @@ def create_app(
 
     def metrics(request: Request) -> Response:
         if not access.can_read(request):
-            return ask_password()
+            return deny_reading(access)
         encode, kind = choose_encoder(request.headers.get("accept", ""))
         return Response(encode(status.registry), headers={"Content-Type": kind})
 
     def index(request: Request) -> Response:
         if not access.can_read(request) and not access.can_see_incidents(request):
-            return ask_password()
+            return deny_reading(access)
         ready, loops = status.ready()
         stuck = [loop.name for loop in loops if loop.stuck]
         service = status.incident_service if access.can_see_incidents(request) else None
@@ -108,6 +125,9 @@ def create_app(
             if service is None
             else list_open_incidents(service, access, acts=access.can_act(request))
         )
+        query = request.query_params.get("q", "")
+        only_open = request.query_params.get("state", "") == "open"
+        summaries = [] if service is None or views is None else views.summaries(OVERVIEW_WINDOWS)
         return render_page(
             "index",
             ready=ready,
@@ -116,24 +136,75 @@ def create_app(
             leader=status.leader,
             links=LINKS,
             incidents=rows,
-            models=[] if service is None or views is None else overview_rows(views.summaries()),
+            total=len(summaries),
+            query=query,
+            only_open=only_open,
+            models=overview_rows(
+                [
+                    summary
+                    for summary in summaries
+                    if query.lower() in summary.name.lower()
+                    and not (only_open and not summary.open_incidents)
+                ]
+            ),
+            **refresh_values(request),
         )
 
     routes = [
         Route("/", index),
+        Route("/favicon.ico", favicon),
         Route("/healthz", healthz),
         Route("/readyz", readyz),
         Route("/metrics", metrics),
         *incident_routes(status, access),
         *model_routes(status, access),
+        *operation_routes(status, access),
     ]
     if token is not None:
         routes += [*api_routes(status, access, inbox), *form_routes(status, access, token)]
-    app = Starlette(routes=routes)
+    app = Starlette(
+        routes=routes,
+        exception_handlers={
+            404: partial(_say_no_page, has_token=token is not None),
+            SQLAlchemyError: _say_state_fails,
+            DriftlineError: _say_state_fails,
+        },
+    )
+    app.add_middleware(EntityTags)
+    if http_token is None:
+        # With a token another site learns nothing: its page does not have it.
+        app.add_middleware(KnownHosts, names=hosts)
     app.add_middleware(_SafeHeaders)
     return app
 
 
+def _say_no_page(request: Request, error: Exception, *, has_token: bool) -> Response:
+    """The answer to an address without a page; without `agent.token` some are missing."""
+    text = "There is no page at this address."
+    if not has_token:
+        text += " Forms that act, and the API of incidents, need agent.token: it is not set."
+    if request.url.path.startswith("/api/"):
+        return JSONResponse({"error": text}, 404)
+    return render_message("No such page", text, 404)
+
+
+def _say_state_fails(request: Request, error: Exception) -> Response:
+    """The answer where the state can't be read now."""
+    text = clean(str(error).partition("\n")[0], 300)
+    if request.url.path.startswith("/api/"):
+        return JSONResponse({"error": f"the state can't be read now: {text}"}, 503)
+    return render_message(
+        "The state can't be read now",
+        f"{text} The agent goes on trying; its loops stand on the page of health.",
+        503,
+    )
+
+
+ICON = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect width="16" height="16" '
+    'rx="3" fill="#175cd3"/><path d="M2 10h4l2-5 2 8 2-5h2" fill="none" stroke="#fff"/></svg>'
+)
+ICON_FOR = "max-age=86400"
 LINKS = {
     "readyz": "every loop, its last beat, and whether it is stuck",
     "metrics": "metrics for Prometheus",

@@ -1,8 +1,9 @@
-"""The pages behind signed links, each with a form to acknowledge, snooze, accept or approve.
+"""Pages with a form each: to acknowledge, snooze, silence, accept or approve.
 
-A GET never changes anything: chat programs and mail scanners open links by themselves. A link is
-for one incident or run and one act, and expires after a week; the act is done when its form is
-sent.
+A GET never changes anything: chat programs and mail scanners open links by themselves. A signed
+link is for one incident or run and one act, and expires after a week; the act is done when its form
+is sent. Readers without a link get the same form with a field for `agent.token`: another site can't
+fill it in.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from driftline.types.action_request import Request
 from driftline.types.notification import OPEN
 from driftline.types.secret import Secret
 from driftline.web.access import Access
-from driftline.web.api import DECISIONS, KINDS, perform_act, read_act_request
+from driftline.web.api import DECISIONS, INCIDENT_ACTS, perform_act, read_act_request
 from driftline.web.incident_pages import AWAITING, show_bad_link
 from driftline.web.pages import render_message, render_page
 from driftline.web.request_body import read_body
@@ -41,6 +42,11 @@ FORM_TEXTS = {
         "For this time only the end of the incident sends a message. If the incident is still "
         "open after it, a message is sent.",
     ),
+    "silence": (
+        "Silence",
+        "For this time incidents of this model with the same families and columns send no message, "
+        "this one and later ones.",
+    ),
     "accept": (
         "Accept as the new normal",
         "The windows since the change become the reference that later windows are compared with.",
@@ -49,7 +55,14 @@ FORM_TEXTS = {
     "reject": ("Reject", "Nothing is sent."),
 }
 """Title and explanation of each form."""
-SNOOZE_LENGTHS = ("1h", "4h", "12h", "1d", "7d")
+LENGTHS = ("1h", "4h", "12h", "1d", "7d")
+"""How long a snooze or a silence may last."""
+TIMED = ("snooze", "silence")
+"""The acts that need their length."""
+NOT_FROM_LINK = "Open the link and send the form on its page."
+"""The answer to the form of a link with a wrong token."""
+WRONG_TOKEN = "Changes need the value of agent.token, or a link of a message."
+"""The answer to a reader's form with a wrong token."""
 STANDBY_TEXT = "This agent is on standby. Try again in a minute."
 
 
@@ -59,7 +72,7 @@ def form_routes(agent: StatusSource, access: Access, token: Secret) -> list[Rout
     def show_form(acts: Collection[str], request: HttpRequest) -> Response:
         name, act = request.path_params["id"], request.path_params["act"]
         until = access.check_link(request, name, act) if act in acts else None
-        if until is None:
+        if until is None and not (act in acts and _is_reader(request, access)):
             return show_bad_link(_command(acts, name))
         if agent.incident_service is None:
             return render_message("Not now", STANDBY_TEXT, 503)
@@ -74,15 +87,16 @@ def form_routes(agent: StatusSource, access: Access, token: Secret) -> list[Rout
             text=text,
             subject=subject,
             act=act,
-            snooze_lengths=SNOOZE_LENGTHS,
-            token=_sign_form(token, name, act, until),
+            is_timed=act in TIMED,
+            lengths=LENGTHS,
+            token="" if until is None else _sign_form(token, name, act, until),
             back=_incident_address(access, subject["incident"], until),
         )
 
     async def receive_form(acts: Collection[str], request: HttpRequest) -> Response:
         name, act = request.path_params["id"], request.path_params["act"]
         until = access.check_link(request, name, act) if act in acts else None
-        if until is None:
+        if act not in acts or (until is None and "sig" in request.query_params):
             return show_bad_link(_command(acts, name))
         try:
             body = (await read_body(request)).decode("utf-8", "replace")
@@ -90,13 +104,14 @@ def form_routes(agent: StatusSource, access: Access, token: Secret) -> list[Rout
         except ValueError:
             return render_message("The form can't be read", "Go back and send the form again.", 400)
         form_token = fields.pop("token", "").encode()
-        if not hmac.compare_digest(form_token, _sign_form(token, name, act, until).encode()):
+        needed = token.reveal() if until is None else _sign_form(token, name, act, until)
+        if not hmac.compare_digest(form_token, needed.encode()):
             return render_message(
-                "Nothing was done", "Open the link and send the form on its page.", 403
+                "Nothing was done", WRONG_TOKEN if until is None else NOT_FROM_LINK, 403
             )
         return await run_in_threadpool(perform, act, name, fields, until)
 
-    def perform(act: str, name: str, fields: Mapping[str, Any], until: int) -> Response:
+    def perform(act: str, name: str, fields: Mapping[str, Any], until: int | None) -> Response:
         service = agent.incident_service
         if service is None:
             return render_message("Not now", STANDBY_TEXT, 503)
@@ -111,8 +126,8 @@ def form_routes(agent: StatusSource, access: Access, token: Secret) -> list[Rout
         return render_message("Noted", f"{FORM_TEXTS[act][0]}: {name}.{later}", back=back)
 
     return [
-        Route("/i/{id}/{act}", partial(show_form, KINDS)),
-        Route("/i/{id}/{act}", partial(receive_form, KINDS), methods=["POST"]),
+        Route("/i/{id}/{act}", partial(show_form, INCIDENT_ACTS)),
+        Route("/i/{id}/{act}", partial(receive_form, INCIDENT_ACTS), methods=["POST"]),
         Route("/a/{id}/{act}", partial(show_form, DECISIONS)),
         Route("/a/{id}/{act}", partial(receive_form, DECISIONS), methods=["POST"]),
     ]
@@ -120,7 +135,7 @@ def form_routes(agent: StatusSource, access: Access, token: Secret) -> list[Rout
 
 def _command(acts: Collection[str], name: str) -> str:
     """The command that shows what a link would have shown."""
-    return f"driftline explain {name}" if acts is KINDS else "driftline actions list"
+    return f"driftline explain {name}" if acts is INCIDENT_ACTS else "driftline actions list"
 
 
 def _describe_subject(service: IncidentService, act: str, name: str) -> dict[str, Any]:
@@ -151,9 +166,15 @@ def _describe_subject(service: IncidentService, act: str, name: str) -> dict[str
     }
 
 
-def _incident_address(access: Access, incident: str, until: int) -> str:
+def _is_reader(request: HttpRequest, access: Access) -> bool:
+    """Whether a request without a link may see the form."""
+    return "sig" not in request.query_params and access.can_see_incidents(request)
+
+
+def _incident_address(access: Access, incident: str, until: int | None) -> str:
     """The address of an incident's page, relative to the page of a form."""
-    return f"../../i/{quote(incident, safe='')}{access.sign_query(incident, OPEN, until)}"
+    query = "" if until is None else access.sign_query(incident, OPEN, until)
+    return f"../../i/{quote(incident, safe='')}{query}"
 
 
 def _sign_form(token: Secret, name: str, act: str, until: int) -> str:

@@ -11,7 +11,6 @@ import math
 import os
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from driftline.types.record import record
 from driftline.web.request_body import BodyTooLarge, read_body
 
 LARGEST = 4_000_000
@@ -52,7 +52,7 @@ class Batch(msgspec.Struct, forbid_unknown_fields=True):
     points: list[Point]
 
 
-@dataclass(frozen=True)
+@record(kw_only=False, slots=False)
 class Inbox:
     """The folder of the points, with one folder for each model."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -11,23 +12,26 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from driftline.agent.model_views import MOST_WINDOWS, WINDOWS, ModelSummary, ModelViews, Series
+from driftline.agent.model_views import MOST_WINDOWS, SHOWN, WINDOWS, ModelSummary, ModelViews
+from driftline.agent.performance_views import MetricPair, PerformanceView
+from driftline.agent.series_groups import Series
 from driftline.types.family import Family
 from driftline.types.model import Verdict
 from driftline.types.notification import OPEN
 from driftline.types.phrasing import clean, duration, number, share
-from driftline.web.access import Access, ask_password
+from driftline.types.times import as_micros
+from driftline.web.access import Access, deny_reading
 from driftline.web.pages import render_message, render_page
 from driftline.web.pictures import (
+    draw_curves,
     draw_distribution,
     draw_rows,
     draw_series,
     draw_sparkline,
 )
+from driftline.web.query import read_number, refresh_values
 from driftline.web.status import StatusSource
 
-SHOWN = 12
-"""Series of a family that are shown at once; the others are folded."""
 FAMILIES = (
     Family.PERFORMANCE,
     Family.BUSINESS,
@@ -36,6 +40,14 @@ FAMILIES = (
     Family.QUALITY,
     Family.SERVICE,
 )
+COUNTS = (24, WINDOWS, 180, MOST_WINDOWS)
+"""The numbers of windows that a page offers."""
+OVERVIEW_WINDOWS = 30
+"""Windows of the small pictures on the overview."""
+TABLE_ROWS = 200
+"""Windows of the table beside a chart."""
+SHOWN_SEGMENTS = 50
+"""Segments of the table of performance by segment."""
 TONES = {Verdict.OK.value: "resolved", Verdict.ERROR.value: "critical"}
 """The colours of verdicts that have no severity."""
 STANDBY = "This agent is on standby: another one leads. Try again in a minute."
@@ -49,7 +61,7 @@ def model_routes(agent: StatusSource, access: Access) -> list[Route]:
     ) -> Callable[[Request], Response]:
         def answer_request(request: Request) -> Response:
             if not access.can_see_incidents(request):
-                return ask_password()
+                return deny_reading(access)
             views = agent.model_views
             return standby() if views is None else answer(request, views)
 
@@ -63,11 +75,15 @@ def model_routes(agent: StatusSource, access: Access) -> list[Route]:
 
     def show_model(request: Request, views: ModelViews) -> Response:
         name, count = request.path_params["model"], _count(request)
-        view = views.model(name, count=count, segment=request.query_params.get("segment", ""))
+        until, day = _until(request)
+        segment = request.query_params.get("segment", "")
+        view = views.model(name, count=count, segment=segment, until=until, is_brief=True)
         if view is None:
             return _unknown(views, name)
         return render_page(
             "model",
+            until=day,
+            **refresh_values(request),
             title=name,
             view=view,
             rows=draw_rows(view.windows, width=720, height=80),
@@ -91,12 +107,19 @@ def model_routes(agent: StatusSource, access: Access) -> list[Route]:
                 for segment in view.segments
             ],
             shown=SHOWN,
-            counts=[WINDOWS, 180, MOST_WINDOWS],
+            count=count,
+            counts=COUNTS,
         )
 
     def show_column(request: Request, views: ModelViews) -> Response:
         name, column = request.path_params["model"], request.query_params.get("name", "")
-        view = views.column(name, column, count=_count(request))
+        view = views.column(
+            name,
+            column,
+            count=_count(request),
+            window=_start(request, "window"),
+            beside=_start(request, "beside"),
+        )
         if view is None:
             return _unknown(views, name)
         if not view.series:
@@ -118,6 +141,16 @@ def model_routes(agent: StatusSource, access: Access) -> list[Route]:
             ],
         )
 
+    def show_performance(request: Request, views: ModelViews) -> Response:
+        name, count = request.path_params["model"], _count(request)
+        until, day = _until(request)
+        view = views.performance(name, count=count, until=until)
+        if view is None:
+            return _unknown(views, name)
+        return render_page(
+            "model_performance", **_performance(view), count=count, counts=COUNTS, until=day
+        )
+
     def list_models(request: Request, views: ModelViews) -> Response:
         return _json({"models": views.summaries()})
 
@@ -131,6 +164,7 @@ def model_routes(agent: StatusSource, access: Access) -> list[Route]:
 
     return [
         Route("/m/{model}", with_views(show_model, standby_page)),
+        Route("/m/{model}/performance", with_views(show_performance, standby_page)),
         Route("/m/{model}/column", with_views(show_column, standby_page)),
         Route("/api/models", with_views(list_models, standby_json)),
         Route("/api/models/{model}", with_views(describe_model, standby_json)),
@@ -148,6 +182,79 @@ def overview_rows(summaries: Sequence[ModelSummary]) -> list[dict[str, Any]]:
         }
         for summary in summaries
     ]
+
+
+def _performance(view: PerformanceView) -> dict[str, Any]:
+    """The values for the page of performance."""
+    pairs = [_pair(view.model, pair) for pair in view.metrics]
+    names = sorted({name for values in view.segments.values() for name in values})
+    now, before = view.now, view.before
+    curves = []
+    if now is not None and now.reliability:
+        old = before or now
+        curves = [
+            draw_curves(
+                [(score, share) for score, share, _ in now.reliability],
+                [(score, share) for score, share, _ in old.reliability],
+                name="calibration: share of positives by score",
+                across="mean score",
+                up="share of positives",
+                with_diagonal=True,
+                with_dots=True,
+            ),
+            draw_curves(
+                now.roc,
+                old.roc,
+                name="ROC curve",
+                across="false positive rate",
+                up="true positive rate",
+                with_diagonal=True,
+            ),
+            draw_curves(
+                now.precision_recall,
+                old.precision_recall,
+                name="precision and recall",
+                across="share of positives found",
+                up="share right of those",
+                with_diagonal=False,
+            ),
+        ]
+    return {
+        "title": f"performance of {view.model}",
+        "view": view,
+        "pairs": pairs,
+        "others": [
+            (family, _lines(view.model, items)) for family, items in view.others.items() if items
+        ],
+        "segment_names": names,
+        "segments": list(view.segments.items())[:SHOWN_SEGMENTS],
+        "curves": curves,
+    }
+
+
+def _pair(model: str, pair: MetricPair) -> dict[str, Any]:
+    """The values for one metric of the page of performance."""
+    known = [item for item in (pair.realised, pair.estimated) if item is not None]
+    return {
+        "noun": known[0].noun,
+        "realised": None if pair.realised is None else _line(model, pair.realised),
+        "estimated": None if pair.estimated is None else _line(model, pair.estimated),
+        "chart": draw_series(known[0].values, known[1].values if len(known) > 1 else ()),
+        "rows": _rows(pair),
+    }
+
+
+def _rows(pair: MetricPair) -> list[tuple[int, str, str]]:
+    """Start, value with labels and estimate of each window with either, the newest first."""
+    texts: dict[int, list[str]] = {}
+    for place, item in enumerate((pair.realised, pair.estimated)):
+        for value in () if item is None else item.values:
+            if value.value is not None:
+                has_interval = value.low is not None and value.high is not None
+                interval = f" ({number(value.low)} to {number(value.high)})" if has_interval else ""
+                texts.setdefault(value.start, ["", ""])[place] = number(value.value) + interval
+    newest = sorted(texts, reverse=True)[:TABLE_ROWS]
+    return [(start, texts[start][0], texts[start][1]) for start in newest]
 
 
 def _lines(model: str, table: Sequence[Series]) -> list[dict[str, Any]]:
@@ -182,8 +289,23 @@ def _line(model: str, item: Series) -> dict[str, Any]:
 
 
 def _count(request: Request) -> int:
-    text = request.query_params.get("windows", "")
-    return min(max(int(text), 2), MOST_WINDOWS) if text.isascii() and text.isdigit() else WINDOWS
+    return read_number(request, "windows", WINDOWS, least=2, most=MOST_WINDOWS)
+
+
+def _start(request: Request, name: str) -> int | None:
+    """The start of a window, in microseconds; None where the query has none."""
+    text = request.query_params.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 18 else None
+
+
+def _until(request: Request) -> tuple[int | None, str]:
+    """The end of the day that the query names, in microseconds, and the day; None without one."""
+    try:
+        day = date.fromisoformat(request.query_params.get("until", ""))
+        midnight = datetime.combine(day + timedelta(days=1), time(), UTC)
+    except (ValueError, OverflowError):
+        return None, ""
+    return as_micros(midnight), day.isoformat()
 
 
 def _query(access: Access, request: Request, id: str) -> str:

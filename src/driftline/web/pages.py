@@ -12,12 +12,13 @@ from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
-from driftline.types.phrasing import clean, utc
+from driftline.types.phrasing import clean, number, utc
 from driftline.types.times import from_micros
 
 
@@ -48,7 +49,13 @@ def _load_environment() -> tuple[Environment, str]:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"utc": _utc, "clean": clean, "micros": _utc_of_micros}
+    environment.filters |= {
+        "utc": _utc,
+        "clean": clean,
+        "micros": _utc_of_micros,
+        "number": number,
+        "path": lambda name: quote(name, safe=""),
+    }
     environment.globals["style"] = Markup(style)
     style_hash = b64encode(sha256(style.encode()).digest()).decode()
     return environment, (

@@ -5,26 +5,30 @@ They have no scripts and no styles of their own: classes of the page's style giv
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 
 from markupsafe import Markup, escape
 
 from driftline.charts.histogram import Histogram
+from driftline.state.measurements import Interval
 from driftline.state.series import SeriesValue, WindowRows
 from driftline.types.model import Verdict
 from driftline.types.phrasing import number, share, utc
-from driftline.types.times import from_micros
+from driftline.types.record import record
+from driftline.types.times import as_micros, from_micros
 
 MOST_POINTS = 720
 """Points of a picture; longer series are thinned."""
-
+SCALE = 84
+"""Pixels to the left of a series for the numbers of its scale."""
 
 Item = TypeVar("Item")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class _Frame:
     """Maps times and values into a box."""
 
@@ -34,10 +38,13 @@ class _Frame:
     end: int
     low: float
     high: float
+    left: float
+    """The room for numbers beside the lines."""
 
     def x(self, start: int) -> float:
         span = max(self.end - self.begin, 1)
-        return round(2 + (self.width - 4) * (start - self.begin) / span, 1)
+        room = self.width - self.left - 4
+        return round(self.left + room * (start - self.begin) / span, 1)
 
     def y(self, value: float) -> float:
         span = self.high - self.low
@@ -52,18 +59,22 @@ def draw_rows(windows: Sequence[WindowRows], *, width: int = 150, height: int = 
     windows = _thin(windows)
     highest = max(1, *(window.rows for window in windows))
     step = width / len(windows)
-    bars = []
+    wide = round(max(step - 0.5, 0.5), 1)
+    bars, gaps = [], []
     for place, window in enumerate(windows):
-        tall = round((height - 3) * window.rows / highest, 1)
-        x, wide = round(place * step, 1), round(max(step - 0.5, 0.5), 1)
-        kind = "bar" if window.rows else "gap"
-        top = height - tall if window.rows else height - 2
-        bars.append(
-            f'<rect class="{kind}" x="{x}" y="{top:.1f}" width="{wide}" '
-            f'height="{tall if window.rows else 2}"/>'
-        )
+        x = round(place * step, 1)
+        if window.rows:
+            tall = round((height - 3) * window.rows / highest, 1)
+            bars.append(f"M{x} {height}v-{tall}h{wide}v{tall}z")
+        else:
+            gaps.append(f"M{x} {height}v-2h{wide}v2z")
+    parts = [
+        f'<path class="{kind}" d="{"".join(shapes)}"/>'
+        for kind, shapes in (("bar", bars), ("gap", gaps))
+        if shapes
+    ]
     name = f"rows in the newest {len(windows)} windows, at most {highest:,}"
-    return _svg(width, height, name, bars, "rows")
+    return _svg(width, height, name, parts, "rows")
 
 
 def draw_sparkline(values: Sequence[SeriesValue], *, width: int = 150, height: int = 32) -> Markup:
@@ -71,15 +82,56 @@ def draw_sparkline(values: Sequence[SeriesValue], *, width: int = 150, height: i
     return _draw(values, width, height, "spark", with_axis=False)
 
 
-def draw_series(values: Sequence[SeriesValue], *, width: int = 720, height: int = 180) -> Markup:
-    """A series with its intervals, the value of the reference, and its scale."""
-    return _draw(values, width, height, "series", with_axis=True)
+def draw_series(
+    values: Sequence[SeriesValue],
+    estimates: Sequence[SeriesValue] = (),
+    *,
+    width: int = 720,
+    height: int = 180,
+) -> Markup:
+    """A series with its intervals, the value of the reference, and its scale.
+
+    `estimates` is a second line, of what was estimated of the same number.
+    """
+    return _draw(values, width, height, "series", with_axis=True, estimates=estimates)
+
+
+def mark_change(
+    values: Sequence[Interval], since: datetime, until: datetime | None, severity: str
+) -> Sequence[SeriesValue]:
+    """The values of an alert for a picture: those from `since` to `until` count as changed."""
+    begin, end = as_micros(since), math.inf if until is None else as_micros(until)
+    return [
+        SeriesValue(
+            start=value.start,
+            check="",
+            name="",
+            labels="{}",
+            value=value.value,
+            low=value.low,
+            high=value.high,
+            was=None,
+            rows=0,
+            verdict=Verdict.CHANGED.value if begin <= value.start < end else "",
+            severity=severity if begin <= value.start < end else "",
+            reason="",
+            unit="",
+        )
+        for value in values
+    ]
 
 
 def _draw(
-    values: Sequence[SeriesValue], width: int, height: int, kind: str, *, with_axis: bool
+    values: Sequence[SeriesValue],
+    width: int,
+    height: int,
+    kind: str,
+    *,
+    with_axis: bool,
+    estimates: Sequence[SeriesValue] = (),
 ) -> Markup:
     known = [value for value in _thin(values) if value.value is not None]
+    guessed = [value for value in _thin(estimates) if value.value is not None]
     if not known:
         return Markup('<span class="small">no value yet</span>')
     numbers = [value.value for value in known if value.value is not None]
@@ -87,26 +139,25 @@ def _draw(
     if with_axis:
         numbers += [end for value in known for end in (value.low, value.high) if end is not None]
         numbers += [] if before is None else [before]
+        numbers += [value.value for value in guessed if value.value is not None]
     frame = _Frame(
         width=width,
         height=height,
-        begin=known[0].start,
-        end=known[-1].start,
+        begin=min(known[0].start, guessed[0].start) if guessed else known[0].start,
+        end=max(known[-1].start, guessed[-1].start) if guessed else known[-1].start,
         low=min(numbers),
         high=max(numbers),
+        left=SCALE if with_axis else 2,
     )
     parts = []
     if with_axis:
         parts += _band(known, frame)
         if before is not None:
             y = frame.y(before)
-            parts.append(f'<line class="was" x1="2" x2="{width - 2}" y1="{y}" y2="{y}"/>')
-    points = " ".join(
-        f"{frame.x(value.start)},{frame.y(value.value)}"
-        for value in known
-        if value.value is not None
-    )
-    parts.append(f'<polyline class="line" points="{points}"/>')
+            parts.append(f'<line class="was" x1="{SCALE}" x2="{width - 4}" y1="{y}" y2="{y}"/>')
+    parts.append(f'<polyline class="line" points="{_points(known, frame)}"/>')
+    if guessed:
+        parts.append(f'<polyline class="estimate" points="{_points(guessed, frame)}"/>')
     radius = 3 if with_axis else 2
     for value in known:
         if value.verdict == Verdict.CHANGED and value.value is not None:
@@ -116,21 +167,75 @@ def _draw(
             )
     if with_axis:
         parts += [
-            f'<text class="axis" x="4" y="12">{escape(number(frame.high))}</text>',
-            f'<text class="axis" x="4" y="{height - 5}">{escape(number(frame.low))}</text>',
+            f'<text class="axis" x="{SCALE - 6}" y="18" text-anchor="end">'
+            f"{escape(number(frame.high))}</text>",
+            f'<text class="axis" x="{SCALE - 6}" y="{height - 3}" text-anchor="end">'
+            f"{escape(number(frame.low))}</text>",
         ]
-    first, last = from_micros(known[0].start), from_micros(known[-1].start)
+    first, last = from_micros(frame.begin), from_micros(frame.end)
     if with_axis:
         parts += [
-            f'<text class="axis" x="4" y="{height + 12}">{utc(first)}</text>',
-            f'<text class="axis" x="{width - 4}" y="{height + 12}" text-anchor="end">'
+            f'<text class="axis" x="{SCALE}" y="{height + 20}">{utc(first)}</text>',
+            f'<text class="axis" x="{width - 4}" y="{height + 20}" text-anchor="end">'
             f"{utc(last)}</text>",
         ]
     name = (
         f"{len(known)} values from {utc(first)} to {utc(last)}, "
         f"{number(min(numbers))} to {number(max(numbers))}, the newest {number(known[-1].value)}"
     )
-    return _svg(width, height + (16 if with_axis else 0), name, parts, kind)
+    return _svg(width, height + (28 if with_axis else 0), name, parts, kind)
+
+
+def _points(known: Sequence[SeriesValue], frame: _Frame) -> str:
+    return " ".join(
+        f"{frame.x(value.start)},{frame.y(value.value)}"
+        for value in known
+        if value.value is not None
+    )
+
+
+def draw_curves(
+    now: Sequence[tuple[float, float]],
+    before: Sequence[tuple[float, float]],
+    *,
+    name: str,
+    across: str,
+    up: str,
+    with_diagonal: bool,
+    with_dots: bool = False,
+    size: int = 260,
+) -> Markup:
+    """Two curves in a square from 0 to 1: of the windows and of the reference.
+
+    `across` and `up` name the axes.
+    """
+    edge = size - 34
+
+    def place(point: tuple[float, float]) -> str:
+        x, y = (min(max(number, 0.0), 1.0) for number in point)
+        return f"{30 + x * (edge - 4):.1f},{4 + (1 - y) * (edge - 4):.1f}"
+
+    parts = [f'<rect class="frame" x="30" y="4" width="{edge - 4}" height="{edge - 4}"/>']
+    if with_diagonal:
+        (x1, y1), (x2, y2) = (place(at).split(",") for at in ((0.0, 0.0), (1.0, 1.0)))
+        parts.append(f'<line class="was" x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}"/>')
+    for kind, points in (("line-before", before), ("line", now)):
+        if points:
+            parts.append(f'<polyline class="{kind}" points="{" ".join(map(place, points))}"/>')
+    for point in now if with_dots else ():
+        x, y = place(point).split(",")
+        parts.append(f'<circle class="dot-now" cx="{x}" cy="{y}" r="3"/>')
+    middle = 30 + (edge - 4) / 2
+    parts += [
+        '<text class="axis" x="26" y="12" text-anchor="end">1</text>',
+        f'<text class="axis" x="26" y="{edge}" text-anchor="end">0</text>',
+        f'<text class="axis" x="{edge + 26}" y="{edge + 14}" text-anchor="end">1</text>',
+        f'<text class="axis" x="{middle}" y="{edge + 14}" text-anchor="middle">'
+        f"{escape(across)}</text>",
+        f'<text class="axis" transform="translate(20 {edge / 2}) rotate(-90)" '
+        f'text-anchor="middle">{escape(up)}</text>',
+    ]
+    return _svg(size, edge + 20, name, parts, "curves")
 
 
 def _band(known: Sequence[SeriesValue], frame: _Frame) -> list[str]:

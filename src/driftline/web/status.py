@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from driftline.agent.model_views import ModelViews
+    from driftline.agent.operation_views import OperationViews
     from driftline.incidents.incident_service import IncidentService
 
 
@@ -61,6 +62,11 @@ class StatusSource(Protocol):
     @property
     def model_views(self) -> ModelViews | None:
         """What the pages show of the models; None while this agent is on standby."""
+        ...
+
+    @property
+    def operation_views(self) -> OperationViews | None:
+        """What the pages show of the agent's work; None while this agent is on standby."""
         ...
 
     def ready(self) -> tuple[bool, Sequence[LoopStatus]]:

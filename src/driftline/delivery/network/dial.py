@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from driftline.delivery.network.address import (
     PrivateAddressError,
@@ -18,11 +17,12 @@ from driftline.delivery.network.address import (
 )
 from driftline.types.errors import Rejected, Retryable
 from driftline.types.phrasing import clean
+from driftline.types.record import record
 
 TIMEOUT = 20.0
 
 
-@dataclass(frozen=True)
+@record(kw_only=False, slots=False)
 class Dial:
     """Resolves a host once, checks its addresses and connects."""
 

@@ -18,7 +18,7 @@ from driftline.extensions.advice import column_names
 from driftline.extensions.phrasebook import Line, Phrasebook, installed_phrasebook
 from driftline.types import phrasing
 from driftline.types.message import LIMITS, Markup, Message, Piece
-from driftline.types.notification import AlertFact, Event, Notification
+from driftline.types.notification import COST, AlertFact, Event, Notification
 
 ADVICE = ("decision", "runbook")
 """Facts that say what to do; all others describe the incident."""
@@ -206,7 +206,7 @@ def _names(notification: Notification, next_step: str) -> dict[str, Any]:
     decisions = {
         alert.decision.value.replace("_", " "): None
         for alert in notification.alerts
-        if alert.decision is not None
+        if alert.decision is not None and alert.state != "resolved"
     }
     advice = {"decision": ", ".join(decisions)} if decisions else {}
     advice |= {word: facts[low[word]] for word in ADVICE if word in low}
@@ -234,7 +234,12 @@ def _names(notification: Notification, next_step: str) -> dict[str, Any]:
         "sure": phrasing.certainty(notification),
         "told_before": notification.sent_before,
         "advice": tuple(advice.items()),
-        "facts": tuple((name, text) for name, text in facts.items() if name.lower() not in advice),
+        "cost": facts.get(COST, ""),
+        "facts": tuple(
+            (name, text)
+            for name, text in facts.items()
+            if name.lower() not in advice and name != COST
+        ),
         "links": tuple(phrasing.links(notification).items()),
         "rests_on": phrasing.context(notification),
         "incident": phrasing.clean(notification.incident, 80),

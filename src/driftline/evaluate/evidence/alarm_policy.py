@@ -5,9 +5,8 @@ Does not judge.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from driftline.evaluate.evidence.trail import Trail
+from driftline.types.record import record
 from driftline.types.times import DAY_MICROS, HOUR_MICROS
 
 YEAR = 365.25 * DAY_MICROS
@@ -25,7 +24,7 @@ MAX_WINDOWS, MAX_SHORT_WINDOWS, MAX_WEEKS = 120, 4032, 8
 """The most baseline windows; the most of windows shorter than a day; the weeks these may span."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class AlarmPolicy:
     """The length of the windows and the accepted rate of false alarms."""
 
@@ -34,6 +33,8 @@ class AlarmPolicy:
     false_pages_per_year: float = 1.0
     baseline_lifetime: int = 0
     """Microseconds for which a baseline is used again, when that is longer than the default."""
+    joins_windows: bool = False
+    """Whether several windows of this length are judged as one, so that a day has fewer."""
 
     @property
     def refresh_interval(self) -> int:
@@ -91,7 +92,7 @@ class AlarmPolicy:
         """The fewest windows of a baseline; with fewer, streams are not judged by their past."""
         if self.length > DAY_MICROS:
             return MIN_LONG_WINDOWS
-        if self.length == DAY_MICROS:
+        if self.length == DAY_MICROS or self.joins_windows:
             return MIN_WINDOWS
         return min(max(MIN_WINDOWS, -(-MIN_DAYS * DAY_MICROS // self.length)), self.max_windows)
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from functools import lru_cache
 
@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from driftline import stats
 from driftline.evaluate.evidence.missing import zero_missing
 from driftline.types.arrays import Floats
+from driftline.types.record import record
 from driftline.types.times import DAY_MICROS, EPOCH, HOUR_MICROS
 
 Places = NDArray[np.int64]
@@ -41,7 +42,7 @@ TAIL_INDEX = 3.0
 """Index of the Pareto tail beyond the largest score of a baseline: that of Student's t(3)."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Calendar:
     """The calendar effects of windows of one length: hour, weekday, last day of a month.
 
@@ -74,7 +75,7 @@ def _is_last_of_month(day: int) -> bool:
     return (EPOCH + timedelta(days=day + 1)).day == 1
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Days:
     """The days that K windows lie in, in the order of time; D days."""
 
@@ -95,6 +96,10 @@ class Days:
             return np.empty((0, values.shape[1]))
         first = np.searchsorted(self.place, np.arange(len(self.starts)))
         is_finite = np.isfinite(values)
+        if is_finite.all():
+            windows = np.diff(first, append=len(values))[:, None]
+            means: Floats = np.add.reduceat(values, first, axis=0) / windows
+            return means
         total = np.add.reduceat(np.where(is_finite, values, 0.0), first, axis=0)
         count = np.add.reduceat(is_finite.astype(np.float64), first, axis=0)
         return np.where(count > 0, total / np.maximum(count, 1), np.nan)
@@ -113,7 +118,7 @@ class Days:
         return has_previous
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Season:
     """The calendar effects of J streams."""
 
@@ -164,13 +169,23 @@ class Season:
 
     def at(self, starts: Places, calendar: Calendar) -> Floats:
         """The sum of the effects at each start, shape (len(starts), J)."""
-        total = np.where(calendar.month_ends(starts)[:, None], self.month_end, 0.0)
+        total = np.zeros((len(starts), len(self.month_end)))
         for effect, (groups, _) in zip(self.effects, calendar.groups(starts), strict=True):
-            total = total + effect[groups]
+            total += effect[groups]
+        total[calendar.month_ends(starts)] += self.month_end
         return total
 
+    def with_streams(self, streams: NDArray[np.bool_], season: Season) -> Season:
+        """These effects, with those of `season` for the marked streams, shape (J,)."""
+        effects = [effect.copy() for effect in self.effects]
+        for effect, other in zip(effects, season.effects, strict=True):
+            effect[:, streams] = other
+        month_end = self.month_end.copy()
+        month_end[streams] = season.month_end
+        return Season(effects, month_end)
 
-@dataclass(frozen=True, slots=True)
+
+@record(kw_only=False)
 class Comparison:
     """A new window of J streams against their baseline."""
 
@@ -184,7 +199,7 @@ class Comparison:
     """Level less the level that season and mean expect, shape (J,)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Baseline:
     """Estimates for J streams from K windows; shape (J,) each where nothing else is said."""
 
@@ -230,7 +245,14 @@ class Baseline:
         """
         calendar = Calendar(length)
         season, deviations = Season.estimate(levels, starts, calendar)
-        size_season, size_deviations = Season.estimate(sizes, starts, calendar)
+        size_season, size_deviations = season, deviations
+        # Most sizes are the levels themselves.
+        has_own_size = ~np.all((sizes == levels) | (np.isnan(sizes) & np.isnan(levels)), axis=0)
+        if has_own_size.any():
+            own_season, own_deviations = Season.estimate(sizes[:, has_own_size], starts, calendar)
+            size_season = season.with_streams(has_own_size, own_season)
+            size_deviations = deviations.copy()
+            size_deviations[:, has_own_size] = own_deviations
         mean = stats.nan_mean(deviations)
         deviations = deviations - mean
         windows = np.isfinite(levels).sum(axis=0).astype(np.float64)

@@ -169,6 +169,8 @@ class RecentWindows:
         They do unless the lower bound of their distance from it reaches the tolerance. It is false
         where the rows of the reference have no times.
         """
+        if not panel.has_range.any():
+            return panel.has_range
         blocks = 1 if self._policy.has_day_blocks else len(self.newest.size)
         sd = zero_missing(day_sd(baseline, self._policy)) / math.sqrt(blocks)
         error = np.maximum(sd, zero_missing(self.size_error))

@@ -7,9 +7,10 @@ worse the metric is than the reference, s its standard error. For each margin th
 
 compares a loss of m with one of at most d0; R = (1 + R) times the ratio adds up the evidence
 (Shiryaev-Roberts). Here b is the usual difference from the reference, d0 is at least the standard
-error of b, and tau is the spread of the metric between good blocks. The ratio has expectation at
-most 1 while the drop is at most d0, also of the mean of a day that is not over. So the weighted
-mean of R over the margins reaches the threshold of A blocks at most once in A blocks on average.
+error of b, nearly two of them where they are large, and tau is the spread of the metric between
+good blocks. The ratio has expectation at most 1 while the drop is at most d0, also of the mean of a
+day that is not over. So the weighted mean of R over the margins reaches the threshold of A blocks
+at most once in A blocks on average.
 
 The usual difference b is 0 with the reference's own error, weighted with the mean of the first 14
 good blocks, as long as the two agree; where these blocks are proven to differ, it is their mean,
@@ -37,12 +38,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from driftline.types.arrays import Floats
+from driftline.types.record import record
 
 FIRST_BLOCKS = 14
 """Good blocks that say what the usual difference from the reference is."""
@@ -81,7 +83,7 @@ class Drop(NamedTuple):
         return self.variance + spread
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class LossTerms:
     """How one stream is judged."""
 
@@ -106,8 +108,12 @@ class LossTerms:
         return self.margins[0] / 6
 
     def base(self, error: float) -> float:
-        """The drop that evidence counts against, with the error of the usual difference."""
-        return max(self.least_drop, error)
+        """The drop that evidence counts against, with the error of the usual difference.
+
+        A usual difference that is off by two errors must not add up to a loss over a year, where
+        errors are not small beside the margins.
+        """
+        return max(self.least_drop, error, 2 * error - self.least_drop)
 
     def home(self, error: float) -> float:
         """The drop below which a loss has ended."""
@@ -124,7 +130,7 @@ class Anchor(NamedTuple):
     """Whether the first blocks are proven to differ from the reference."""
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+@record(eq=False)
 class Begin:
     """The evidence for changes that begin in one block, or in any block from it on."""
 
@@ -136,7 +142,7 @@ class Begin:
     """Whether the change may also begin in a later block."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class LossAlarm:
     """A loss that is on."""
 
@@ -153,7 +159,7 @@ class LossAlarm:
     doublings: int = 0
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+@record(eq=False)
 class LossState:
     """What the blocks before the present one leave to it."""
 
@@ -214,7 +220,7 @@ class LossState:
         return Anchor(max(mean * share, mean - error), math.sqrt(variance * share), is_proven=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class BlockSoFar:
     """The present block up to the window that is judged."""
 
@@ -348,9 +354,10 @@ def _obvious_side(state: LossState, block: BlockSoFar, terms: LossTerms) -> floa
     """The side on which a loss is proven without evidence over windows; 0 where none is.
 
     This block and the one before are beyond `obvious`, or this one is beyond the largest margin. A
-    part of a day must be beyond it by twice as many standard errors. One block or part of a day is
-    enough where it is beyond `obvious` by so many errors, with the spread between blocks as it is
-    assumed before the first one.
+    part of a day must be beyond it by twice as many standard errors. Where errors are larger than
+    margins, these blocks together must differ from the reference by more than chance makes in a
+    year. One block or part of a day is enough where it is beyond `obvious` by so many errors, with
+    the spread between blocks as it is assumed before the first one.
     """
     if state.has_first_blocks or math.isinf(block.reference_error):
         return 0.0
@@ -360,14 +367,25 @@ def _obvious_side(state: LossState, block: BlockSoFar, terms: LossTerms) -> floa
     for side in terms.sides[:, 0].tolist():
         if side * block.drop.drop - 2 * Z * total_error > terms.obvious:
             return float(side)
+        drops = (block.drop, *state.recent[-1:])
         now, *before = (
             side * drop.drop - errors * math.sqrt(drop.variance + block.reference_error**2)
-            for drop in (block.drop, *state.recent[-1:])
+            for drop in drops
         )
         is_obvious = block.is_over and bool(before) and min(now, before[0]) > terms.obvious
-        if now > terms.margins[-1] or is_obvious:
+        is_large = now > terms.margins[-1]
+        if (is_large and _is_no_chance(drops[:1], side, block.reference_error)) or (
+            is_obvious and _is_no_chance(drops, side, block.reference_error)
+        ):
             return float(side)
     return 0.0
+
+
+def _is_no_chance(drops: Sequence[Drop], side: float, reference_error: float) -> bool:
+    """Whether the mean drop is beyond 0 by as many standard errors as one obvious block needs."""
+    mean = side * sum(drop.drop for drop in drops) / len(drops)
+    variance = sum(drop.variance for drop in drops) / len(drops) ** 2
+    return mean > 2 * Z * math.sqrt(variance + reference_error**2)
 
 
 def _begin_of_loss(

@@ -27,7 +27,7 @@ from driftline.evaluate.evidence.loss_evidence import (
     mean_of,
 )
 from driftline.evaluate.evidence.loss_series import LOSS_TRACE, JudgedLoss, LossSeries, LossWindow
-from driftline.evaluate.evidence.observation import OTHER_SHARE, SHARES
+from driftline.evaluate.evidence.observation import SHARES
 from driftline.evaluate.evidence.trail import Stream, stream_of
 from driftline.types.model import OK, Judgement, Measurement, Verdict
 from driftline.types.phrasing import number, utc
@@ -116,7 +116,7 @@ def _weights(
         if place in streams or isinstance(row.past_rule, Unusual):
             totals[row.cause] = totals.get(row.cause, 0.0) + row.past_rule.weight
     return {
-        place: SHARES.get(rows[place][1].cause, OTHER_SHARE / 2)
+        place: SHARES[rows[place][1].cause]
         * rows[place][1].past_rule.weight
         / totals[rows[place][1].cause]
         for place in streams

@@ -17,16 +17,23 @@ from numpy.typing import NDArray
 from driftline.evaluate.evidence.trail import Stream
 from driftline.types.arrays import Floats
 from driftline.types.family import Family
+from driftline.types.record import record
 
 SHARES: Mapping[str, float] = {
-    Family.PERFORMANCE: 0.35,
+    Family.PERFORMANCE: 0.25,
     Family.DRIFT: 0.25,
     Family.QUALITY: 0.20,
     Family.SERVICE: 0.10,
+    Family.FAIRNESS: 0.04,
+    Family.BUSINESS: 0.04,
 }
-"""Share of the alarm budget of a model, by family."""
-OTHER_SHARE = 0.10
-"""The share of all other families together: fairness, business and numbers from outside."""
+"""Share of the alarm budget of a model, by family; with `SEARCH_SHARE` they sum to 1.
+
+Estimates without labels are part of performance; labels and plain statistics, also those of
+numbers from outside, of data quality.
+"""
+SEARCH_SHARE = 0.12
+"""The share of a search over many slices; its rule `p_value` names it as its budget."""
 
 
 @dataclass(slots=True, kw_only=True)  # Not frozen: a window makes hundreds of them.
@@ -97,7 +104,7 @@ class StreamNumbers(NamedTuple):
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+@record(eq=False)
 class Panel:
     """How J streams are judged together; the same for every window."""
 
@@ -171,7 +178,7 @@ class Panel:
                 ]
             ),
             family=np.array([families[key] for key in keys], np.int64),
-            shares=np.array([SHARES.get(name, OTHER_SHARE / 2) for _, name in families]),
+            shares=np.array([SHARES[name] for _, name in families]),
             budget_of_family=np.array([number for number, _ in families], np.int64),
             budget=numbers,
             weight=_weights(observations),

@@ -274,9 +274,10 @@ class Trail:
         rows = self._rows[begin : bisect_left(self._starts, cut)]
         starts = np.array(self._starts[begin : begin + len(rows)], np.int64)
         good = np.isfinite(rows["level"]) & ~_quarantined_windows(rows, starts)
-        is_new = np.arange(len(rows)) >= lag_start - begin
-        good &= ~is_new[:, None] | (np.cumsum(good, axis=0) <= min_windows)
-        good &= np.cumsum(good[::-1], axis=0)[::-1] <= self.baseline_windows
+        old = lag_start - begin
+        good[old:] &= good[:old].sum(axis=0) + np.cumsum(good[old:], axis=0) <= min_windows
+        if (good.sum(axis=0) > self.baseline_windows).any():
+            good &= np.cumsum(good[::-1], axis=0)[::-1] <= self.baseline_windows
         columns = self._baseline_columns(
             streams, shared_by_versions, columns, good.sum(axis=0), min_windows
         )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from driftline.types.arrays import Floats
 from driftline.types.family import Family
 from driftline.types.model import OK, Judgement, Measurement, Schema, Severity, Verdict
 from driftline.types.phrasing import number, odds_text, share
+from driftline.types.record import record
 from driftline.types.records import JudgedMeasurement, WindowKey
 
 MIN_OK_P_VALUE = 0.02
@@ -70,7 +71,7 @@ class PanelOfRows:
         return self._panel
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class PastJudge:
     """Judges the windows of one model by those before them."""
 
@@ -337,6 +338,7 @@ def apply_outcome(
         since=outcome.since,
         trace=trace,
         lacks_data=_lacks_data(rule, outcome, judgement),
+        needed_rows=row.needed_rows,
         correlated_series=outcome.correlated_streams,
     )
 

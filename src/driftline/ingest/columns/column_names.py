@@ -8,7 +8,8 @@ stands under `outputs` is an output.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from driftline.types.record import record
 
 TIMES = (
     "timestamp",
@@ -231,7 +232,7 @@ _TIME_WORDS = {"time", "duration", "elapsed"}
 _UNITS = {"ms", "us", "ns", "millis", "milliseconds", "micros", "seconds", "secs", "sec", "s"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ColumnName:
     """The words of a column's name, in lower case, without those of its path."""
 

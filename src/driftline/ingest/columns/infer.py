@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,6 +27,7 @@ from driftline.ingest.columns.date_formats import has_unclear_dates
 from driftline.ingest.columns.roles import NO_ROLES, SHARE, DeclaredRoles, find_roles, holds_times
 from driftline.kit.decoding.plain_types import is_text_type
 from driftline.types.model import Field, Kind, Schema, Task
+from driftline.types.record import record
 
 CODES = re.compile(
     r"(?i)(^|[_\s.-])(zip|zipcode|postal|postcode|code|area|region|branch|store|sku|type|class"
@@ -50,7 +51,7 @@ SHOWN = 5
 """Columns that a doubt names."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class InferredSchema:
     """An inferred schema, and sentences about guesses that a person should check."""
 
@@ -60,7 +61,7 @@ class InferredSchema:
     """The positive class of a binary model as the records spell it, such as `True`."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class _NoInput:
     """Why a column is no input of the model."""
 

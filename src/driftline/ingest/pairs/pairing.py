@@ -32,6 +32,7 @@ from driftline.state.tables import objects
 from driftline.state.waiting import REQUEST, RESPONSE, WaitingRow
 from driftline.types.arrays import Hashes
 from driftline.types.model import LogObject
+from driftline.types.record import record
 from driftline.types.records import QUARANTINED, ReadOutcome
 from driftline.types.times import from_micros
 
@@ -167,7 +168,7 @@ def _plan(connection: Connection, model: str, stubs: list[WaitingRow]) -> _Plan:
     return plan
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class _PairReader:
     """Reads and counts the pairs of a plan."""
 

@@ -28,14 +28,18 @@ PACKED_SUFFIXES = (".gz", ".bz2", ".zst", ".zstd")
 def discover_objects(job: Job, context: DiscoverContext) -> Iterator[LogObject]:
     """The objects that the source lists, without those that their format declares to be no data."""
     for obj in job.source.discover(context):
-        try:
-            reason = choose_format(job.formats, obj.uri).no_data(obj.uri)
-        except Unreadable:
-            reason = ""  # quarantined when it is read
-        if reason:
+        if reason := no_data_reason(job, obj):
             context.skipped(obj.uri, reason)
         else:
             yield obj
+
+
+def no_data_reason(job: Job, obj: LogObject) -> str:
+    """Return why an object is no data of its format, such as a manifest; empty when it is."""
+    try:
+        return choose_format(job.formats, obj.uri).no_data(obj.uri)
+    except Unreadable:
+        return ""  # quarantined when it is read
 
 
 def choose_format(formats: Mapping[str, Format], uri: str) -> Format:

@@ -5,15 +5,14 @@ Does not use a partial listing: when a page fails, nothing of it is read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import islice
 
 from sqlalchemy.engine import Connection
 
 from driftline.contracts.source import DiscoverContext
-from driftline.ingest.read.decode_object import discover_objects
+from driftline.ingest.read.decode_object import no_data_reason
 from driftline.ingest.read.job import Job
 from driftline.ingest.read.packed_rotation import follow_packed_files
 from driftline.ingest.read.plan import Work, decide
@@ -22,14 +21,15 @@ from driftline.ingest.read.shards import Shards
 from driftline.state import ledger
 from driftline.state.store import Store
 from driftline.types.model import LogObject
-from driftline.types.records import WAITING
+from driftline.types.record import record
+from driftline.types.records import GONE, WAITING, LedgerEntry
 
 PAGE = 500
 """Objects that are compared with the ledger in one query."""
 SKIPPED_SHOWN = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Listing:
     """A complete listing of a source, compared with the ledger."""
 
@@ -55,11 +55,14 @@ def list_work(
     retry: bool = False,
     since: datetime | None = None,
     oldest: datetime | None = None,
+    is_same_source: bool = False,
 ) -> Listing:
     """List the source and compare it with the ledger. Raises SourceError when a page fails.
 
     With `since`, the source may leave out older partitions. New objects in partitions older than
-    `oldest` are left out. For `seal`, `cutoff` and `retry` see `decide`.
+    `oldest` are left out. `is_same_source` says that the last whole listing had the same settings
+    of source and format: what it took for data is not asked again. For `seal`, `cutoff` and `retry`
+    see `decide`.
     """
     skipped: list[tuple[str, str]] = []
 
@@ -67,15 +70,19 @@ def list_work(
         if len(skipped) < SKIPPED_SHOWN:
             skipped.append((uri, reason))
 
-    objects = discover_objects(job, DiscoverContext(now=now, since=since, skipped=skip))
+    objects = job.source.discover(DiscoverContext(now=now, since=since, skipped=skip))
     works: dict[str, Work] = {}  # by URI: an object may be listed twice
     entry_ids, shards, read_uris = set[int](), Shards(), set[str]()
     listed: dict[str, LogObject] = {}  # objects that grow
     count = 0
-    for page in _pages(objects):
+    for listed_page in _pages(objects):
         job.beat()
+        with store.read() as connection:
+            entries = ledger.load_entries(connection, model, (obj.uri for obj in listed_page))
+        data_entries = entries if is_same_source else {}
+        page = list(_data_objects(job, listed_page, data_entries, skip))
         count += len(page)
-        entries = follow_renames(store, model, job.source, page)
+        entries = follow_renames(store, model, job.source, page, entries)
         listed |= {obj.uri: obj for obj in page if obj.grows}
         entries, packed = follow_packed_files(store, model, job.source, page, entries, listed, now)
         for obj in page:
@@ -127,6 +134,24 @@ def _work_ids(connection: Connection, model: str, listing: Listing) -> set[int]:
         entries = ledger.load_entries(connection, model, (obj.uri for obj in page))
         ids |= {entry.id for entry in entries.values()}
     return ids
+
+
+def _data_objects(
+    job: Job,
+    page: Iterable[LogObject],
+    entries: Mapping[str, LedgerEntry],
+    skip: Callable[[str, str], None],
+) -> Iterator[LogObject]:
+    """Leave out objects that are no data of their format; those with `entries` are known as data.
+
+    So a listing with nothing new loads no formats. An object that was gone is looked at again.
+    """
+    for obj in page:
+        entry = entries.get(obj.uri)
+        if (entry is None or entry.state == GONE) and (reason := no_data_reason(job, obj)):
+            skip(obj.uri, reason)
+            continue
+        yield obj
 
 
 def _pages(objects: Iterable[LogObject]) -> Iterator[list[LogObject]]:

@@ -7,7 +7,7 @@ rows would only look like other numbers.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from driftline.contracts.source import DiscoverContext
@@ -21,13 +21,14 @@ from driftline.state.provenance import CountedObject, Piece
 from driftline.state.waiting import HALVES
 from driftline.types.errors import ObjectGone, SourceError
 from driftline.types.model import LogObject
+from driftline.types.record import record
 from driftline.types.records import GONE, QUARANTINED, WAITING, ReadOutcome, WindowKey
 
 URIS_SHOWN = 3
 """Missing objects that an error names."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class LocatedObject:
     """An object that was counted, and the object that is in its place now."""
 
@@ -38,7 +39,7 @@ class LocatedObject:
     """Whether it is another version now, which does not just continue the counted one."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class RecountedObject:
     """The result of reading an object again."""
 

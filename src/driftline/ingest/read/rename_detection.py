@@ -28,13 +28,18 @@ ROOTS = 10
 
 
 def follow_renames(
-    store: Store, model: str, source: Source, page: Sequence[LogObject]
+    store: Store,
+    model: str,
+    source: Source,
+    page: Sequence[LogObject],
+    entries: dict[str, LedgerEntry],
 ) -> dict[str, LedgerEntry]:
-    """Rename entries of renamed objects; returns the entries of a page of a listing, by URI."""
-    uris = [obj.uri for obj in page]
+    """Rename entries of renamed objects; returns the entries of a page of a listing, by URI.
+
+    `entries` are those that the ledger has for the objects of the page.
+    """
+    new_objects = {obj.lineage: obj for obj in page if obj.lineage and obj.uri not in entries}
     with store.read() as connection:
-        entries = ledger.load_entries(connection, model, uris)
-        new_objects = {obj.lineage: obj for obj in page if obj.lineage and obj.uri not in entries}
         candidates = ledger.find_entries_by_lineage(connection, model, list(new_objects))
     renames = {
         new_objects[entry.lineage].uri: entry.id
@@ -45,7 +50,7 @@ def follow_renames(
         with store.write() as connection:
             for uri, entry_id in renames.items():
                 ledger.set_entry_uri(connection, entry_id, uri)
-            entries = ledger.load_entries(connection, model, uris)
+            entries = ledger.load_entries(connection, model, [obj.uri for obj in page])
     return entries or _follow_copies(store, model, source, page)
 
 

@@ -39,6 +39,7 @@ from driftline.profiles.profile import Profile
 from driftline.profiles.spec import ProfileSpec, make_spec
 from driftline.types.errors import SourceError, Unreadable
 from driftline.types.model import Kind, LogObject
+from driftline.types.record import record
 
 GRID_ROWS = 131_072
 """Rows that a grid is made from; of more rows, a uniform sample of this size."""
@@ -48,7 +49,7 @@ LONE_RESPONSE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class TimedBatch:
     """Rows of the reference with their times."""
 
@@ -58,7 +59,7 @@ class TimedBatch:
     """Microseconds, 0 where a row has none; None where the records have no time. Shape (rows,)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class NewReference:
     """A new reference."""
 
@@ -74,7 +75,7 @@ class NewReference:
     """See `fingerprint`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ObjectProfiles:
     """The profiles of some objects, all their rows together."""
 

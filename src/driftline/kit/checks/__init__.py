@@ -1,6 +1,6 @@
 """What several checks share, and the less common names of the check contract."""
 
-from driftline.contracts.check import ColumnName, ColumnNames, PastValue
+from driftline.contracts.check import ColumnName, ColumnNames, PastValue, Worth
 from driftline.contracts.classic_rules import Cusum, Ewma, PValue, Shewhart, Sigma
 from driftline.contracts.imported_checks import ImportedChecks
 from driftline.contracts.metric import SampledRows
@@ -36,6 +36,7 @@ __all__ = [
     "Task",
     "Unusual",
     "Wording",
+    "Worth",
     "canonical_value",
     "phrasing",
 ]

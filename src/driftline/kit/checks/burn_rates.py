@@ -7,11 +7,12 @@ Does not know what a failed call is.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from driftline.types.record import record
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@record
 class BurnSpan:
     """A row of the published table: its alert needs the rate in both spans."""
 
@@ -31,7 +32,7 @@ TABLE = (
 """For a budget of 30 days: the first two rows are pages, the last one is a ticket."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class Calls:
     """The calls of one window."""
 
@@ -40,7 +41,7 @@ class Calls:
     failed: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class BurnRate:
     """How fast the budget is used up; 1 uses it up exactly at the end of its period."""
 

@@ -29,11 +29,11 @@ MOST_NEW = 0.1
 """Share of rows with predictions that the labelled reference lacks above which nothing is said."""
 
 Confusion = Mapping[tuple[str, str], float]
-Metric = Callable[[Confusion], stats.Estimate]
+ConfusionMetric = Callable[[Confusion], stats.Estimate]
 
 
 def estimate_macros(
-    ctx: CheckContext, metrics: Mapping[str, Metric]
+    ctx: CheckContext, metrics: Mapping[str, ConfusionMetric]
 ) -> tuple[Mapping[str, stats.Estimate], str]:
     """Return the estimate of each metric of a confusion table, or none and the reason."""
     prediction = ctx.schema.prediction

@@ -24,12 +24,11 @@ LEAST_EFFECTIVE = 100.0
 """Effective rows of the reference sample below which nothing is said."""
 
 
-def weighted_accuracy(
-    ctx: CheckContext, window: CalibratedScores, alone: stats.Estimate
-) -> stats.Estimate:
-    """Return the accuracy `alone`, from scores, with the weighted correction of the reference.
+def weighted_correction(ctx: CheckContext, window: CalibratedScores) -> stats.Estimate:
+    """Return the accuracy of reference rows like those of the window, less what scores promise.
 
-    Its `n` is the number of effective rows.
+    The value is 0 but for chance where the same score means the same among these rows. Its `n` is
+    the number of effective rows.
     """
     samples = sampled_rows.select_samples(ctx, tuple(ctx.schema.features))
     known = ctx.reference.summaries.get("sample", {}) if ctx.reference else {}
@@ -50,8 +49,25 @@ def weighted_accuracy(
     w, gaps = own.values, residuals[is_known]
     correction = float(np.sum(w * gaps) / w.sum())
     se = math.sqrt(float(np.sum(w**2 * (gaps - correction) ** 2))) / float(w.sum())
-    value = min(max((alone.value or 0.0) + correction, 0.0), 1.0)
-    return stats.bounded_estimate(value, math.hypot(alone.se or 0.0, se), round(effective))
+    return stats.Estimate(correction, se, n=round(effective))
+
+
+def weighted_accuracy(alone: stats.Estimate, correction: stats.Estimate) -> stats.Estimate:
+    """Return the accuracy `alone`, from scores, with the weighted correction of the reference."""
+    if correction.value is None or correction.se is None:
+        return correction
+    value = min(max((alone.value or 0.0) + correction.value, 0.0), 1.0)
+    return stats.bounded_estimate(value, math.hypot(alone.se or 0.0, correction.se), correction.n)
+
+
+def doubt(correction: stats.Estimate) -> float:
+    """Return the error of accuracy, from scores, that the weighted correction shows.
+
+    It is what the correction has beyond its own error, 0 where it has nothing or is not known.
+    """
+    if correction.value is None or correction.se is None:
+        return 0.0
+    return math.sqrt(max(0.0, correction.value**2 - correction.se**2))
 
 
 def _residuals(

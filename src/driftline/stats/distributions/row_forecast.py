@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftline.types.arrays import Floats
+from driftline.types.record import record
 
 SEASON_DAYS = 56
 """Newest days that show trend, weekdays and hours."""
@@ -26,6 +26,8 @@ MAX_SLOPE = math.log(2) / 15
 """The steepest trend, a day on the log scale: rows double in 15 days."""
 NO_ROWS = 0.1
 """Stands for a day without rows on the log scale."""
+BUSY_ROWS = 10
+"""Rows of a usual day from which a day without any is no chance."""
 MIN_SPREAD = 0.03
 """The least relative standard deviation of a day."""
 MONTH_DAY_ERRORS, MIN_MONTH_DAY = 3.0, 0.15
@@ -40,7 +42,7 @@ OUTLIER_SPREAD, OUTLIER_ERRORS = 0.15, 4.0
 """Relative spread of counts, and standard errors beyond which one is an outlier of its hour."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class DayForecast:
     """What is known of the rows of days, on the log scale."""
 
@@ -112,13 +114,14 @@ def forecast_day(
     usual = np.where(is_free, np.nan, logs)
     month_days: dict[int, float] = {}
     effects = np.zeros(len(days))
+    open_days = np.where(_find_outages(sums, weekdays), np.nan, usual)
     count = min(SEASON_DAYS, len(days))
     recent = slice(len(days) - count, None)
     small = 1 / max(1.0, float(_median(sums[recent])))
     ages = (days - target).astype(float)
     spread = MIN_SPREAD
     for _ in range(3 if by_weekday else 1):
-        plain = usual - effects
+        plain = open_days - effects
         slope, slope_error = _trend(plain[recent], 7 if by_weekday else 1)
         flat = plain - slope * ages
         factors, spread = _weekday_effects(flat[recent], weekdays[recent], small)
@@ -137,7 +140,7 @@ def forecast_day(
     base = float(_median((flat - factors[weekdays])[-LEVEL_DAYS:]))
     if math.isnan(base):
         base = float(_median(flat - factors[weekdays]))
-    rest = usual - effects - factors[weekdays] - levels
+    rest = open_days - effects - factors[weekdays] - levels
     spread = _spread(rest[recent])
     known = int(np.sum(~np.isnan(rest[recent])))
     errors = 1 + 2 / LEVEL_DAYS + (7 if by_weekday else 1) / max(1, known)
@@ -186,6 +189,23 @@ def _spread(residuals: Floats, share: float = 0.9) -> float:
     if runs <= MAX_EVENTS:
         kept = kept[~is_outlier]
     return max(spread, _quantile(np.sort(kept), share) / NORMAL_QUANTILES[share])
+
+
+def _find_outages(sums: Floats, weekdays: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Days without rows that no weekday explains, shape (days,).
+
+    A weekday explains them that had no rows at least twice, and more often than it had some. Where
+    few rows are usual, days without any are no outages.
+    """
+    is_empty: NDArray[np.bool_] = np.equal(sums, 0)
+    if not is_empty.any() or not float(_median(sums)) >= BUSY_ROWS:
+        return np.zeros(len(sums), bool)
+    for number in np.unique(weekdays[is_empty]):
+        places = (weekdays == number) & ~np.isnan(sums)
+        empty = int(is_empty[places].sum())
+        if empty >= 2 and 2 * empty > places.sum():
+            is_empty[places] = False
+    return is_empty
 
 
 def _trend(logs: Floats, period: int) -> tuple[float, float]:
@@ -262,13 +282,15 @@ def _month_days(days: NDArray[np.int64], rest: Floats, spread: float) -> dict[in
         ordered = sorted(values)
         middle = (ordered[(len(values) - 1) // 2] + ordered[len(values) // 2]) / 2
         limit = max(MIN_MONTH_DAY, MONTH_DAY_ERRORS * spread / math.sqrt(len(values)))
-        agreeing = sum(value * middle > 0 and abs(value) > limit / 2 for value in values)
+        # One outage and one day a little below the others are no habit.
+        least = max(limit / 2, abs(middle) / 3)
+        agreeing = sum(value * middle > 0 and abs(value) > least for value in values)
         if abs(middle) > limit and agreeing >= max(2, math.ceil(2 * len(values) / 3)):
             effects[place] = middle
     return effects
 
 
-@dataclass(frozen=True, slots=True)
+@record(kw_only=False)
 class WeekProfile:
     """Rows expected at each place of a week, at the level of the day that is forecast."""
 

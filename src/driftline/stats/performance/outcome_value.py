@@ -28,3 +28,12 @@ def outcome_value(
     low, high = min((0.0, *values.values())), max((0.0, *values.values()))
     interval = max(mean - Z95 * error, min(low, mean)), min(mean + Z95 * error, max(high, mean))
     return Estimate(mean, error, interval if error else None, int(rows))
+
+
+def outcome_size(
+    confusion: Mapping[tuple[str, str], float], values: Mapping[tuple[str, str], float]
+) -> float:
+    """The mean size of the worth of a row, gains and losses alike; 0 without rows."""
+    rows = sum(confusion.values())
+    sizes = (abs(values.get(outcome, 0.0)) * count for outcome, count in confusion.items())
+    return math.fsum(sizes) / rows if rows else 0.0

@@ -2,15 +2,17 @@
 
 A season and a steady trend are removed first, single outliers are cut, and the noise is measured
 with its autocorrelation. Segments are then split where a split explains more than noise does
-(binary segmentation); the interval of a date holds the places that explain nearly as much.
+(binary segmentation); the interval of a date holds the likeliest places. A random walk has no level
+that lasts: of its changes only those count that are larger than a walk of this length makes.
 
-Sources: Vostrikova 1981 (binary segmentation); Hansen 2000 (interval by likelihood ratio).
+Sources: Vostrikova 1981 (binary segmentation); Smith 1975 (probabilities of the place of a change);
+Lo & MacKinlay 1988 (ratio of variances of a random walk).
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from typing import Literal
 
@@ -18,14 +20,27 @@ import numpy as np
 
 from driftline.stats.sequential.periods import find_period
 from driftline.types.arrays import Floats
+from driftline.types.record import record
 
 FEWEST = 5
 """The least number of values on each side of a change."""
 LEAST_VALUES = 2 * FEWEST
 STRICTNESS = 1.15
 """The factor on the bound sqrt(2 log n) of the greatest of n noise sums."""
-RATIO_95 = 7.35
-"""The likelihood ratio within which the true date lies at 95% (Hansen 2000, table 1)."""
+CREDIBLE = 0.95
+"""The probability of the places in the interval of a date."""
+CREDIBLE_OF_ONE = 0.9
+"""The same where a change is known to be near the end: 95% of the intervals hold it (simulated)."""
+WALK_CORRELATION = 0.5
+"""The correlation of neighbours within levels, from which on a series may be a random walk."""
+SHARP = 5.0
+"""Standard deviations of the steps of a random walk that a sharp change exceeds."""
+WALK_QUANTILE = 0.3
+"""Quantile of distances by which their spreads are compared."""
+WALK_SHARE = 0.35
+"""A variance that grows with the lag by this share of a random walk's is that of one."""
+WALK_BOUND = 0.65
+"""The largest step between two means of a random walk, per value and step, in 19 of 20 series."""
 OUTLIER = 5.0
 """Standard deviations from the median of five neighbours."""
 HUGE = 1e100
@@ -38,7 +53,7 @@ LOG_SQUARE_SD = 2.2214
 """The standard deviation of the logarithm of a squared normal error: pi / sqrt(2)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ChangePoint:
     """A lasting change: the first value of the new segment, and where it may lie."""
 
@@ -88,6 +103,11 @@ def _find(values: Floats) -> list[ChangePoint]:
         clean = clean - _common_slope(clean, places) * np.arange(len(clean))
         factor = _autocorrelation_factor(clean - _levels(clean, places))
     places = _split(clean, noise * factor)
+    if _correlation(clean - _levels(clean, places)) > WALK_CORRELATION:
+        walk = _walk_step(clean)
+        if walk > 0:
+            sharp = [place for place in places if _is_sharp(clean, place, walk)]
+            places = sorted({*sharp, *_split(clean, noise * factor, walk)})
     levels = _levels(clean, places)
     changes = [
         _describe(clean, values, place, _neighbours(places, place, len(clean)), noise * factor)
@@ -160,8 +180,32 @@ def _without_outliers(values: Floats, noise: float) -> Floats:
     return np.where(np.abs(values - medians) > OUTLIER * noise, medians, values)
 
 
-def _split(values: Floats, noise: float) -> list[int]:
-    """The first places of all segments but the first one, in order."""
+def _walk_step(values: Floats) -> float:
+    """The standard deviation of the steps of a random walk; 0 where the series is none."""
+    n = len(values)
+    lag = max(n // 20, 10)
+    if n < 4 * LEAST_VALUES:
+        return 0.0
+    steps = np.abs(np.diff(values))
+    # Low quantiles: distances across a lasting change say nothing of the noise.
+    step = float(np.quantile(steps, WALK_QUANTILE))
+    far = float(np.quantile(np.abs(values[lag:] - values[:-lag]), WALK_QUANTILE))
+    if step <= 0 or far**2 < WALK_SHARE * lag * step**2:
+        return 0.0
+    return float(np.median(steps)) / 0.6745
+
+
+def _is_sharp(values: Floats, place: int, walk: float) -> bool:
+    """Whether the series jumps at a place by more than steps of this size do."""
+    near = range(max(place - 2, 1), min(place + 3, len(values)))
+    return any(abs(values[at] - values[at - 1]) > SHARP * walk for at in near)
+
+
+def _split(values: Floats, noise: float, walk: float = 0.0) -> list[int]:
+    """The first places of all segments but the first one, in order.
+
+    `walk` is the standard deviation of the steps of a random walk that the noise is, or 0.
+    """
     n = len(values)
     bound = STRICTNESS * math.sqrt(2 * math.log(max(n, 3)))
     sums = np.concatenate(([0.0], np.cumsum(values - values.mean())))
@@ -172,7 +216,7 @@ def _split(values: Floats, noise: float) -> list[int]:
         if end - begin < LEAST_VALUES:
             continue
         place, size = _best_split(sums, begin, end)
-        if size > bound * noise:
+        if size > max(bound * noise, WALK_BOUND * walk * (end - begin)):
             places.append(place)
             segments += [(begin, place), (place, end)]
     return _refine(sums, sorted(places), n, bound * noise)
@@ -233,14 +277,17 @@ def _common_slope(values: Floats, places: list[int]) -> float:
     return slope if abs(slope) > 3 * error else 0.0
 
 
+def _correlation(rest: Floats) -> float:
+    """The correlation of neighbours."""
+    total = float(rest @ rest)
+    return float(rest[:-1] @ rest[1:]) / total if total > 0 else 0.0
+
+
 def _autocorrelation_factor(rest: Floats) -> float:
     """How much wider sums of this noise spread than those of independent noise."""
     if len(rest) < 2 * LEAST_VALUES or not np.ptp(rest) > 0:
         return 1.0
-    first, second = rest[:-1], rest[1:]
-    total = float(rest @ rest)
-    correlation = float(first @ second) / total if total > 0 else 0.0
-    correlation = min(max(correlation, 0.0), 0.9)
+    correlation = min(max(_correlation(rest), 0.0), 0.9)
     # Differences of such noise are smaller than those of independent noise of the same spread.
     inflation = 1 / math.sqrt(1 - correlation)
     return inflation * math.sqrt((1 + correlation) / (1 - correlation))
@@ -254,16 +301,73 @@ def _neighbours(places: list[int], place: int, n: int) -> tuple[int, int]:
     )
 
 
+def date_change(values: Floats) -> tuple[int, int, int] | None:
+    """The place of the one lasting change of the mean that a series has, and its interval.
+
+    Arguments: `values`, shape (n,), finite, in time order and at equal steps. Returns the first
+    value after the change, and the first and last place where it may be, together at 95%. None for
+    fewer than 4 values and for a constant series.
+    """
+    values = np.asarray(values, np.float64)
+    n = len(values)
+    if n < 4 or not np.ptp(values) > 0:
+        return None
+    rest = (values - np.median(values)) / float(np.ptp(values))
+    weights = _place_weights(rest, 1.0, None)
+    place = int(weights.argmax()) + 1
+    left = np.concatenate((rest[:place] - rest[:place].mean(), rest[place:] - rest[place:].mean()))
+    weights = _place_weights(rest, _sum_factor(left), None)
+    low, high = _credible_span(weights, CREDIBLE_OF_ONE)
+    return place, min(low, place), max(high, place)
+
+
+def _sum_factor(rest: Floats) -> float:
+    """How much wider sums of this noise spread than those of independent noise of its spread."""
+    total = float(rest @ rest)
+    if len(rest) < 8 or total <= 0:
+        return 1.0
+    correlation = float(rest[:-1] @ rest[1:]) / total + 1 / len(rest)
+    correlation = min(max(correlation, 0.0), 0.9)
+    return math.sqrt((1 + correlation) / (1 - correlation))
+
+
+def _place_weights(values: Floats, factor: float, noise: float | None) -> Floats:
+    """Probabilities that the change is before values 1, 2, ..., n-1, from a flat prior.
+
+    The means, and the spread where `noise` is None, are integrated out (Smith 1975).
+    """
+    n = len(values)
+    sums = np.cumsum(values)[:-1]
+    total = float(values.sum())
+    cuts = np.arange(1, n)
+    between = sums**2 / cuts + (total - sums) ** 2 / (n - cuts)
+    inside = np.maximum(float(values @ values) - between, 1e-12 * max(float(values @ values), 1.0))
+    if noise is None:
+        logs = -(n - 2) / 2 / factor**2 * np.log(inside)
+    else:
+        logs = -inside / (2 * noise**2)
+    logs = logs - np.log(cuts * (n - cuts)) / 2
+    weights: Floats = np.exp(logs - logs.max())
+    weights /= weights.sum()
+    return weights
+
+
+def _credible_span(weights: Floats, share: float = CREDIBLE) -> tuple[int, int]:
+    """The first and the last of the likeliest places that together have
+    `share`; places from 1."""
+    order = np.argsort(-weights, kind="stable")
+    # Whole places overshoot: the number of places whose sum is nearest.
+    count = int(np.abs(np.cumsum(weights[order]) - share).argmin()) + 1
+    chosen = order[:count]
+    return int(chosen.min()) + 1, int(chosen.max()) + 1
+
+
 def _interval(values: Floats, place: int, span: tuple[int, int], noise: float) -> tuple[int, int]:
-    """The places that explain nearly as much as `place`."""
+    """The places where the change may be, at 95%."""
     begin, end = span
     part = values[begin:end]
-    sums = np.concatenate(([0.0], np.cumsum(part)))
-    cuts = np.arange(1, len(part))
-    between = sums[cuts] ** 2 / cuts + (sums[-1] - sums[cuts]) ** 2 / (len(part) - cuts)
-    best = between[place - begin - 1]
-    near = np.flatnonzero(best - between <= RATIO_95 * noise**2)
-    return begin + int(cuts[near[0]]), begin + int(cuts[near[-1]])
+    low, high = _credible_span(_place_weights(part - part.mean(), 1.0, noise))
+    return min(begin + low, place), max(begin + high, place)
 
 
 def _describe(

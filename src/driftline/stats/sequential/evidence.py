@@ -67,9 +67,11 @@ def studentise(values: ArrayLike) -> Floats:
     """
     y = np.asarray(values, dtype=np.float64)
     mask = np.isfinite(y)
-    k = mask.sum(axis=0)
-    finite_values = np.where(mask, y, 0.0)
-    r = np.where(mask, y - finite_values.sum(axis=0) / np.maximum(k, 1), 0.0)
+    k, is_complete = mask.sum(axis=0), bool(mask.all())
+    finite_values = y if is_complete else np.where(mask, y, 0.0)
+    r = y - finite_values.sum(axis=0) / np.maximum(k, 1)
+    if not is_complete:
+        r = np.where(mask, r, 0.0)
     # Scaled, so that the squares of huge values don't overflow.
     largest = np.abs(r).max(axis=0, initial=0.0)
     spread = (k >= 3) & (largest > CONSTANT * np.abs(finite_values).max(axis=0, initial=0.0))
@@ -85,7 +87,7 @@ def studentise(values: ArrayLike) -> Floats:
     square *= leverage_complement / np.maximum(k - 2, 1)
     square[..., ~spread] = 1.0
     r /= np.sqrt(square, out=square)
-    return np.where(mask, r, np.nan)
+    return r if is_complete else np.where(mask, r, np.nan)
 
 
 def tail_p(scores: ArrayLike, t: ArrayLike, index: float = 4.0) -> Floats:

@@ -24,11 +24,18 @@ def season_effects(values: Floats, groups: Groups, count: int) -> Floats:
     than two windows has no effect.
     """
     mask = np.isfinite(values)
-    r = np.where(mask, values - nan_mean(values), 0.0)
-    n, total = _sums(mask.astype(np.float64), groups, count), _sums(r, groups, count)
-    effect = total / np.maximum(n, 1)
-    squares = r - effect[groups]
-    squares *= mask
+    is_complete = bool(mask.all())
+    r = values - nan_mean(values)
+    if is_complete:
+        n = np.bincount(groups, minlength=count).astype(np.float64)[:, None]
+    else:
+        r[~mask] = 0.0
+        n = _sums(mask.astype(np.float64), groups, count)
+    effect = _sums(r, groups, count) / np.maximum(n, 1)
+    squares = r
+    squares -= effect[groups]
+    if not is_complete:
+        squares *= mask
     squares *= squares
     enough = n >= AT_LEAST
     groups_seen = np.maximum(enough.sum(axis=0), 1)
@@ -66,6 +73,9 @@ def mark_effect(values: Floats, marks: NDArray[np.bool_]) -> Floats:
 def nan_mean(values: Floats) -> Floats:
     """The mean of each stream, shape (J,); 0 where there is no value."""
     mask = np.isfinite(values)
+    if len(values) and mask.all():
+        mean: Floats = values.sum(axis=0) / len(values)
+        return mean
     total: Floats = np.where(mask, values, 0.0).sum(axis=0) / np.maximum(mask.sum(axis=0), 1)
     return total
 
@@ -74,7 +84,10 @@ def nan_variance(values: Floats) -> Floats:
     """The variance of each stream (ddof 1), shape (J,); 0 with fewer than two values."""
     mask = np.isfinite(values)
     count = mask.sum(axis=0)
-    deviations = np.where(mask, values - nan_mean(values), 0.0)
+    deviations = values - nan_mean(values)
+    if not mask.all():
+        deviations[~mask] = 0.0
     with np.errstate(over="ignore"):
-        variance: Floats = (deviations**2).sum(axis=0) / np.maximum(count - 1, 1)
+        deviations *= deviations
+        variance: Floats = deviations.sum(axis=0) / np.maximum(count - 1, 1)
     return np.where((count > 1) & np.isfinite(variance), variance, 0.0)

@@ -1,0 +1,71 @@
+"""How a worse metric reads in messages."""
+
+from __future__ import annotations
+
+from driftline import AlertFact
+from driftline.kit.checks import Wording, phrasing
+
+from .metric_baselines import BASELINES
+from .metric_table import NOUNS
+
+
+def noun_of(metric: str) -> str:
+    """Return what people call a metric."""
+    return NOUNS.get(metric) or phrasing.clean(metric.replace("_", " "), 60)
+
+
+def _drop_numbers(alert: AlertFact) -> tuple[str, float, float] | None:
+    """The metric that `drop` compares: its noun, its value now and in the reference."""
+    metric = alert.detail.get("metric")
+    if not isinstance(metric, str):
+        return None
+    now, before = alert.detail.get(metric), alert.detail.get(f"{metric}_was")
+    if not isinstance(now, (int, float)) or not isinstance(before, (int, float)):
+        return None
+    return noun_of(metric), now, before
+
+
+def drop_sentence(alert: AlertFact) -> str:
+    """Return the metric itself, now and in the reference."""
+    if (numbers := _drop_numbers(alert)) is None:
+        return ""
+    noun, now, before = numbers
+    return f"{noun} by labels {phrasing.number(before)} → {phrasing.number(now)}"
+
+
+def past_drop_sentence(alert: AlertFact) -> str:
+    """Return the metric that was worse, for the message at the end."""
+    if (numbers := _drop_numbers(alert)) is None:
+        return ""
+    noun, now, before = numbers
+    return f"{noun} by labels was {phrasing.number(now)} (usually {phrasing.number(before)})"
+
+
+def _loss_sentence(alert: AlertFact) -> str:
+    """Return the usual metric and its mean since the loss began, with the interval of that."""
+    usual, now, low, high = (
+        alert.detail.get(name) for name in ("usual", "now", "now_low", "now_high")
+    )
+    if not isinstance(usual, (int, float)) or not isinstance(now, (int, float)):
+        return ""
+    text = f"{noun_of(alert.measurement)} by labels {_figure(usual)} → {_figure(now)}"
+    if isinstance(low, (int, float)) and isinstance(high, (int, float)):
+        text = f"{text} (95%: {_figure(low)} to {_figure(high)})"
+    baseline = alert.detail.get("baseline")
+    if not isinstance(baseline, (int, float)):
+        return text
+    return f"{text}, no better than {_baseline_text(alert.measurement)} ({_figure(baseline)})"
+
+
+def _baseline_text(metric: str) -> str:
+    return next((text for name, (_, text) in BASELINES.items() if name == metric), "a constant")
+
+
+def _figure(value: float) -> str:
+    """Return the value with two decimals where it is a share that these show."""
+    return f"{value:.2f}" if 0.1 <= abs(value) < 1 else phrasing.number(float(f"{value:.2g}"))
+
+
+def loss_wording(metric: str) -> Wording:
+    """Return how alerts about the loss of a metric read."""
+    return Wording(noun=NOUNS.get(metric, ""), sentence=_loss_sentence, hides_value=True)

@@ -1,0 +1,270 @@
+"""Finds slices of rows where the model errs more than it did, and says what drove a change.
+
+Needs labels in the records. Does not judge all rows: the check `performance` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import PositiveInt
+
+from driftline import AlertFact, Check, CheckContext, Measurement, Rule, Window, hookimpl, stats
+from driftline.kit.checks import PValue, Wording, phrasing
+from driftline.kit.checks.loss_rows import LossRows
+
+SPANS: Mapping[int, float] = {1: 0.1, 3: 0.8, 7: 0.1}
+"""Newest windows whose rows are looked at together, with the part of the level of each."""
+BASELINE_WINDOWS = 14
+"""Windows before them whose rows are added to those of the reference."""
+SURE = 0.01
+"""The largest p-value of a slice that a likely cause names."""
+LEAST_SHARE = 0.5
+"""The share of a change that one cause explains, from which on a message names it."""
+
+
+class Slices(Check):
+    """Finds slices where the model errs more than the same slices did before.
+
+    A slice is what one or two conditions on columns hold for, such as `region = west and age > 60`.
+    All slices that have at least 1% of the rows are looked at, in the newest window and in the
+    newest 3 and 7 windows together; the rows before are those of the reference and of up to 14
+    earlier windows in which nothing was found. `slice_loss` is the change of the worst slice: its
+    share of errors (for numbers its mean absolute error) less that of the same slice before. Its
+    p-value counts everything that was looked at. It has its own share of the model's alarm budget,
+    12%. A change of all rows alike is none of a slice.
+
+    weak_slice says which slice errs most compared with the other rows of the same windows; it
+    raises no alarm. loss_change is the change of all rows against the reference, split by each
+    column into what the sizes of its segments did (mix) and what their errors did (within); the
+    column that explains most comes first. A sentence of it stands in messages about performance.
+
+    Prediction, score, label, id, time, version and redacted columns are no part of a slice. Labels
+    that come later than their records have no columns, so slices of them are not looked at.
+
+    | input | answer |
+    | --- | --- |
+    | no labels; labels that came later only | no value, with the reason |
+    | neither prediction nor score | no value, with the reason |
+    | no rows before: no reference and no earlier windows | no value, with the reason |
+    | a slice of fewer than 20 rows on a side, or of almost all rows | it is not looked at |
+    | a column that is constant, or absent on a side | it is not looked at |
+    | no column left | no value, with the reason |
+    """
+
+    type = "slices"
+    cause = "performance"
+    main = "slice_loss"
+    collectors: ClassVar = frozenset({"loss_sample"})
+    default_rules: ClassVar = {"slice_loss": Rule(p_value=PValue(level=2e-4, budget=0.12))}
+    min_rows = 30
+    default_for: ClassVar = frozenset({"label"})
+    uses_labels = True
+    default_place = 81
+    explains: ClassVar = frozenset({"performance"})
+    wordings: ClassVar = {
+        "slice_loss": Wording(
+            noun="errors of a slice",
+            sentence=lambda alert: _sentence(alert),
+            past=lambda alert: _past_sentence(alert),
+            advice=lambda alert: "Look at rows of this slice: what is different in them now?",
+            hides_value=True,
+        ),
+        "weak_slice": Wording(noun="weakest slice"),
+        "loss_change": Wording(noun="change of all errors"),
+    }
+
+    columns: tuple[str, ...] = ()
+    """The columns of the conditions; when empty, all features."""
+    ignore: tuple[str, ...] = ()
+    """Columns to leave out."""
+    most_columns: PositiveInt = 40
+    """The most columns that are looked at, in the order of the schema."""
+
+    def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
+        """Yield the worst slice, the weakest slice and the change of all rows."""
+        rows = LossRows(ctx.schema, self.columns, self.ignore, self.most_columns)
+        current = rows.of([ctx.current])
+        reason = rows.reason(ctx.current)
+        if reason:
+            for name in ("slice_loss", "weak_slice", "loss_change"):
+                yield Measurement(None, name=name, rows=len(current.losses), reason=reason)
+            return
+        earlier = list(ctx.earlier(max(SPANS) - 1 + BASELINE_WINDOWS))
+        reference = [ctx.reference] if ctx.reference is not None else []
+        search, recent = self._worst(ctx, rows, earlier, reference)
+        yield search
+        yield _weakest(recent)
+        yield _change(rows, reference, recent, search)
+
+    def _worst(
+        self,
+        ctx: CheckContext,
+        rows: LossRows,
+        earlier: Sequence[Window],
+        reference: Sequence[Window],
+    ) -> tuple[Measurement, stats.LossSample]:
+        changed = {
+            past.start for past in ctx.history("slice_loss", limit=60) if past.verdict == "changed"
+        }
+        best: tuple[float, stats.Slice] | None = None
+        recent = rows.of([ctx.current])
+        compared = 0
+        baselines: dict[tuple[int, ...], tuple[stats.LossSample, list[stats.Condition]]] = {}
+        for span, part in SPANS.items():
+            newest = earlier[len(earlier) - (span - 1) :] if span > 1 else []
+            if len(newest) < span - 1:
+                continue
+            older = earlier[: len(earlier) - 2] if span <= 3 else earlier[: 1 - span]
+            good = [window for window in older if window.start not in changed]
+            key = tuple(id(window) for window in good)
+            if key not in baselines:
+                before = rows.of([*reference, *good[-BASELINE_WINDOWS:]])
+                baselines[key] = before, stats.make_conditions(before.columns)
+            before, conditions = baselines[key]
+            now = rows.of([*newest, ctx.current])
+            compared = max(compared, len(before.losses))
+            if span <= 3:
+                recent = now
+            found = stats.find_worse_slices(before, now, level=1.0, most=1, conditions=conditions)
+            if found and (best is None or found[0].p_value / part < best[0]):
+                best = found[0].p_value / part, found[0]
+        if not compared:
+            reason = "no labelled rows before to compare with"
+            return Measurement(None, name="slice_loss", rows=0, reason=reason), recent
+        count = len(recent.losses)
+        if best is None:
+            none = "no slice errs more than before"
+            return Measurement(
+                0.0, name="slice_loss", rows=count, p_value=1.0, detail={"slice": none}
+            ), recent
+        p_value, worst = best
+        return Measurement(
+            worst.gap,
+            name="slice_loss",
+            rows=count,
+            interval=worst.interval,
+            p_value=min(p_value, 1.0),
+            detail={
+                "slice": worst.text,
+                "share": worst.share,
+                "slice_rows": worst.rows,
+                "loss": worst.loss,
+                "loss_was": worst.other_loss,
+                "kind": "errors" if recent.is_binary else "absolute error",
+            },
+        ), recent
+
+
+def _weakest(recent: stats.LossSample) -> Measurement:
+    slices = stats.find_weak_slices(recent, most=3)
+    if not slices:
+        detail: dict[str, Any] = {"slice": "no slice errs clearly more than the other rows"}
+        return Measurement(0.0, name="weak_slice", rows=len(recent.losses), detail=detail)
+    worst = slices[0]
+    return Measurement(
+        worst.gap,
+        name="weak_slice",
+        rows=len(recent.losses),
+        interval=worst.interval,
+        p_value=worst.p_value,
+        detail=_weak_detail(slices),
+    )
+
+
+def _weak_detail(slices: Sequence[stats.Slice]) -> dict[str, str | float | int | None]:
+    worst = slices[0]
+    detail: dict[str, str | float | int | None] = {
+        "slice": worst.text,
+        "share": worst.share,
+        "loss": worst.loss,
+        "loss_of_others": worst.other_loss,
+    }
+    detail |= {f"slice_{place}": other.text for place, other in enumerate(slices[1:], 2)}
+    return detail
+
+
+def _change(
+    rows: LossRows, reference: Sequence[Window], recent: stats.LossSample, search: Measurement
+) -> Measurement:
+    """The change of all rows against the reference, split by the column that explains most."""
+    before = rows.of(reference)
+    drivers = stats.rank_drivers(before, recent)
+    if not drivers:
+        reason = "no reference with labelled rows"
+        return Measurement(None, name="loss_change", rows=len(recent.losses), reason=reason)
+    first = drivers[0]
+    detail: dict[str, str | float | int | None] = {
+        "column": first.column,
+        "mix": first.mix,
+        "within": first.within,
+    }
+    largest = sorted(first.segments, key=lambda segment: -abs(segment.effect))[:3]
+    for place, segment in enumerate(largest, 1):
+        detail[f"segment_{place}"] = segment.text
+        detail[f"mix_{place}"], detail[f"within_{place}"] = segment.mix, segment.within
+    detail["drivers"] = ", ".join(driver.column for driver in drivers[:5])
+    detail["likely_cause"] = _likely_cause(drivers, search, is_share=recent.is_binary)
+    value, was = float(recent.losses.mean()), float(before.losses.mean())
+    sides = stats.mean_estimate(recent.losses).interval, stats.mean_estimate(before.losses).interval
+    interval = None
+    if sides[0] is not None and sides[1] is not None:
+        interval = stats.difference_interval(value, sides[0], was, sides[1])
+    return Measurement(
+        value - was, name="loss_change", rows=len(recent.losses), interval=interval, detail=detail
+    )
+
+
+def _likely_cause(drivers: Sequence[stats.Driver], search: Measurement, *, is_share: bool) -> str:
+    """One sentence: a slice that became worse, other rows than before, or all rows alike."""
+    figure = phrasing.share if is_share else phrasing.number
+    noun = "errors" if is_share else "the mean error"
+    name = search.detail.get("slice")
+    before, now, part = (search.detail.get(key) for key in ("loss_was", "loss", "share"))
+    is_sure = search.p_value is not None and search.p_value < SURE
+    if is_sure and isinstance(before, float) and isinstance(now, float) and isinstance(part, float):
+        return (
+            f"{noun} rose where {name}: {figure(before)} → {figure(now)} "
+            f"in {phrasing.share(part)} of rows"
+        )
+    total = drivers[0].total
+    for driver in drivers:
+        segment = max(driver.segments, key=lambda part: part.mix * np.sign(total))
+        if total and driver.mix / total >= LEAST_SHARE:
+            more = "more" if segment.share > segment.share_before else "fewer"
+            return (
+                f"{more} rows where {segment.text}: {phrasing.share(segment.share_before)} → "
+                f"{phrasing.share(segment.share)}; {noun} there: {figure(segment.loss)}"
+            )
+    if total <= 0:
+        return ""
+    return f"{noun} rose in all segments alike: no column explains it"
+
+
+def _sentence(alert: AlertFact) -> str:
+    before, now, name, part = (
+        alert.detail.get(key) for key in ("loss_was", "loss", "slice", "share")
+    )
+    if not isinstance(before, (int, float)) or not isinstance(now, (int, float)):
+        return ""
+    if not isinstance(part, (int, float)):
+        return ""
+    figure = phrasing.share if alert.detail.get("kind") == "errors" else phrasing.number
+    noun = "errors" if alert.detail.get("kind") == "errors" else "mean error"
+    return f"{noun} where {name} {figure(before)} → {figure(now)} ({phrasing.share(part)} of rows)"
+
+
+def _past_sentence(alert: AlertFact) -> str:
+    now, name = alert.detail.get("loss"), alert.detail.get("slice")
+    if not isinstance(now, (int, float)):
+        return ""
+    figure = phrasing.share if alert.detail.get("kind") == "errors" else phrasing.number
+    return f"where {name} the errors were {figure(now)}"
+
+
+@hookimpl
+def register_checks() -> list[type[Check]]:
+    """The slice search."""
+    return [Slices]

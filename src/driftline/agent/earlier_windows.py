@@ -1,0 +1,45 @@
+"""The windows before many windows, each loaded once while nothing is read.
+
+Does not know what a window holds.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from driftline.profiles.window import Window
+from driftline.types.records import DueWindow, WindowKey
+
+MOST_KEPT = 64
+"""Windows that are held, of all versions and segments."""
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierWindows:
+    """Windows by key, the newest ones that were asked for."""
+
+    _windows: OrderedDict[WindowKey, Window] = field(default_factory=OrderedDict)
+
+    def load(
+        self, due: DueWindow, count: int, load_window: Callable[[WindowKey, int], Window]
+    ) -> Sequence[Window]:
+        """The windows with rows among the `count` spans before `due`, oldest first.
+
+        `load_window` gets a key and the end of its window, in microseconds.
+        """
+        length = due.end - due.key.start
+        if length <= 0:
+            return ()
+        earlier = []
+        for place in range(count, 0, -1):
+            start = due.key.start - place * length
+            key = replace(due.key, start=start)
+            if key not in self._windows:
+                self._windows[key] = load_window(key, start + length)
+            self._windows.move_to_end(key)
+            earlier.append(self._windows[key])
+        while len(self._windows) > max(MOST_KEPT, count):
+            self._windows.popitem(last=False)
+        return [window for window in earlier if window.rows]

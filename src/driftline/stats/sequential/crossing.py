@@ -1,0 +1,75 @@
+"""Forecasts when a series will cross a bound at its present slope.
+
+The interval is that of a ratio of two estimates: the distance and the slope (Fieller 1954). The
+noise counts with its autocorrelation.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from driftline.stats.sequential.change_points import find_change_points
+from driftline.types.arrays import Floats
+from driftline.types.record import record
+
+NEWEST = 60
+"""Values that the slope is measured on, at most; those since the last change."""
+FEWEST = 8
+"""The fewest of them."""
+
+
+@record
+class Crossing:
+    """When a bound is crossed, in steps after the newest value."""
+
+    steps: float
+    earliest: float
+    """At 95%."""
+    latest: float
+    """At 95%; infinite where the slope may be flat."""
+
+
+def forecast_crossing(values: Floats, bound: float) -> Crossing | None:
+    """Return when a series crosses `bound` at its present slope.
+
+    Arguments: `values`, shape (n,), finite, in time order and at equal steps. None for fewer than 8
+    values since the last change, for a series that is beyond the bound already or equal to it, and
+    where it is not proven at 95% that it moves towards the bound.
+    """
+    from scipy.special import stdtrit
+
+    values = np.asarray(values, np.float64)
+    changes = [change.place for change in find_change_points(values) if change.kind == "mean"]
+    part = values[max([0, *changes]) :][-NEWEST:]
+    n = len(part)
+    if n < FEWEST or not math.isfinite(bound):
+        return None
+    at = np.arange(n) - (n - 1) / 2
+    squares = float(at @ at)
+    slope = float(at @ part) / squares
+    level = float(part.mean()) + slope * (n - 1) / 2
+    rest = part - part.mean() - slope * at
+    total = float(rest @ rest)
+    correlation = float(rest[:-1] @ rest[1:]) / total if total > 0 else 0.0
+    correlation = min(max(correlation, 0.0), 0.9)
+    variance = total / (n - 2) * (1 + correlation) / (1 - correlation)
+    t = float(stdtrit(n - 2, 0.975))
+    distance = bound - level
+    # Level at the newest value and slope: their variances and covariance.
+    slope_variance = variance / squares
+    level_variance = variance * (1 / n + ((n - 1) / 2) ** 2 / squares)
+    covariance = variance * (n - 1) / 2 / squares
+    if distance == 0 or slope * distance <= 0 or abs(slope) <= t * math.sqrt(slope_variance):
+        return None
+    # (distance - x slope)^2 <= t^2 variance of it: the roots are the ends.
+    a = slope**2 - t**2 * slope_variance
+    b = -2 * (distance * slope + t**2 * covariance)
+    c = distance**2 - t**2 * level_variance
+    root = math.sqrt(max(b * b - 4 * a * c, 0.0))
+    return Crossing(
+        steps=distance / slope,
+        earliest=max((-b - root) / (2 * a), 0.0),
+        latest=(-b + root) / (2 * a),
+    )

@@ -1,0 +1,141 @@
+"""The search for slices, and the split of a change by columns, on rows with a known cause."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from driftline import stats
+
+
+def draw_columns(rng, rows):
+    return {
+        "age": rng.normal(40, 10, rows).tolist(),
+        "income": rng.lognormal(0, 1, rows).tolist(),
+        "region": rng.choice(list("nswecxyzqr"), rows).tolist(),
+        "plan": rng.choice(list("abc"), rows).tolist(),
+        "visits": rng.poisson(2, rows).astype(float).tolist(),
+    }
+
+
+def draw_losses(rng, rates):
+    return (rng.random(len(rates)) < rates).astype(float)
+
+
+def planted_sample(seed, rows=5_000):
+    """5% of the rows, by two conditions, are wrong in 35% instead of 15%."""
+    rng = np.random.default_rng(seed)
+    columns = draw_columns(rng, rows)
+    bad = (np.array(columns["plan"]) == "a") & (np.array(columns["age"]) > 50.36)
+    return stats.LossSample(columns, draw_losses(rng, np.where(bad, 0.35, 0.15)))
+
+
+def count_hits(seeds):
+    hits = 0
+    for seed in seeds:
+        slices = stats.find_weak_slices(planted_sample(seed))
+        hits += bool(slices) and {c.column for c in slices[0].conditions} == {"plan", "age"}
+    return hits
+
+
+def count_null_runs_with_a_slice(seeds):
+    count = 0
+    for seed in seeds:
+        rng = np.random.default_rng(1_000 + seed)
+        sample = stats.LossSample(draw_columns(rng, 5_000), draw_losses(rng, np.full(5_000, 0.15)))
+        count += bool(stats.find_weak_slices(sample))
+    return count
+
+
+def test_a_slice_of_two_conditions_is_found_in_most_runs():
+    assert count_hits(range(8)) >= 7
+
+
+@pytest.mark.slow
+def test_a_slice_of_two_conditions_is_found_in_nine_of_ten_of_50_runs():
+    assert count_hits(range(50)) >= 45
+
+
+def test_no_slice_is_named_where_errors_depend_on_nothing():
+    assert count_null_runs_with_a_slice(range(8)) <= 1
+
+
+@pytest.mark.slow
+def test_no_slice_is_named_in_19_of_20_null_runs():
+    assert count_null_runs_with_a_slice(range(200)) <= 10
+
+
+def test_a_change_of_all_rows_alike_is_not_one_of_a_slice():
+    rng = np.random.default_rng(3)
+    before = stats.LossSample(draw_columns(rng, 5_000), draw_losses(rng, np.full(5_000, 0.15)))
+    now = stats.LossSample(draw_columns(rng, 3_000), draw_losses(rng, np.full(3_000, 0.30)))
+    assert stats.find_worse_slices(before, now) == []
+
+
+def test_a_slice_that_became_worse_is_named_with_its_share_and_both_losses():
+    rng = np.random.default_rng(4)
+    before = stats.LossSample(draw_columns(rng, 5_000), draw_losses(rng, np.full(5_000, 0.15)))
+    columns = draw_columns(rng, 3_000)
+    rates = np.where(np.array(columns["region"]) == "w", 0.4, 0.15)
+    [worst] = stats.find_worse_slices(before, stats.LossSample(columns, draw_losses(rng, rates)))
+    assert worst.text == "region = w"
+    assert worst.share == pytest.approx(0.1, abs=0.02)
+    assert worst.loss == pytest.approx(0.4, abs=0.08)
+    assert worst.interval[0] < worst.gap < worst.interval[1]
+
+
+def test_mean_errors_of_numbers_are_searched_too():
+    rng = np.random.default_rng(5)
+    columns = draw_columns(rng, 4_000)
+    scale = np.where(np.array(columns["plan"]) == "c", 3.0, 1.0)
+    sample = stats.LossSample(columns, np.abs(rng.normal(0, scale)))
+    assert stats.find_weak_slices(sample)[0].text == "plan = c"
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"x": [None] * 300},
+        {"x": [1.0] * 300},
+        {"x": ["all"] * 300},
+        {"x": [float("nan")] * 300},
+        {},
+    ],
+)
+def test_a_slice_of_all_rows_or_of_none_is_no_slice(columns):
+    losses = np.ones(300)
+    sample = stats.LossSample(columns, losses)
+    assert stats.find_weak_slices(sample) == []
+    assert stats.find_worse_slices(sample, sample) == []
+
+
+def test_no_rows_give_no_slices_and_no_drivers():
+    nothing = stats.LossSample({"x": []}, np.empty(0))
+    assert stats.find_weak_slices(nothing) == []
+    assert stats.rank_drivers(nothing, nothing) == []
+
+
+def test_each_split_adds_up_to_the_change():
+    rng = np.random.default_rng(6)
+    before = stats.LossSample(draw_columns(rng, 2_000), draw_losses(rng, np.full(2_000, 0.15)))
+    columns = draw_columns(rng, 1_500)
+    columns["region"][:300] = ["new"] * 300
+    columns["age"][5:50] = [None] * 45
+    now = stats.LossSample(columns, draw_losses(rng, np.full(1_500, 0.2)))
+    change = now.losses.mean() - before.losses.mean()
+    for driver in stats.rank_drivers(before, now):
+        assert driver.total == pytest.approx(change, abs=1e-9)
+        assert driver.mix + driver.within == pytest.approx(change, abs=1e-9)
+
+
+def test_the_column_whose_mix_changed_is_the_first_driver():
+    rng = np.random.default_rng(7)
+    columns, later = draw_columns(rng, 4_000), draw_columns(rng, 4_000)
+    later["plan"] = rng.choice(list("abc"), 4_000, p=[0.7, 0.2, 0.1]).tolist()
+    sides = [
+        stats.LossSample(c, draw_losses(rng, np.where(np.array(c["plan"]) == "a", 0.4, 0.1)))
+        for c in (columns, later)
+    ]
+    first = stats.rank_drivers(*sides)[0]
+    assert first.column == "plan"
+    assert first.mix > 0.8 * first.total
