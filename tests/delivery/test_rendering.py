@@ -149,17 +149,19 @@ def test_a_storm_is_listed_up_to_a_bound_and_counted():
 
 
 def test_what_is_known_and_what_to_do_are_told_apart():
-    """A runbook and a decision are advice, an address among them is a link; everything else is
-    known.
+    """A runbook and a decision are advice, an address among them is a link; the cost stands below
+    what to do first; everything else is known.
     """
     facts = {
         "why": "first alert",
         "Runbook": "https://wiki.example/x?a=<b>",
+        "likely cause": "a deploy",
         "cost so far": "€ 1,200",
         "decision": "roll back",
     }
     message = Renderer()(notification(facts=facts, own_facts=frozenset({"why"})), "html")
-    assert message.known == "<b>cost so far</b>: € 1,200"
+    assert message.known == "<b>likely cause</b>: a deploy"
+    assert message.lead.splitlines()[1:] == ["<b>Cost so far</b>: € 1,200"]
     assert "<b>Decision</b>: roll back" in message.todo
     assert '<a href="https://wiki.example/x?a=%3Cb%3E">' in message.todo
     assert "driftline explain churn-1" in message.todo
