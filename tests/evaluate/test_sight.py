@@ -59,7 +59,7 @@ def test_it_is_told_when_nothing_can_be_told():
         "info",
         25,
     )
-    assert fact.judgement.reason == "income: 5 more rows are needed: 25 of 30 (and 1 more numbers)"
+    assert fact.judgement.reason == "income: 5 more rows are needed: 25 of 30 (and 1 more number)"
 
 
 @pytest.mark.parametrize(
