@@ -55,22 +55,6 @@ class TwoThenKeywords:
     d: int
     e: int
 
-@record(kw_only=False)
-class PositionalRecord:
-    a: int
-    b: int
-    c: int
-    d: int
-    e: int
-
-@record
-class KeywordRecord:
-    a: int
-    b: int
-    c: int
-    d: int
-    e: int
-
 class Constructor:
     def __init__(self, a, b, c, d, e): ...
 
@@ -84,11 +68,7 @@ class Tuple(NamedTuple):
     d: int
     e: int
 """
-    assert list(positional_classes(ast.parse(source))) == [
-        "Positional",
-        "PositionalRecord",
-        "Constructor",
-    ]
+    assert list(positional_classes(ast.parse(source))) == ["Positional", "Constructor"]
 
 
 def positional_classes(tree: ast.Module) -> Iterator[str]:
@@ -108,10 +88,8 @@ def positional_classes(tree: ast.Module) -> Iterator[str]:
 def dataclass_fields(node: ast.ClassDef) -> tuple[int, int]:
     """The fields of a dataclass that are passed by position, and by keyword; else (0, 0)."""
     decorators = [ast.unparse(decorator) for decorator in node.decorator_list]
-    decorator = next((text for text in decorators if text.startswith(("dataclass", "record"))), "")
+    decorator = next((text for text in decorators if text.startswith("dataclass")), "")
     counts, is_keyword = [0, 0], "kw_only=True" in decorator
-    if decorator.startswith("record"):
-        is_keyword = "kw_only=False" not in decorator
     for item in node.body if decorator else []:
         if isinstance(item, ast.AnnAssign):
             annotation = ast.unparse(item.annotation)

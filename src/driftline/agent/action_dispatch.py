@@ -7,7 +7,7 @@ transaction. Does not send anything: the workers of the actions do.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -30,14 +30,13 @@ from driftline.types.message_state import MessageState
 from driftline.types.monitoring_kind import MonitoringKind
 from driftline.types.notification import AlertFact, Event
 from driftline.types.phrasing import clean, utc
-from driftline.types.record import record
 
 FAILURE_STATES = (MessageState.REFUSED, State.BROKEN)
 REQUEST_TIMEOUT = 10.0
 """Seconds for making a request, which reaches nothing."""
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class PlannedRun:
     """A run that a change calls for, before the limit of runs a day is applied."""
 
@@ -46,7 +45,7 @@ class PlannedRun:
     max_per_day: int
 
 
-@record(kw_only=False, slots=False)
+@dataclass(frozen=True)
 class ActionDispatcher:
     """The actions that are enabled, each with the plan of when it is called for."""
 

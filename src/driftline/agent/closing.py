@@ -47,7 +47,6 @@ from driftline.state.store import Store
 from driftline.state.trailing import TrailingProfiles
 from driftline.types.family import Family
 from driftline.types.model import Decision, Verdict
-from driftline.types.record import record
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 from driftline.types.times import as_micros, from_micros
 
@@ -75,7 +74,7 @@ class ClosingReport:
     """Measurements of the newest window."""
 
 
-@record(slots=False)
+@dataclass(frozen=True, kw_only=True)
 class ModelEvaluation:
     """What the checks of one model are evaluated with."""
 
@@ -229,7 +228,7 @@ class ModelEvaluation:
         return measure_spans(due, inputs)
 
 
-@record(slots=False)
+@dataclass(frozen=True, kw_only=True)
 class Closing:
     """Judges the windows of one model."""
 

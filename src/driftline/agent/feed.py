@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import groupby
@@ -18,14 +19,13 @@ from driftline.ingest.read.plan import Work
 from driftline.ingest.read.read_pass import ReadCounts, ReadPass
 from driftline.state import accounts, models
 from driftline.types.errors import SourceError
-from driftline.types.record import record
 from driftline.types.times import DAY, as_micros, from_micros
 
 SLACK = timedelta(hours=1)
 """Added to the lateness: clocks differ, and some files appear long after their first record."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListingOptions:
     """How the sources of a model are listed in one tick."""
 
@@ -36,7 +36,7 @@ class ListingOptions:
     """Whether objects are tried again that were given up because their source failed."""
 
 
-@record(slots=False)
+@dataclass(frozen=True, kw_only=True)
 class Feed:
     """One source of a model: its logs, or its labels."""
 

@@ -7,6 +7,7 @@ model.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
@@ -21,7 +22,6 @@ from driftline.extensions.phrasebook import Phrasebook, installed_phrasebook
 from driftline.profiles.profile import Collectors
 from driftline.state import accounts, reports
 from driftline.state.reports import ReadSpan
-from driftline.types.record import record
 from driftline.types.records import DueWindow, WindowKey
 from driftline.types.times import DAY, from_micros
 
@@ -33,7 +33,7 @@ MOST_WINDOWS = 400
 """The most windows that are read again for a report."""
 
 
-@record(slots=False)
+@dataclass(frozen=True, kw_only=True)
 class FirstReports:
     """Makes the first reports of one model."""
 

@@ -22,7 +22,6 @@ from driftline.state.waiting import LABEL, PREDICTION
 from driftline.types.errors import DriftlineError
 from driftline.types.loss_reasons import LOSS_SHARE
 from driftline.types.monitoring_kind import MonitoringKind
-from driftline.types.record import record
 from driftline.types.time_form import TimeForm
 from driftline.types.times import as_micros, from_micros
 
@@ -80,7 +79,7 @@ class LabelReport:
         )
 
 
-@record(slots=False)
+@dataclass(frozen=True, kw_only=True)
 class LateLabels:
     """The labels of one model that come later."""
 

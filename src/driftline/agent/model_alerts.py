@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import Lock
 
@@ -34,11 +34,10 @@ from driftline.state.incident_store import (
 from driftline.state.store import Store
 from driftline.types.alert import Alert
 from driftline.types.notification import Notification
-from driftline.types.record import record
 from driftline.types.times import as_micros
 
 
-@record(slots=False)
+@dataclass(frozen=True, kw_only=True)
 class AlertSettings:
     """How the incidents of one model are held back, ended and sent."""
 
@@ -57,7 +56,7 @@ class AlertSettings:
     """Where the worth of a row is measured; None where nothing measures it."""
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class PreparedStep:
     """A step of alerting that is not stored yet."""
 
@@ -68,7 +67,7 @@ class PreparedStep:
     """By id of an act: empty when it was applied, else why it could not be."""
 
 
-@record(slots=False)
+@dataclass(frozen=True, kw_only=True)
 class ModelAlerts:
     """The alerts and incidents of one model."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property, partial
 from hashlib import sha256
@@ -42,7 +42,6 @@ from driftline.profiles.spec import ALWAYS_COLLECTED, ProfileSpec
 from driftline.types.matchers import Matchers
 from driftline.types.model import NUMERIC_TASKS, Field, Kind, Schema, ServiceColumns, TaskColumns
 from driftline.types.notification import Notification
-from driftline.types.record import record
 from driftline.types.time_form import TimeForm
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ if TYPE_CHECKING:
 DEFAULT_TRAILING_DAYS = 28
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
     """What the reference is made of: exactly one of source, span and trailing."""
 
@@ -64,7 +63,7 @@ class Origin:
     """How long before a window its reference begins."""
 
 
-@record(slots=False)
+@dataclass(frozen=True, kw_only=True)
 class LabelSettings:
     """Labels that come later, from a source of their own."""
 
@@ -75,7 +74,7 @@ class LabelSettings:
     """Of a label's record: its id (`joins`), label and timestamp."""
 
 
-@record(slots=False)
+@dataclass(frozen=True, kw_only=True)
 class ModelSettings:
     """The settings of one watched model."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,6 @@ from driftline.state.accounts import Totals, load_totals
 from driftline.state.incidents import IncidentRow
 from driftline.state.series import WindowRows
 from driftline.types.model import Severity
-from driftline.types.record import record
 from driftline.types.records import WindowKey
 from driftline.types.times import from_micros
 
@@ -46,7 +45,7 @@ INCIDENTS = 20
 """The newest incidents that the page of a model lists."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSummary:
     """One model on the overview."""
 
@@ -65,7 +64,7 @@ class ModelSummary:
     """What its most important open incident says; empty without one."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelView:
     """One model."""
 
@@ -82,7 +81,7 @@ class ModelView:
     """What to do with it, with reasons, evidence and the effects of actions; None before."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnView:
     """One column of a model."""
 

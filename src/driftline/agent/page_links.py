@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from driftline.config import Config
 from driftline.delivery import links
 from driftline.types.notification import Notification
-from driftline.types.record import record
 
 
-@record(kw_only=False, slots=False)
+@dataclass(frozen=True)
 class PageLinks:
     """Makes signed links; none where `agent.public_url` or `agent.token` is not set."""
 

@@ -6,6 +6,7 @@ Reads the state only.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,6 @@ from driftline.charts.score_shapes import ScoreShapes, shape_scores
 from driftline.state import series, windows
 from driftline.state.series import SeriesValue, WindowRows
 from driftline.types.family import Family
-from driftline.types.record import record
 from driftline.types.records import WindowKey
 from driftline.types.times import from_micros
 
@@ -32,7 +32,7 @@ SUMMED = 24
 """The newest windows whose scores are summed."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MetricPair:
     """One metric of the model as a whole."""
 
@@ -42,7 +42,7 @@ class MetricPair:
     """Without labels."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PerformanceView:
     """How well a model predicts."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import islice
@@ -31,14 +31,13 @@ from driftline.state.store import Store
 from driftline.types.errors import SourceError
 from driftline.types.model import LogObject, Schema
 from driftline.types.phrasing import count
-from driftline.types.record import record
 from driftline.types.times import as_micros
 
 MAX_LISTED = 1000
 """Objects among which some are read to infer a schema."""
 
 
-@record(slots=False)
+@dataclass(frozen=True, kw_only=True)
 class ReferenceState:
     """What the windows of a model are profiled by and compared with."""
 

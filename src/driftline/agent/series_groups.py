@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from driftline.state.series import SeriesValue
 from driftline.types.model import Severity, Verdict
 from driftline.types.notification import AlertFact
-from driftline.types.record import record
 from driftline.types.times import from_micros
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from driftline.extensions.phrasebook import Phrasebook
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
     """The values of one measurement over windows."""
 

@@ -6,7 +6,7 @@ Does not create anything: the composition root does.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,6 @@ from driftline.contracts.executor import ExecutorFactory
 from driftline.contracts.plugin import Plugin
 from driftline.profiles.profile import Collectors
 from driftline.state.store import Store
-from driftline.types.record import record
 
 if TYPE_CHECKING:
     from driftline.extensions.guard import Guard
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from driftline.telemetry.metrics import Metrics
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class Timeouts:
     """How long calls of plugins may take before they count as hanging, in seconds."""
 
@@ -40,7 +39,7 @@ class Timeouts:
     """For starting or probing a plugin."""
 
 
-@record(slots=False)
+@dataclass(frozen=True, kw_only=True)
 class Services:
     """The shared parts of an agent."""
 

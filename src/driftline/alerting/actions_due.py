@@ -5,6 +5,7 @@ Does not know what an action does.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 from driftline.alerting.fact import hash_parts
@@ -14,7 +15,6 @@ from driftline.types.family import Family
 from driftline.types.incident import HoldKind
 from driftline.types.model import Severity
 from driftline.types.notification import AlertFact, Event
-from driftline.types.record import record
 
 IDLE = frozenset({Event.RESOLVED, Event.ACKNOWLEDGED, Event.SILENCED})
 """Events that trigger nothing: an end, and what people did themselves."""
@@ -22,7 +22,7 @@ ACTION_HOLDS = frozenset({HoldKind.SILENCE, HoldKind.SNOOZE, HoldKind.INHIBITION
 """Holds that hold actions back, too. A mute time and the cap of pages concern messages only."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ActionPlan:
     """When one action is triggered, and what it then waits for. Empty sets stand for all."""
 

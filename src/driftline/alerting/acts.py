@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -12,7 +12,6 @@ from driftline.alerting.incident import Occasion, make_change, resolve
 from driftline.alerting.work import AlertingState, Step, Work
 from driftline.types.incident import Incident, Reason
 from driftline.types.notification import Event
-from driftline.types.record import record
 
 
 class ActKind(StrEnum):
@@ -23,7 +22,7 @@ class ActKind(StrEnum):
     ACCEPT = "accept"
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
     """One thing that a person asks of an incident."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
@@ -16,14 +16,13 @@ from driftline.types.incident import Upstream
 from driftline.types.model import OK, Judgement, Measurement, Severity, Verdict
 from driftline.types.monitoring_kind import MonitoringKind
 from driftline.types.phrasing import Scalar
-from driftline.types.record import record
 from driftline.types.records import JudgedMeasurement
 
 Labels = tuple[tuple[str, str], ...]
 """Names and values, sorted by name."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
     """One judged measurement of one window, as alerting takes it."""
 

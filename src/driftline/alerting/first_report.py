@@ -6,6 +6,7 @@ A report is a message without an incident: it is sent once, and nothing has to b
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from driftline.alerting.describe import LONGEST, describe_difference
@@ -17,7 +18,6 @@ from driftline.types.incident import Incident, Reason
 from driftline.types.model import Severity
 from driftline.types.notification import IN_ALL, WHY, Event, Notification
 from driftline.types.phrasing import clean, count, duration, number, span
-from driftline.types.record import record
 from driftline.types.records import JudgedMeasurement
 from driftline.types.window_lengths import LENGTHS, sufficient_length
 
@@ -28,7 +28,7 @@ VALUE_DIGITS = 2
 """Significant digits of a smallest value."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RowCounts:
     """The rows that were read for a model version."""
 
@@ -44,7 +44,7 @@ class RowCounts:
     """Requests and responses of the model without their other half."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
     """The smallest differences of one measurement that would be found."""
 
@@ -59,7 +59,7 @@ class Sight:
     """The difference that is found within 7 windows; None until it is known what is usual."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceComparison:
     """How some windows together compare with the reference."""
 
@@ -82,7 +82,7 @@ class ReferenceComparison:
         return tuple(dict.fromkeys(name for name in names if name))
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FirstReport:
     """All that a first report says."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from driftline.alerting.describe import LONGEST, describe_alert, rank_key
@@ -31,7 +31,6 @@ from driftline.types.notification import (
     Notification,
 )
 from driftline.types.phrasing import clean
-from driftline.types.record import record
 
 MOST_ALERTS = 50
 """Alerts in one message; a fact of the message counts all of them."""
@@ -48,7 +47,7 @@ HISTORY_EVENTS = {
 """How the history calls the updates of an incident, by reason."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """Something that happened to an incident, and why."""
 
@@ -76,7 +75,7 @@ class Change:
         return HISTORY_EVENTS.get(self.reason, self.event.value)
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Occasion:
     """When and by whom an incident is changed."""
 

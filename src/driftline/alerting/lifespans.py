@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
-
-from driftline.types.record import record
 
 TOGETHER = 6
 """Windows within which changes began together, and for which an incident is young."""
@@ -17,7 +16,7 @@ FLAPS = 3
 """Returns within `Lifespans.flap_span` that are flapping."""
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class Lifespans:
     """The times of an incident; `reopen_within` comes from the configuration."""
 

@@ -6,7 +6,7 @@ Nothing is forgotten: an open incident that was held back is reported once nothi
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -16,7 +16,6 @@ from driftline.types.alert import Alert
 from driftline.types.incident import Hold, HoldKind, Incident, Reason
 from driftline.types.matchers import Matchers
 from driftline.types.monitoring_kind import MonitoringKind
-from driftline.types.record import record
 
 OF_INCIDENT = frozenset({"model", "severity", "id"})
 """Matcher names of an incident.
@@ -26,7 +25,7 @@ All others are of alerts: `family`, `check`, `measurement`, `segment`, `version`
 """
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class Inhibition:
     """Incidents of a model that are held back while another one is open, or while none is."""
 
@@ -45,7 +44,7 @@ UNREAD = Inhibition(
 """While the source can't be read, what remains of its rows says little about the model."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Silence:
     """A time without messages about what matches, begun by a person."""
 
@@ -57,7 +56,7 @@ class Silence:
     reason: str
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MuteTime:
     """A time that recurs, such as the night, without messages about what matches."""
 
@@ -80,7 +79,7 @@ class MuteTime:
         return now < (start + self.length).replace(fold=0).astimezone(UTC)
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class Silencing:
     """All that may hold a message back."""
 

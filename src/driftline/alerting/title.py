@@ -7,6 +7,7 @@ long. An update says what is new.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from driftline.alerting.describe import UNSURE
@@ -24,7 +25,6 @@ from driftline.types.phrasing import (
     quoted,
     subject,
 )
-from driftline.types.record import record
 
 PREFIXES = {
     Reason.MORE_ALERTS: "also ",
@@ -82,7 +82,7 @@ OVER: Mapping[str, str] = {
 """The end of what was wrong with the agent itself, by kind."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
     """What a title is about."""
 

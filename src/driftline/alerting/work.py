@@ -15,10 +15,9 @@ from driftline.alerting.observe import IgnoreReason
 from driftline.extensions.phrasebook import Phrasebook
 from driftline.types.alert import Alert
 from driftline.types.incident import Incident
-from driftline.types.record import record
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AlertingState:
     """The alerts and incidents of one model.
 
@@ -39,7 +38,7 @@ class AlertingState:
     """How alerts read in titles; as the installed plugins say when None."""
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class Note:
     """A fact that changed nothing, and why."""
 
@@ -47,7 +46,7 @@ class Note:
     reason: IgnoreReason
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """The result of a step."""
 

@@ -26,7 +26,6 @@ from driftline.state.store import Store
 from driftline.types.arrays import Floats
 from driftline.types.labels import labels_json
 from driftline.types.model import OK, Judgement, Measurement, Verdict
-from driftline.types.record import record
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 from driftline.types.times import from_micros
 
@@ -59,7 +58,7 @@ ENGINE_ROWS = [LEVEL, SIZE, LEAST_SD, ROWS, SIZE_ERROR, NEUTRAL]
 """The rows that the evidence engine takes, in its order."""
 
 
-@record(eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MeasuredWindows:
     """The measurements of all windows with one start; J series that a rule judges."""
 

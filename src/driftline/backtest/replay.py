@@ -42,7 +42,6 @@ from driftline.evaluate.judge_windows import (
     schema_changes,
 )
 from driftline.types.model import Schema, Verdict
-from driftline.types.record import record
 from driftline.types.records import JudgedMeasurement, WindowKey
 from driftline.types.times import from_micros
 
@@ -50,7 +49,7 @@ PROGRESS_WINDOWS = 50
 """Windows between two progress reports."""
 
 
-@record(kw_only=False, slots=False)
+@dataclass(frozen=True)
 class ReplayedChange:
     """One change of an incident in the replay."""
 
@@ -59,7 +58,7 @@ class ReplayedChange:
     change: Change
 
 
-@record(kw_only=False, slots=False)
+@dataclass(frozen=True)
 class SeriesLayout:
     """All that stays the same while windows have the same series.
 

@@ -19,11 +19,10 @@ from driftline.backtest.replay import ReplayedChange
 from driftline.types.errors import DriftlineError
 from driftline.types.model import Severity
 from driftline.types.notification import Event
-from driftline.types.record import record
 from driftline.types.times import from_micros
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class KnownIncident:
     """An incident that people know of."""
 
@@ -83,7 +82,7 @@ def alarms_of(changes: Iterable[ReplayedChange], lateness: timedelta) -> list[Re
     return list(alarms.values())
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class Score:
     """How alarms compare with known incidents."""
 

@@ -27,7 +27,6 @@ from driftline.evaluate.evidence.trail import Stream
 from driftline.evaluate.evidence.unusual_rule import make_observation
 from driftline.types.arrays import Floats
 from driftline.types.model import Schema
-from driftline.types.record import record
 from driftline.types.records import WindowKey
 from driftline.types.times import DAY_MICROS, as_micros
 
@@ -39,7 +38,7 @@ STRONG_TREND = 0.5
 """Correlation with time from which a trend is named as the likely cause."""
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class AlarmRate:
     """False alarms in shuffled history; a Poisson rate with exact one-sided bounds."""
 
@@ -66,7 +65,7 @@ class AlarmRate:
         return float(law.chi2.ppf(1 - CONFIDENCE, 2 * self.alarms) / 2 / self.years)
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class NoisySeries:
     """A series that alarms more often than its share of the budget while nothing changes."""
 

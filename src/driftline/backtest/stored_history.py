@@ -7,7 +7,7 @@ running agent.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -26,7 +26,6 @@ from driftline.state import windows
 from driftline.state.factory import open_store
 from driftline.state.store import Store
 from driftline.types.errors import StateError
-from driftline.types.record import record
 from driftline.types.records import DueWindow
 from driftline.types.times import as_micros, from_micros
 
@@ -34,7 +33,7 @@ ReportCount = Callable[[int, int], None]
 """Takes the number of windows that are done, and of all."""
 
 
-@record(slots=False)
+@dataclass(frozen=True, kw_only=True)
 class StoredHistory:
     """A model and its stored windows."""
 

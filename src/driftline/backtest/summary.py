@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -23,14 +23,13 @@ from driftline.backtest.score import (
 from driftline.backtest.shuffled_history import AlarmRate, NoisySeries
 from driftline.backtest.stored_history import StoredHistory
 from driftline.backtest.tune_budget import Trial
-from driftline.types.record import record
 from driftline.types.times import from_micros
 
 YEAR = timedelta(days=365.25)
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
-@record(slots=False)
+@dataclass(frozen=True, kw_only=True)
 class Backtest:
     """The result of a backtest of one model."""
 

@@ -6,7 +6,7 @@ Does not change a configuration: a person decides.
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from driftline.backtest.measure_history import MeasuredWindows
@@ -20,7 +20,6 @@ from driftline.backtest.shuffled_history import (
     replay_shuffled,
 )
 from driftline.backtest.stored_history import ReportCount, StoredHistory
-from driftline.types.record import record
 
 BUDGETS = (0.25, 0.5, 1.0, 2.0, 4.0, 12.0)
 """False pages a year that are tried."""
@@ -28,7 +27,7 @@ SEEDS = 3
 """Shuffled histories for each budget."""
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class Trial:
     """The result of one alarm budget."""
 

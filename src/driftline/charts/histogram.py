@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -10,7 +11,6 @@ import numpy as np
 from driftline.profiles.window import CategoricalColumn, Column, NumericColumn
 from driftline.types.arrays import Floats
 from driftline.types.phrasing import clean, number
-from driftline.types.record import record
 
 BARS = 24
 CATEGORIES = 12
@@ -20,7 +20,7 @@ REST = "all others"
 MISSING = "missing"
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class Bar:
     """One bar: a range of numbers, or a category."""
 
@@ -31,7 +31,7 @@ class Bar:
     """Of the rows of the reference; None without a reference."""
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class Histogram:
     """The bars of a column, in their order."""
 

@@ -6,6 +6,7 @@ Does not compute: the usual value and the begin come with the alert. Needs the e
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from textwrap import wrap
 from typing import Any
@@ -14,7 +15,6 @@ from driftline.charts.figure import BAND, INK, QUIET, make_figure, render_figure
 from driftline.types.message import COLOURS
 from driftline.types.model import Severity
 from driftline.types.phrasing import clean, number
-from driftline.types.record import record
 
 MAX_SERIES = 3
 """The most series in one chart."""
@@ -22,7 +22,7 @@ TITLE_WIDTH = 90
 """Characters of the title in a line."""
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class SeriesPoint:
     """A measurement of one window."""
 
@@ -34,7 +34,7 @@ class SeriesPoint:
     """Upper end of its interval."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesLine:
     """One series of an incident."""
 

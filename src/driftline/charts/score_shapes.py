@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,7 +11,6 @@ from driftline import stats
 from driftline.kit.checks import score_metrics
 from driftline.profiles.window import Scores
 from driftline.types.arrays import Floats
-from driftline.types.record import record
 
 CLASSES = 12
 """The most frequent classes that a confusion table shows; all others share a line."""
@@ -20,7 +20,7 @@ OTHERS = "all others"
 Point = tuple[float, float]
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreShapes:
     """What the labelled rows of some windows say of the scores."""
 

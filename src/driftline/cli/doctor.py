@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import partial
 from hashlib import sha256
@@ -18,14 +18,13 @@ from driftline.cli.options import config_option, json_option
 from driftline.types.errors import DriftlineError
 from driftline.types.model import Severity
 from driftline.types.notification import Event, Notification
-from driftline.types.record import record
 
 if TYPE_CHECKING:
     from driftline.config import Config
     from driftline.extensions.guard import Guard
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class Finding:
     """The result of trying one source, sink or action."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,6 @@ import click
 from driftline.cli.options import config_option, json_option
 from driftline.cli.state import open_state
 from driftline.types.errors import DriftlineError
-from driftline.types.record import record
 
 if TYPE_CHECKING:
     from driftline.config import Config
@@ -28,7 +27,7 @@ MOST_LETTERS = 1000
 """Dead letters that one call resends, newest first."""
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class TestDelivery:
     """What became of one test message."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import codecs
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from driftline.types.errors import DriftlineError
-from driftline.types.record import record
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,7 +25,7 @@ HEAD = 1 << 20
 MISSING = ("", "-", "na", "n/a", "nan", "none", "null")
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesFile:
     """A series in time order."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from driftline.alerting.describe import LONGEST_REASON, describe_difference, rank_key
@@ -12,7 +13,6 @@ from driftline.extensions.phrasebook import Line, Phrasebook
 from driftline.types.model import Schema, Verdict
 from driftline.types.notification import AlertFact
 from driftline.types.phrasing import clean
-from driftline.types.record import record
 from driftline.types.records import DueWindow, JudgedMeasurement
 
 VERDICT_ORDER = (Verdict.CHANGED, Verdict.UNSURE, Verdict.ERROR, Verdict.OK)
@@ -22,7 +22,7 @@ FindingPair = tuple[Finding, AlertFact]
 """A finding, and the alert that words it."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonWriter:
     """Writes what judged measurements say: each as a finding, and those of one subject as a record.
 

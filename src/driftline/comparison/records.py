@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from driftline.types.model import Verdict
-from driftline.types.record import record
 
 NO_PAST = (
     "Two tables have no past: a verdict comes from the size of a difference and its 95% interval, "
@@ -15,7 +14,7 @@ NO_PAST = (
 )
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One measurement of a comparison, with its verdict and its sentence."""
 
@@ -43,7 +42,7 @@ class Finding:
     """The finding as the agent words it."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
     """The rows of both tables in one range of numbers or one category, as shares."""
 
@@ -52,7 +51,7 @@ class Bar:
     current: float
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnComparison:
     """One column of both tables."""
 
@@ -72,7 +71,7 @@ class ColumnComparison:
     """How the values are spread in both tables."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonRecords:
     """All that a comparison of two tables found."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -17,13 +17,12 @@ from driftline.kit.decoding.repeated_columns import repeated_columns
 from driftline.profiles.label_classes import listing
 from driftline.types.errors import ComparisonError
 from driftline.types.model import Kind, Schema
-from driftline.types.record import record
 
 SAMPLE = 500
 """Rows at the start of a batch, and rows all over it, that the schema is inferred from."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnRoles:
     """The columns that a person names; what is absent is inferred from the reference."""
 
@@ -35,7 +34,7 @@ class ColumnRoles:
     """Columns whose categories are compared separately as well."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedColumns:
     """The columns of two tables, by what happens with them."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -24,13 +25,12 @@ from driftline.profiles.profile import Collectors
 from driftline.profiles.spec import ProfileSpec
 from driftline.types.errors import ComparisonError, DriftlineError, SourceError
 from driftline.types.model import LogObject, Schema
-from driftline.types.record import record
 
 if TYPE_CHECKING:
     from driftline.extensions.registry import Registry
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenTable:
     """A table that can be read, and its first records."""
 

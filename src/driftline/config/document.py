@@ -19,7 +19,6 @@ from typing import Any
 import yaml
 
 from driftline.types.errors import ConfigError, Problem
-from driftline.types.record import record
 
 Loc = tuple[str | int, ...]
 
@@ -74,7 +73,7 @@ for _name, _pattern, _first in (
     Loader.add_implicit_resolver(_TAG + _name, re.compile(f"(?:{_pattern})$"), _first)
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class Position:
     """The position where something begins; line and column count from 1."""
 

@@ -9,6 +9,7 @@ import json
 import re
 import types
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -18,7 +19,6 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from driftline.contracts.format import FormatRef
-from driftline.types.record import record
 from driftline.types.scalars import Bytes, format_scalar
 from driftline.types.secret import Secret
 from driftline.types.settings import field_descriptions
@@ -37,7 +37,7 @@ _PLAIN = {
 _WORD = re.compile(r"[A-Za-z][\w-]*")
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FieldDoc:
     """The description of one setting."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,14 +20,13 @@ from driftline.config.load import load_config
 from driftline.config.models import INTERNAL
 from driftline.contracts.plugin import Plugin
 from driftline.extensions.registry import Registry
-from driftline.types.record import record
 from driftline.types.scalars import Bytes, Persistence, format_scalar
 
 _PASSWORD = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
 DEFAULT = "default"
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class Setting:
     """One value of the effective configuration."""
 

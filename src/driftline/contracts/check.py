@@ -13,7 +13,6 @@ from driftline.contracts.rule import Rule
 from driftline.contracts.wording import Wording
 from driftline.types.family import Family
 from driftline.types.model import Decision, Measurement, Schema
-from driftline.types.record import record
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from driftline.profiles.window import Window
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class ColumnNames:
     """Marks an option, or a part of one, as text that names columns of the model's schema.
 
@@ -43,7 +42,7 @@ ModelPart = Literal[
 """A part that a model may have: a label, a label that comes later, ids, features of a kind."""
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class PastValue:
     """One earlier value of a measurement."""
 
@@ -112,7 +111,7 @@ def no_earlier(count: int) -> Sequence[Window]:
     return ()
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckContext:
     """The inputs of a check."""
 

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from driftline.types.message import Markup, Message
 from driftline.types.notification import AlertFact, Notification
-from driftline.types.record import record
 
 if TYPE_CHECKING:
     import socket
@@ -126,7 +125,7 @@ def fail_to_guard() -> AbstractContextManager[None]:
     )
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StartContext:
     """What the composition root hands to a plugin at its start."""
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
-from driftline.types.record import record
 
-
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImportedChecks:
     """Checks of a configuration, made from a file of another tool."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from driftline.contracts.check import Check, CheckContext
@@ -15,7 +16,6 @@ from driftline.contracts.rule import Rule, loss
 from driftline.profiles.window import Window
 from driftline.types.family import Family
 from driftline.types.model import Measurement, Schema
-from driftline.types.record import record
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,7 +26,7 @@ MIN_ROWS = 30
 """With fewer labelled rows a bootstrap interval is too narrow."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SampledRows:
     """Rows of a window, at most as many as its sample holds; a random choice of them.
 

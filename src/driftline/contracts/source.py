@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
@@ -11,13 +12,12 @@ from driftline.contracts.format import DecodeContext, FormatRef
 from driftline.contracts.plugin import Plugin
 from driftline.types.errors import Unreadable
 from driftline.types.model import LogObject
-from driftline.types.record import record
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class DiscoverContext:
     """What a source may use to list less."""
 

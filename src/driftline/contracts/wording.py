@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from driftline.types.notification import AlertFact
-from driftline.types.record import record
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wording:
     """How alerts about one measurement read. Each part has a default."""
 

@@ -6,20 +6,19 @@ Without a route that says otherwise, an incident goes to every sink.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from driftline.config.sections import MatchConfig, RouteConfig
 from driftline.types.matchers import matches_pattern
 from driftline.types.model import Severity
 from driftline.types.notification import Notification
-from driftline.types.record import record
 
 ROOT = "routes"
 NOTIFY = "notify"
 """The place of the model's own list of sinks."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RoutingSubject:
     """The facts of an incident that routes match."""
 
@@ -31,7 +30,7 @@ class RoutingSubject:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class Visit:
     """One route that was compared with the incident."""
 
@@ -42,7 +41,7 @@ class Visit:
     """What matched, or what did not."""
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class RoutingResult:
     """The sinks of an incident."""
 
@@ -53,7 +52,7 @@ class RoutingResult:
     visits: tuple[Visit, ...]
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Routing:
     """The routes of one model."""
 

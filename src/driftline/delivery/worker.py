@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from random import Random
@@ -23,7 +24,6 @@ from driftline.state.store import Store
 from driftline.types.errors import OutcomeUnknown, Rejected, Retryable, Throttled
 from driftline.types.notification import Notification
 from driftline.types.phrasing import clean
-from driftline.types.record import record
 from driftline.types.records import ClaimedMessage
 
 
@@ -39,7 +39,7 @@ class DeliveryOutcome(StrEnum):
     GAVE_UP = "gave up"
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryReport:
     """One attempt, for announcements, counters and the alert about monitoring."""
 
@@ -57,7 +57,7 @@ class DeliveryReport:
         return self.outcome in (DeliveryOutcome.REFUSED, DeliveryOutcome.GAVE_UP)
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryPolicy:
     """Timeouts, delays and limits of one sink."""
 

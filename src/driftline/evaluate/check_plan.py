@@ -6,7 +6,7 @@ A check that fails gives an `error` verdict of that check; it does not affect ot
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 
 from driftline.contracts.check import Check, CheckContext
 from driftline.contracts.classic_rules import PValue
@@ -14,7 +14,6 @@ from driftline.contracts.rule import Range, Rule, above, below
 from driftline.profiles.window import Window
 from driftline.types.errors import DriftlineError
 from driftline.types.model import Judgement, Measurement, Schema, Severity, Verdict
-from driftline.types.record import record
 from driftline.types.records import JudgedMeasurement
 from driftline.types.scalars import Persistence
 from driftline.types.times import DAY
@@ -24,7 +23,7 @@ Collect = Callable[["CheckPlan", CheckContext], Sequence[Measurement]]
 """Runs a check with a time limit and validates its measurements. Raises DriftlineError."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckPlan:
     """A check with the settings that one model has for it."""
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -16,7 +16,6 @@ from driftline.types.family import Family
 from driftline.types.incident import UpstreamKind
 from driftline.types.model import Decision, Verdict
 from driftline.types.phrasing import clean
-from driftline.types.record import record
 
 MOST_EVIDENCE = 8
 """Findings that a decision names."""
@@ -37,7 +36,7 @@ class Effect(StrEnum):
     FAILED = "did not help"
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelDecision:
     """What to do with a model, and why."""
 

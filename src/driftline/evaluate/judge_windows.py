@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import sha256
 from itertools import groupby
@@ -31,7 +31,6 @@ from driftline.types.incident import Upstream, UpstreamKind
 from driftline.types.model import Schema, Verdict
 from driftline.types.monitoring_kind import MonitoringKind
 from driftline.types.notification import LIKELY_CAUSE_DETAIL
-from driftline.types.record import record
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 from driftline.types.times import from_micros
 
@@ -48,7 +47,7 @@ def no_windows(due: DueWindow, count: int) -> Sequence[Window]:
     return ()
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
     """All that judging the windows of a model needs."""
 
@@ -85,7 +84,7 @@ class Inputs:
         ]
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class JudgedWindow:
     """One window with its judged measurements."""
 

@@ -6,12 +6,12 @@ A season of the reference is usual: a window inside its range is as the referenc
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from driftline.evaluate.evidence.unusual_rule import REFERENCE_HIGH, REFERENCE_LOW
 from driftline.types.labels import labels_json
-from driftline.types.record import record
 from driftline.types.records import JudgedMeasurement
 
 Z = 1.96
@@ -20,7 +20,7 @@ Series = tuple[str, str, str]
 """Check, measurement, and labels as JSON with sorted keys."""
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class ReferenceRange:
     """The smallest and the largest value over the spans of a reference, less what chance adds."""
 

@@ -11,19 +11,19 @@ import importlib.util
 import linecache
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args
 
 from driftline.contracts.plugin import PluginKind
-from driftline.types.record import record
 
 GROUP = "driftline"
 """The group of entry points."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PluginProblem:
     """A plugin, or a part of one, that can't be used."""
 
@@ -42,7 +42,7 @@ class PluginProblem:
         return f"{self.origin}: {self.message}"
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PluginModule:
     """A loaded module, or any object with hooks."""
 
@@ -66,7 +66,7 @@ def load_built_in() -> PluginModule:
     )
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InstalledModule:
     """A module that an entry point names, before it is loaded."""
 

@@ -7,6 +7,7 @@ installed gets the default wording: its name, its number and the earlier number.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
@@ -27,14 +28,13 @@ from driftline.types.phrasing import (
     shown_interval,
     subject,
 )
-from driftline.types.record import record
 
 PLAIN = Wording()
 UNSURE = Wording(noun="too little data")
 """The agent's own measurement: a check can't tell for lack of data."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
     """The findings about one subject, for one line of a message."""
 

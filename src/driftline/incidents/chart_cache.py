@@ -5,7 +5,7 @@ A chart that can't be drawn never stops a message. One chart is drawn at a time.
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
@@ -17,7 +17,6 @@ from driftline.state.store import Store
 from driftline.types.errors import DriftlineError
 from driftline.types.notification import AlertFact, Event, Notification
 from driftline.types.phrasing import subject
-from driftline.types.record import record
 from driftline.types.times import from_micros
 
 WINDOWS = 60
@@ -26,7 +25,7 @@ CACHE_SIZE = 16
 """Charts in the cache: the sinks and the pages show the same."""
 
 
-@record(kw_only=False, slots=False)
+@dataclass(frozen=True)
 class ChartCache:
     """Draws the incidents of one state."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,7 +24,6 @@ from driftline.types.errors import DriftlineError
 from driftline.types.matchers import Matchers
 from driftline.types.notification import AlertFact, Notification
 from driftline.types.phrasing import clean
-from driftline.types.record import record
 from driftline.types.times import from_micros
 
 Plain = dict[str, Any]
@@ -40,7 +40,7 @@ class ActRefused(DriftlineError):
     """The act can't be done; the message says why."""
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class FoundIncident:
     """One incident of a search."""
 
@@ -52,7 +52,7 @@ class FoundIncident:
     """The newest values of its first alert, oldest first."""
 
 
-@record(slots=False)
+@dataclass(frozen=True, kw_only=True)
 class IncidentService:
     """Shows the incidents of one state and takes acts on them."""
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from driftline.onboarding.inspect_logs import LogInspection
 from driftline.types.model import Field, Schema, Task
-from driftline.types.record import record
 
 HEAD = """\
 # Written by `driftline init`. Check the marked lines, then run:
@@ -22,7 +21,7 @@ agent:
 """
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InspectedModel:
     """What is written about one model."""
 

@@ -22,7 +22,6 @@ from driftline.ingest.read.decoding import Decoding
 from driftline.kit.decoding.json_values import parse_documents
 from driftline.kit.decoding.rows_from_statistics import read_statistics
 from driftline.types.errors import SourceError, Unreadable
-from driftline.types.record import record
 
 if TYPE_CHECKING:
     from driftline.config import ModelConfig
@@ -35,7 +34,7 @@ NO_NAME = re.compile(r"_c\d+")
 Plain = dict[str, Any]
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class BaselineFile:
     """One file of a baseline."""
 
@@ -46,7 +45,7 @@ class BaselineFile:
     content: bytes
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class BaselineColumn:
     """The statistics of one feature."""
 

@@ -11,7 +11,7 @@ import os
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -45,7 +45,6 @@ from driftline.profiles.spec import ProfileSpec
 from driftline.types.errors import DriftlineError, SourceError
 from driftline.types.loss_reasons import LossReasons
 from driftline.types.model import LogObject, Schema
-from driftline.types.record import record
 
 if TYPE_CHECKING:
     from driftline.extensions.registry import Registry
@@ -74,7 +73,7 @@ MAX_TRIED = 20
 """Objects that are tried until one has a record that can be read."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogInspection:
     """The result of inspecting the logs of a source."""
 
@@ -113,7 +112,7 @@ class LogInspection:
         return {name: value for name, value in options.items() if value}
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Folders:
     """What the folders of a log say about models."""
 
@@ -134,7 +133,7 @@ class _Folders:
             )
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _FirstRecords:
     """The first records of some objects."""
 
@@ -231,7 +230,7 @@ def inspect_logs(source: Source, registry: Registry, now: datetime) -> LogInspec
     )
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceInspection:
     """The result of inspecting the source of a reference."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -10,7 +11,6 @@ import pyarrow as pa
 
 from driftline.ingest.columns.timestamps import to_micros
 from driftline.types.model import Schema
-from driftline.types.record import record
 from driftline.types.times import as_micros
 from driftline.types.window_lengths import LENGTHS
 
@@ -22,7 +22,7 @@ BACKFILL = timedelta(days=90)
 """The default of windows.backfill."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WindowChoice:
     """Settings of windows, as the configuration writes them."""
 

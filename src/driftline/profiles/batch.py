@@ -5,19 +5,17 @@ Holds cast values only: `ingest` casts raw values once, before.
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.types.record import record
-
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """Rows in canonical columns: float64 or dictionary-encoded strings, with nulls."""
 
@@ -34,7 +32,7 @@ class Batch:
     """A hash of the id that each row's label has, where labels come later, 0 for none; (rows,)."""
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class LabelledRows:
     """Rows whose labels came later, with facts about these labels."""
 

@@ -6,9 +6,9 @@ Reads categories in their canonical form only; see `canonical_value`.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 from driftline.types import phrasing
-from driftline.types.record import record
 
 PAIRS = (
     ("1", "0"),
@@ -88,7 +88,7 @@ SHOWN = 5
 """Values that a reason names."""
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class LabelClasses:
     """The classes of a binary model; no positive class where they are not known."""
 

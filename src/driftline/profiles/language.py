@@ -9,11 +9,10 @@ import ast
 import math
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
-
-from driftline.types.record import record
 
 LONGEST = 2000
 """Characters of an expression."""
@@ -44,7 +43,7 @@ WORDS = {"true": True, "false": False}
 Literal = str | float | bool
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class Node:
     """One form: an operator with its arguments, a column or a literal."""
 

@@ -8,13 +8,13 @@ counts as missing, and so does the result of a calculation that is not finite.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING, Any, NamedTuple
 from typing import Literal as Only
 
 from driftline.profiles.language import Node, match_whole
 from driftline.types.model import Kind
-from driftline.types.record import record
 
 if TYPE_CHECKING:
     from driftline.profiles.batch import Batch
@@ -42,7 +42,7 @@ class _Value(NamedTuple):
     """An Arrow array, shape (rows,); for a literal an Arrow scalar."""
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class ExpressionRows:
     """The rows of a batch that an expression is evaluated on."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from typing import Any
@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from driftline.profiles.label_classes import LabelClasses, find_classes
 from driftline.types.arrays import Floats
 from driftline.types.model import Kind, Schema, Task, TaskColumns
-from driftline.types.record import record
 
 LEVELS = 1500
 """Quantile levels of a grid: between two edges lies less than 1/1500 of the reference's rows."""
@@ -57,7 +56,7 @@ ALWAYS_COLLECTED = ("numeric", "categories", "scores")
 """Names of the collectors that every profile has."""
 
 
-@record(kw_only=False, slots=False)
+@dataclass(frozen=True)
 class NumericSpec:
     """The grid of one numeric column."""
 
@@ -78,7 +77,7 @@ class NumericSpec:
         return np.sort(order).astype(np.int64)
 
 
-@record(kw_only=False, slots=False)
+@dataclass(frozen=True)
 class CategorySpec:
     """The known categories of one categorical column."""
 
@@ -90,7 +89,7 @@ class CategorySpec:
         return frozenset(self.known)
 
 
-@record(kw_only=False, slots=False)
+@dataclass(frozen=True)
 class SampledSpec:
     """A column that only the sample stores: a hash of a text, the bytes of a vector."""
 
@@ -101,7 +100,7 @@ class SampledSpec:
 ColumnSpec = NumericSpec | CategorySpec | SampledSpec
 
 
-@record(slots=False)
+@dataclass(frozen=True, kw_only=True)
 class ProfileSpec:
     """Everything that the bytes of a profile depend on."""
 

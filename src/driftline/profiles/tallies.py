@@ -7,6 +7,7 @@ reason.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -20,13 +21,12 @@ from driftline.profiles.packing import pack, unpack
 from driftline.profiles.rowwise import ExpressionRows, UnsuitableColumns
 from driftline.profiles.spec import NumericSpec, ProfileSpec
 from driftline.types.model import Kind
-from driftline.types.record import record
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
     """The results of one expression over the rows of a window."""
 

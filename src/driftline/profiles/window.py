@@ -6,7 +6,7 @@ These are values: made from a profile, and dropped after the check.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,6 @@ from driftline.profiles.spec import same_values
 from driftline.stats.distributions.side import Side, Tails
 from driftline.types.arrays import Floats
 from driftline.types.model import Kind
-from driftline.types.record import record
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 Counts = NDArray[np.int64]
 
 
-@record(slots=False)
+@dataclass(frozen=True, kw_only=True)
 class NumericColumn:
     """A numeric column, counted on the grid of its reference.
 
@@ -117,7 +116,7 @@ class NumericColumn:
         return None if self.minimum is None or self.maximum is None else self.side.quantile(q)
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CategoricalColumn:
     """A categorical column: exact counts, up to a bound on the number of categories."""
 
@@ -149,7 +148,7 @@ class CategoricalColumn:
 Column = NumericColumn | CategoricalColumn
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegressionSums:
     """Exact sums over labelled rows with prediction p, label y and error e = p - y."""
 
@@ -167,7 +166,7 @@ class RegressionSums:
     centre: float = 0.0
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorSums:
     """Exact sums over labelled rows with prediction p, label y and error e = p - y.
 
@@ -225,7 +224,7 @@ class ErrorSums:
     """The middle label of the reference."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Errors:
     """The errors of a regression, of all rows and by horizon."""
 
@@ -238,7 +237,7 @@ class Errors:
     """Whether there are more horizons."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rankings:
     """Labelled items of whole groups, in each the highest score first; see `stats.group_scores`."""
 
@@ -254,7 +253,7 @@ class Rankings:
     """Whether there are more groups."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LabelSets:
     """Sums over labelled rows of a model that predicts sets of classes."""
 
@@ -287,7 +286,7 @@ class LabelSets:
     """Whether there are more classes than are counted one by one."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClassProbabilities:
     """Sums and grids over rows with a label and a probability of each of several classes."""
 
@@ -311,7 +310,7 @@ class ClassProbabilities:
     """Rows by the number of classes that are likelier than the true one, shape (classes,)."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreSums:
     """Sums over labelled rows with a score s and a label y in {0, 1}."""
 
@@ -329,7 +328,7 @@ class ScoreSums:
     """Rows whose score is no probability: below 0 or above 1."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scores:
     """Counts and sums that performance metrics are made from.
 
@@ -371,7 +370,7 @@ class Scores:
     """How many first items of a ranking, or likeliest classes, count; a check may set it."""
 
 
-@record(slots=False)
+@dataclass(frozen=True, kw_only=True)
 class PredictionErrors:
     """Labelled rows of a regression model by group of predictions, with their errors e.
 
@@ -394,7 +393,7 @@ class PredictionErrors:
         return np.bincount(groups, column.counts, len(self.rows)).astype(np.float64)
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:
     """Facts about labels that came later, on their own."""
 
@@ -420,7 +419,7 @@ class Labels:
         return float(np.sqrt(self.edges[cell - 1] * self.edges[min(cell, len(self.edges) - 1)]))
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
     """The summary of a span of event time, or of a reference, of one version and segment."""
 

@@ -6,6 +6,7 @@ Incidents about the agent itself and digests of other incidents have no such num
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +19,6 @@ from driftline.state.tables import incident_events, incidents, measurements, win
 from driftline.types.family import Family
 from driftline.types.labels import labels_json
 from driftline.types.notification import AlertFact, Notification
-from driftline.types.record import record
 from driftline.types.records import WindowKey
 from driftline.types.times import as_micros, from_micros
 
@@ -32,7 +32,7 @@ class NoNumbersError(ValueError):
     """An incident has no stored numbers of a window; the text says why."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NotifiedNumbers:
     """The numbers of one message in one window, most important first."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -41,7 +41,6 @@ from driftline.state.tables import references
 from driftline.types.errors import StateError
 from driftline.types.labels import labels_json
 from driftline.types.model import Verdict
-from driftline.types.record import record
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 from driftline.types.times import from_micros
 
@@ -61,7 +60,7 @@ LATE_LABELS = "rests on labels that came later; only the joined result is kept"
 NOT_CONFIGURED = "is not in the configuration any more"
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class NotReproducible:
     """A number that cannot be computed again."""
 
@@ -73,7 +72,7 @@ Results = Mapping[SeriesKey, JudgedMeasurement | NotReproducible]
 """What the checks measure now, or why a number cannot be computed again."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Rerun:
     """One run that computes the numbers of a message again."""
 
@@ -84,7 +83,7 @@ class _Rerun:
     numbers: NotifiedNumbers
 
 
-@record(slots=False)
+@dataclass(frozen=True, kw_only=True)
 class Reproducer:
     """Computes the numbers of an incident again from its log objects.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -22,7 +22,6 @@ from driftline.state.tables import action_runs, outbox
 from driftline.types.action_request import Request
 from driftline.types.message_state import UNDELIVERED, MessageState
 from driftline.types.notification import Notification
-from driftline.types.record import record
 from driftline.types.times import DAY, as_micros, from_micros, from_micros_or_none
 
 ACTION_PREFIX = "action/"
@@ -60,7 +59,7 @@ ACTIVE = (State.AWAITING.value, State.APPROVED.value)
 """States of a run that counts towards `max_per_day`."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One run of one action."""
 

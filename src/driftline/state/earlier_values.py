@@ -15,7 +15,6 @@ from sqlalchemy.engine import Connection
 from driftline.contracts.check import PastValue
 from driftline.state.measurements import load_earlier_values, load_values_since
 from driftline.types.labels import labels_json
-from driftline.types.record import record
 from driftline.types.records import WindowKey
 
 Series = tuple[str, str, str, str, str, str]
@@ -32,7 +31,7 @@ class _Values:
     """Oldest first."""
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class EarlierValues:
     """The values of series before a window.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -38,14 +38,13 @@ from driftline.types.labels import labels_json
 from driftline.types.matchers import Matchers
 from driftline.types.model import Judgement, Severity, Verdict
 from driftline.types.notification import Event
-from driftline.types.record import record
 from driftline.types.times import as_micros, from_micros, from_micros_or_none
 
 PAGES = 100
 """The largest number of pages that are loaded."""
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class SinkPlan:
     """Which messages one sink gets."""
 

@@ -6,6 +6,7 @@ Does not change them: alerting does.
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +16,6 @@ from sqlalchemy.engine import Connection
 from driftline.state.notification_json import parse_notification
 from driftline.state.tables import incident_events, incidents
 from driftline.types.notification import Notification
-from driftline.types.record import record
 from driftline.types.times import from_micros, from_micros_or_none
 
 _COLUMNS = [
@@ -34,7 +34,7 @@ _COLUMNS = [
 ]
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentRow:
     """One incident in a line."""
 
@@ -55,7 +55,7 @@ class IncidentRow:
         return str(json.loads(self.detail).get("headline") or self.title)
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EventRow:
     """One event of an incident."""
 

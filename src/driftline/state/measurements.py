@@ -6,7 +6,7 @@ A new revision of a window replaces all measurements of the older one.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,12 +19,11 @@ from driftline.state.earlier_bounds import parse_earlier_bound
 from driftline.state.tables import measurements
 from driftline.types.labels import labels_json
 from driftline.types.model import Bound, BoundSide
-from driftline.types.record import record
 from driftline.types.records import JudgedMeasurement, WindowKey
 from driftline.types.times import from_micros
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class VerdictCounts:
     """Sums over a model's measurements."""
 

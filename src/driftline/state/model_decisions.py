@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from driftline.state.tables import action_runs, model_decisions, outbox
 from driftline.types.message_state import MessageState
-from driftline.types.record import record
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredDecision:
     """The decision of one span of time."""
 

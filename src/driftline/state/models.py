@@ -6,6 +6,7 @@ A reference never changes: a new one gets a new number.
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -15,10 +16,9 @@ from sqlalchemy.engine import Connection
 from driftline.state import tables, waiting
 from driftline.state.tables import configurations, models, objects, references, shares, windows
 from driftline.types.model import Schema
-from driftline.types.record import record
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRow:
     """One row of `models`."""
 
@@ -43,7 +43,7 @@ class ModelRow:
     """Digest of the source and spec of that pass."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
     """One frozen reference."""
 

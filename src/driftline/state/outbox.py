@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pydantic import ValidationError
@@ -19,7 +20,6 @@ from driftline.state.notification_json import dump_notification, parse_notificat
 from driftline.state.tables import outbox, sinks
 from driftline.types.message_state import DUE, UNDELIVERED, MessageState
 from driftline.types.notification import OPEN, Event, Notification
-from driftline.types.record import record
 from driftline.types.records import ClaimedMessage
 from driftline.types.times import as_micros, from_micros, from_micros_or_none
 
@@ -32,7 +32,7 @@ LATE_AFTER = timedelta(minutes=10)
 """A message that waited for longer says when it was written."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
     """One message that was refused, or given up after too long."""
 
@@ -46,7 +46,7 @@ class DeadLetter:
     error: str
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SinkStatus:
     """The state of one sink."""
 

@@ -6,6 +6,7 @@ Does not pair. Times are microseconds since the epoch.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
@@ -17,7 +18,6 @@ from driftline.state import waiting as rows_waiting
 from driftline.state.tables import objects, shares, waiting, windows
 from driftline.state.waiting import HALVES, REQUEST, RESPONSE, ROW_COLUMNS, WaitingRow, make_row
 from driftline.types.arrays import Hashes
-from driftline.types.record import record
 from driftline.types.records import QUARANTINED, ReadOutcome
 from driftline.types.times import from_micros
 
@@ -114,7 +114,7 @@ def count_unpaired(connection: Connection, model: str, until: int) -> dict[str, 
     return {role: counts.get(role, 0) for role in HALVES}
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class RequestCounts:
     """The requests of the newest window, and whether earlier requests had responses."""
 

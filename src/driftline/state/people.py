@@ -6,17 +6,17 @@ transaction of its next step.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from driftline.state.tables import acts, silences
-from driftline.types.record import record
 from driftline.types.times import as_micros, from_micros, from_micros_or_none
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ActRow:
     """One act on an incident."""
 
@@ -29,7 +29,7 @@ class ActRow:
     reason: str
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SilenceRow:
     """One silence."""
 

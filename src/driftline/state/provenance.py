@@ -8,21 +8,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from driftline.state.tables import objects, shares
 from driftline.types.model import LogObject
-from driftline.types.record import record
 from driftline.types.records import WindowKey
 from driftline.types.times import from_micros
 
 PAGE = 500
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class Piece:
     """A part of an object that was read at once and gave rows to some windows."""
 
@@ -33,7 +32,7 @@ class Piece:
     rows: Mapping[WindowKey, int]
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class CountedObject:
     """An object that gave rows to some windows, as the ledger has it."""
 

@@ -5,6 +5,8 @@ Times are microseconds since the epoch.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
@@ -14,11 +16,10 @@ from driftline.state.notification_json import dump_notification, parse_notificat
 from driftline.state.tables import reports, windows
 from driftline.state.windows import load_profile
 from driftline.types.notification import Notification
-from driftline.types.record import record
 from driftline.types.records import WindowKey
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class StoredReport:
     """One report."""
 
@@ -31,7 +32,7 @@ class StoredReport:
     """What it says in sentences, by label."""
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class ReadSpan:
     """The windows with rows of one model version."""
 

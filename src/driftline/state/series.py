@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from driftline.state.tables import measurements, windows
 from driftline.types.labels import labels_json
-from driftline.types.record import record
 
 MOST_VALUES = 40_000
 """Measurements that one page reads."""
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class WindowRows:
     """One span of time with its rows of all versions."""
 
@@ -28,8 +29,7 @@ class WindowRows:
     """0 until it is judged."""
 
 
-@record(kw_only=False)
-class SeriesValue:
+class SeriesValue(NamedTuple):
     """One stored measurement."""
 
     start: int
@@ -136,7 +136,7 @@ def load_series(
         .order_by(c.start.desc(), c.check, c.name, c.labels)
         .limit(MOST_VALUES)
     )
-    return [SeriesValue(*row) for row in connection.execute(query).all()][::-1]
+    return [SeriesValue._make(row) for row in connection.execute(query).all()][::-1]
 
 
 def count_series(
@@ -174,7 +174,7 @@ def load_one_series(
     }
     # One version at a time: else SQLite reads all measurements of the windows.
     values = [
-        SeriesValue(*row)
+        SeriesValue._make(row)
         for one in sorted({version, ""})
         for row in connection.execute(_ONE_SERIES, parameters | {"version": one}).all()
     ]
@@ -202,7 +202,7 @@ def load_segment_values(
         .order_by(c.segment, c.check, c.name)
         .limit(MOST_VALUES)
     )
-    return [(row[0], SeriesValue(*row[1:])) for row in connection.execute(query).all()]
+    return [(row[0], SeriesValue._make(row[1:])) for row in connection.execute(query).all()]
 
 
 PLAIN = ("check", "name", "verdict", "severity", "unit")
@@ -214,7 +214,7 @@ _VALUE_COLUMNS = [
     sa.type_coerce(measurements.c[name], sa.String).label(name)
     if name in PLAIN
     else measurements.c[name]
-    for name in SeriesValue.__dataclass_fields__
+    for name in SeriesValue._fields
 ]
 # Statements that run many times for one page are made once.
 _WINDOW_ROWS = (

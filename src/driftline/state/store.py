@@ -5,14 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.engine import Connection, Engine
 
-from driftline.types.record import record
 
-
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class Leader:
     """The agent that works on a state which several may share."""
 

@@ -17,7 +17,6 @@ from driftline.profiles.spec import ProfileSpec
 from driftline.state import windows
 from driftline.state.tables import incidents
 from driftline.types.family import Family
-from driftline.types.record import record
 
 MOST_SPANS = 4
 """How many spans back rows are looked for."""
@@ -25,7 +24,7 @@ Spans = tuple[tuple[int, int], ...]
 NEVER = 2**62
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Queue:
     """The profiles of the windows in a span, in two stacks: each is merged twice in its life.
 
@@ -44,7 +43,7 @@ class _Queue:
     """Start and profile of the windows after those, oldest first."""
 
 
-@record(slots=False)
+@dataclass(frozen=True, kw_only=True)
 class TrailingProfiles:
     """The rows of all versions in a span of time before a window.
 
@@ -105,7 +104,9 @@ class TrailingProfiles:
     ) -> Profile:
         queue = self._queues.get(segment)
         if queue is None or until < queue.until or queue.changes != changes:
-            queue = self._queues[segment] = _Queue(changes, since, self._empty_profile())
+            queue = self._queues[segment] = _Queue(
+                changes=changes, until=since, back_sum=self._empty_profile()
+            )
         for start, profile in windows.load_window_profiles(
             connection,
             self.model,

@@ -7,6 +7,7 @@ anything changes, so the order of arrival does not matter.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import sqlalchemy as sa
@@ -15,14 +16,13 @@ from sqlalchemy.engine import Connection, RowMapping
 
 from driftline.state.tables import objects, waiting, windows
 from driftline.types.arrays import Hashes
-from driftline.types.record import record
 from driftline.types.records import Stub
 
 PREDICTION, LABEL, REQUEST, RESPONSE = "prediction", "label", "request", "response"
 HALVES = (REQUEST, RESPONSE)
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingRow:
     """One row of the table, without its content."""
 
@@ -282,7 +282,7 @@ def replace_predictions(
         add_stubs(connection, model, object_id, piece, stubs)
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class WaitingTotals:
     """Totals of the rows of one role of a model."""
 

@@ -6,7 +6,7 @@ Does not judge. Times are microseconds since the epoch.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -17,7 +17,6 @@ from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.spec import ProfileSpec
 from driftline.state.tables import measurements, objects, rollups, shares, windows
 from driftline.types.model import LogObject
-from driftline.types.record import record
 from driftline.types.records import DueWindow, WindowKey
 from driftline.types.times import DAY_MICROS, from_micros
 
@@ -472,7 +471,7 @@ def _has_key(table: sa.Table, key: WindowKey) -> sa.ColumnElement[bool]:
     )
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class WindowHistory:
     """The windows of a model in a span of time that can be judged again."""
 

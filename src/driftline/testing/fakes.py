@@ -9,7 +9,7 @@ import io
 import json as jsonlib
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -23,7 +23,6 @@ from driftline.delivery.rendering.renderer import Renderer
 from driftline.types.action_request import Order
 from driftline.types.model import Bound, BoundSide, Severity
 from driftline.types.notification import AlertFact, Event, Notification
-from driftline.types.record import record
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -48,7 +47,7 @@ class FakeClock:
         return self._now
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Post:
     """One request."""
 
@@ -59,7 +58,7 @@ class Post:
     method: str = "POST"
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class FakeAnswer:
     """The answer of a fake receiver."""
 

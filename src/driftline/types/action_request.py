@@ -9,19 +9,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
 from driftline.types.errors import Rejected
 from driftline.types.notification import Notification
 from driftline.types.phrasing import clean
-from driftline.types.record import record
 
 PLACE = re.compile(r"\{([a-z_]+)\}")
 """A placeholder for a fact, such as `{model}`."""
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class Order:
     """One run of one action, for one incident."""
 
@@ -73,7 +72,7 @@ class Order:
         return facts[place[1]]
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class Request:
     """What an action sends, without credentials."""
 

@@ -6,12 +6,11 @@ It keeps its last windows one by one, so that late data can revise one of them.
 from __future__ import annotations
 
 import math
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
 from driftline.types.model import BoundSide, Judgement, Measurement, Severity, Verdict
-from driftline.types.record import record
 from driftline.types.records import JudgedMeasurement
 
 
@@ -24,7 +23,7 @@ class AlertState(StrEnum):
     RESOLVED = "resolved"
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AlertEntry:
     """One window as an alert remembers it."""
 
@@ -69,7 +68,7 @@ class AlertEntry:
         return -number.value if is_below else abs(number.value)
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
     """The state that a series of windows leads to."""
 
@@ -93,7 +92,7 @@ class Phase:
     """
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
     """The state of one rule on one set of labels."""
 

@@ -5,9 +5,8 @@ Does not decide what follows: the agent retries, gives up and notifies.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
-
-from driftline.types.record import record
 
 TRY_LATER = frozenset({408, 425})
 """HTTP statuses by which a receiver says that it did nothing: the request may succeed later."""
@@ -17,7 +16,7 @@ class DriftlineError(Exception):
     """The base of all errors that driftline raises on purpose. Its text is written for people."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """One mistake in a configuration: its position, its setting, and how to fix it."""
 

@@ -7,7 +7,6 @@ from datetime import datetime
 from enum import StrEnum
 
 from driftline.types.model import Severity
-from driftline.types.record import record
 from driftline.types.times import EPOCH
 
 
@@ -88,7 +87,7 @@ class Upstream:
         return f"the schema of {self.name} changed"
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
     """Alerts that belong together, from opening to resolution."""
 
@@ -149,7 +148,7 @@ class HoldKind(StrEnum):
     UNTOLD = "untold"
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class Hold:
     """One change that is held back."""
 

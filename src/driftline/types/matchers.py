@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from driftline.types.model import Severity
-from driftline.types.record import record
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class Matchers:
     """Names with patterns. All of them must match; without any, every incident matches."""
 

@@ -6,10 +6,8 @@ Does not arrange the pieces: the sink does, as its service needs it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Literal
-
-from driftline.types.record import record
 
 Markup = Literal["plain", "mrkdwn", "markdown", "html", "json"]
 """The markup of a service: none, Slack's `mrkdwn`, Markdown, HTML, or content of a JSON string."""
@@ -37,7 +35,7 @@ COLOURS = {
 }
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """One notification as text. A piece without content is empty."""
 

@@ -11,7 +11,6 @@ from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from driftline.types.record import record
 from driftline.types.segment_rule import SegmentRule
 from driftline.types.time_form import TimeForm
 
@@ -114,7 +113,7 @@ class BoundSide(StrEnum):
     BELOW = "below"
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class Bound:
     """A bound that a measurement crossed."""
 
@@ -138,7 +137,7 @@ class Decision(StrEnum):
     PROMOTE = "promote"
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogObject:
     """One unit of source data: a file, an object of a store, a slice of a table."""
 
@@ -172,7 +171,7 @@ class LogObject:
     """
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class Field:
     """One column that the model needs from its records."""
 
@@ -218,7 +217,7 @@ class Field:
         return columns | ({self.name: self.kind} if self.kind in SAMPLED else {})
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskColumns:
     """The columns that only some tasks have, and what they mean.
 
@@ -261,7 +260,7 @@ class TaskColumns:
         return frozenset(part.name for part in self.parts)
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceColumns:
     """The columns that say how the service answered a call, and are no input of the model.
 
@@ -285,7 +284,7 @@ class ServiceColumns:
         return tuple(part for part in parts if part is not None)
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Schema:
     """The canonical columns of a model and the role of each.
 
@@ -453,7 +452,7 @@ class Measurement:
         )
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
     """The verdict of a rule on one measurement."""
 

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from driftline.types.notification import AlertFact, Event, Notification
-from driftline.types.record import record
 
 OTHER_CATEGORIES = "all others"
 """The category that stands for all that are not counted by name."""
@@ -176,7 +175,7 @@ LEAST_SHIFT = 0.25
 """Standard deviations that a mean moves at least to be named before shares that moved."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Movement:
     """How the values of a column moved, in the data's own unit."""
 

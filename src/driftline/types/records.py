@@ -18,13 +18,12 @@ from driftline.types.family import Family
 from driftline.types.loss_reasons import LossReasons
 from driftline.types.model import Judgement, LogObject, Measurement
 from driftline.types.notification import Notification
-from driftline.types.record import record
 
 DONE, QUARANTINED, GONE, WAITING = "done", "quarantined", "gone", "waiting"
 """States of an object in the ledger."""
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class WindowKey:
     """One window of one version and segment."""
 
@@ -35,7 +34,7 @@ class WindowKey:
     segment: str
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DueWindow:
     """A window that must be judged, for the first time or again."""
 
@@ -99,7 +98,7 @@ class JudgedMeasurement:
         return self.judgement is not None and self.judgement.is_within_bounds
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stub:
     """The waiting rows of one piece of an object, of one window and version."""
 
@@ -112,7 +111,7 @@ class Stub:
     content: bytes
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
     """What one piece of an object contributed to one window of one version and segment."""
 
@@ -124,7 +123,7 @@ class Share:
     profile: bytes
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerEntry:
     """One row of the ledger: how far an object was read."""
 
@@ -197,7 +196,7 @@ class ReadOutcome:
             self.last_event = last if self.last_event is None else max(last, self.last_event)
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimedMessage:
     """One row that is now `sending`."""
 

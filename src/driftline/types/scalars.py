@@ -6,13 +6,12 @@ A number without its unit is an error.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, GetCoreSchemaHandler, PlainSerializer, WithJsonSchema
 from pydantic_core import CoreSchema, core_schema
-
-from driftline.types.record import record
 
 _UNITS = {"ms": 1e-3, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
@@ -133,7 +132,7 @@ Span = Annotated[
 ]
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class Persistence:
     """How many windows are changed before a change counts."""
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
-from driftline.types.record import record
 
-
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentRule:
     """Makes a column of segments of other columns: of bands, of several columns, or a condition."""
 

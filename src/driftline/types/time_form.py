@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from driftline.types.record import record
+from dataclasses import dataclass
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class TimeForm:
     """The format and the zone of the times of a column."""
 

@@ -9,17 +9,17 @@ import base64
 import binascii
 import hmac
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from driftline.delivery.links import expiry, is_valid, sign_query
-from driftline.types.record import record
 from driftline.types.secret import Secret
 
 
-@record(kw_only=False, slots=False)
+@dataclass(frozen=True)
 class Access:
     """The rights of requests."""
 

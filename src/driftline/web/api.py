@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -18,7 +19,6 @@ from starlette.routing import Route
 
 from driftline.alerting.acts import ActKind
 from driftline.incidents.incident_service import ActRefused, IncidentService
-from driftline.types.record import record
 from driftline.types.scalars import parse_duration
 from driftline.web.access import Access
 from driftline.web.inbox import Inbox, inbox_route
@@ -31,7 +31,7 @@ INCIDENT_ACTS = ("ack", "snooze", "silence", "accept")
 STANDBY_ERROR = "this agent stands by: ask the one that leads"
 
 
-@record(kw_only=False, slots=False)
+@dataclass(frozen=True)
 class ActRequest:
     """The fields of a request that acts."""
 

@@ -11,6 +11,7 @@ import math
 import os
 import re
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,6 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from driftline.types.record import record
 from driftline.web.request_body import BodyTooLarge, read_body
 
 LARGEST = 4_000_000
@@ -52,7 +52,7 @@ class Batch(msgspec.Struct, forbid_unknown_fields=True):
     points: list[Point]
 
 
-@record(kw_only=False, slots=False)
+@dataclass(frozen=True)
 class Inbox:
     """The folder of the points, with one folder for each model."""
 

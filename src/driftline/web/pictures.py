@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
@@ -17,7 +18,6 @@ from driftline.state.measurements import Interval
 from driftline.state.series import SeriesValue, WindowRows
 from driftline.types.model import Verdict
 from driftline.types.phrasing import number, share, utc
-from driftline.types.record import record
 from driftline.types.times import as_micros, from_micros
 
 MOST_POINTS = 720
@@ -28,7 +28,7 @@ SCALE = 84
 Item = TypeVar("Item")
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Frame:
     """Maps times and values into a box."""
 

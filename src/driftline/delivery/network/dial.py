@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from driftline.delivery.network.address import (
     PrivateAddressError,
@@ -17,12 +18,11 @@ from driftline.delivery.network.address import (
 )
 from driftline.types.errors import Rejected, Retryable
 from driftline.types.phrasing import clean
-from driftline.types.record import record
 
 TIMEOUT = 20.0
 
 
-@record(kw_only=False, slots=False)
+@dataclass(frozen=True)
 class Dial:
     """Resolves a host once, checks its addresses and connects."""
 

@@ -17,7 +17,6 @@ from driftline.delivery.network.address import PrivateAddressError, Resolve, res
 from driftline.delivery.network.dial import Dial
 from driftline.types.errors import Rejected
 from driftline.types.phrasing import clean
-from driftline.types.record import record
 
 
 @dataclass
@@ -63,7 +62,7 @@ def _listen() -> None:
     sys.addaudithook(_audit)
 
 
-@record(kw_only=False, slots=False)
+@dataclass(frozen=True)
 class Fence:
     """Guards the connections of this thread within a `with` block, by the rules of `dial`."""
 

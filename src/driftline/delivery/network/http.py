@@ -10,6 +10,7 @@ from __future__ import annotations
 import json as text_json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 from driftline.delivery.network.http_errors import raise_for_status, read_pause
 from driftline.types.errors import DriftlineError, OutcomeUnknown, Rejected, Retryable
 from driftline.types.phrasing import clean
-from driftline.types.record import record
 
 if TYPE_CHECKING:
     import ssl
@@ -32,7 +32,7 @@ SHOWN = 200
 """Characters of an answer that an error quotes."""
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class HttpAnswer:
     """A 2xx answer."""
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 from json import dumps
 from urllib.parse import quote
 
 from driftline.types.phrasing import clean, quoted, utc
-from driftline.types.record import record
 
 
 class Safe(str):
@@ -22,7 +22,7 @@ class Safe(str):
     __slots__ = ()
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
     """One markup: the escape of a character, and the forms that messages use."""
 

@@ -5,8 +5,9 @@ Does not judge.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from driftline.evaluate.evidence.trail import Trail
-from driftline.types.record import record
 from driftline.types.times import DAY_MICROS, HOUR_MICROS
 
 YEAR = 365.25 * DAY_MICROS
@@ -24,7 +25,7 @@ MAX_WINDOWS, MAX_SHORT_WINDOWS, MAX_WEEKS = 120, 4032, 8
 """The most baseline windows; the most of windows shorter than a day; the weeks these may span."""
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class AlarmPolicy:
     """The length of the windows and the accepted rate of false alarms."""
 

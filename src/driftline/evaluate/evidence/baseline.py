@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
 
@@ -26,7 +26,6 @@ from numpy.typing import NDArray
 from driftline import stats
 from driftline.evaluate.evidence.missing import zero_missing
 from driftline.types.arrays import Floats
-from driftline.types.record import record
 from driftline.types.times import DAY_MICROS, EPOCH, HOUR_MICROS
 
 Places = NDArray[np.int64]
@@ -42,7 +41,7 @@ TAIL_INDEX = 3.0
 """Index of the Pareto tail beyond the largest score of a baseline: that of Student's t(3)."""
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class Calendar:
     """The calendar effects of windows of one length: hour, weekday, last day of a month.
 
@@ -75,7 +74,7 @@ def _is_last_of_month(day: int) -> bool:
     return (EPOCH + timedelta(days=day + 1)).day == 1
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class Days:
     """The days that K windows lie in, in the order of time; D days."""
 
@@ -118,7 +117,7 @@ class Days:
         return has_previous
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class Season:
     """The calendar effects of J streams."""
 
@@ -185,7 +184,7 @@ class Season:
         return Season(effects, month_end)
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """A new window of J streams against their baseline."""
 
@@ -199,7 +198,7 @@ class Comparison:
     """Level less the level that season and mean expect, shape (J,)."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Baseline:
     """Estimates for J streams from K windows; shape (J,) each where nothing else is said."""
 

@@ -34,6 +34,7 @@ Does not alarm for a change below a stream's tolerance. Does not know what a mea
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,6 @@ from driftline.evaluate.evidence.changes import (
 from driftline.evaluate.evidence.observation import Panel, StreamNumbers
 from driftline.evaluate.evidence.trail import TRACE, Trail
 from driftline.types.arrays import Floats
-from driftline.types.record import record
 
 STRONG_MEMORY = 0.3
 """Autocorrelation from which a stream's weight is lowered."""
@@ -70,7 +70,7 @@ NAMING_LEVEL = 0.1
 """Level of e-BH, which names the streams that changed."""
 
 
-@record(eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class WindowEvidence:
     """The evidence after one window, by stream."""
 

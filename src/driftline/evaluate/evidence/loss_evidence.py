@@ -38,13 +38,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from driftline.types.arrays import Floats
-from driftline.types.record import record
 
 FIRST_BLOCKS = 14
 """Good blocks that say what the usual difference from the reference is."""
@@ -83,7 +82,7 @@ class Drop(NamedTuple):
         return self.variance + spread
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LossTerms:
     """How one stream is judged."""
 
@@ -130,7 +129,7 @@ class Anchor(NamedTuple):
     """Whether the first blocks are proven to differ from the reference."""
 
 
-@record(eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Begin:
     """The evidence for changes that begin in one block, or in any block from it on."""
 
@@ -142,7 +141,7 @@ class Begin:
     """Whether the change may also begin in a later block."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LossAlarm:
     """A loss that is on."""
 
@@ -159,7 +158,7 @@ class LossAlarm:
     doublings: int = 0
 
 
-@record(eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LossState:
     """What the blocks before the present one leave to it."""
 
@@ -220,7 +219,7 @@ class LossState:
         return Anchor(max(mean * share, mean - error), math.sqrt(variance * share), is_proven=False)
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BlockSoFar:
     """The present block up to the window that is judged."""
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import zlib
 from bisect import bisect_left, bisect_right
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
@@ -34,7 +34,6 @@ from driftline.evaluate.evidence.loss_evidence import (
     loss_since,
 )
 from driftline.types.arrays import Floats
-from driftline.types.record import record
 from driftline.types.times import DAY_MICROS, HOUR_MICROS
 
 SHAPE_DAYS, FEWEST_SHAPE_DAYS = 28, 14
@@ -90,7 +89,7 @@ class LossWindow(NamedTuple):
     """Share of the budget."""
 
 
-@record(eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class JudgedLoss:
     """The evidence after one window."""
 

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from driftline.evaluate.evidence.trail import Stream
 from driftline.types.arrays import Floats
 from driftline.types.family import Family
-from driftline.types.record import record
 
 SHARES: Mapping[str, float] = {
     Family.PERFORMANCE: 0.25,
@@ -104,7 +103,7 @@ class StreamNumbers(NamedTuple):
         )
 
 
-@record(eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Panel:
     """How J streams are judged together; the same for every window."""
 

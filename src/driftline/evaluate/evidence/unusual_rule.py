@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -27,7 +27,6 @@ from driftline.types.arrays import Floats
 from driftline.types.family import Family
 from driftline.types.model import OK, Judgement, Measurement, Schema, Severity, Verdict
 from driftline.types.phrasing import number, odds_text, share
-from driftline.types.record import record
 from driftline.types.records import JudgedMeasurement, WindowKey
 
 MIN_OK_P_VALUE = 0.02
@@ -71,7 +70,7 @@ class PanelOfRows:
         return self._panel
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class PastJudge:
     """Judges the windows of one model by those before them."""
 

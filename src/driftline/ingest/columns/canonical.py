@@ -40,7 +40,6 @@ from driftline.profiles.rowhash import hash_positions, hash_strings
 from driftline.profiles.spec import OTHER_SEGMENTS, SEGMENTS
 from driftline.types.loss_reasons import LossReasons
 from driftline.types.model import DERIVED, Field, Kind, Schema, Task
-from driftline.types.record import record
 from driftline.types.times import as_micros
 
 OTHER_FORMS = rf"^(?:{'|'.join(BOOLEANS)}|{NUMBER}|)$"
@@ -56,7 +55,7 @@ VERSION = re.compile(r"[0-9]+\.[0-9]*[1-9][0-9]*")
 """A version in two parts, which is no decimal."""
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class CastBatch:
     """One canonical batch, with the model version of each row."""
 

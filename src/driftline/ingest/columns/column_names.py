@@ -8,8 +8,7 @@ stands under `outputs` is an output.
 from __future__ import annotations
 
 import re
-
-from driftline.types.record import record
+from dataclasses import dataclass
 
 TIMES = (
     "timestamp",
@@ -232,7 +231,7 @@ _TIME_WORDS = {"time", "duration", "elapsed"}
 _UNITS = {"ms", "us", "ns", "millis", "milliseconds", "micros", "seconds", "secs", "sec", "s"}
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnName:
     """The words of a column's name, in lower case, without those of its path."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,7 +27,6 @@ from driftline.ingest.columns.date_formats import has_unclear_dates
 from driftline.ingest.columns.roles import NO_ROLES, SHARE, DeclaredRoles, find_roles, holds_times
 from driftline.kit.decoding.plain_types import is_text_type
 from driftline.types.model import Field, Kind, Schema, Task
-from driftline.types.record import record
 
 CODES = re.compile(
     r"(?i)(^|[_\s.-])(zip|zipcode|postal|postcode|code|area|region|branch|store|sku|type|class"
@@ -51,7 +50,7 @@ SHOWN = 5
 """Columns that a doubt names."""
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class InferredSchema:
     """An inferred schema, and sentences about guesses that a person should check."""
 
@@ -61,7 +60,7 @@ class InferredSchema:
     """The positive class of a binary model as the records spell it, such as `True`."""
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class _NoInput:
     """Why a column is no input of the model."""
 

@@ -6,7 +6,7 @@ The name of a column suggests its role; its type and values must fit.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -32,7 +32,6 @@ from driftline.kit.decoding.plain_types import is_text_type
 from driftline.profiles.categories import count_categories
 from driftline.profiles.label_classes import find_classes, is_unknown, listing
 from driftline.types.model import Field, Kind, Schema, Task
-from driftline.types.record import record
 from driftline.types.time_form import TimeForm
 
 MAX_CLASSES = 20
@@ -48,7 +47,7 @@ MIN_CLASS_SCORES = 5
 Columns = Mapping[str, pa.Array]
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _TimeColumn:
     """The column with the time of a row."""
 
@@ -59,7 +58,7 @@ class _TimeColumn:
     """A column whose times can't be read, where no other one has times."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeclaredRoles:
     """The columns of a model's outputs that a person names; None where the records decide."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,14 +12,13 @@ from numpy.typing import NDArray
 from driftline.ingest.columns.bytes_as_text import as_text
 from driftline.kit.decoding.plain_types import is_text_type
 from driftline.types.loss_reasons import LossReasons
-from driftline.types.record import record
 from driftline.types.time_form import TimeForm
 
 DAY_OR_MONTH = r"^\s*\d{1,2}([/.-])\d{1,2}[/.-](\d{4}|\d{2})\b"
 """A date of numbers that does not show which of them is the day."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CredibleTimes:
     """The event times that are credible, microseconds, both ends included."""
 
@@ -25,7 +26,7 @@ class CredibleTimes:
     latest: int
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TimeColumn:
     """The column of the event times of one batch."""
 

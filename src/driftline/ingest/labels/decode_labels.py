@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,11 +18,10 @@ from driftline.profiles.packing import narrow, pack, unpack, widen
 from driftline.state.waiting import LABEL
 from driftline.types.arrays import Hashes, Ints
 from driftline.types.model import Schema
-from driftline.types.record import record
 from driftline.types.records import Stub
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class LabelRows:
     """Labels in the order of their hashes; of one hash, in the order of their records."""
 

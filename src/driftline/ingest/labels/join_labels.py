@@ -29,7 +29,6 @@ from driftline.state.store import Store
 from driftline.state.waiting import LABEL, PREDICTION, WaitingRow
 from driftline.types.arrays import Hashes, Ints
 from driftline.types.model import NUMERIC_TASKS, Schema
-from driftline.types.record import record
 from driftline.types.times import SECOND_MICROS
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ Span = tuple[int, str]
 """Start and version of a window, with all its segments."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JoinTerms:
     """The settings of a model's join."""
 

@@ -7,14 +7,15 @@ The same label again changes nothing.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from driftline.ingest.labels.decode_labels import LabelRows
 from driftline.types.arrays import Hashes, Ints, Mask
-from driftline.types.record import record
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Candidates:
     """One label for each of some ids, all arrays of shape (m,)."""
 

@@ -7,6 +7,7 @@ in the record itself.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +19,6 @@ from driftline.profiles.spec import OTHER_SEGMENTS, SEGMENTS
 from driftline.state.waiting import PREDICTION
 from driftline.types.arrays import Hashes
 from driftline.types.model import Schema
-from driftline.types.record import record
 from driftline.types.records import Stub
 from driftline.types.times import SECOND_MICROS
 
@@ -34,7 +34,7 @@ Column = tuple[Sequence[str], Codes] | Numbers
 """Categories and the code of each row, -1 for none; or numbers, NaN for none."""
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class PredictionRows:
     """Rows of one window and version, in the order of their hashes."""
 

@@ -32,7 +32,6 @@ from driftline.state.tables import objects
 from driftline.state.waiting import REQUEST, RESPONSE, WaitingRow
 from driftline.types.arrays import Hashes
 from driftline.types.model import LogObject
-from driftline.types.record import record
 from driftline.types.records import QUARANTINED, ReadOutcome
 from driftline.types.times import from_micros
 
@@ -168,7 +167,7 @@ def _plan(connection: Connection, model: str, stubs: list[WaitingRow]) -> _Plan:
     return plan
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class _PairReader:
     """Reads and counts the pairs of a plan."""
 

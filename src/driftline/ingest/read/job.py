@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,6 @@ from driftline.profiles.built_in import BUILT_IN
 from driftline.profiles.profile import Collectors
 from driftline.profiles.spec import ProfileSpec
 from driftline.types.model import Schema
-from driftline.types.record import record
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,7 +24,7 @@ def _no_heartbeat() -> None:
     """Does nothing: nobody watches this job."""
 
 
-@record(slots=False)
+@dataclass(frozen=True, kw_only=True)
 class Job:
     """How the objects of one model are read and profiled; it can be pickled when `beat` can."""
 

@@ -6,6 +6,7 @@ Does not use a partial listing: when a page fails, nothing of it is read.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
@@ -21,7 +22,6 @@ from driftline.ingest.read.shards import Shards
 from driftline.state import ledger
 from driftline.state.store import Store
 from driftline.types.model import LogObject
-from driftline.types.record import record
 from driftline.types.records import GONE, WAITING, LedgerEntry
 
 PAGE = 500
@@ -29,7 +29,7 @@ PAGE = 500
 SKIPPED_SHOWN = 100
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
     """A complete listing of a source, compared with the ledger."""
 

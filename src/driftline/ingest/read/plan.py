@@ -5,12 +5,11 @@ Does not rely on the order or the filters of a listing.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from driftline.state.ledger import ATTEMPTS
 from driftline.types.model import LogObject
-from driftline.types.record import record
 from driftline.types.records import GONE, QUARANTINED, WAITING, LedgerEntry
 
 SEAL_AFTER = timedelta(minutes=2)
@@ -22,7 +21,7 @@ It is read from the start, also when it does not change any more.
 """
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
     """One object to read, from byte `start` on."""
 

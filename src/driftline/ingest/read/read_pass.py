@@ -22,7 +22,6 @@ from driftline.state import ledger
 from driftline.state.store import Store
 from driftline.types.errors import SourceError
 from driftline.types.loss_reasons import LossReasons
-from driftline.types.record import record
 from driftline.types.records import GONE, QUARANTINED, WAITING, ReadOutcome
 
 TASK_BYTES = 32 << 20
@@ -73,7 +72,7 @@ class ReadCounts:
             self.errors.append(outcome.error if named else f"{shorten_uri(uri)}: {outcome.error}")
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadPass:
     """How the work of one listing is read and committed."""
 

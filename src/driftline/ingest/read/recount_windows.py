@@ -7,7 +7,7 @@ rows would only look like other numbers.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from driftline.contracts.source import DiscoverContext
@@ -21,14 +21,13 @@ from driftline.state.provenance import CountedObject, Piece
 from driftline.state.waiting import HALVES
 from driftline.types.errors import ObjectGone, SourceError
 from driftline.types.model import LogObject
-from driftline.types.record import record
 from driftline.types.records import GONE, QUARANTINED, WAITING, ReadOutcome, WindowKey
 
 URIS_SHOWN = 3
 """Missing objects that an error names."""
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class LocatedObject:
     """An object that was counted, and the object that is in its place now."""
 
@@ -39,7 +38,7 @@ class LocatedObject:
     """Whether it is another version now, which does not just continue the counted one."""
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class RecountedObject:
     """The result of reading an object again."""
 

@@ -39,7 +39,6 @@ from driftline.profiles.profile import Profile
 from driftline.profiles.spec import ProfileSpec, make_spec
 from driftline.types.errors import SourceError, Unreadable
 from driftline.types.model import Kind, LogObject
-from driftline.types.record import record
 
 GRID_ROWS = 131_072
 """Rows that a grid is made from; of more rows, a uniform sample of this size."""
@@ -49,7 +48,7 @@ LONE_RESPONSE = (
 )
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class TimedBatch:
     """Rows of the reference with their times."""
 
@@ -59,7 +58,7 @@ class TimedBatch:
     """Microseconds, 0 where a row has none; None where the records have no time. Shape (rows,)."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewReference:
     """A new reference."""
 
@@ -75,7 +74,7 @@ class NewReference:
     """See `fingerprint`."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectProfiles:
     """The profiles of some objects, all their rows together."""
 

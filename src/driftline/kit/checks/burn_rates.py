@@ -7,12 +7,11 @@ Does not know what a failed call is.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from driftline.types.record import record
 
-
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BurnSpan:
     """A row of the published table: its alert needs the rate in both spans."""
 
@@ -32,7 +31,7 @@ TABLE = (
 """For a budget of 30 days: the first two rows are pages, the last one is a ticket."""
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class Calls:
     """The calls of one window."""
 
@@ -41,7 +40,7 @@ class Calls:
     failed: int
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BurnRate:
     """How fast the budget is used up; 1 uses it up exactly at the end of its period."""
 

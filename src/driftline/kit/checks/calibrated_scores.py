@@ -8,6 +8,7 @@ score the predicted class stands for one.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -18,7 +19,6 @@ from driftline.kit.checks import label_use, score_metrics
 from driftline.profiles.window import CategoricalColumn, NumericColumn, Scores, Window
 from driftline.types.arrays import Floats
 from driftline.types.model import Task
-from driftline.types.record import record
 
 REPEATS = 30
 """Draws of labels from which the error of the calibration is estimated."""
@@ -30,7 +30,7 @@ MOST_DISAGREEMENT = 0.01
 """Share of reference rows whose decision may differ from that of a threshold on the score."""
 
 
-@record(slots=False)
+@dataclass(frozen=True, kw_only=True)
 class CalibratedScores:
     """Rows of a window by cell of the score; arrays have shape (C,), lowest score first."""
 

@@ -6,6 +6,8 @@ known.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from driftline import stats
@@ -14,7 +16,6 @@ from driftline.profiles.exact import without_limit
 from driftline.profiles.window import NumericColumn, PredictionErrors
 from driftline.types.arrays import Floats
 from driftline.types.model import Task
-from driftline.types.record import record
 
 LEAST_LABELS = 200
 """Labelled rows of the reference below which nothing is said."""
@@ -24,7 +25,7 @@ MOST_BEYOND = 0.1
 """Share of rows with predictions that are not known above which nothing is said."""
 
 
-@record(slots=False)
+@dataclass(frozen=True, kw_only=True)
 class ErrorGroups:
     """Absolute and squared errors by group of predictions."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
@@ -14,7 +15,6 @@ import numpy as np
 
 from driftline import stats
 from driftline.types.arrays import Floats
-from driftline.types.record import record
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 ORIGIN = datetime(1, 1, 1, tzinfo=UTC)
@@ -29,7 +29,7 @@ STEADY_WINDOWS = 200
 """Windows without any silence that show steady traffic."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PastRows:
     """Earlier rows of one model."""
 
@@ -52,7 +52,7 @@ class PastRows:
         return min(oldest + days)
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedRows:
     """Rows expected in the newest windows, the judged one last; each shape (windows,)."""
 

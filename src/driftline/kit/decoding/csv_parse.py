@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from driftline.types.model import Kind
-from driftline.types.record import record
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -149,7 +149,7 @@ def _text(kind: pa.DataType) -> pa.DataType:
     return pa.string() if kind == pa.float64() else kind
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Reader:
     """Reads one text with given types."""
 

@@ -7,6 +7,7 @@ what the records mean.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, BinaryIO, Generic, TypeVar, cast
 
@@ -16,7 +17,6 @@ from driftline.contracts.format import DecodeContext
 from driftline.kit.decoding import json_values
 from driftline.kit.decoding.glued_objects import parse_line, peek_glued
 from driftline.kit.decoding.line_chunks import CAP, LineChunks
-from driftline.types.record import record
 
 T = TypeVar("T")
 K = TypeVar("K")
@@ -25,7 +25,7 @@ ROWS = 1 << 17
 """About how many rows a chunk should have."""
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class RecordChunk(Generic[T]):
     """The records of some lines."""
 

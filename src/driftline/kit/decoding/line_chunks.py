@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from driftline.types.errors import DriftlineError
-from driftline.types.record import record
 
 SIZE = 8 << 20
 CAP = 16 << 20
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """Some whole lines."""
 

@@ -7,6 +7,7 @@ are not usable for anything that needs several columns together, such as perform
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 import numpy as np
@@ -17,7 +18,6 @@ from driftline.kit.decoding.streams import read_at_most
 from driftline.types.arrays import Floats
 from driftline.types.errors import Unreadable
 from driftline.types.model import Field
-from driftline.types.record import record
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,7 +39,7 @@ class Values(Protocol):
         ...
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Numbers:
     """Numbers in ascending cells; the values of a cell are spread evenly from `low` to `high`."""
 
@@ -74,7 +74,7 @@ class Numbers:
         return pa.array(values)
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class Categories:
     """Categories and the number of rows of each."""
 
@@ -96,7 +96,7 @@ class Categories:
         )
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class Summary:
     """The statistics of one column."""
 

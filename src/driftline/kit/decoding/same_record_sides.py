@@ -7,9 +7,8 @@ side was not captured, its columns are null.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from driftline.types.record import record
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from driftline.kit.decoding.captured_bodies import Rows
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class RowPairs:
     """The rows of the records whose sides fit together."""
 

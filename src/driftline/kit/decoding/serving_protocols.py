@@ -6,12 +6,12 @@ A body that is no table, such as an image, is one row without named values.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from math import prod
 from typing import Any, Literal
 
 from driftline.kit.decoding import json_values
-from driftline.types.record import record
 
 FRAMES = ("input_data", "dataframe_split", "data")
 """Keys of a frame, which has `columns` and `data`, or the rows alone."""
@@ -20,7 +20,7 @@ LISTS = ("instances", "predictions", "input_data", "dataframe_records", "inputs"
 PLAIN = (str, int, float, bool, type(None))
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class Protocols:
     """Parses one side; `names` are the names of the values, in order, for bodies without names."""
 

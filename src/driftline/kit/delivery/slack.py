@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 from driftline.contracts.context import Http
 from driftline.types.errors import OutcomeUnknown, Rejected, Retryable, Throttled
 from driftline.types.message import Message
-from driftline.types.record import record
 
 THROTTLED = frozenset({"ratelimited", "rate_limited"})
 LATER = frozenset({"request_timeout", "team_added_to_org", "update_failed"})
@@ -93,7 +93,7 @@ class SlackError(Rejected):
         self.word = word
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class SlackApi:
     """A client of the Web API with the token of a bot."""
 

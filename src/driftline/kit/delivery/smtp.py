@@ -12,6 +12,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from email import policy
 from email.message import EmailMessage
 from pathlib import Path
@@ -19,14 +20,13 @@ from typing import Literal
 
 from driftline.types.errors import OutcomeUnknown, Rejected, Retryable
 from driftline.types.phrasing import clean
-from driftline.types.record import record
 
 SECONDS = 20.0
 WIRE = policy.SMTP.clone(cte_type="7bit")
 """Line ends for SMTP, in 7 bits, which every server accepts."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MailServer:
     """A mail server that takes mail."""
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Generic, TypeVar
 
 from pydantic import AfterValidator
 
-from driftline.types.record import record
 from driftline.types.times import DAY, HOUR
 
 T = TypeVar("T")
@@ -46,7 +46,7 @@ JOB = timedelta(days=1)
 _TOKEN = re.compile(r"%[YmdHMS]|\{[a-z][a-z0-9_]*\}|[?*]|[^%{}?*]+")
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class Place:
     """What the layout reads from a key: the time span of the records, and the named parts."""
 
@@ -188,7 +188,7 @@ class Layout:
             yield from walk.objects(at + beginning, "")
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Walk(Generic[T]):
     """One listing of a store by a layout."""
 

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_plus
-
-from driftline.types.record import record
 
 MAX_MESSAGES = 1000
 """Messages received in one pass; the next pass continues."""
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class Notice:
     """One event in a bucket."""
 

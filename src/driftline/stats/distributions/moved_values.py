@@ -5,17 +5,18 @@ A value that alone holds a tenth of the reference is a group of its own; other g
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from driftline.stats.distributions.side import Side, group_counts
-from driftline.types.record import record
 
 JOIN_VALUES, JOIN_RANGES = 0.5, 0.25
 """Groups join the one that changed most if they changed as it did, by this share of it."""
 MOST_VALUES = 3
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MovedValues:
     """Values and their share of the rows before and now."""
 

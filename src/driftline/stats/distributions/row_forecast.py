@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 
@@ -14,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftline.types.arrays import Floats
-from driftline.types.record import record
 
 SEASON_DAYS = 56
 """Newest days that show trend, weekdays and hours."""
@@ -42,7 +42,7 @@ OUTLIER_SPREAD, OUTLIER_ERRORS = 0.15, 4.0
 """Relative spread of counts, and standard errors beyond which one is an outlier of its hour."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DayForecast:
     """What is known of the rows of days, on the log scale."""
 
@@ -290,7 +290,7 @@ def _month_days(days: NDArray[np.int64], rest: Floats, spread: float) -> dict[in
     return effects
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class WeekProfile:
     """Rows expected at each place of a week, at the level of the day that is forecast."""
 

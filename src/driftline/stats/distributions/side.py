@@ -9,6 +9,7 @@ one.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
@@ -16,7 +17,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from driftline.types.arrays import Floats
-from driftline.types.record import record
 
 Counts = NDArray[np.int64]
 BINS = 10
@@ -40,7 +40,7 @@ End = tuple[float, float, float]
 """What lies beyond one end of the grid: its share, its mean distance from the end, its largest."""
 
 
-@record(slots=False, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Side:
     """The finite values of a column, in their own unit."""
 

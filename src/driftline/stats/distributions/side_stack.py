@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +20,9 @@ from driftline.stats.distributions.segments import spread_shares
 from driftline.stats.distributions.shift import Shift
 from driftline.stats.distributions.side import EVEN, Side
 from driftline.types.arrays import Floats
-from driftline.types.record import record
 
 
-@record(slots=False, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class SideStack:
     """The sides of C columns that all have rows and edges; E is the number of most edges."""
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from driftline.stats.basics.estimate import Z95, Estimate
 from driftline.stats.basics.proportion import newcombe
-from driftline.types.record import record
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GroupCounts:
     """Rows of one group. Labelled rows are counted by decision and label."""
 

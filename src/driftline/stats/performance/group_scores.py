@@ -7,17 +7,16 @@ the lowest relevance first: equal scores count against the model. An item is rel
 from __future__ import annotations
 
 import math
-from dataclasses import fields
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from driftline.stats.basics.estimate import Estimate, logit_interval
 from driftline.stats.basics.proportion import wilson
 from driftline.types.arrays import Floats, Ints
-from driftline.types.record import record
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GroupScores:
     """The scores of groups at a cut-off; each of shape (groups,), NaN where there is none."""
 

@@ -15,13 +15,12 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from driftline.stats.sequential.periods import find_period
 from driftline.types.arrays import Floats
-from driftline.types.record import record
 
 WARM_UP = 12
 """Values before the first score above 0."""
@@ -57,7 +56,7 @@ ANOMALY = 0.998
 """The least score of an anomaly."""
 
 
-@record(kw_only=False)
+@dataclass(frozen=True, slots=True)
 class ScoredValue:
     """One value with its score."""
 

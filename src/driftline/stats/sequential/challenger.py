@@ -10,13 +10,13 @@ Source: Waudby-Smith et al. 2024 (time-uniform central limit theory).
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from driftline.stats.sequential.sequences import asymptotic_half
-from driftline.types.record import record
 
 LEVEL = 0.08
 """The chance that the interval ever misses the difference: 4% on each side."""
@@ -37,7 +37,7 @@ class ChallengeVerdict(StrEnum):
     WAIT = "wait"
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LossDifference:
     """Mean loss of the champion less that of the challenger; above 0 the latter is better."""
 
@@ -50,7 +50,7 @@ class LossDifference:
     """Pairs that differ, or rows of the side with fewer losses above 0."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Challenge:
     """The comparison so far."""
 

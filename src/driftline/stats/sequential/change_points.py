@@ -12,7 +12,7 @@ Lo & MacKinlay 1988 (ratio of variances of a random walk).
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
@@ -20,7 +20,6 @@ import numpy as np
 
 from driftline.stats.sequential.periods import find_period
 from driftline.types.arrays import Floats
-from driftline.types.record import record
 
 FEWEST = 5
 """The least number of values on each side of a change."""
@@ -53,7 +52,7 @@ LOG_SQUARE_SD = 2.2214
 """The standard deviation of the logarithm of a squared normal error: pi / sqrt(2)."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChangePoint:
     """A lasting change: the first value of the new segment, and where it may lie."""
 

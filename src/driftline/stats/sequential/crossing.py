@@ -7,12 +7,12 @@ noise counts with its autocorrelation.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
 from driftline.stats.sequential.change_points import find_change_points
 from driftline.types.arrays import Floats
-from driftline.types.record import record
 
 NEWEST = 60
 """Values that the slope is measured on, at most; those since the last change."""
@@ -20,7 +20,7 @@ FEWEST = 8
 """The fewest of them."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Crossing:
     """When a bound is crossed, in steps after the newest value."""
 
