@@ -25,18 +25,19 @@ class Crossing:
     """When a bound is crossed, in steps after the newest value."""
 
     steps: float
+    """The estimate."""
     earliest: float
-    """At 95%."""
+    """The lower end of its 95% interval."""
     latest: float
-    """At 95%; infinite where the slope may be flat."""
+    """The upper end of its 95% interval."""
 
 
 def forecast_crossing(values: Floats, bound: float) -> Crossing | None:
     """Return when a series crosses `bound` at its present slope.
 
-    Arguments: `values`, shape (n,), finite, in time order and at equal steps. None for fewer than 8
-    values since the last change, for a series that is beyond the bound already or equal to it, and
-    where it is not proven at 95% that it moves towards the bound.
+    Arguments: `values`, shape (n,), finite, in time order and at equal steps; `bound` in their
+    unit. None for a bound that is not finite, for fewer than 8 values since the last change, for a
+    series that is at the bound, and where it is not proven at 95% that it moves towards the bound.
     """
     from scipy.special import stdtrit
 
@@ -63,7 +64,8 @@ def forecast_crossing(values: Floats, bound: float) -> Crossing | None:
     covariance = variance * (n - 1) / 2 / squares
     if distance == 0 or slope * distance <= 0 or abs(slope) <= t * math.sqrt(slope_variance):
         return None
-    # (distance - x slope)^2 <= t^2 variance of it: the roots are the ends.
+    # The interval holds each x with (distance - x slope)^2 <= t^2 var(distance - x slope). Its ends
+    # are the roots of a quadratic equation.
     a = slope**2 - t**2 * slope_variance
     b = -2 * (distance * slope + t**2 * covariance)
     c = distance**2 - t**2 * level_variance
