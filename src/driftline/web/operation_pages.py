@@ -31,9 +31,8 @@ def operation_routes(agent: StatusSource, access: Access) -> list[Route]:
             return render_message("No such model", f"There is no model {clean(name, 100)}.", 404)
 
         def address(number: int) -> str:
-            return "?" + urlencode(
-                {"page": number} | ({"only": "trouble"} if only_troubled else {})
-            )
+            only = {"only": "trouble"} if only_troubled else {}
+            return "?" + urlencode({"page": number} | only)
 
         return render_page(
             "runs",

@@ -143,12 +143,8 @@ def _draw(
     frame = _Frame(
         width=width,
         height=height,
-        begin=min(known[0].start, estimated_values[0].start)
-        if estimated_values
-        else known[0].start,
-        end=max(known[-1].start, estimated_values[-1].start)
-        if estimated_values
-        else known[-1].start,
+        begin=min(part[0].start for part in (known, estimated_values) if part),
+        end=max(part[-1].start for part in (known, estimated_values) if part),
         low=min(numbers),
         high=max(numbers),
         left=SCALE_WIDTH if with_axis else 2,
