@@ -112,7 +112,7 @@ class Slices(Check):
         best: tuple[float, stats.Slice] | None = None
         recent = rows.of([ctx.current])
         compared = 0
-        baselines: dict[tuple[int, ...], tuple[stats.LossSample, list[stats.Condition]]] = {}
+        baselines: dict[tuple[int, ...], tuple[stats.LossSample, list[stats.SliceCondition]]] = {}
         for span, part in SPANS.items():
             newest = earlier[len(earlier) - (span - 1) :] if span > 1 else []
             if len(newest) < span - 1:

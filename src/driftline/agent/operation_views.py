@@ -17,7 +17,7 @@ from driftline.config import Config
 from driftline.config.show import Setting, effective_settings
 from driftline.state import ledger_list, models, outbox
 from driftline.state.accounts import Totals, load_all_totals, load_totals
-from driftline.state.ledger_list import JudgedWindow, ObjectRow, RejectedRecord, UsedConfiguration
+from driftline.state.ledger_list import ObjectRow, RejectedRecord, StoredWindow, UsedConfiguration
 from driftline.state.outbox import DeadLetter, SinkStatus
 from driftline.state.store import Leader, Store
 from driftline.types.times import from_micros_or_none
@@ -52,7 +52,7 @@ class RunsView:
     objects: Sequence[ReadObject]
     has_more: bool
     """Whether there are older objects."""
-    windows: Sequence[JudgedWindow]
+    windows: Sequence[StoredWindow]
     references: Sequence[Mapping[str, Any]]
     """As `driftline reference list` shows them, the newest first."""
     configurations: Sequence[UsedConfiguration]

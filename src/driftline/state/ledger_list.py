@@ -44,7 +44,7 @@ class ObjectRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JudgedWindow:
+class StoredWindow:
     """One judged window of a version, of all rows. Times are microseconds since 1970."""
 
     start: int
@@ -100,12 +100,12 @@ def load_rejected_records(
     return [RejectedRecord(*row) for row in rows]
 
 
-def list_judged_windows(connection: Connection, model: str, limit: int) -> list[JudgedWindow]:
+def list_judged_windows(connection: Connection, model: str, limit: int) -> list[StoredWindow]:
     """List the newest judged windows of a model, the newest first."""
     c = windows.c
     query = (
         sa.select(
-            *(c[name] for name in JudgedWindow.__dataclass_fields__ if name != "reference"),
+            *(c[name] for name in StoredWindow.__dataclass_fields__ if name != "reference"),
             references.c.number.label("reference"),
         )
         .join(references, references.c.id == c.reference_id, isouter=True)
@@ -113,7 +113,7 @@ def list_judged_windows(connection: Connection, model: str, limit: int) -> list[
         .order_by(c.start.desc(), c.version)
         .limit(limit)
     )
-    return [JudgedWindow(**row._mapping) for row in connection.execute(query)]
+    return [StoredWindow(**row._mapping) for row in connection.execute(query)]
 
 
 def list_configurations(

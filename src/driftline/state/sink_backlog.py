@@ -72,7 +72,7 @@ def catch_up(connection: Connection, sink: str, now: datetime, links: Links) -> 
         if was_repeated and from_micros(row["finished"]) > now - REPEAT_AFTER:
             continue
         is_open = row["incident_state"] == "firing"
-        message = load_newest_message(connection, row["incident"], is_open=is_open)
+        message = _load_state_message(connection, row["incident"], is_open=is_open)
         if message is None or _is_about(message, sink):
             continue
         message = add_links(message, links(message, now))
@@ -98,7 +98,7 @@ def load_open_messages(connection: Connection, model: str) -> list[Notification]
     """
     query = select(incidents.c.id).where(incidents.c.model == model, incidents.c.state == "firing")
     messages = [
-        load_newest_message(connection, incident, is_open=True)
+        _load_state_message(connection, incident, is_open=True)
         for incident in connection.execute(query.order_by(incidents.c.since)).scalars()
     ]
     return [message for message in messages if message is not None]
@@ -156,7 +156,7 @@ def _is_owed(sink: str) -> ColumnElement[bool]:
     )
 
 
-def load_newest_message(
+def _load_state_message(
     connection: Connection, incident: str, *, is_open: bool
 ) -> Notification | None:
     """Load the newest message that says how an incident stands, or that it is over.

@@ -361,7 +361,7 @@ from .performance.score_curves import (
 )
 from .performance.shortfall import total_shortfall as total_shortfall
 from .performance.slices import (
-    Condition as Condition,
+    SliceCondition as SliceCondition,
     LossSample as LossSample,
     Slice as Slice,
     find_weak_slices as find_weak_slices,

@@ -15,11 +15,9 @@ from driftline.agent.operation_views import OperationViews
 from driftline.types.errors import DriftlineError
 from driftline.types.phrasing import clean
 from driftline.web.access import Access, deny_reading
-from driftline.web.pages import render_message, render_page
+from driftline.web.pages import render_message, render_page, render_standby
 from driftline.web.query import read_number
 from driftline.web.status import StatusSource
-
-STANDBY = "This agent is on standby: another one leads. Try again in a minute."
 
 
 def operation_routes(agent: StatusSource, access: Access) -> list[Route]:
@@ -93,9 +91,7 @@ def operation_routes(agent: StatusSource, access: Access) -> list[Route]:
             if not access.can_see_incidents(request):
                 return deny_reading(access)
             views = agent.operation_views
-            return (
-                render_message("Not now", STANDBY, 503) if views is None else answer(request, views)
-            )
+            return render_standby() if views is None else answer(request, views)
 
         return answer_request
 

@@ -11,18 +11,14 @@ test of two shares); Welch 1947 (means of unequal variance).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from driftline.types.arrays import Floats
-
-Columns = Mapping[str, Sequence[Any]]
-Masks = NDArray[np.bool_]
+from driftline.types.arrays import Columns, Floats, Mask
 
 MOST_CATEGORIES = 20
 """Categories of a column that are conditions."""
@@ -71,7 +67,7 @@ class CodedColumn:
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class SliceCondition:
     """A condition on one column: a category, a range `low < x <= high`, or no value."""
 
     column: str
@@ -92,7 +88,7 @@ class Condition:
             return f"{self.column} > {self.low:.4g}"
         return f"{self.low:.4g} < {self.column} ≤ {self.high:.4g}"
 
-    def holds(self, column: CodedColumn) -> Masks:
+    def holds(self, column: CodedColumn) -> Mask:
         """For which values of its column it holds, shape (rows,)."""
         if self.category is not None:
             return np.asarray(column.codes == column.names.get(self.category, -2), np.bool_)
@@ -112,7 +108,7 @@ class Condition:
 class Slice:
     """A slice with its mean loss, and what that is compared with."""
 
-    conditions: tuple[Condition, ...]
+    conditions: tuple[SliceCondition, ...]
     rows: int
     share: float
     """Its share of the rows."""
@@ -154,12 +150,12 @@ class LossSample:
         return bool(np.isin(self.losses, (0.0, 1.0)).all())
 
 
-def make_conditions(columns: Columns) -> list[Condition]:
+def make_conditions(columns: Columns) -> list[SliceCondition]:
     """The conditions that slices of these rows are made of; at least 1% of the rows meet each.
 
     Numbers are cut at their deciles, to both sides of them and between fifths.
     """
-    conditions: list[Condition] = []
+    conditions: list[SliceCondition] = []
     for name, values in columns.items():
         rows = len(values)
         least = max(FEWEST_ROWS, math.ceil(LEAST_SHARE * rows))
@@ -167,10 +163,10 @@ def make_conditions(columns: Columns) -> list[Condition]:
         if column.names:
             counts = np.bincount(column.codes[~column.is_missing], minlength=len(column.names))
             order = sorted(column.names, key=lambda text: (-counts[column.names[text]], text))
-            options = [Condition(name, category=text) for text in order[:MOST_CATEGORIES]]
+            options = [SliceCondition(name, category=text) for text in order[:MOST_CATEGORIES]]
         else:
             options = _ranges(name, column.numbers)
-        options.append(Condition(name))
+        options.append(SliceCondition(name))
         for option in options:
             met = int(option.holds(column).sum())
             if least <= met <= rows - least:
@@ -203,7 +199,7 @@ def find_worse_slices(
     *,
     level: float = 0.05,
     most: int = 3,
-    conditions: Sequence[Condition] | None = None,
+    conditions: Sequence[SliceCondition] | None = None,
 ) -> list[Slice]:
     """The slices that err more than the same slices did before, the worst first.
 
@@ -245,13 +241,13 @@ class _Tallies:
     squares: Floats
 
     @classmethod
-    def of(cls, masks: Masks, losses: Floats) -> _Tallies:
+    def of(cls, masks: Mask, losses: Floats) -> _Tallies:
         as_numbers = masks.astype(np.float64)
         weighted = as_numbers * losses[:, None]
         return cls(as_numbers.T @ as_numbers, as_numbers.T @ weighted, weighted.T @ weighted)
 
 
-def _ranges(name: str, numbers: Floats) -> list[Condition]:
+def _ranges(name: str, numbers: Floats) -> list[SliceCondition]:
     known = numbers[~np.isnan(numbers)]
     if not len(known):
         return []
@@ -259,21 +255,21 @@ def _ranges(name: str, numbers: Floats) -> list[Condition]:
     if len(distinct) <= FEW_VALUES:
         ends = [-math.inf, *distinct.tolist()]
         return [
-            Condition(name, low=None if math.isinf(low) else low, high=high)
+            SliceCondition(name, low=None if math.isinf(low) else low, high=high)
             for low, high in pairwise(ends)
         ]
     cuts = np.quantile(known, np.arange(1, 10) / 10, method="lower").tolist()
-    below = [Condition(name, high=cut) for cut in dict.fromkeys(cuts[:5])]
-    above = [Condition(name, low=cut) for cut in dict.fromkeys(cuts[4:])]
+    below = [SliceCondition(name, high=cut) for cut in dict.fromkeys(cuts[:5])]
+    above = [SliceCondition(name, low=cut) for cut in dict.fromkeys(cuts[4:])]
     middle = [
-        Condition(name, low=low, high=high)
+        SliceCondition(name, low=low, high=high)
         for low, high in dict.fromkeys(zip(cuts[1:6:2], cuts[3:8:2], strict=True))
         if low < high
     ]
     return [*below, *above, *middle]
 
 
-def _masks(columns: Columns, conditions: Sequence[Condition]) -> Masks:
+def _masks(columns: Columns, conditions: Sequence[SliceCondition]) -> Mask:
     """Whether each condition holds, shape (rows, m); a column that is absent meets none."""
     rows = max((len(values) for values in columns.values()), default=0)
     masks = np.zeros((rows, len(conditions)), bool)
@@ -374,7 +370,7 @@ def _fisher(errors: Floats, rows: Floats, other_errors: Floats, other_rows: Floa
     return np.minimum(p, 1.0)
 
 
-def _correct(conditions: Sequence[Condition], p: Floats) -> Floats:
+def _correct(conditions: Sequence[SliceCondition], p: Floats) -> Floats:
     """p-values times the number of slices looked at, upper triangle; 1 elsewhere."""
     names = [condition.column for condition in conditions]
     parts = {
@@ -403,8 +399,8 @@ def _correct(conditions: Sequence[Condition], p: Floats) -> Floats:
 
 
 def _select(
-    conditions: Sequence[Condition],
-    masks: Masks,
+    conditions: Sequence[SliceCondition],
+    masks: Mask,
     now: _Tallies,
     other: _Tallies,
     p: Floats,
@@ -422,7 +418,7 @@ def _select(
         ((float(corrected[i, j]), int(i), int(j)) for i, j in candidates), key=lambda item: item
     )
     selection: list[Slice] = []
-    covered: list[Masks] = []
+    covered: list[Mask] = []
     for p_value, first, second in order:
         first, second = _simplify(first, second, gaps)
         rows = masks[:, first] & masks[:, second]
@@ -459,7 +455,7 @@ def _simplify(first: int, second: int, gaps: Floats) -> tuple[int, int]:
     return first, second
 
 
-def _overlap(rows: Masks, others: Masks) -> float:
+def _overlap(rows: Mask, others: Mask) -> float:
     """Common rows over the rows of the smaller slice."""
     return float((rows & others).sum()) / max(min(int(rows.sum()), int(others.sum())), 1)
 
