@@ -380,6 +380,7 @@ from .sequential.challenger import (
     Challenge as Challenge,
     ChallengeVerdict as ChallengeVerdict,
     LossDifference as LossDifference,
+    is_usable_loss as is_usable_loss,
     judge_challenger as judge_challenger,
     paired_difference_of as paired_difference_of,
     rows_to_promote as rows_to_promote,

@@ -18,6 +18,8 @@ NEWEST = 60
 """Values that the slope is measured on, at most; those since the last change."""
 FEWEST = 8
 """The fewest of them."""
+FARTHEST = 1e12
+"""Steps after which a crossing is none that anybody waits for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,7 @@ def forecast_crossing(values: Floats, bound: float) -> Crossing | None:
     n = len(part)
     if n < FEWEST or not math.isfinite(bound):
         return None
+    part, bound = _rescale(part, bound)
     at = np.arange(n) - (n - 1) / 2
     squares = float(at @ at)
     slope = float(at @ part) / squares
@@ -64,6 +67,8 @@ def forecast_crossing(values: Floats, bound: float) -> Crossing | None:
     covariance = variance * (n - 1) / 2 / squares
     if distance == 0 or slope * distance <= 0 or abs(slope) <= t * math.sqrt(slope_variance):
         return None
+    if abs(distance) > FARTHEST * abs(slope):
+        return None
     # The interval holds each x with (distance - x slope)^2 <= t^2 var(distance - x slope). Its ends
     # are the roots of a quadratic equation.
     a = slope**2 - t**2 * slope_variance
@@ -75,3 +80,16 @@ def forecast_crossing(values: Floats, bound: float) -> Crossing | None:
         earliest=max((-b - root) / (2 * a), 0.0),
         latest=(-b + root) / (2 * a),
     )
+
+
+def _rescale(part: Floats, bound: float) -> tuple[Floats, float]:
+    """Return the values less their first, and the bound, in units of their largest size.
+
+    The steps stay the same, and squares of tiny or huge values stay numbers.
+    """
+    size = float(np.abs(part).max()) or 1.0
+    part, bound = part / size, bound / size
+    first = float(part[0])
+    part, bound = part - first, bound - first
+    spread = float(np.abs(part).max()) or 1.0
+    return part / spread, bound / spread
