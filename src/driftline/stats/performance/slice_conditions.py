@@ -1,4 +1,4 @@
-"""Conditions on columns, of which slices of rows are made.
+"""Conditions on columns. One or two of them define a slice of rows.
 
 A condition is a category, a range of numbers, or that the value is missing.
 """
@@ -87,7 +87,7 @@ class SliceCondition:
 
 
 def make_conditions(columns: Columns) -> list[SliceCondition]:
-    """Return the conditions that slices of these rows are made of.
+    """Return the conditions on these columns that slices may have.
 
     At least 1% of the rows, and 20 rows, meet each, and as many do not. Numbers are cut at their
     deciles, to both sides of them and between fifths; those with at most 10 different values have

@@ -39,7 +39,8 @@ def forecast_crossing(values: Floats, bound: float) -> Crossing | None:
 
     Arguments: `values`, shape (n,), finite, in time order and at equal steps; `bound` in their
     unit. None for a bound that is not finite, for fewer than 8 values since the last change, for a
-    series that is at the bound, and where it is not proven at 95% that it moves towards the bound.
+    series that is at the bound, where it is not proven at 95% that it moves towards the bound, and
+    for a crossing more than 1e12 steps away.
     """
     from scipy.special import stdtrit
 
