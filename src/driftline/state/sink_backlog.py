@@ -24,7 +24,7 @@ from driftline.types.times import as_micros, from_micros
 
 REPEAT_AFTER = timedelta(hours=1)
 """How long a receiver that refused an incident again is not asked once more."""
-REMOVED = "sink removed"
+SINK_REMOVED = "sink removed"
 """The error of messages whose sink is no longer in the configuration."""
 NOT_A_STATE = (Event.RESOLVED.value, Event.ACKNOWLEDGED.value, Event.SILENCED.value)
 """Events whose message does not say how an open incident stands."""
@@ -126,7 +126,11 @@ def close_removed_sinks(
     query = select(outbox.c.sink, func.count()).where(is_removed).group_by(outbox.c.sink)
     counts = {str(sink): int(count) for sink, count in connection.execute(query)}
     if counts:
-        closed = {"state": MessageState.SUPERSEDED, "error": REMOVED, "finished": as_micros(now)}
+        closed = {
+            "state": MessageState.SUPERSEDED,
+            "error": SINK_REMOVED,
+            "finished": as_micros(now),
+        }
         connection.execute(update(outbox).where(is_removed).values(**closed))
     return counts
 
