@@ -134,7 +134,7 @@ def _difference(champion: Scores, challenger: Scores) -> stats.LossDifference | 
         value=means[0] - means[1],
         variance=variance,
         rows=int(min(rows for rows, _, _, _ in sides)),
-        events=int(min(events for _, _, _, events in sides)),
+        events=max(events for _, _, _, events in sides),
     )
 
 

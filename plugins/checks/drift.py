@@ -25,7 +25,7 @@ from driftline.kit.checks.category_cells import OTHERS, Cells, count_cells
 from driftline.kit.checks.comparison import count_values, find_obstacle
 from driftline.kit.checks.identifiers import NO_IDENTIFIER, find_identifier
 
-Metric = Literal[
+DriftMetric = Literal[
     "mean_shift",
     "spread",
     "psi",
@@ -44,34 +44,34 @@ Metric = Literal[
     "vanished_categories",
 ]
 Detail = dict[str, str | float | int | None]
-MetricResults = Iterator[tuple[Metric, stats.Shift, Detail, str]]
+MetricResults = Iterator[tuple[DriftMetric, stats.Shift, Detail, str]]
 """A metric, its number, the facts that explain it, and a reason.
 
 The reason says why there is no number, or what a reader must know about it.
 """
 
-ON_BINS: Mapping[Metric, Callable[..., stats.Shift]] = {
+ON_BINS: Mapping[DriftMetric, Callable[..., stats.Shift]] = {
     "psi": stats.psi_shift,
     "js": stats.js_shift,
     "hellinger": stats.hellinger_shift,
     "tvd": stats.tvd_shift,
 }
 """Functions of the counts by bin or category, of the reference and of the window."""
-ON_GRID: Mapping[Metric, Callable[[stats.Side, stats.Side], stats.Shift]] = {
+ON_GRID: Mapping[DriftMetric, Callable[[stats.Side, stats.Side], stats.Shift]] = {
     "cramer_von_mises": stats.cramer_von_mises_shift,
     "energy": stats.energy_shift,
 }
-ON_GRIDS: Mapping[Metric, Callable[[stats.SideStack, stats.SideStack], list[stats.Shift]]] = {
+ON_GRIDS: Mapping[DriftMetric, Callable[[stats.SideStack, stats.SideStack], list[stats.Shift]]] = {
     "ks": stats.ks_shifts,
     "wasserstein": stats.wasserstein_shifts,
 }
 """Functions of all numeric columns at once."""
-TESTS: Mapping[Metric, Callable[..., stats.TableTest | None]] = {
+TESTS: Mapping[DriftMetric, Callable[..., stats.TableTest | None]] = {
     "chi_square": stats.chi_square,
     "g_test": stats.g_test,
 }
-NUMERIC: tuple[Metric, ...] = ("mean_shift", "spread", *ON_BINS, *ON_GRIDS, *ON_GRID)
-CATEGORICAL: tuple[Metric, ...] = (
+NUMERIC: tuple[DriftMetric, ...] = ("mean_shift", "spread", *ON_BINS, *ON_GRIDS, *ON_GRID)
+CATEGORICAL: tuple[DriftMetric, ...] = (
     "category_share",
     *ON_BINS,
     "linf",
@@ -79,7 +79,7 @@ CATEGORICAL: tuple[Metric, ...] = (
     "new_categories",
     "vanished_categories",
 )
-UNITS: Mapping[Metric, str] = {
+UNITS: Mapping[DriftMetric, str] = {
     "mean_shift": "sd",
     "wasserstein": "sd",
     "energy": "√sd",
@@ -223,7 +223,7 @@ class Drift(Check):
 
     columns: tuple[str, ...] = ()
     """The columns to compare; when empty, all except the label."""
-    metrics: tuple[Metric, ...] = (
+    metrics: tuple[DriftMetric, ...] = (
         "mean_shift",
         "spread",
         "psi",
@@ -321,8 +321,8 @@ def _find_obstacle(ctx: CheckContext, name: str) -> str:
 
 
 def _compare_grids(
-    ctx: CheckContext, names: Iterable[str], metrics: Iterable[Metric]
-) -> Mapping[str, Mapping[Metric, stats.Shift]]:
+    ctx: CheckContext, names: Iterable[str], metrics: Iterable[DriftMetric]
+) -> Mapping[str, Mapping[DriftMetric, stats.Shift]]:
     """The metrics of ON_GRIDS by numeric column, of columns that can be compared."""
     references = ctx.reference.columns if ctx.reference else {}
     columns = {
@@ -375,8 +375,8 @@ def _moved_detail(ref: stats.Side, cur: stats.Side) -> Detail:
 def _numeric(
     reference: NumericColumn,
     current: NumericColumn,
-    metrics: Iterable[Metric],
-    on_grids: Mapping[Metric, stats.Shift],
+    metrics: Iterable[DriftMetric],
+    on_grids: Mapping[DriftMetric, stats.Shift],
     *,
     show_names: bool,
 ) -> MetricResults:
@@ -412,7 +412,7 @@ def _categorical(
     reference: CategoricalColumn,
     current: CategoricalColumn,
     cells: Cells,
-    metrics: Iterable[Metric],
+    metrics: Iterable[DriftMetric],
     *,
     show_names: bool,
 ) -> MetricResults:
@@ -477,7 +477,7 @@ def _shares(column: str, cells: Cells, *, show_names: bool) -> Iterator[Measurem
 
 def _new_categories(
     reference: CategoricalColumn, current: CategoricalColumn, *, show_names: bool
-) -> tuple[Metric, stats.Shift, Detail, str]:
+) -> tuple[DriftMetric, stats.Shift, Detail, str]:
     if reference.other:
         return (
             "new_categories",
@@ -502,7 +502,7 @@ def _new_categories(
 
 def _vanished_categories(
     reference: CategoricalColumn, current: CategoricalColumn, *, show_names: bool
-) -> tuple[Metric, stats.Shift, Detail, str]:
+) -> tuple[DriftMetric, stats.Shift, Detail, str]:
     ref_counts = list(reference.counts.values())
     cur_counts = [current.counts.get(name, 0) for name in reference.counts]
     vanished_names = [

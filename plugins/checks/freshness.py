@@ -32,13 +32,13 @@ SATURDAY, DAYS_A_YEAR = 5, 365.25
 def _age_sentence(age: str | float | None) -> str:
     if not isinstance(age, (int, float)):
         return ""
-    return f"newest record {phrasing.duration(age)} old"
+    return f"no new record for {phrasing.duration(age)}"
 
 
 def _past_age_sentence(age: str | float | None) -> str:
     if not isinstance(age, (int, float)):
         return ""
-    return f"the newest record was {phrasing.duration(age)} old"
+    return f"no new record came for {phrasing.duration(age)}"
 
 
 class Freshness(Check):

@@ -44,14 +44,16 @@ def _sentence(alert: AlertFact) -> str:
     if problem := alert.detail.get("problem"):
         return f"no metric: {phrasing.clean(problem)}"
     values = alert.detail.get("values")
-    return f"{phrasing.share(alert.value)} of the values are no class" + (
+    return f"{phrasing.share(alert.value)} of the values are not a known class" + (
         f": {phrasing.clean(values)}" if values else ""
     )
 
 
 def _past(alert: AlertFact) -> str:
     return (
-        "" if alert.value is None else f"{phrasing.share(alert.value)} of its values were no class"
+        ""
+        if alert.value is None
+        else f"{phrasing.share(alert.value)} of its values were not a known class"
     )
 
 
@@ -128,7 +130,8 @@ class LabelClasses(Check):
             sentence=_sentence,
             past=_past,
             advice=lambda alert: (
-                "Compare the values with those of the reference and with prediction.positive."
+                "Check the job that writes these values; compare them with the setting "
+                "prediction.positive."
             ),
         ),
         "positive_rate": Wording(noun="share of positive labels", advice=_feed_advice),

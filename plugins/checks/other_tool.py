@@ -38,7 +38,7 @@ EXACT = 10_000
 """Rows of a side up to which the p-value of Kolmogorov-Smirnov is exact."""
 
 
-class Metric(NamedTuple):
+class ToolMetric(NamedTuple):
     """A metric of a tool, with the tool's default threshold."""
 
     numeric: Numbers | None
@@ -155,46 +155,46 @@ def _own_histograms(ref_column: NumericColumn, cur_column: NumericColumn) -> flo
     return stats.aligned_divergence(ref_column.side, cur_column.side, strays=(ref, cur))
 
 
-METRICS: Mapping[Tool, Mapping[str, Metric]] = {
+METRICS: Mapping[Tool, Mapping[str, ToolMetric]] = {
     "sagemaker": {
-        "robust": Metric(_ks_robust, _linf_robust, 0.1),
-        "simple": Metric(_ks, stats.linf, 0.1),
+        "robust": ToolMetric(_ks_robust, _linf_robust, 0.1),
+        "simple": ToolMetric(_ks, stats.linf, 0.1),
     },
     "vertex": {
-        "jensen_shannon_divergence": Metric(_own_histograms, stats.js_divergence, 0.3),
-        "l_infinity": Metric(None, stats.linf, 0.3),
+        "jensen_shannon_divergence": ToolMetric(_own_histograms, stats.js_divergence, 0.3),
+        "l_infinity": ToolMetric(None, stats.linf, 0.3),
     },
     "azure": {
-        "normalized_wasserstein_distance": Metric(_per_sd(1), None, 0.1),
-        "jensen_shannon_distance": Metric(
+        "normalized_wasserstein_distance": ToolMetric(_per_sd(1), None, 0.1),
+        "jensen_shannon_distance": ToolMetric(
             _on_bins(stats.js_distance, stats.joint_edges), stats.js_distance, 0.1
         ),
-        "population_stability_index": Metric(
+        "population_stability_index": ToolMetric(
             _on_bins(stats.laplace_psi, stats.joint_edges), stats.laplace_psi, 0.1
         ),
-        "two_sample_kolmogorov_smirnov_test": Metric(_ks_p, None, 0.05, True),
-        "pearsons_chi_squared_test": Metric(None, stats.fit_p_value, 0.05, True),
+        "two_sample_kolmogorov_smirnov_test": ToolMetric(_ks_p, None, 0.05, True),
+        "pearsons_chi_squared_test": ToolMetric(None, stats.fit_p_value, 0.05, True),
     },
     "evidently": {
-        "ks": Metric(_ks_p, None, 0.05, True),
-        "chisquare": Metric(_by_value(stats.fit_p_value), stats.fit_p_value, 0.05, True),
-        "z": Metric(_by_value(_z_p), _z_p, 0.05, True),
-        "wasserstein": Metric(_per_sd(0), None, 0.1),
-        "jensenshannon": Metric(_on_bins(_nats, stats.sturges_edges, BY_VALUE), _nats, 0.1),
-        "psi": Metric(
+        "ks": ToolMetric(_ks_p, None, 0.05, True),
+        "chisquare": ToolMetric(_by_value(stats.fit_p_value), stats.fit_p_value, 0.05, True),
+        "z": ToolMetric(_by_value(_z_p), _z_p, 0.05, True),
+        "wasserstein": ToolMetric(_per_sd(0), None, 0.1),
+        "jensenshannon": ToolMetric(_on_bins(_nats, stats.sturges_edges, BY_VALUE), _nats, 0.1),
+        "psi": ToolMetric(
             _on_bins(stats.filled_psi, stats.sturges_edges, BY_VALUE), stats.filled_psi, 0.1
         ),
-        "kl_div": Metric(
+        "kl_div": ToolMetric(
             _on_bins(stats.filled_kl, stats.sturges_edges, BY_VALUE), stats.filled_kl, 0.1
         ),
     },
     "nannyml": {
-        "jensen_shannon": Metric(_doane(stats.js_distance), stats.js_distance, None),
-        "hellinger": Metric(_doane(stats.hellinger), stats.hellinger, None),
-        "kolmogorov_smirnov": Metric(_ks, None, None),
-        "wasserstein": Metric(_wasserstein, None, None),
-        "l_infinity": Metric(None, stats.linf, None),
-        "chi2": Metric(None, _yates_p, 0.05, True),
+        "jensen_shannon": ToolMetric(_doane(stats.js_distance), stats.js_distance, None),
+        "hellinger": ToolMetric(_doane(stats.hellinger), stats.hellinger, None),
+        "kolmogorov_smirnov": ToolMetric(_ks, None, None),
+        "wasserstein": ToolMetric(_wasserstein, None, None),
+        "l_infinity": ToolMetric(None, stats.linf, None),
+        "chi2": ToolMetric(None, _yates_p, 0.05, True),
     },
 }
 
@@ -337,7 +337,7 @@ def _categories(ref_column: Column, cur_column: Column) -> tuple[list[float], li
     )
 
 
-def _measure(metric: Metric, ref: Column, cur: Column) -> float | None:
+def _measure(metric: ToolMetric, ref: Column, cur: Column) -> float | None:
     if isinstance(ref, NumericColumn) and isinstance(cur, NumericColumn):
         value = metric.numeric(ref, cur) if metric.numeric else None
     else:

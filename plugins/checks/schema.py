@@ -181,7 +181,10 @@ def _types(column: Column) -> dict[str, float]:
     """Return the share of each type among the values."""
     total = _present(column)
     if isinstance(column, NumericColumn):
-        return {"numbers": 1 - column.invalid / total, "other than numbers": column.invalid / total}
+        return {
+            "numbers": 1 - column.invalid / total,
+            "values that are not numbers": column.invalid / total,
+        }
     # The other categories are assumed to have the same types as the most frequent ones.
     categories = list(islice(column.counts.items(), LOOKED_AT))
     total_rows = sum(rows for _, rows in categories)

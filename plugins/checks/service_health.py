@@ -90,7 +90,11 @@ def _rate_sentence(noun: str) -> Wording:
             "of rows", "of calls"
         )
 
-    return Wording(noun=f"share of {noun}", sentence=text)
+    return Wording(
+        noun=f"share of {noun}",
+        sentence=text,
+        advice=lambda alert: "Look at these calls in the log of the service.",
+    )
 
 
 def _burn_sentence(alert: AlertFact) -> str:

@@ -19,7 +19,7 @@ from driftline.kit.decoding.streams import peek
 if TYPE_CHECKING:
     import pyarrow as pa
 
-OWN = ("time", "value", "name")
+ROW_COLUMNS = ("time", "value", "name")
 """The columns that every row has; a label of this name gets `label_` before it."""
 LARGEST = 64 << 20
 """Bytes of an answer of the API that are read."""
@@ -33,26 +33,29 @@ SAMPLE = re.compile(
 ESCAPE = re.compile(r"\\(.)")
 
 
-class Series(msgspec.Struct):
-    """One series of an answer."""
+class ApiSeries(msgspec.Struct):
+    """One series of an answer. Times are seconds since 1970; values are texts."""
 
     metric: dict[str, str] = {}
+    """Its labels, and its name as `__name__`."""
     values: list[tuple[float, str]] = []
+    """Time and value of each sample of a `matrix`."""
     value: tuple[float, str] | None = None
+    """Time and value of the sample of a `vector`."""
 
 
-class Data(msgspec.Struct):
+class ApiData(msgspec.Struct):
     """The data of an answer; `matrix` and `vector` have series."""
 
     resultType: str  # noqa: N815 - the name in the answer
     result: list[msgspec.Raw]
 
 
-class Answer(msgspec.Struct):
+class ApiAnswer(msgspec.Struct):
     """An answer of `query` or `query_range`."""
 
     status: str
-    data: Data | None = None
+    data: ApiData | None = None
     error: str = ""
 
 
@@ -139,7 +142,9 @@ def _parse_value(text: str) -> float | None:
 def _make_row(
     name: str, labels: dict[str, str], time: float, value: float | None
 ) -> dict[str, Any]:
-    own = {f"label_{label}" if label in OWN else label: text for label, text in labels.items()}
+    own = {
+        f"label_{label}" if label in ROW_COLUMNS else label: text for label, text in labels.items()
+    }
     return {**own, "time": int(time) if time.is_integer() else time, "value": value, "name": name}
 
 
@@ -153,7 +158,7 @@ def _decode_answer(stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBa
     if len(data) > LARGEST:
         raise Unreadable(f"an answer of more than {LARGEST >> 20} MiB; ask for a shorter time")
     try:
-        answer = msgspec.json.decode(data, type=Answer)
+        answer = msgspec.json.decode(data, type=ApiAnswer)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Unreadable("not an answer of Prometheus' API") from None
     if answer.status != "success" or answer.data is None:
@@ -163,7 +168,7 @@ def _decode_answer(stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBa
     rows: list[dict[str, Any]] = []
     for place, raw in enumerate(answer.data.result):
         try:
-            rows += _rows_of(msgspec.json.decode(raw, type=Series))
+            rows += _rows_of(msgspec.json.decode(raw, type=ApiSeries))
         except (ValueError, RecursionError):
             ctx.reject(place, "not a series of Prometheus", bytes(raw)[:200])
         while len(rows) >= BATCH:
@@ -173,7 +178,7 @@ def _decode_answer(stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBa
         yield json_values.batch_of_records(ctx.fields, rows)
 
 
-def _rows_of(series: Series) -> list[dict[str, Any]]:
+def _rows_of(series: ApiSeries) -> list[dict[str, Any]]:
     """Return the samples of a series. Raises ValueError."""
     labels = dict(series.metric)
     name = labels.pop("__name__", "")

@@ -39,6 +39,10 @@ class Scene:
         options = f'{{url: "{server.url}", secret: "${{env:SIGNING}}"}}'
         self.use(name, f"{{type: webhook, allow_private: true, options: {options}}}")
 
+    def use_alertmanager(self, server: WebhookReceiver) -> None:
+        options = f'{{url: "{server.url}", secret: "${{env:SIGNING}}", body: alertmanager}}'
+        self.use("hook", f"{{type: webhook, allow_private: true, options: {options}}}")
+
     def use_pager(self, server: PagerDutyReceiver) -> None:
         options = f'{{url: "{server.url}", routing_key: "${{env:ROUTING}}"}}'
         self.use("pager", f"{{type: pagerduty, allow_private: true, options: {options}}}")
@@ -132,6 +136,7 @@ def test_an_outage_of_a_day_is_folded(scene):
         assert message["written_at"] == "2026-05-01T07:20:00Z"
 
 
+@pytest.mark.slow
 def test_a_pager_hears_nothing_of_an_incident_that_is_over(scene):
     """An incident that opened and ended while the pager was away pages nobody."""
     with PagerDutyReceiver() as server:
@@ -168,3 +173,46 @@ def test_the_end_of_a_snooze_pages(scene):
         assert first.key != second.key
         scene.hours(10, 16)
         assert {alert.status for alert in server.accepted} == {"resolved"}
+
+
+@pytest.mark.slow
+def test_nothing_fires_for_ever_at_receivers_of_alertmanager(scene):
+    """The end of an incident ends each alert that its messages began, though more columns changed
+    and the severity rose.
+    """
+    with WebhookReceiver(SIGNING, lambda: scene.now, shaped=False) as server:
+        scene.use_alertmanager(server)
+        scene.hours(0, 3)
+        scene.hours(3, 5, amount=lambda row: row["amount"] + 5)
+        scene.hours(5, 8, amount=shift, plan="new")
+        scene.hours(8, 14)
+        status = {}
+        for body in server.accepted:
+            for alert in body["alerts"]:
+                assert not {"severity", "family"} & alert["labels"].keys()
+                status[alert["fingerprint"]] = alert["status"]
+        assert len(server.accepted) >= 3
+        assert set(status.values()) == {"resolved"}
+
+
+@pytest.mark.slow
+def test_a_day_of_alternating_windows_is_four_messages_and_two_pages(scene):
+    """A column that comes and goes each hour is held from its first return until it is calm."""
+    scene.station.configure(
+        """
+    source: {{type: local, options: {{path: {folder}/log, format: jsonl}}}}
+    schema: {{timestamp: t, id: id, features: {{plan: categorical}}}}
+    reference: {{type: local, options: {{path: {folder}/reference.jsonl}}}}
+    windows: {{length: 1h, lateness: 15m}}
+    checks:
+      missing: {{type: missing, rule: {{measurement: missing_rate, above: {{critical: 0.2}}}}}}
+"""
+    )
+    scene.without_sink = scene.station.config.read_text()
+    with PagerDutyReceiver() as server:
+        scene.use_pager(server)
+        for hour in range(24):
+            scene.hours(hour, hour + 1, **({"plan": None} if hour % 2 else {}))
+        scene.hours(24, 30)
+        assert scene.station.events() == ["opened", "resolved", "reopened", "resolved"]
+        assert [alert.status for alert in server.accepted] == ["resolved"] * 2

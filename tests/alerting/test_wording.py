@@ -63,7 +63,7 @@ def test_shares(value, text):
         ),
         (
             told(measurement="staleness", value=3.0, detail={"age_seconds": 8040.0}),
-            "newest record 2 h 14 min old",
+            "no new record for 2 h 14 min",
         ),
         (told(measurement="constant", value=1.0), "only one value"),
         (

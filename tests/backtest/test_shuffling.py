@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats as law
 
 from driftline.backtest import shuffled_history
-from driftline.backtest.measure_history import Series
+from driftline.backtest.measure_history import MeasuredSeries
 from driftline.backtest.shuffled_history import (
     AlarmRate,
     SeriesMatrix,
@@ -35,7 +35,7 @@ def history(levels, length=DAY_MICROS):
     """Series of levels, shape (K, J), in units of their own spread, of which 1 matters."""
     columns = [f"c{place}" for place in range(levels.shape[1])]
     series = [
-        Series(
+        MeasuredSeries(
             "", "", "drift", "mean_shift", (("column", name),), "sd", "drift", Unusual(warning=1.0)
         )
         for name in columns

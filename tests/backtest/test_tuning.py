@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from driftline.backtest.measure_history import Series
+from driftline.backtest.measure_history import MeasuredSeries
 from driftline.backtest.score import Score
 from driftline.backtest.shuffled_history import AlarmRate, NoisySeries
 from driftline.backtest.tune_budget import Trial, choose_trial, propose_settings
@@ -52,7 +52,7 @@ def test_proposals_are_the_models_part_of_the_configuration():
     """What stays as it is, is not proposed; a series that is of no column can't be held."""
     noisy = [
         NoisySeries(
-            Series("", "", "drift", "psi", labels, "", "drift", None),
+            MeasuredSeries("", "", "drift", "psi", labels, "", "drift", None),
             AlarmRate(9, 1.0),
             0.1,
             "memory",

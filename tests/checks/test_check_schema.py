@@ -51,8 +51,8 @@ def test_a_column_that_comes_is_told():
 @pytest.mark.parametrize(
     ("column", "values", "kind"),
     [
-        ("age", ["old"] * 40, "other than numbers"),
-        ("age", ["old"] * 37 + [1.0] * 3, "other than numbers"),
+        ("age", ["old"] * 40, "values that are not numbers"),
+        ("age", ["old"] * 37 + [1.0] * 3, "values that are not numbers"),
         ("plan", ["1", "2"] * 20, "numbers"),
         ("age", ["old"] * 20 + [1.0] * 20, None),
         ("age", [7.0] * 40, None),

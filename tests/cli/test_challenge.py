@@ -47,3 +47,41 @@ def test_a_column_that_is_absent_is_named(tmp_path, capsys):
     code = _run(["challenge", str(path), str(path), "--label", "truth", "--prediction", "p"])
     assert code == 2
     assert "no column truth" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [[], ["--id", "id"]])
+@pytest.mark.parametrize("value", ["inf", "1e308", "nan", ""])
+def test_predictions_that_are_no_usable_number_are_left_out_and_counted(
+    tmp_path, capsys, options, value
+):
+    path, odd = tmp_path / "a.csv", tmp_path / "b.csv"
+    rows = [(number, number / 2) for number in range(1_000)]
+    path.write_text("id,y,p\n" + "".join(f"{i},{y},{y + 1}\n" for i, y in rows))
+    odd.write_text(
+        "id,y,p\n" + "".join(f"{i},{y},{value if i % 4 == 0 else y + i % 3}\n" for i, y in rows)
+    )
+    _, out = run(capsys, path, odd, *options)
+    values = json.loads(out, parse_constant=lambda name: pytest.fail(f"{name} in JSON"))
+    assert values["rows"] == 750
+    assert values["rows_left_out"] == 250
+    assert values["rows_needed"] is None or values["rows_needed"] > 0
+
+
+def test_rows_that_repeat_an_id_are_counted(tmp_path, capsys):
+    path = tmp_path / "a.csv"
+    path.write_text("id,y,p\n" + "same,1,0\n" * 300)
+    _, out = run(capsys, path, path, "--id", "id")
+    assert json.loads(out)["ids_repeated"] == 2 * 299
+
+
+@pytest.mark.parametrize("options", [[], ["--id", "id"]])
+def test_a_challenger_without_any_error_is_promoted(tmp_path, capsys, options):
+    champion = write(tmp_path / "a.csv", random.Random(1), 0.2)
+    challenger = write(tmp_path / "b.csv", random.Random(2), 0)
+    assert run(capsys, champion, challenger, *options)[0] == 0
+
+
+@pytest.mark.parametrize("value", ["-1", "nan", "inf"])
+def test_a_least_gain_that_is_no_size_is_a_usage_error(tmp_path, capsys, value):
+    path = write(tmp_path / "a.csv", random.Random(1), 0.2)
+    assert run(capsys, path, path, "--least-gain", value)[0] == 2

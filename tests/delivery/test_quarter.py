@@ -29,7 +29,7 @@ def test_a_quarter_is_told_once_and_wholly(tmp_path):
     assert len({alert.key for alert in alerts}) == len(alerts)
     assert quarter.heard["chat"].failures > 10, "the chat was away for a day"
     whys = [told.facts["why"] for told in quarter.heard["hook"].of(Event.REOPENED)]
-    assert whys == ["came back", "came back", "comes and goes, held until it is calm"]
+    assert whys == ["comes and goes, held until it is calm"]
     service = [
         told.event.value for _, told in quarter.heard["hook"].messages if told.cause == "service"
     ]

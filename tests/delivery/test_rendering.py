@@ -201,7 +201,7 @@ def test_what_a_check_decides_is_advice():
     told = notification()
     decided = told.alerts[0].model_copy(update={"decision": Decision.ROLL_BACK})
     told = told.model_validate({**told.model_dump(), "alerts": [decided.model_dump()] * 2})
-    assert Renderer()(told).todo.splitlines()[0] == "Decision: roll back"
+    assert Renderer()(told).todo.splitlines()[0] == "Recommended: roll back"
     other = told.model_copy(update={"facts": {"decision": "wait"}})
     assert Renderer()(other).todo.splitlines()[0] == "Decision: wait"
 

@@ -39,3 +39,17 @@ def test_the_interval_holds_the_true_time_in_about_95_of_100_series():
 )
 def test_a_series_that_does_not_approach_a_bound_has_no_time(values, bound):
     assert forecast_crossing(np.array(values), bound) is None
+
+
+@pytest.mark.parametrize("size", [1e-310, 1e-200, 1.0, 1e200, 1e305])
+def test_the_time_is_the_same_in_every_unit(size):
+    values = np.arange(40.0) + 0.01 * np.random.default_rng(2).normal(size=40)
+    crossing = forecast_crossing(values * size, 49.0 * size)
+    assert crossing.steps == pytest.approx(10, abs=0.1)
+    assert crossing.earliest <= crossing.steps <= crossing.latest
+
+
+@pytest.mark.parametrize("bound", [1e308, 1e300, 1e14])
+def test_a_bound_that_nobody_waits_for_has_no_time(bound):
+    values = np.arange(40.0) + 0.01 * np.random.default_rng(2).normal(size=40)
+    assert forecast_crossing(values, bound) is None

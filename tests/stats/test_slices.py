@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from driftline import stats
-from driftline.stats.performance.slices import CodedColumn
+from driftline.stats.performance.slice_conditions import CodedColumn
 
 
 def draw_columns(rng, rows):

@@ -15,11 +15,11 @@ from sqlalchemy.engine import Connection
 
 from driftline.agent.callbacks import Callbacks
 from driftline.agent.decision_log import record_decision
-from driftline.agent.earlier_windows import EarlierWindows
 from driftline.agent.first_reports import FirstReports
 from driftline.agent.model_alerts import ModelAlerts
 from driftline.agent.model_settings import ModelSettings
 from driftline.agent.reference_state import ReferenceState
+from driftline.agent.window_cache import WindowCache
 from driftline.alerting.incident import Change
 from driftline.contracts.check import PastValue
 from driftline.evaluate.check_plan import CheckPlan, Collect
@@ -35,7 +35,7 @@ from driftline.evaluate.judge_windows import (
     judge_windows,
     measure_spans,
 )
-from driftline.evaluate.reference_range import ReferenceRange, Series
+from driftline.evaluate.reference_range import ReferenceRange, SeriesKey
 from driftline.ingest.read.job import Job
 from driftline.profiles.collector import Collector
 from driftline.profiles.profile import Collectors, Profile
@@ -96,13 +96,13 @@ class ModelEvaluation:
         profiles: Callable[[WindowKey], Profile] | None = None,
         trailing: TrailingProfiles | None = None,
         earlier_values: EarlierValues | None = None,
-        earlier_windows: EarlierWindows | None = None,
+        window_cache: WindowCache | None = None,
     ) -> Inputs:
         """Return the inputs of judging, from what is stored.
 
         `read_rows` reads the rows of a window from its objects again; `history` and `profiles`
         replace what is stored. `trailing` has the rows before earlier windows of the same run,
-        `earlier_values` the values before them and `earlier_windows` the windows themselves.
+        `earlier_values` the values before them and `window_cache` the windows themselves.
         Does not write to `connection`.
         """
         spec, collectors, reference = self.reference.spec, self.collectors, self.reference
@@ -150,7 +150,7 @@ class ModelEvaluation:
                 version=reference.name,
             )
 
-        recent = earlier_windows if earlier_windows is not None else EarlierWindows()
+        recent = window_cache if window_cache is not None else WindowCache()
 
         def load_earlier(due: DueWindow, count: int) -> Sequence[Window]:
             return recent.load(due, count, load_earlier_window)
@@ -200,7 +200,7 @@ class ModelEvaluation:
         )
 
     @cached_property
-    def _reference_ranges(self) -> Mapping[Series, ReferenceRange]:
+    def _reference_ranges(self) -> Mapping[SeriesKey, ReferenceRange]:
         """The range that the weeks or months of the reference have; computed once."""
         reference = self.reference
         if not reference.spans:
@@ -260,7 +260,7 @@ class Closing:
         model, limit, before, past = self.settings.name, as_micros(until), report.windows, None
         # Nothing is read while windows are judged, so the rows before a window do not change.
         trailing, earlier_values = self.evaluation.trailing_profiles(), EarlierValues()
-        earlier_windows = EarlierWindows()
+        window_cache = WindowCache()
         length, enough_rows = self.settings.window_length, self.settings.config.windows.rows
         if enough_rows is not None:
             with self.store.write() as connection:
@@ -286,7 +286,7 @@ class Closing:
                     report,
                     trailing=trailing,
                     earlier_values=earlier_values,
-                    earlier_windows=earlier_windows,
+                    window_cache=window_cache,
                     with_report=is_backlog_end and is_last,
                 )
                 report.windows += 1
@@ -318,7 +318,7 @@ class Closing:
         *,
         trailing: TrailingProfiles | None,
         earlier_values: EarlierValues,
-        earlier_windows: EarlierWindows,
+        window_cache: WindowCache,
         with_report: bool,
     ) -> None:
         group = [self._silence_old(due, now) for due in group]
@@ -333,7 +333,7 @@ class Closing:
                 read_rows=self._read_rows,
                 trailing=trailing,
                 earlier_values=earlier_values,
-                earlier_windows=earlier_windows,
+                window_cache=window_cache,
             )
             inputs = replace(inputs, new_versions=versions)
             verdicts, facts = judge_windows(group, inputs)

@@ -19,6 +19,7 @@ from driftline.evaluate.decide import (
 from driftline.state import model_decisions
 from driftline.state.model_decisions import StoredDecision
 from driftline.types.model import Decision
+from driftline.types.phrasing import count
 from driftline.types.times import from_micros
 
 EFFECT_WINDOWS = 200
@@ -47,7 +48,10 @@ def record_decision(
 
 
 def _record_effects(connection: Connection, model: str) -> None:
-    """Judge the newest run of each action by the windows that began after it ended."""
+    """Judge each run of an action by the windows between its end and that of the next run.
+
+    The effect stands beside the newest decision that the run carried out, and is judged once.
+    """
     runs = model_decisions.load_runs_of_decisions(connection, model, sorted(ACTIONABLE))
     if not runs:
         return
@@ -64,10 +68,7 @@ def _record_effects(connection: Connection, model: str) -> None:
         ]
         effect = judge_effect(later)
         if effect is not None:
-            count = len(later)
-            text = (
-                f"{action}: {effect.value} ({count} {'window' if count == 1 else 'windows'} later)"
-            )
+            text = f"{action}: {effect.value} ({count(len(later), 'window')} later)"
             model_decisions.record_effect(connection, model, causes[-1].start, action, text)
 
 

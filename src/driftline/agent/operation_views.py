@@ -17,7 +17,7 @@ from driftline.config import Config
 from driftline.config.show import Setting, effective_settings
 from driftline.state import ledger_list, models, outbox
 from driftline.state.accounts import Totals, load_all_totals, load_totals
-from driftline.state.ledger_list import JudgedWindow, ObjectRow, RejectedRecord, UsedConfiguration
+from driftline.state.ledger_list import ObjectRow, RejectedRecord, StoredWindow, UsedConfiguration
 from driftline.state.outbox import DeadLetter, SinkStatus
 from driftline.state.store import Leader, Store
 from driftline.types.times import from_micros_or_none
@@ -52,7 +52,7 @@ class RunsView:
     objects: Sequence[ReadObject]
     has_more: bool
     """Whether there are older objects."""
-    windows: Sequence[JudgedWindow]
+    windows: Sequence[StoredWindow]
     references: Sequence[Mapping[str, Any]]
     """As `driftline reference list` shows them, the newest first."""
     configurations: Sequence[UsedConfiguration]
@@ -97,10 +97,10 @@ class OperationViews:
     def __init__(self, store: Store, config: Config, settings: Mapping[str, ModelSettings]) -> None:
         self._store, self._config, self._settings = store, config, settings
 
-    def runs(self, name: str, *, troubled: bool = False, page: int = 1) -> RunsView | None:
+    def runs(self, name: str, *, only_troubled: bool = False, page: int = 1) -> RunsView | None:
         """What was read of a model; None where there is none of this name.
 
-        With `troubled` only objects that were not read as a whole. Pages count from 1.
+        With `only_troubled` only objects that were not read as a whole. Pages count from 1.
         """
         if name not in self._config.models:
             return None
@@ -108,7 +108,7 @@ class OperationViews:
             rows = ledger_list.list_objects(
                 connection,
                 name,
-                troubled=troubled,
+                only_troubled=only_troubled,
                 limit=OBJECTS + 1,
                 offset=(page - 1) * OBJECTS,
             )

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from driftline.alerting.describe import LONGEST, describe_difference
 from driftline.alerting.fact import hash_parts, message_id
-from driftline.alerting.incident import MOST_ALERTS, Change, Span
+from driftline.alerting.incident import MOST_ALERTS, Change, TimeSpan
 from driftline.alerting.title import LENGTH, NAME_LENGTH
 from driftline.extensions.phrasebook import Phrasebook
 from driftline.types.incident import Incident, Reason
@@ -34,7 +34,7 @@ class RowCounts:
 
     rows: int
     windows: int
-    span: Span
+    span: TimeSpan
     """Begin of its first window and end of its newest one."""
     rejected: int = 0
     """Records of the model that could not be read."""
@@ -64,7 +64,7 @@ class ReferenceComparison:
     """How some windows together compare with the reference."""
 
     has_reference: bool
-    span: Span
+    span: TimeSpan
     """Begin and end of the windows."""
     rows: int
     """Rows of the windows."""

@@ -34,7 +34,8 @@ from driftline.types.phrasing import clean
 
 MOST_ALERTS = 50
 """Alerts in one message; a fact of the message counts all of them."""
-Span = tuple[datetime, datetime]
+TimeSpan = tuple[datetime, datetime]
+"""Begin and end."""
 
 HISTORY_EVENTS = {
     Reason.MORE_ALERTS: "worsened",
@@ -79,7 +80,7 @@ class Change:
 class Occasion:
     """When and by whom an incident is changed."""
 
-    window: Span
+    window: TimeSpan
     """The window that was judged; twice the time of an act."""
     rows: int = 0
     """Rows of the window."""

@@ -35,7 +35,7 @@ MIN_GROUPS = 50
 """The fewest groups of windows for which a process of its own pays."""
 
 
-class Series(NamedTuple):
+class MeasuredSeries(NamedTuple):
     """The parts of a judged measurement that stay the same from window to window."""
 
     version: str
@@ -63,7 +63,7 @@ class MeasuredWindows:
     """The measurements of all windows with one start; J series that a rule judges."""
 
     group: tuple[DueWindow, ...]
-    series: tuple[Series, ...]
+    series: tuple[MeasuredSeries, ...]
     """Length J."""
     numbers: Floats
     """Shape (13, J): value, reference's value, interval, interval of the reference, rows, raw
@@ -218,14 +218,14 @@ class _Packer:
     """Packs judged measurements into arrays; equal series become one object."""
 
     def __init__(self) -> None:
-        self._series: dict[tuple[object, ...], Series] = {}
-        self._layouts: dict[tuple[int, ...], tuple[Series, ...]] = {}
+        self._series: dict[tuple[object, ...], MeasuredSeries] = {}
+        self._layouts: dict[tuple[int, ...], tuple[MeasuredSeries, ...]] = {}
 
     def pack(
         self, windows: Sequence[tuple[DueWindow, Sequence[JudgedMeasurement]]]
     ) -> MeasuredWindows:
         check_errors: dict[str, str] = {}
-        series, numbers = list[Series](), list[tuple[float, ...]]()
+        series, numbers = list[MeasuredSeries](), list[tuple[float, ...]]()
         judgements, details = dict[int, Judgement](), dict[int, Mapping[str, Any]]()
         watched_rows = dict[int, JudgedMeasurement]()
         for due, rows in windows:
@@ -267,12 +267,12 @@ class _Packer:
             check_errors=check_errors,
         )
 
-    def _series_of(self, key: WindowKey, row: JudgedMeasurement) -> Series:
+    def _series_of(self, key: WindowKey, row: JudgedMeasurement) -> MeasuredSeries:
         m, rule = row.measurement, row.past_rule
         labels = labels_json(m.labels)
         identity = (key.version, key.segment, row.check, m.name, labels, m.unit, type(rule))
         if identity not in self._series:
-            self._series[identity] = Series(
+            self._series[identity] = MeasuredSeries(
                 version=key.version,
                 segment=key.segment,
                 check=row.check,

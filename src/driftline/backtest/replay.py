@@ -21,7 +21,7 @@ from driftline.alerting.fact import Fact, key_of
 from driftline.alerting.incident import Change
 from driftline.alerting.lifespans import Lifespans
 from driftline.alerting.step import AlertingState, step
-from driftline.backtest.measure_history import ENGINE_ROWS, MeasuredWindows, Series
+from driftline.backtest.measure_history import ENGINE_ROWS, MeasuredSeries, MeasuredWindows
 from driftline.evaluate.check_plan import CheckPlan
 from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
 from driftline.evaluate.evidence.engine import WindowEvidence, add_window
@@ -71,7 +71,7 @@ class SeriesLayout:
     """The first windows with these series."""
 
     @property
-    def series(self) -> Sequence[Series]:
+    def series(self) -> Sequence[MeasuredSeries]:
         """All series that a rule judges, length J."""
         return self.windows.series
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import stats as law
 
 from driftline.alerting.fact import lane_of
-from driftline.backtest.measure_history import ENGINE_ROWS, MeasuredWindows, Series
+from driftline.backtest.measure_history import ENGINE_ROWS, MeasuredSeries, MeasuredWindows
 from driftline.backtest.parallel import ReportProgress
 from driftline.backtest.score import KnownIncident
 from driftline.evaluate.evidence.alarm_policy import YEAR, AlarmPolicy
@@ -69,7 +69,7 @@ class AlarmRate:
 class NoisySeries:
     """A series that alarms more often than its share of the budget while nothing changes."""
 
-    series: Series
+    series: MeasuredSeries
     rate: AlarmRate
     share: float
     """Its share of the budget, alarms a year."""
@@ -88,7 +88,7 @@ class SeriesMatrix:
 
     starts: NDArray[np.int64]
     """Shape (K,), microseconds."""
-    series: tuple[Series, ...]
+    series: tuple[MeasuredSeries, ...]
     """Length J."""
     observations: tuple[Observation, ...]
     """The first observation of each series, length J."""
@@ -98,7 +98,7 @@ class SeriesMatrix:
     @classmethod
     def of(cls, windows: Sequence[MeasuredWindows], model: str, schema: Schema) -> SeriesMatrix:
         """All such series that are in any of the windows."""
-        columns: dict[Series, int] = {}
+        columns: dict[MeasuredSeries, int] = {}
         observations: list[Observation] = []
         # By id of the tuple of series: indices in the window, and columns of the matrix.
         layouts: dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}

@@ -56,6 +56,8 @@ def challenge(
     """
     from driftline import stats
 
+    if not 0 <= least_gain < float("inf"):
+        raise click.BadParameter("a number of at least 0", param_hint="--least-gain")
     names = [label, prediction, *([key] if key else [])]
     tables = [_read(path, names) for path in (champion, candidate)]
     labels = [table.column(label).to_pylist() for table in tables]
@@ -81,6 +83,11 @@ def challenge(
         reason = "" if common else "no id stands in both files"
     result = stats.judge_challenger(difference, least_gain=least_gain)
     values = _values(result, reason)
+    values["rows_left_out"] = sum(
+        int((~stats.is_usable_loss(side)).sum()) for side in losses if side
+    )
+    if key is not None:
+        values["ids_repeated"] = sum(map(_count_repeated, (t.column(key) for t in tables)))
     click.echo(json.dumps(values, ensure_ascii=False) if as_json else _text(values))
     return 0 if result.verdict is stats.ChallengeVerdict.PROMOTE else 1
 
@@ -105,6 +112,12 @@ def _read(path: Path, names: list[str]) -> pa.Table:
         known = ", ".join(table.column_names[:20])
         raise click.UsageError(f"{path}: no column {', '.join(missing)}; there are: {known}")
     return table.select(names)
+
+
+def _count_repeated(ids: pa.ChunkedArray) -> int:
+    """Rows whose id a later row of the same file has, too: the last one counts."""
+    known = ids.drop_null()
+    return len(known) - len(known.unique())
 
 
 def _has_many_numbers(sides: list[list[Any]]) -> bool:
@@ -138,11 +151,20 @@ def _values(result: Challenge, reason: str) -> dict[str, Any]:
 def _text(values: dict[str, Any]) -> str:
     text = f"{values['verdict']}: {values['reason']}"
     if values["difference"] is not None:
-        text += f"; the error of the champion is {values['difference']:+.4g} larger"
+        text += "; the error of the champion less that of the challenger is "
+        text += f"{values['difference']:+.4g}"
     if values["interval"] is not None:
         low, high = values["interval"]
         text += f" (at all times: {low:+.4g} to {high:+.4g})"
-    text += f", {values['rows']:,} rows"
+    text += f", {_rows(values['rows'])}"
     if values["rows_needed"] is not None:
         text += f"; about {values['rows_needed']:,} more are needed"
+    if values["rows_left_out"]:
+        text += f"; {_rows(values['rows_left_out'])} left out: no label, no prediction or no number"
+    if values.get("ids_repeated"):
+        text += f"; {_rows(values['ids_repeated'])} left out: a later row has the same id"
     return text
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row" + ("s" if count != 1 else "")

@@ -93,6 +93,8 @@ def changepoints(
     from driftline import stats
     from driftline.cli.series_file import read_series
 
+    if bound is not None and not np.isfinite(bound):
+        raise click.BadParameter("a number that is finite", param_hint="--bound")
     series = read_series(file, time, value)
     known = np.flatnonzero(~np.isnan(series.values))
     changes = stats.find_change_points(series.values[known])

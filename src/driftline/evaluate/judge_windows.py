@@ -21,7 +21,7 @@ from driftline.evaluate.check_plan import CheckPlan, Collect, run_check
 from driftline.evaluate.evidence.unusual_rule import PastJudge
 from driftline.evaluate.reference_range import (
     ReferenceRange,
-    Series,
+    SeriesKey,
     add_ranges,
     find_ranges,
 )
@@ -61,7 +61,7 @@ class Inputs:
     """The windows with rows among so many spans before one, oldest first."""
     reference_spans: Sequence[Window] = ()
     """The weeks or months of the reference; empty where its rows have no times."""
-    reference_ranges: Mapping[Series, ReferenceRange] = field(default_factory=dict)
+    reference_ranges: Mapping[SeriesKey, ReferenceRange] = field(default_factory=dict)
     """The range that the weeks or months of the reference have; empty without times."""
     reference_name: str = ""
     """Name of the reference, for people."""
@@ -160,7 +160,7 @@ def measure_window(due: DueWindow, inputs: Inputs) -> JudgedWindow:
     return JudgedWindow(due, window, rows)
 
 
-def measure_spans(due: DueWindow, inputs: Inputs) -> dict[Series, ReferenceRange]:
+def measure_spans(due: DueWindow, inputs: Inputs) -> dict[SeriesKey, ReferenceRange]:
     """Compare the weeks or months of the reference with the whole of it: the range of each series.
 
     `due` is any window of the model.

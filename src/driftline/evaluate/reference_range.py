@@ -16,7 +16,7 @@ from driftline.types.records import JudgedMeasurement
 
 Z = 1.96
 """Standard errors on each side of a 95% interval."""
-Series = tuple[str, str, str]
+SeriesKey = tuple[str, str, str]
 """Check, measurement, and labels as JSON with sorted keys."""
 
 
@@ -28,19 +28,19 @@ class ReferenceRange:
     high: float
 
 
-def series_of(row: JudgedMeasurement) -> Series:
+def series_of(row: JudgedMeasurement) -> SeriesKey:
     """The series of a measurement, whatever its version and segment."""
     return row.check, row.measurement.name, labels_json(row.measurement.labels)
 
 
 def find_ranges(
     spans: Iterable[Sequence[JudgedMeasurement]],
-) -> dict[Series, ReferenceRange]:
+) -> dict[SeriesKey, ReferenceRange]:
     """The range of each series that is compared with the reference.
 
     `spans` holds the measurements of each span of the reference, compared with the whole of it.
     """
-    values: dict[Series, list[tuple[float, float]]] = {}
+    values: dict[SeriesKey, list[tuple[float, float]]] = {}
     for rows in spans:
         for row in rows:
             rule, m = row.past_rule, row.measurement
@@ -65,7 +65,9 @@ def _range(pairs: Sequence[tuple[float, float]]) -> ReferenceRange:
     return ReferenceRange(float(drawn.min()), float(drawn.max()))
 
 
-def add_ranges(rows: Iterable[JudgedMeasurement], ranges: Mapping[Series, ReferenceRange]) -> None:
+def add_ranges(
+    rows: Iterable[JudgedMeasurement], ranges: Mapping[SeriesKey, ReferenceRange]
+) -> None:
     """Add the ends of its range to the details of each row of a series with a range."""
     # Most measurements have none: their series need no key.
     names = {(check, name) for check, name, _ in ranges}

@@ -21,8 +21,8 @@ MANY = 4
 
 BY_FAMILY: Mapping[str, str] = {
     Family.PERFORMANCE: (
-        "Check that the newest labels are right; if they are, retrain the model or go back to the "
-        "version before."
+        "Check that the newest labels are right; then look for what changed: the version of the "
+        "model, its inputs, or the outcomes."
     ),
     Family.SERVICE: "Check that the model gets requests and that its log arrives.",
     Family.DRIFT: "Check what sends these requests, and the data behind them.",

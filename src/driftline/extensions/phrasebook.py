@@ -159,8 +159,12 @@ class Phrasebook:
         return shown_interval(alert) if is_hidden else interval(alert)
 
     def advice(self, notification: Notification) -> str:
-        """Return what to do first, in one short sentence of plain text; empty at the end."""
+        """Return what to do first, in one short sentence of plain text; empty at the end.
+
+        An alert that recommends a decision knows more than others, so its advice counts.
+        """
         firing = [alert for alert in notification.alerts if alert.state == "firing"]
+        firing.sort(key=lambda alert: alert.decision is None)
         if advice := upstream_advice(notification):
             return advice
         own = _call(self.wording(firing[0]).advice, firing[0]) if firing else ""

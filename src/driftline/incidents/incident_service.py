@@ -30,8 +30,6 @@ Plain = dict[str, Any]
 LONGEST = 500
 """Characters of an author or a reason that are kept."""
 FURTHEST = timedelta(days=366)
-
-
 LEAD_VALUES = 60
 """Values of an incident's first alert that pages show."""
 
@@ -107,18 +105,9 @@ class IncidentService:
                 limit=limit,
                 offset=offset,
             )
-            return [
-                FoundIncident(
-                    row.headline,
-                    _plain(row),
-                    self._lead_values(
-                        connection, incidents.load_newest_message(connection, row.id)
-                    ),
-                )
-                for row in rows
-            ]
+            return [self._search_result(connection, row) for row in rows]
 
-    def _found(self, connection: Connection, row: incidents.IncidentRow) -> FoundIncident:
+    def _search_result(self, connection: Connection, row: incidents.IncidentRow) -> FoundIncident:
         message = incidents.load_newest_message(connection, row.id)
         return FoundIncident(row.headline, _plain(row), self._lead_values(connection, message))
 

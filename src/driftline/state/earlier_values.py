@@ -17,7 +17,7 @@ from driftline.state.measurements import load_earlier_values, load_values_since
 from driftline.types.labels import labels_json
 from driftline.types.records import WindowKey
 
-Series = tuple[str, str, str, str, str, str]
+StoredSeriesKey = tuple[str, str, str, str, str, str]
 """Model, version, segment, check, measurement, and labels as JSON with sorted keys."""
 
 
@@ -39,7 +39,7 @@ class EarlierValues:
     again reads its series anew.
     """
 
-    _series: dict[Series, _Values] = field(default_factory=dict)
+    _series: dict[StoredSeriesKey, _Values] = field(default_factory=dict)
 
     def load(
         self,

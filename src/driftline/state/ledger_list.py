@@ -44,7 +44,7 @@ class ObjectRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JudgedWindow:
+class StoredWindow:
     """One judged window of a version, of all rows. Times are microseconds since 1970."""
 
     start: int
@@ -56,7 +56,7 @@ class JudgedWindow:
     settled: int
     """1 when no more rows are taken."""
     reference: int | None
-    """The number of the reference that it was compared with."""
+    """The number of the reference that it was compared with; None for one without."""
     config_digest: str
 
 
@@ -74,15 +74,15 @@ class UsedConfiguration:
 
 
 def list_objects(
-    connection: Connection, model: str, *, troubled: bool = False, limit: int, offset: int = 0
+    connection: Connection, model: str, *, only_troubled: bool = False, limit: int, offset: int = 0
 ) -> list[ObjectRow]:
     """List the objects of a model, the newest first.
 
-    With `troubled` only those that were not read as a whole.
+    With `only_troubled` only those that were not read as a whole.
     """
     c = objects.c
     query = sa.select(*(c[name] for name in ObjectRow.__dataclass_fields__)).where(c.model == model)
-    if troubled:
+    if only_troubled:
         query = query.where(
             sa.or_(c.state.in_((QUARANTINED, WAITING)), c.rejected > 0, c.held > 0, c.error != "")
         )
@@ -100,12 +100,12 @@ def load_rejected_records(
     return [RejectedRecord(*row) for row in rows]
 
 
-def list_judged_windows(connection: Connection, model: str, limit: int) -> list[JudgedWindow]:
+def list_judged_windows(connection: Connection, model: str, limit: int) -> list[StoredWindow]:
     """List the newest judged windows of a model, the newest first."""
     c = windows.c
     query = (
         sa.select(
-            *(c[name] for name in JudgedWindow.__dataclass_fields__ if name != "reference"),
+            *(c[name] for name in StoredWindow.__dataclass_fields__ if name != "reference"),
             references.c.number.label("reference"),
         )
         .join(references, references.c.id == c.reference_id, isouter=True)
@@ -113,7 +113,7 @@ def list_judged_windows(connection: Connection, model: str, limit: int) -> list[
         .order_by(c.start.desc(), c.version)
         .limit(limit)
     )
-    return [JudgedWindow(**row._mapping) for row in connection.execute(query)]
+    return [StoredWindow(**row._mapping) for row in connection.execute(query)]
 
 
 def list_configurations(

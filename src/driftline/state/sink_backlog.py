@@ -24,7 +24,7 @@ from driftline.types.times import as_micros, from_micros
 
 REPEAT_AFTER = timedelta(hours=1)
 """How long a receiver that refused an incident again is not asked once more."""
-REMOVED = "sink removed"
+SINK_REMOVED = "sink removed"
 """The error of messages whose sink is no longer in the configuration."""
 NOT_A_STATE = (Event.RESOLVED.value, Event.ACKNOWLEDGED.value, Event.SILENCED.value)
 """Events whose message does not say how an open incident stands."""
@@ -72,7 +72,7 @@ def catch_up(connection: Connection, sink: str, now: datetime, links: Links) -> 
         if was_repeated and from_micros(row["finished"]) > now - REPEAT_AFTER:
             continue
         is_open = row["incident_state"] == "firing"
-        message = load_newest_message(connection, row["incident"], is_open=is_open)
+        message = _load_state_message(connection, row["incident"], is_open=is_open)
         if message is None or _is_about(message, sink):
             continue
         message = add_links(message, links(message, now))
@@ -98,7 +98,7 @@ def load_open_messages(connection: Connection, model: str) -> list[Notification]
     """
     query = select(incidents.c.id).where(incidents.c.model == model, incidents.c.state == "firing")
     messages = [
-        load_newest_message(connection, incident, is_open=True)
+        _load_state_message(connection, incident, is_open=True)
         for incident in connection.execute(query.order_by(incidents.c.since)).scalars()
     ]
     return [message for message in messages if message is not None]
@@ -126,7 +126,11 @@ def close_removed_sinks(
     query = select(outbox.c.sink, func.count()).where(is_removed).group_by(outbox.c.sink)
     counts = {str(sink): int(count) for sink, count in connection.execute(query)}
     if counts:
-        closed = {"state": MessageState.SUPERSEDED, "error": REMOVED, "finished": as_micros(now)}
+        closed = {
+            "state": MessageState.SUPERSEDED,
+            "error": SINK_REMOVED,
+            "finished": as_micros(now),
+        }
         connection.execute(update(outbox).where(is_removed).values(**closed))
     return counts
 
@@ -156,7 +160,7 @@ def _is_owed(sink: str) -> ColumnElement[bool]:
     )
 
 
-def load_newest_message(
+def _load_state_message(
     connection: Connection, incident: str, *, is_open: bool
 ) -> Notification | None:
     """Load the newest message that says how an incident stands, or that it is over.

@@ -360,13 +360,15 @@ from .performance.score_curves import (
     score_curve as score_curve,
 )
 from .performance.shortfall import total_shortfall as total_shortfall
+from .performance.slice_conditions import (
+    SliceCondition as SliceCondition,
+    make_conditions as make_conditions,
+)
 from .performance.slices import (
-    Condition as Condition,
     LossSample as LossSample,
     Slice as Slice,
     find_weak_slices as find_weak_slices,
     find_worse_slices as find_worse_slices,
-    make_conditions as make_conditions,
 )
 from .sequential.anomalies import (
     ANOMALY as ANOMALY,
@@ -378,6 +380,7 @@ from .sequential.challenger import (
     Challenge as Challenge,
     ChallengeVerdict as ChallengeVerdict,
     LossDifference as LossDifference,
+    is_usable_loss as is_usable_loss,
     judge_challenger as judge_challenger,
     paired_difference_of as paired_difference_of,
     rows_to_promote as rows_to_promote,

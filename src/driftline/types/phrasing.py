@@ -119,7 +119,8 @@ def duration(seconds: float) -> str:
 def subject(alert: AlertFact, limit: int = 60) -> str:
     """Return the column of an alert, with its segment; empty for the model as a whole.
 
-    One value of a column is `value gold of plan`.
+    One value of a column is `value gold of plan`, a group of rows `plan = gold`, a pair of columns
+    `plan and price`.
     """
     return name_series(alert.labels, limit)
 
@@ -137,6 +138,10 @@ def name_series(labels: Mapping[str, str], limit: int = 60) -> str:
         category = more_labels.pop("category")
         is_rest = category == OTHER_CATEGORIES
         parts = [f"{'other values' if is_rest else f'value {clean(category, limit)}'} of {column}"]
+    elif column and "group" in more_labels:
+        parts = [f"{column} = {clean(more_labels.pop('group'), limit)}"]
+    elif column and "with" in more_labels:
+        parts = [f"{column} and {clean(more_labels.pop('with'), limit)}"]
     parts += [f"{clean(name, 20)} {clean(value, limit)}" for name, value in more_labels.items()]
     within = [clean(labels[name], limit) for name in ("segment", "version") if labels.get(name)]
     name = " ".join(parts)

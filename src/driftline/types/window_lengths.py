@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from driftline.types.times import DAY_MICROS
+from driftline.types.times import DAY_MICROS, HOUR_MICROS
 
-HOUR_MICROS = DAY_MICROS // 24
 LENGTHS = MappingProxyType({"1h": HOUR_MICROS, "1d": DAY_MICROS, "7d": 7 * DAY_MICROS})
 """Microseconds of each length, by how the configuration writes it; the shortest first."""
 

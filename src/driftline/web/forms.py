@@ -27,7 +27,7 @@ from driftline.types.secret import Secret
 from driftline.web.access import Access
 from driftline.web.api import DECISIONS, INCIDENT_ACTS, perform_act, read_act_request
 from driftline.web.incident_pages import AWAITING, show_bad_link
-from driftline.web.pages import render_message, render_page
+from driftline.web.pages import render_message, render_page, render_standby
 from driftline.web.request_body import read_body
 from driftline.web.status import StatusSource
 
@@ -55,15 +55,14 @@ FORM_TEXTS = {
     "reject": ("Reject", "Nothing is sent."),
 }
 """Title and explanation of each form."""
-LENGTHS = ("1h", "4h", "12h", "1d", "7d")
+HOLD_LENGTHS = ("1h", "4h", "12h", "1d", "7d")
 """How long a snooze or a silence may last."""
-TIMED = ("snooze", "silence")
+TIMED_ACTS = ("snooze", "silence")
 """The acts that need their length."""
 NOT_FROM_LINK = "Open the link and send the form on its page."
 """The answer to the form of a link with a wrong token."""
 WRONG_TOKEN = "Changes need the value of agent.token, or a link of a message."
 """The answer to a reader's form with a wrong token."""
-STANDBY_TEXT = "This agent is on standby. Try again in a minute."
 
 
 def form_routes(agent: StatusSource, access: Access, token: Secret) -> list[Route]:
@@ -75,7 +74,7 @@ def form_routes(agent: StatusSource, access: Access, token: Secret) -> list[Rout
         if until is None and not (act in acts and _is_reader(request, access)):
             return show_bad_link(_command(acts, name))
         if agent.incident_service is None:
-            return render_message("Not now", STANDBY_TEXT, 503)
+            return render_standby()
         try:
             subject = _describe_subject(agent.incident_service, act, name)
         except ActRefused as error:
@@ -87,8 +86,8 @@ def form_routes(agent: StatusSource, access: Access, token: Secret) -> list[Rout
             text=text,
             subject=subject,
             act=act,
-            is_timed=act in TIMED,
-            lengths=LENGTHS,
+            is_timed=act in TIMED_ACTS,
+            lengths=HOLD_LENGTHS,
             token="" if until is None else _sign_form(token, name, act, until),
             back=_incident_address(access, subject["incident"], until),
         )
@@ -114,7 +113,7 @@ def form_routes(agent: StatusSource, access: Access, token: Secret) -> list[Rout
     def perform(act: str, name: str, fields: Mapping[str, Any], until: int | None) -> Response:
         service = agent.incident_service
         if service is None:
-            return render_message("Not now", STANDBY_TEXT, 503)
+            return render_standby()
         back = ""
         try:
             incident = _describe_subject(service, act, name)["incident"]

@@ -23,7 +23,7 @@ from driftline.types.family import Family
 from driftline.types.model import Severity
 from driftline.types.notification import OPEN
 from driftline.web.access import Access, deny_reading
-from driftline.web.pages import render_message, render_page
+from driftline.web.pages import render_message, render_page, render_standby
 from driftline.web.pictures import draw_series, draw_sparkline, mark_change
 from driftline.web.query import read_number, refresh_values
 from driftline.web.status import StatusSource
@@ -33,7 +33,6 @@ CHART_FOR = "private, max-age=300"
 NO_WINDOW = (Family.MONITORING, CAUSE)
 """Families of incidents whose numbers come from no window."""
 AWAITING = RunState.AWAITING.value
-STANDBY = "This agent is on standby: another one leads. Try again in a minute."
 FILTERS = ("state", "model", "severity", "family")
 FIRING, ALL = "firing", "all"
 PAGE = 50
@@ -49,7 +48,7 @@ def incident_routes(agent: StatusSource, access: Access) -> list[Route]:
         if until is None and not access.can_see_incidents(request):
             return _deny(request, access)
         if agent.incident_service is None:
-            return render_message("Not now", STANDBY, 503)
+            return render_standby()
         is_reader = access.can_see_incidents(request)
         try:
             return render_page(
@@ -88,7 +87,7 @@ def incident_routes(agent: StatusSource, access: Access) -> list[Route]:
             return deny_reading(access)
         service = agent.incident_service
         if service is None:
-            return render_message("Not now", STANDBY, 503)
+            return render_standby()
         chosen = {name: request.query_params.get(name, "") for name in FILTERS}
         chosen["state"] = chosen["state"] or FIRING
         page = read_number(request, "page", 1, most=10_000)

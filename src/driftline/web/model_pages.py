@@ -12,7 +12,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from driftline.agent.model_views import MOST_WINDOWS, SHOWN, WINDOWS, ModelSummary, ModelViews
+from driftline.agent.model_views import (
+    MOST_WINDOWS,
+    SHOWN_SERIES,
+    WINDOWS,
+    ModelSummary,
+    ModelViews,
+)
 from driftline.agent.performance_views import MetricPair, PerformanceView
 from driftline.agent.series_groups import Series
 from driftline.types.family import Family
@@ -21,7 +27,7 @@ from driftline.types.notification import OPEN
 from driftline.types.phrasing import clean, duration, number, share
 from driftline.types.times import as_micros
 from driftline.web.access import Access, deny_reading
-from driftline.web.pages import render_message, render_page
+from driftline.web.pages import STANDBY, render_message, render_page, render_standby
 from driftline.web.pictures import (
     draw_curves,
     draw_distribution,
@@ -50,7 +56,6 @@ SHOWN_SEGMENTS = 50
 """Segments of the table of performance by segment."""
 TONES = {Verdict.OK.value: "resolved", Verdict.ERROR.value: "critical"}
 """The colours of verdicts that have no severity."""
-STANDBY = "This agent is on standby: another one leads. Try again in a minute."
 
 
 def model_routes(agent: StatusSource, access: Access) -> list[Route]:
@@ -66,9 +71,6 @@ def model_routes(agent: StatusSource, access: Access) -> list[Route]:
             return standby() if views is None else answer(request, views)
 
         return answer_request
-
-    def standby_page() -> Response:
-        return render_message("Not now", STANDBY, 503)
 
     def standby_json() -> Response:
         return JSONResponse({"error": STANDBY}, 503)
@@ -106,7 +108,7 @@ def model_routes(agent: StatusSource, access: Access) -> list[Route]:
                 (segment, f"?{urlencode({'segment': segment, 'windows': count})}")
                 for segment in view.segments
             ],
-            shown=SHOWN,
+            shown=SHOWN_SERIES,
             count=count,
             counts=COUNTS,
         )
@@ -163,9 +165,9 @@ def model_routes(agent: StatusSource, access: Access) -> list[Route]:
         return _json(view)
 
     return [
-        Route("/m/{model}", with_views(show_model, standby_page)),
-        Route("/m/{model}/performance", with_views(show_performance, standby_page)),
-        Route("/m/{model}/column", with_views(show_column, standby_page)),
+        Route("/m/{model}", with_views(show_model, render_standby)),
+        Route("/m/{model}/performance", with_views(show_performance, render_standby)),
+        Route("/m/{model}/column", with_views(show_column, render_standby)),
         Route("/api/models", with_views(list_models, standby_json)),
         Route("/api/models/{model}", with_views(describe_model, standby_json)),
     ]

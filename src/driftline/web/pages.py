@@ -21,6 +21,8 @@ from starlette.responses import HTMLResponse, Response
 from driftline.types.phrasing import clean, number, utc
 from driftline.types.times import from_micros
 
+STANDBY = "This agent is on standby: another one leads. Try again in a minute."
+
 
 def render_page(name: str, status: int = 200, **names: Any) -> Response:
     """Render the template `name`."""
@@ -37,6 +39,11 @@ def render_message(
 ) -> Response:
     """Render a page with one message; `back` is the address of the incident."""
     return render_page("message", status, title=title, text=text, command=command, back=back)
+
+
+def render_standby() -> Response:
+    """Render the page of an agent that does not lead, and so has nothing to show."""
+    return render_message("Not now", STANDBY, 503)
 
 
 @cache

@@ -20,7 +20,9 @@ from driftline.types import phrasing
 from driftline.types.message import LIMITS, Markup, Message, Piece
 from driftline.types.notification import COST, AlertFact, Event, Notification
 
-ADVICE = ("decision", "runbook")
+RECOMMENDED = "recommended"
+"""The fact that names what checks recommend: retrain, roll back."""
+ADVICE = (RECOMMENDED, "decision", "runbook")
 """Facts that say what to do; all others describe the incident."""
 
 
@@ -208,7 +210,8 @@ def _names(notification: Notification, next_step: str) -> dict[str, Any]:
         for alert in notification.alerts
         if alert.decision is not None and alert.state != "resolved"
     }
-    advice = {"decision": ", ".join(decisions)} if decisions else {}
+    # A decision that a plugin has made replaces what checks recommend.
+    advice = {RECOMMENDED: ", ".join(decisions)} if decisions and "decision" not in low else {}
     advice |= {word: facts[low[word]] for word in ADVICE if word in low}
     return {
         "word": {Event.RESOLVED: "OK", Event.TEST: "TEST", Event.REPORT: "REPORT"}.get(

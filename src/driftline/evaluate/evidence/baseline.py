@@ -25,10 +25,9 @@ from numpy.typing import NDArray
 
 from driftline import stats
 from driftline.evaluate.evidence.missing import zero_missing
-from driftline.types.arrays import Floats
+from driftline.types.arrays import Floats, Ints
 from driftline.types.times import DAY_MICROS, EPOCH, HOUR_MICROS
 
-Places = NDArray[np.int64]
 SEASON_DAYS = 28
 """Days from which on weekdays and month ends of windows shorter than a day are told apart."""
 MAX_MEMORY = 0.9
@@ -51,7 +50,7 @@ class Calendar:
     length: int
     """Length of a window, microseconds."""
 
-    def groups(self, starts: Places) -> list[tuple[Places, int]]:
+    def groups(self, starts: Ints) -> list[tuple[Ints, int]]:
         """For each season, the group of each window, shape (K,), and the number of groups."""
         groups = []
         if self.length < DAY_MICROS:
@@ -60,7 +59,7 @@ class Calendar:
             groups.append((starts // DAY_MICROS % 7, 7))
         return groups
 
-    def month_ends(self, starts: Places) -> NDArray[np.bool_]:
+    def month_ends(self, starts: Ints) -> NDArray[np.bool_]:
         """Whether each window lies on the last day of a month, shape (K,)."""
         if self.length > DAY_MICROS:
             return np.zeros(len(starts), np.bool_)
@@ -78,13 +77,13 @@ def _is_last_of_month(day: int) -> bool:
 class Days:
     """The days that K windows lie in, in the order of time; D days."""
 
-    starts: Places
+    starts: Ints
     """Start of each day, shape (D,)."""
-    place: Places
+    place: Ints
     """Index of the day of each window, shape (K,)."""
 
     @classmethod
-    def of(cls, starts: Places) -> Days:
+    def of(cls, starts: Ints) -> Days:
         """The days of windows that begin at `starts`, shape (K,), in the order of time."""
         days, place = np.unique(starts // DAY_MICROS * DAY_MICROS, return_inverse=True)
         return cls(days, place.reshape(-1))
@@ -127,7 +126,7 @@ class Season:
     """Effect of the last day of a month, shape (J,)."""
 
     @classmethod
-    def estimate(cls, values: Floats, starts: Places, calendar: Calendar) -> tuple[Season, Floats]:
+    def estimate(cls, values: Floats, starts: Ints, calendar: Calendar) -> tuple[Season, Floats]:
         """The effects in `values`, shape (K, J), and the values without them.
 
         Month ends come first, because they stand out most, then weekdays.
@@ -144,7 +143,7 @@ class Season:
         return cls(effects, month_end), remainder
 
     @classmethod
-    def _of_days(cls, values: Floats, starts: Places, calendar: Calendar) -> tuple[Season, Floats]:
+    def _of_days(cls, values: Floats, starts: Ints, calendar: Calendar) -> tuple[Season, Floats]:
         """The same for windows shorter than a day.
 
         Hours are compared within their day. Weekdays and month ends are compared by means of days,
@@ -166,7 +165,7 @@ class Season:
         season = cls([hour_effect, weekday_effect], month_end)
         return season, values - season.at(starts, calendar)
 
-    def at(self, starts: Places, calendar: Calendar) -> Floats:
+    def at(self, starts: Ints, calendar: Calendar) -> Floats:
         """The sum of the effects at each start, shape (len(starts), J)."""
         total = np.zeros((len(starts), len(self.month_end)))
         for effect, (groups, _) in zip(self.effects, calendar.groups(starts), strict=True):
@@ -233,11 +232,11 @@ class Baseline:
     """Externally studentised means of days; None where windows are not shorter than a day."""
     day_size_sd: Floats
     """Standard deviation of means of days on the scale of the size, season removed."""
-    _correlations_cache: dict[int, Places] = field(default_factory=dict, compare=False, repr=False)
+    _correlations_cache: dict[int, Ints] = field(default_factory=dict, compare=False, repr=False)
     """Results of `correlated_with`: a change asks for them again in each of its windows."""
 
     @classmethod
-    def estimate(cls, levels: Floats, sizes: Floats, starts: Places, length: int) -> Baseline:
+    def estimate(cls, levels: Floats, sizes: Floats, starts: Ints, length: int) -> Baseline:
         """Estimate from levels and sizes, shape (K, J), of windows of one length.
 
         `starts`, shape (K,), rises; `length` is in microseconds.
@@ -342,7 +341,7 @@ class Baseline:
         p_values = np.stack(self.day_scores.tails(t, TAIL_INDEX))
         return np.where(np.isfinite(offset) & ~np.isnan(p_values), p_values, 1.0)
 
-    def correlated_with(self, stream: int) -> Places:
+    def correlated_with(self, stream: int) -> Ints:
         """The streams whose residuals are strongly correlated with those of `stream`."""
         if stream not in self._correlations_cache:
             is_strong = np.abs(stats.correlations(self.residuals, stream)) > STRONG_CORRELATION

@@ -18,12 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftline.evaluate.evidence.baseline import Baseline
-from driftline.types.arrays import Floats
+from driftline.types.arrays import Floats, Ints
 from driftline.types.labels import labels_json
 from driftline.types.records import JudgedMeasurement, WindowKey
 from driftline.types.times import DAY_MICROS
 
-Columns = NDArray[np.int64]
 TRACE = np.dtype(
     [
         # The number on the scale where its spread is even.
@@ -121,7 +120,7 @@ class Trail:
         self._rows = np.full((64, 8), np.nan, TRACE)
         self._newest = np.full(8, -1, np.int64)
         """The row of each column's newest trace; -1 without one."""
-        self._columns_cache: tuple[object, Columns] = ((), np.empty(0, np.int64))
+        self._columns_cache: tuple[object, Ints] = ((), np.empty(0, np.int64))
         self._baseline_cache: tuple[object, Baseline] | None = None
         self._revisions = 0
 
@@ -173,7 +172,7 @@ class Trail:
         parsed["block_offset"] = 0.0
         return parsed
 
-    def columns_of(self, streams: Sequence[Stream]) -> Columns:
+    def columns_of(self, streams: Sequence[Stream]) -> Ints:
         """The column of each stream; a new stream gets a new column."""
         if self._columns_cache[0] is not streams:
             columns = [self._column_of(stream) for stream in streams]
@@ -194,7 +193,7 @@ class Trail:
             self._columns_of_series.setdefault(stream[1:], []).append(column)
         return column
 
-    def newest_before(self, start: int, columns: Columns) -> NDArray[np.void]:
+    def newest_before(self, start: int, columns: Ints) -> NDArray[np.void]:
         """The newest trace of each column before the window at `start`; NaN without one."""
         end, newest = bisect_left(self._starts, start), self._newest[columns]
         traces = self._rows[newest, columns]
@@ -206,7 +205,7 @@ class Trail:
             traces[place] = self._rows[rows[-1], column] if len(rows) else NO_TRACE
         return traces
 
-    def window_before(self, start: int, columns: Columns) -> NDArray[np.void]:
+    def window_before(self, start: int, columns: Ints) -> NDArray[np.void]:
         """The traces of the window that ends at `start`; NaN where there is none."""
         row = bisect_left(self._starts, start - self.length)
         if row < len(self._starts) and self._starts[row] == start - self.length:
@@ -214,7 +213,7 @@ class Trail:
             return traces
         return np.full(len(columns), np.nan, TRACE)
 
-    def windows_before(self, start: int, columns: Columns, count: int) -> NDArray[np.void]:
+    def windows_before(self, start: int, columns: Ints, count: int) -> NDArray[np.void]:
         """The traces of the newest `count` windows before `start`, newest first.
 
         Shape (count, J); NaN where there is none.
@@ -225,7 +224,7 @@ class Trail:
         traces[: len(rows)] = rows[::-1]
         return traces
 
-    def effects_before(self, start: int, columns: Columns, count: int) -> Floats:
+    def effects_before(self, start: int, columns: Ints, count: int) -> Floats:
         """The effects of the `count` windows before `start`, newest first, shape (count, J).
 
         NaN where there is none.
@@ -241,7 +240,7 @@ class Trail:
         place = bisect_left(self._starts, since)
         return min(start, self._starts[place]) if place < len(self._starts) else start
 
-    def sizes_since(self, since: int, start: int, columns: Columns) -> WindowSizes:
+    def sizes_since(self, since: int, start: int, columns: Ints) -> WindowSizes:
         """The sizes of the windows in [since, start), oldest first."""
         first, end = bisect_left(self._starts, since), bisect_left(self._starts, start)
         # Field by field: whole traces would be many times as much to copy.
@@ -295,10 +294,10 @@ class Trail:
         self,
         streams: Sequence[Stream],
         shared_by_versions: Sequence[bool],
-        columns: Columns,
+        columns: Ints,
         good_windows: NDArray[np.int64],
         min_windows: int,
-    ) -> Columns:
+    ) -> Ints:
         """The column that the baseline of each stream is made of: its own or another version's.
 
         `good_windows` is by column; of several versions, that with the most windows is taken.

@@ -21,7 +21,7 @@ from driftline.kit.decoding import json_values
 from driftline.kit.decoding.plain_types import is_text_type
 from driftline.profiles.counting import name_hash
 from driftline.profiles.rowhash import hash_positions
-from driftline.types.arrays import Floats
+from driftline.types.arrays import Floats, Ints
 from driftline.types.model import MAX_DIMENSION
 
 PROJECTED = 64
@@ -38,7 +38,6 @@ LARGEST = 1e18
 BITS, DIGITS = 30, 6
 NULL, NO_LIST = -1, -2
 """In place of a length: the row is null, or holds no list of numbers."""
-Counts = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 _DECODER = msgspec.json.Decoder(list[float | None])
 
@@ -125,7 +124,7 @@ def _part(
     }
 
 
-def list_values(array: pa.Array) -> tuple[Counts, Floats]:
+def list_values(array: pa.Array) -> tuple[Ints, Floats]:
     """The length of each row's list (int64, (n,); NULL or NO_LIST), and all values in sequence."""
     kind = array.type
     if is_text_type(kind):
@@ -204,14 +203,14 @@ def _project(vectors: Floats, signs: Floats) -> Floats:
     return sums / math.sqrt(PROJECTED)
 
 
-def _spread(values: Floats, places: Counts, rows: int) -> pa.Array:
+def _spread(values: Floats, places: Ints, rows: int) -> pa.Array:
     """A column of `rows` rows with `values` at `places` and nulls elsewhere."""
     column, missing = np.zeros(rows), np.ones(rows, bool)
     column[places], missing[places] = values, False
     return pa.array(column, mask=missing)
 
 
-def _bytes(vectors: Floats, places: Counts, rows: int) -> pa.Array:
+def _bytes(vectors: Floats, places: Ints, rows: int) -> pa.Array:
     """The same for vectors, each as the bytes of its float32 values."""
     width = vectors.shape[1]
     content, valid = np.zeros((rows, width), "<f4"), np.zeros(rows, bool)

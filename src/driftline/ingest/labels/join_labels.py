@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 PORTION = 1 << 20
 """Predictions that are joined at a time, at least; beside them as many labels."""
 
-Span = tuple[int, str]
+LabelSpan = tuple[int, str]
 """Start and version of a window, with all its segments."""
 
 
@@ -81,15 +81,15 @@ class _Join:
     """Stubs of labels that came or went."""
     labels: list[WaitingRow]
     """All stubs of labels, in the order in which they count."""
-    spans: list[Span]
+    spans: list[LabelSpan]
     """The windows to join, in order."""
     predictions: list[WaitingRow]
     """Stubs of the predictions of these windows, in their order."""
-    marks: dict[Span, list[int]]
+    marks: dict[LabelSpan, list[int]]
     """Ids of new prediction stubs, by window, that are marked as joined with the window."""
     new_predictions: set[int]
     """Ids of prediction stubs that are joined for the first time."""
-    profiles: dict[Span, dict[str, Profile]] = field(default_factory=dict)
+    profiles: dict[LabelSpan, dict[str, Profile]] = field(default_factory=dict)
     """Profiles of labelled rows, by window and segment."""
     prediction_matches: dict[int, int] = field(default_factory=dict)
     """Predictions that have a label, by id of the stub."""
@@ -98,7 +98,7 @@ class _Join:
 
     def join_portion(self, connection: Connection, stubs: Sequence[WaitingRow]) -> None:
         """Add the labels of some predictions to the profiles of their windows."""
-        parts: dict[Span, list[PredictionRows]] = {}
+        parts: dict[LabelSpan, list[PredictionRows]] = {}
         stub_hashes: list[tuple[int, Hashes]] = []
         for stub, hashes, content in waiting.read_content_in_order(connection, stubs, self.portion):
             rows = unpack_rows(hashes, content, self.terms.spec.digest)
@@ -152,7 +152,7 @@ class _Join:
                 total = self.label_matches.get(stub.id, earlier_matches) + matches
                 self.label_matches[stub.id] = min(total, stub.rows)
 
-    def _add_labels(self, span: Span, rows: PredictionRows, labels: NewestLabels) -> None:
+    def _add_labels(self, span: LabelSpan, rows: PredictionRows, labels: NewestLabels) -> None:
         """Add the labelled rows of one window to its profiles, by segment."""
         terms, profiles = self.terms, self.profiles.setdefault(span, {})
         at = np.searchsorted(labels.ids, rows.hashes)
@@ -181,7 +181,7 @@ class _Join:
                 profile = profiles[segment] = Profile(terms.spec, terms.collectors)
             profile.label(part)
 
-    def commit(self, store: Store, spans: Sequence[Span]) -> int:
+    def commit(self, store: Store, spans: Sequence[LabelSpan]) -> int:
         """Write windows that are complete; returns how many changed."""
         if not spans:
             return 0
@@ -247,7 +247,7 @@ def _prepare(connection: Connection, terms: JoinTerms, until: int, portion: int)
         for stub in waiting.find_rows_with_ids(connection, terms.model, PREDICTION, ids):
             if stub.start + terms.length <= until:
                 spans.add((stub.start, stub.version))
-    marks: dict[Span, list[int]] = {span: [] for span in spans}
+    marks: dict[LabelSpan, list[int]] = {span: [] for span in spans}
     for stub in new_predictions:
         marks[stub.start, stub.version].append(stub.id)
     labels = waiting.load_labels(connection, terms.labels)

@@ -17,7 +17,7 @@ from driftline.profiles.batch import Batch
 from driftline.profiles.packing import narrow, pack, unpack, widen
 from driftline.profiles.spec import OTHER_SEGMENTS, SEGMENTS
 from driftline.state.waiting import PREDICTION
-from driftline.types.arrays import Hashes
+from driftline.types.arrays import Hashes, Ints
 from driftline.types.model import Schema
 from driftline.types.records import Stub
 from driftline.types.times import SECOND_MICROS
@@ -28,9 +28,8 @@ if TYPE_CHECKING:
 ROWS = 1 << 18
 """Rows of one stub at most, so that a join can load stubs in bounded portions."""
 """Microseconds."""
-Codes = NDArray[np.int64]
 Numbers = NDArray[np.float64]
-Column = tuple[Sequence[str], Codes] | Numbers
+Column = tuple[Sequence[str], Ints] | Numbers
 """Categories and the code of each row, -1 for none; or numbers, NaN for none."""
 
 
@@ -40,7 +39,7 @@ class PredictionRows:
 
     hashes: Hashes
     """Hashes of the ids, uint64, shape (rows,), sorted."""
-    seconds: Codes
+    seconds: Ints
     """Seconds from the start of the window to each prediction, int64, shape (rows,)."""
     columns: Mapping[str, Column]
     """Prediction, score, columns of the task and segments, by name; each of shape (rows,)."""
@@ -82,7 +81,7 @@ class PredictionBuffer:
         )
         self._parts.setdefault((start, version), []).append(rows)
 
-    def _column(self, name: str, array: pa.Array, places: Codes) -> Column:
+    def _column(self, name: str, array: pa.Array, places: Ints) -> Column:
         import pyarrow as pa
 
         if not pa.types.is_dictionary(array.type):
@@ -156,7 +155,7 @@ def concatenate(parts: Sequence[PredictionRows]) -> PredictionRows:
     return PredictionRows(hashes[order], seconds[order], columns)
 
 
-def _concatenate_column(parts: Sequence[tuple[Column | None, int]], order: Codes) -> Column:
+def _concatenate_column(parts: Sequence[tuple[Column | None, int]], order: Ints) -> Column:
     """One column of several parts, each with its number of rows; None where a part lacks it."""
     if any(isinstance(column, np.ndarray) for column, _ in parts):
         numbers = [

@@ -10,18 +10,16 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from driftline.kit.decoding import json_values
 from driftline.kit.decoding.split_records import PAIR, side_of
 from driftline.profiles.rowhash import hash_strings
-from driftline.types.arrays import Hashes
+from driftline.types.arrays import Hashes, Ints
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 T = TypeVar("T")
-Places = NDArray[np.int64]
 CACHED_PARTS = 8
 """Unpacked responses that are held in memory at a time."""
 LOPSIDED = 8
@@ -66,7 +64,7 @@ def drop_pair_column(batch: pa.RecordBatch) -> pa.RecordBatch:
     ).replace_schema_metadata(None)
 
 
-def match_responses(requests: Sequence[Hashes], responses: Sequence[Hashes]) -> list[Places]:
+def match_responses(requests: Sequence[Hashes], responses: Sequence[Hashes]) -> list[Ints]:
     """For each request, the place of its response among all responses in sequence; -1 for none.
 
     Both arguments are parts of id hashes; the result has one array per part of the requests.
@@ -83,7 +81,7 @@ def match_responses(requests: Sequence[Hashes], responses: Sequence[Hashes]) -> 
     return np.split(places, np.cumsum([len(part) for part in requests])[:-1]) if requests else []
 
 
-def _rank(ids: Hashes) -> tuple[Places, Hashes, Places]:
+def _rank(ids: Hashes) -> tuple[Ints, Hashes, Ints]:
     """The order by value, the values in that order, and each one's rank among equal values."""
     order = np.argsort(ids, kind="stable")
     ids = ids[order]
@@ -93,7 +91,7 @@ def _rank(ids: Hashes) -> tuple[Places, Hashes, Places]:
 
 
 def join_responses(
-    request: pa.RecordBatch, places: Places, ends: Places, response: Callable[[int], pa.RecordBatch]
+    request: pa.RecordBatch, places: Ints, ends: Ints, response: Callable[[int], pa.RecordBatch]
 ) -> Iterator[tuple[pa.RecordBatch, bool]]:
     """Join some requests with their responses: (rows, whether they are paired).
 

@@ -18,7 +18,6 @@ from sqlalchemy.engine import Connection
 
 from driftline.ingest.pairs.match_pairs import (
     CACHED_PARTS,
-    Places,
     join_responses,
     match_responses,
     unpack_batch,
@@ -30,7 +29,7 @@ from driftline.state import pair_rows, waiting
 from driftline.state.store import Store
 from driftline.state.tables import objects
 from driftline.state.waiting import REQUEST, RESPONSE, WaitingRow
-from driftline.types.arrays import Hashes
+from driftline.types.arrays import Hashes, Ints
 from driftline.types.model import LogObject
 from driftline.types.records import QUARANTINED, ReadOutcome
 from driftline.types.times import from_micros
@@ -53,10 +52,10 @@ class _Plan:
     units: dict[Unit, list[int]]
     """For each unit, the places of its requests in `requests`."""
     requests: list[WaitingRow]
-    places: list[Places]
+    places: list[Ints]
     """For each request stub, the result of `match_responses`."""
     responses: list[WaitingRow]
-    ends: Places
+    ends: Ints
     """Where each response stub ends among all responses."""
     response_matches: dict[int, int] = field(default_factory=dict)
     """Responses that have a request, by id of the stub."""

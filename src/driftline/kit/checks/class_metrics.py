@@ -14,7 +14,7 @@ from driftline.profiles.window import ClassProbabilities, LabelSets, Scores
 from driftline.stats.basics.estimate import Estimate, logit_interval
 from driftline.stats.performance.classification import Average
 
-Metric = Callable[[Scores], Estimate]
+ScoresMetric = Callable[[Scores], Estimate]
 DEFAULT_K = 2
 """Likeliest classes that count."""
 CLASSES = 50
@@ -38,7 +38,7 @@ def jaccard(s: Scores) -> Estimate:
     return stats.jaccard_of_rows(s.label_sets.jaccard)
 
 
-def micro(metric: Average) -> Metric:
+def micro(metric: Average) -> ScoresMetric:
     """Return a metric of all pairs of row and class; of single classes it is the accuracy."""
 
     def estimate(s: Scores) -> Estimate:
@@ -62,7 +62,7 @@ def micro(metric: Average) -> Metric:
     return estimate
 
 
-def average(metric: Average, of_classes: Metric, *, weighted: bool = False) -> Metric:
+def average(metric: Average, of_classes: ScoresMetric, *, weighted: bool = False) -> ScoresMetric:
     """Return the mean over classes; `of_classes` is that of a model that predicts one class."""
 
     def estimate(s: Scores) -> Estimate:

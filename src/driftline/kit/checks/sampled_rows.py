@@ -6,12 +6,11 @@ columns, which always separate the two sides, nor the label, which comes late.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from driftline.contracts.check import CheckContext
-
-Columns = Mapping[str, Sequence[Any]]
+from driftline.types.arrays import Columns as Columns
 
 
 class SamplePair(NamedTuple):

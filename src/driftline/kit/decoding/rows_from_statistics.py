@@ -11,18 +11,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from driftline.kit.decoding.json_values import record_batch, to_text, value_array
 from driftline.kit.decoding.streams import read_at_most
-from driftline.types.arrays import Floats
+from driftline.types.arrays import Floats, Ints
 from driftline.types.errors import Unreadable
 from driftline.types.model import Field
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Places = NDArray[np.int64]
 BATCH = 1 << 16
 LARGEST = 256 << 20
 MAX_ROWS = 1_000_000
@@ -34,7 +32,7 @@ UNLISTED = "(not listed)"
 class Values(Protocol):
     """The distribution of the values of a column."""
 
-    def values_at(self, places: Places, count: int) -> pa.Array:
+    def values_at(self, places: Ints, count: int) -> pa.Array:
         """Return the values at `places` of `count` values in order."""
         ...
 
@@ -55,7 +53,7 @@ class Numbers:
     integers_only: bool = False
     """Whether all values are integers."""
 
-    def values_at(self, places: Places, count: int) -> pa.Array:
+    def values_at(self, places: Ints, count: int) -> pa.Array:
         """Return the values as float64."""
         import pyarrow as pa
 
@@ -83,7 +81,7 @@ class Categories:
     weights: Floats
     """Shape (C,), above 0."""
 
-    def values_at(self, places: Places, count: int) -> pa.Array:
+    def values_at(self, places: Ints, count: int) -> pa.Array:
         """Return the values as dictionary-encoded text."""
         import pyarrow as pa
 
@@ -158,7 +156,7 @@ def rebuild_rows(
 
 
 def _column(
-    summary: Summary | None, places: Places, rows: int, row_count: int, field: Field
+    summary: Summary | None, places: Ints, rows: int, row_count: int, field: Field
 ) -> pa.Array:
     import pyarrow as pa
 

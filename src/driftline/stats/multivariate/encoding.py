@@ -9,15 +9,14 @@ the sides may have been written by different tools.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from driftline.stats.basics.sample import midranks
-from driftline.types.arrays import Floats
+from driftline.types.arrays import Columns, Floats
 
-Columns = Mapping[str, Sequence[Any]]
 LARGEST, FAR = 1e150, 10.0
 CATEGORIES, SHARE = 10, 0.01
 ROUNDING = 1e-7

@@ -6,7 +6,6 @@ The shares may be estimated: each has a standard error, and those of both sides 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 from driftline.stats.basics.estimate import Z95, Estimate, logit_interval
@@ -40,9 +39,6 @@ class DecisionRates(NamedTuple):
     def fn(self) -> float:
         """Expected false negatives."""
         return self.negative.rows * self.negative.share
-
-
-Metric = Callable[[DecisionRates], Estimate]
 
 
 def accuracy_of_rates(rates: DecisionRates) -> Estimate:

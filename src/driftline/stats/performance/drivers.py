@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from driftline.stats.performance.decomposition import decompose
-from driftline.stats.performance.slices import CodedColumn, Columns, Condition, LossSample
+from driftline.stats.performance.slice_conditions import CodedColumn, SliceCondition
+from driftline.stats.performance.slices import LossSample
+from driftline.types.arrays import Columns, Ints
 
-Codes = NDArray[np.int64]
 MOST_SEGMENTS = 20
 """Categories that are segments of their own; the others are one segment."""
 PARTS = 5
@@ -122,13 +122,13 @@ def _split(name: str, before: LossSample, now: LossSample) -> tuple[Segment, ...
     )
 
 
-def _segments(name: str, before: Columns, now: Columns) -> tuple[list[str], Codes, Codes]:
+def _segments(name: str, before: Columns, now: Columns) -> tuple[list[str], Ints, Ints]:
     """The segments of a column, and the segment of each row on both sides."""
     first, second = CodedColumn(before[name]), CodedColumn(now[name])
     if first.names or second.names:
         counts = np.bincount(first.codes[~first.is_missing], minlength=len(first.names))
         order = sorted(first.names, key=lambda text: (-counts[first.names[text]], text))
-        conditions = [Condition(name, category=text) for text in order[:MOST_SEGMENTS]]
+        conditions = [SliceCondition(name, category=text) for text in order[:MOST_SEGMENTS]]
     else:
         known = first.numbers[~first.is_missing]
         cuts: list[float] = []
@@ -136,8 +136,10 @@ def _segments(name: str, before: Columns, now: Columns) -> tuple[list[str], Code
             quantiles = np.quantile(known, np.arange(1, PARTS) / PARTS, method="lower")
             cuts = np.unique(quantiles).tolist()
         ends = [None, *cuts, None]
-        conditions = [Condition(name, low=a, high=b) for a, b in pairwise(ends)] if cuts else []
-    conditions = [*conditions, Condition(name)]
+        conditions = (
+            [SliceCondition(name, low=a, high=b) for a, b in pairwise(ends)] if cuts else []
+        )
+    conditions = [*conditions, SliceCondition(name)]
     texts = [condition.text for condition in conditions] + [f"other values of {name}"]
     codes = []
     for column in (first, second):

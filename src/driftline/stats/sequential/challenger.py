@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from driftline.stats.sequential.sequences import asymptotic_half
+from driftline.types.arrays import Mask
 
 LEVEL = 0.08
 """The chance that the interval ever misses the difference: 4% on each side."""
@@ -27,6 +28,8 @@ FEWEST_ROWS = 200
 FEWEST_ERRORS = 25
 """Rows on which a side or a pair differs, before anything is decided: the normal law needs them."""
 MOST_ROWS = 1e12
+LARGEST = 1e150
+"""Losses of this size and above are left out: their squares are no numbers."""
 
 
 class ChallengeVerdict(StrEnum):
@@ -47,7 +50,7 @@ class LossDifference:
     rows: int
     """Pairs, or rows of the side that has fewer."""
     events: int
-    """Pairs that differ, or rows of the side with fewer losses above 0."""
+    """Pairs that differ, or losses above 0 of the side with more: that one has the noise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,10 +68,19 @@ class Challenge:
     reason: str = ""
 
 
+def is_usable_loss(losses: ArrayLike) -> Mask:
+    """Which losses, of shape (n,), are numbers that can be compared: finite and below 1e150."""
+    return np.abs(np.asarray(losses, np.float64)) < LARGEST
+
+
 def paired_difference_of(champion: ArrayLike, challenger: ArrayLike) -> LossDifference | None:
-    """The difference on the same rows; both losses have shape (n,). None without rows."""
-    d = np.asarray(champion, np.float64) - np.asarray(challenger, np.float64)
-    d = d[np.isfinite(d)]
+    """The difference on the same rows; both losses have shape (n,). None without rows.
+
+    Pairs with a loss that `is_usable_loss` rejects are left out.
+    """
+    first, second = np.asarray(champion, np.float64), np.asarray(challenger, np.float64)
+    is_usable = is_usable_loss(first) & is_usable_loss(second)
+    d = first[is_usable] - second[is_usable]
     n = len(d)
     if not n:
         return None
@@ -79,9 +91,12 @@ def paired_difference_of(champion: ArrayLike, challenger: ArrayLike) -> LossDiff
 
 
 def unpaired_difference_of(champion: ArrayLike, challenger: ArrayLike) -> LossDifference | None:
-    """The difference on rows of their own, of shapes (n,) and (m,). None where a side has none."""
+    """The difference on rows of their own, of shapes (n,) and (m,). None where a side has none.
+
+    Losses that `is_usable_loss` rejects are left out.
+    """
     sides = [np.asarray(side, np.float64) for side in (champion, challenger)]
-    first, second = (side[np.isfinite(side)] for side in sides)
+    first, second = (side[is_usable_loss(side)] for side in sides)
     if not len(first) or not len(second):
         return None
     variance = sum(
@@ -92,7 +107,7 @@ def unpaired_difference_of(champion: ArrayLike, challenger: ArrayLike) -> LossDi
         value=float(first.mean() - second.mean()),
         variance=variance,
         rows=min(len(first), len(second)),
-        events=min(int(np.count_nonzero(side)) for side in (first, second)),
+        events=max(int(np.count_nonzero(side)) for side in (first, second)),
     )
 
 
@@ -102,8 +117,9 @@ def judge_challenger(
     """Judge a challenger by all rows so far.
 
     `least_gain` is the difference of mean losses from which on the challenger is worth it; it has
-    the unit of the losses. Promotes where the challenger is proven to be better at all, unless it
-    is proven to gain less than that.
+    the unit of the losses. `level` is the chance that the interval ever misses the difference.
+    Promotes where the challenger is proven to be better at all, unless it is proven to gain less
+    than `least_gain`.
     """
     if difference is None:
         return Challenge(

@@ -18,6 +18,8 @@ NEWEST = 60
 """Values that the slope is measured on, at most; those since the last change."""
 FEWEST = 8
 """The fewest of them."""
+FARTHEST = 1e12
+"""Steps after which a crossing is none that anybody waits for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,18 +27,20 @@ class Crossing:
     """When a bound is crossed, in steps after the newest value."""
 
     steps: float
+    """The estimate."""
     earliest: float
-    """At 95%."""
+    """The lower end of its 95% interval."""
     latest: float
-    """At 95%; infinite where the slope may be flat."""
+    """The upper end of its 95% interval."""
 
 
 def forecast_crossing(values: Floats, bound: float) -> Crossing | None:
     """Return when a series crosses `bound` at its present slope.
 
-    Arguments: `values`, shape (n,), finite, in time order and at equal steps. None for fewer than 8
-    values since the last change, for a series that is beyond the bound already or equal to it, and
-    where it is not proven at 95% that it moves towards the bound.
+    Arguments: `values`, shape (n,), finite, in time order and at equal steps; `bound` in their
+    unit. None for a bound that is not finite, for fewer than 8 values since the last change, for a
+    series that is at the bound, where it is not proven at 95% that it moves towards the bound, and
+    for a crossing more than 1e12 steps away.
     """
     from scipy.special import stdtrit
 
@@ -46,6 +50,7 @@ def forecast_crossing(values: Floats, bound: float) -> Crossing | None:
     n = len(part)
     if n < FEWEST or not math.isfinite(bound):
         return None
+    part, bound = _rescale(part, bound)
     at = np.arange(n) - (n - 1) / 2
     squares = float(at @ at)
     slope = float(at @ part) / squares
@@ -63,7 +68,10 @@ def forecast_crossing(values: Floats, bound: float) -> Crossing | None:
     covariance = variance * (n - 1) / 2 / squares
     if distance == 0 or slope * distance <= 0 or abs(slope) <= t * math.sqrt(slope_variance):
         return None
-    # (distance - x slope)^2 <= t^2 variance of it: the roots are the ends.
+    if abs(distance) > FARTHEST * abs(slope):
+        return None
+    # The interval holds each x with (distance - x slope)^2 <= t^2 var(distance - x slope). Its ends
+    # are the roots of a quadratic equation.
     a = slope**2 - t**2 * slope_variance
     b = -2 * (distance * slope + t**2 * covariance)
     c = distance**2 - t**2 * level_variance
@@ -73,3 +81,16 @@ def forecast_crossing(values: Floats, bound: float) -> Crossing | None:
         earliest=max((-b - root) / (2 * a), 0.0),
         latest=(-b + root) / (2 * a),
     )
+
+
+def _rescale(part: Floats, bound: float) -> tuple[Floats, float]:
+    """Return the values less their first, and the bound, in units of their largest size.
+
+    The steps stay the same, and squares of tiny or huge values stay numbers.
+    """
+    size = float(np.abs(part).max()) or 1.0
+    part, bound = part / size, bound / size
+    first = float(part[0])
+    part, bound = part - first, bound - first
+    spread = float(np.abs(part).max()) or 1.0
+    return part / spread, bound / spread

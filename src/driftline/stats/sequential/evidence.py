@@ -10,11 +10,10 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from driftline.types.arrays import Floats
+from driftline.types.arrays import Floats, Ints
 
-Places = NDArray[np.int64]
 SMALLEST_P = 1e-300
 LARGEST = 1e300
 """Totals stop here, so that they stay numbers."""
@@ -145,22 +144,22 @@ class Ranks:
         )
         return _tail(at, self._high, above, k, index), _tail(-at, -self._low, under, k, index)
 
-    def _place(self, t: Floats, side: Literal["left", "right"]) -> Places:
+    def _place(self, t: Floats, side: Literal["left", "right"]) -> Ints:
         """How many scores lie below t, or up to and with it, in its column."""
         keys = np.empty(t.shape, np.complex128)
         keys.real, keys.imag = self._column, np.where(np.isnan(t), np.inf, t)
-        place: Places = np.searchsorted(self._keys.ravel(), keys, side)
-        ranks: Places = np.minimum(place - self._starts, self.k)
+        place: Ints = np.searchsorted(self._keys.ravel(), keys, side)
+        ranks: Ints = np.minimum(place - self._starts, self.k)
         return ranks
 
 
-def _tail(t: Floats, largest: Floats, beyond: ArrayLike, k: Places, index: float) -> Floats:
+def _tail(t: Floats, largest: Floats, beyond: ArrayLike, k: Ints, index: float) -> Floats:
     x = np.maximum(largest, FIRST_TAIL)
     p = np.where(t > x, (np.maximum(t, x) / x) ** -index, np.asarray(beyond) + 0.5) / (k + 1)
     return np.where(np.isnan(t), np.nan, np.where(k > 0, p, 1.0))[()]
 
 
-def _score_within(t: Floats, k: Places) -> Floats:
+def _score_within(t: Floats, k: Ints) -> Floats:
     # The studentised score that a value at prediction distance t has as one of the k baseline
     # values; NaN where none can.
     n = np.maximum(k, 3)

@@ -1,6 +1,6 @@
-"""The windows before many windows, each loaded once while nothing is read.
+"""Keeps the newest windows that checks asked for, so that each is loaded once in a closing pass.
 
-Does not know what a window holds.
+Rows that come in between are not seen: use a new cache for each pass.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ MOST_KEPT = 64
 
 
 @dataclass(frozen=True, slots=True)
-class EarlierWindows:
-    """Windows by key, the newest ones that were asked for."""
+class WindowCache:
+    """Windows by key; the ones that were asked for longest ago are dropped first."""
 
     _windows: OrderedDict[WindowKey, Window] = field(default_factory=OrderedDict)
 
