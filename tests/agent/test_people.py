@@ -121,7 +121,7 @@ def test_a_snooze_and_a_silence_hold_and_end(station):
     run(station, "silences", "expire", "1", code=2)
     assert run(station, "silences", "list") == ""
     tick(station, 24.2)
-    assert [note["event"] for note in station.told()[before:]] == ["silenced"]
+    assert [note["event"] for note in station.told()[before:]] == ["silenced", "updated"]
 
 
 def test_what_is_accepted_becomes_the_reference(station):
