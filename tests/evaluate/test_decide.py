@@ -68,6 +68,8 @@ HISTORIES = [
     ("drift alone", [drift(), accuracy(verdict=Verdict.OK)], FINE, Decision.WATCH),
     ("drift without labels", [drift()], UNKNOWN, Decision.WATCH),
     ("an estimate alone", [estimate()], UNKNOWN, Decision.WATCH),
+    ("too few rows to judge", [fact("drift", "unsure", "monitoring")], UNKNOWN, Decision.KEEP),
+    ("a check that raises", [fact("drift", "error", "monitoring")], FINE, Decision.KEEP),
     ("broken data", [accuracy(), missing()], FINE, Decision.WATCH),
     ("another schema", [accuracy(), drift(upstream=SCHEMA)], FINE, Decision.WATCH),
     ("scores alone", [gap(), brier(), accuracy(verdict=Verdict.OK)], FINE, Decision.RECALIBRATE),
