@@ -49,7 +49,7 @@ class LossRows:
             name for name in (columns or features) if name not in ignored and name not in outputs
         ][:most_columns]
 
-    def reason(self, window: Window) -> str:
+    def missing_reason(self, window: Window) -> str:
         """Say why no row of the window has both features and a loss; empty where one has."""
         schema = self._schema
         if schema.label is None:
@@ -62,14 +62,14 @@ class LossRows:
             return "the labels are redacted"
         if not self._names:
             return "no columns to look at"
-        if len(self.of([window]).losses):
+        if len(self.sample([window]).losses):
             return ""
         if not window.summaries.get(COLLECTOR):
             return "no sampled rows"
         return "no labelled rows with features; labels that came later have none"
 
-    def of(self, windows: Iterable[Window]) -> LossSample:
-        """The labelled rows of all windows together, those with a loss and with any feature."""
+    def sample(self, windows: Iterable[Window]) -> LossSample:
+        """Return the labelled rows of all windows together: those with a loss and any feature."""
         columns: dict[str, list[Any]] = {name: [] for name in self._names}
         losses: list[float] = []
         for window in windows:
