@@ -255,7 +255,7 @@ def _sentence(alert: AlertFact) -> str:
         return ""
     figure = phrasing.share if alert.detail.get("kind") == "errors" else phrasing.number
     noun = "errors" if alert.detail.get("kind") == "errors" else "mean error"
-    return f"{noun} where {name} {figure(before)} → {figure(now)} ({phrasing.share(part)} of rows)"
+    return f"{noun} where {name}: {figure(before)} → {figure(now)} ({phrasing.share(part)} of rows)"
 
 
 def _past_sentence(alert: AlertFact) -> str:

@@ -35,16 +35,21 @@ class CodedColumn:
         """-1 for a missing value; shape (rows,)."""
         self.numbers = np.full(len(values), math.nan)
         """NaN for a missing value; shape (rows,)."""
-        if any(isinstance(value, str) for value in values):
-            names = self.names
-            self.codes = np.fromiter(
-                (-1 if v is None else names.setdefault(str(v), len(names)) for v in values),
-                np.int64,
-                len(values),
-            )
+        # Whole columns by compiled code: a loop over the values took most of the time of a search.
+        kinds = set(map(type, values))
+        if any(issubclass(kind, str) for kind in kinds):
+            texts = values
+            if kinds - {str, type(None)}:
+                texts = [None if value is None else str(value) for value in values]
+            categories = [text for text in dict.fromkeys(texts) if text is not None]
+            self.names = {text: code for code, text in enumerate(categories)}
+            codes: dict[str | None, int] = {None: -1}
+            codes.update(self.names.items())
+            self.codes = np.fromiter(map(codes.__getitem__, texts), np.int64, len(texts))
             self.is_missing = self.codes < 0
         else:
-            self.numbers = np.array([math.nan if v is None else v for v in values], np.float64)
+            # numpy reads None as NaN.
+            self.numbers = np.array(values, np.float64)
             self.is_missing = np.isnan(self.numbers)
 
 

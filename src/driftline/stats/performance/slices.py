@@ -155,6 +155,11 @@ class _Tallies:
 
     @classmethod
     def of(cls, masks: Mask, losses: Floats) -> _Tallies:
+        if len(losses) < 2**24 and np.isin(losses, (0.0, 1.0)).all():
+            # Counts below 2^24 are exact in 32 bits; the sums need the rows with an error alone.
+            ones, errors = masks.astype(np.float32), masks[losses == 1].astype(np.float32)
+            sums = (errors.T @ errors).astype(np.float64)
+            return cls((ones.T @ ones).astype(np.float64), sums, sums)
         as_numbers = masks.astype(np.float64)
         weighted = as_numbers * losses[:, None]
         return cls(as_numbers.T @ as_numbers, as_numbers.T @ weighted, weighted.T @ weighted)
