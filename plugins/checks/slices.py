@@ -19,7 +19,7 @@ SPANS: Mapping[int, float] = {1: 0.1, 3: 0.8, 7: 0.1}
 """Newest windows whose rows are looked at together, with the part of the level of each."""
 BASELINE_WINDOWS = 14
 """Windows before them whose rows are added to those of the reference."""
-SURE = 0.01
+SURE_P_VALUE = 0.01
 """The largest p-value of a slice that a likely cause names."""
 LEAST_SHARE = 0.5
 """The share of a change that one cause explains, from which on a message names it."""
@@ -86,8 +86,8 @@ class Slices(Check):
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """Yield the worst slice, the weakest slice and the change of all rows."""
         rows = LossRows(ctx.schema, self.columns, self.ignore, self.most_columns)
-        current = rows.of([ctx.current])
-        reason = rows.reason(ctx.current)
+        current = rows.sample([ctx.current])
+        reason = rows.missing_reason(ctx.current)
         if reason:
             for name in ("slice_loss", "weak_slice", "loss_change"):
                 yield Measurement(None, name=name, rows=len(current.losses), reason=reason)
@@ -106,11 +106,12 @@ class Slices(Check):
         earlier: Sequence[Window],
         reference: Sequence[Window],
     ) -> tuple[Measurement, stats.LossSample]:
-        changed = {
+        """Return the change of the worst slice, and the rows of the newest windows."""
+        changed_starts = {
             past.start for past in ctx.history("slice_loss", limit=60) if past.verdict == "changed"
         }
         best: tuple[float, stats.Slice] | None = None
-        recent = rows.of([ctx.current])
+        recent = rows.sample([ctx.current])
         compared = 0
         baselines: dict[tuple[int, ...], tuple[stats.LossSample, list[stats.SliceCondition]]] = {}
         for span, part in SPANS.items():
@@ -118,19 +119,20 @@ class Slices(Check):
             if len(newest) < span - 1:
                 continue
             older = earlier[: len(earlier) - 2] if span <= 3 else earlier[: 1 - span]
-            good = [window for window in older if window.start not in changed]
+            good = [window for window in older if window.start not in changed_starts]
             key = tuple(id(window) for window in good)
             if key not in baselines:
-                before = rows.of([*reference, *good[-BASELINE_WINDOWS:]])
+                before = rows.sample([*reference, *good[-BASELINE_WINDOWS:]])
                 baselines[key] = before, stats.make_conditions(before.columns)
             before, conditions = baselines[key]
-            now = rows.of([*newest, ctx.current])
+            now = rows.sample([*newest, ctx.current])
             compared = max(compared, len(before.losses))
             if span <= 3:
                 recent = now
-            found = stats.find_worse_slices(before, now, level=1.0, most=1, conditions=conditions)
-            if found and (best is None or found[0].p_value / part < best[0]):
-                best = found[0].p_value / part, found[0]
+            slices = stats.find_worse_slices(before, now, level=1.0, most=1, conditions=conditions)
+            # The level of a span is its part of the whole: so p-values of spans are comparable.
+            if slices and (best is None or slices[0].p_value / part < best[0]):
+                best = slices[0].p_value / part, slices[0]
         if not compared:
             reason = "no labelled rows before to compare with"
             return Measurement(None, name="slice_loss", rows=0, reason=reason), recent
@@ -190,7 +192,7 @@ def _change(
     rows: LossRows, reference: Sequence[Window], recent: stats.LossSample, search: Measurement
 ) -> Measurement:
     """The change of all rows against the reference, split by the column that explains most."""
-    before = rows.of(reference)
+    before = rows.sample(reference)
     drivers = stats.rank_drivers(before, recent)
     if not drivers:
         reason = "no reference with labelled rows"
@@ -223,7 +225,7 @@ def _likely_cause(drivers: Sequence[stats.Driver], search: Measurement, *, is_sh
     noun = "errors" if is_share else "the mean error"
     name = search.detail.get("slice")
     before, now, part = (search.detail.get(key) for key in ("loss_was", "loss", "share"))
-    is_sure = search.p_value is not None and search.p_value < SURE
+    is_sure = search.p_value is not None and search.p_value < SURE_P_VALUE
     if is_sure and isinstance(before, float) and isinstance(now, float) and isinstance(part, float):
         return (
             f"{noun} rose where {name}: {figure(before)} → {figure(now)} "
@@ -253,7 +255,7 @@ def _sentence(alert: AlertFact) -> str:
         return ""
     figure = phrasing.share if alert.detail.get("kind") == "errors" else phrasing.number
     noun = "errors" if alert.detail.get("kind") == "errors" else "mean error"
-    return f"{noun} where {name} {figure(before)} → {figure(now)} ({phrasing.share(part)} of rows)"
+    return f"{noun} where {name}: {figure(before)} → {figure(now)} ({phrasing.share(part)} of rows)"
 
 
 def _past_sentence(alert: AlertFact) -> str:

@@ -43,7 +43,7 @@ LEAST_ROWS, NEWEST = 0.2, 0.75
 however many of them are taken: an outage that is over is not reported again.
 """
 DAYS_A_YEAR, SATURDAY = 365.25, 5
-UNEVEN = 3
+UNEVEN_FACTOR = 3
 """While two weeks are learned: the least rows are this many times fewer than the mean, so that the
 mean is not expected of each window.
 """
@@ -271,7 +271,7 @@ def _ratio_while_learning(past: PastRows, rows: int, known: timedelta, count: in
             return _measurement(rows, min(max(float(rows), least), most), None, 1)
     if not rows and count >= MIN_WINDOWS and values and min(values) > 0:
         mean = sum(values) / len(values)
-        expected = mean if min(values) > mean / UNEVEN else min(values)
+        expected = mean if min(values) > mean / UNEVEN_FACTOR else min(values)
         # One false alarm in twenty models, whenever in the two weeks it is: the sum of 1/n.
         if math.exp(-expected) < 1 / (20 * count):
             return _measurement(0, expected, (0.0, 0.0), 1)

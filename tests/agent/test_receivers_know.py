@@ -1,6 +1,7 @@
 """Whoever should know of an open incident knows it: after a refusal, an outage, in a new sink."""
 
 from datetime import timedelta
+from random import Random
 
 import pytest
 from receivers import Fault, PagerDutyReceiver, WebhookReceiver
@@ -11,7 +12,7 @@ from driftline.alerting.acts import ActKind
 pytestmark = [pytest.mark.postgres, pytest.mark.system]
 
 SIGNING = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-HOUR = timedelta(hours=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 def shift(row):
@@ -38,6 +39,10 @@ class Scene:
     def use_hook(self, server: WebhookReceiver, name: str = "hook") -> None:
         options = f'{{url: "{server.url}", secret: "${{env:SIGNING}}"}}'
         self.use(name, f"{{type: webhook, allow_private: true, options: {options}}}")
+
+    def use_alertmanager(self, server: WebhookReceiver) -> None:
+        options = f'{{url: "{server.url}", secret: "${{env:SIGNING}}", body: alertmanager}}'
+        self.use("hook", f"{{type: webhook, allow_private: true, options: {options}}}")
 
     def use_pager(self, server: PagerDutyReceiver) -> None:
         options = f'{{url: "{server.url}", routing_key: "${{env:ROUTING}}"}}'
@@ -132,6 +137,7 @@ def test_an_outage_of_a_day_is_folded(scene):
         assert message["written_at"] == "2026-05-01T07:20:00Z"
 
 
+@pytest.mark.slow
 def test_a_pager_hears_nothing_of_an_incident_that_is_over(scene):
     """An incident that opened and ended while the pager was away pages nobody."""
     with PagerDutyReceiver() as server:
@@ -168,3 +174,110 @@ def test_the_end_of_a_snooze_pages(scene):
         assert first.key != second.key
         scene.hours(10, 16)
         assert {alert.status for alert in server.accepted} == {"resolved"}
+
+
+@pytest.mark.slow
+def test_nothing_fires_for_ever_at_receivers_of_alertmanager(scene):
+    """The end of an incident ends each alert that its messages began, though more columns changed
+    and the severity rose.
+    """
+    with WebhookReceiver(SIGNING, lambda: scene.now, shaped=False) as server:
+        scene.use_alertmanager(server)
+        scene.hours(0, 3)
+        scene.hours(3, 5, amount=lambda row: row["amount"] + 5)
+        scene.hours(5, 8, amount=shift, plan="new")
+        scene.hours(8, 14)
+        status = {}
+        for body in server.accepted:
+            for alert in body["alerts"]:
+                assert not {"severity", "family"} & alert["labels"].keys()
+                status[alert["fingerprint"]] = alert["status"]
+        assert len(server.accepted) >= 3
+        assert set(status.values()) == {"resolved"}
+
+
+@pytest.mark.slow
+def test_a_day_of_alternating_windows_is_four_messages_and_two_pages(scene):
+    """A column that comes and goes each hour is held from its first return until it is calm."""
+    scene.station.configure(
+        """
+    source: {{type: local, options: {{path: {folder}/log, format: jsonl}}}}
+    schema: {{timestamp: t, id: id, features: {{plan: categorical}}}}
+    reference: {{type: local, options: {{path: {folder}/reference.jsonl}}}}
+    windows: {{length: 1h, lateness: 15m}}
+    checks:
+      missing: {{type: missing, rule: {{measurement: missing_rate, above: {{critical: 0.2}}}}}}
+"""
+    )
+    scene.without_sink = scene.station.config.read_text()
+    with PagerDutyReceiver() as server:
+        scene.use_pager(server)
+        for hour in range(24):
+            scene.hours(hour, hour + 1, **({"plan": None} if hour % 2 else {}))
+        scene.hours(24, 30)
+        assert scene.station.events() == ["opened", "resolved", "reopened", "resolved"]
+        assert [alert.status for alert in server.accepted] == ["resolved"] * 2
+
+
+FAULTS = (
+    {"status": 403},
+    {"status": 500, "taken": True},
+    {"status": 503},
+    {"status": 429, "retry_after": "0"},
+    {"drop": "before"},
+    {"drop": "after"},
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_72_days_with_random_faults_leave_nothing_unknown_or_repeated(scene, seed):
+    """What the incidents of the state are is what the receiver knows of them: each one that was
+    sent, its newest message, each message once.
+    """
+    rng = Random(seed)
+    scene.station.configure(
+        """
+    source: {{type: local, options: {{path: {folder}/log, format: jsonl}}}}
+    schema: {{timestamp: t, id: id, features: {{amount: numeric, plan: categorical}}}}
+    reference: {{type: local, options: {{path: {folder}/reference.jsonl}}}}
+    windows: {{length: 1d, lateness: 15m}}
+    checks:
+      missing: {{type: missing, rule: {{measurement: missing_rate, above: {{warning: 0.1}}}}}}
+      volume: {{type: volume, rule: {{measurement: rows, below: {{critical: 10}}}}}}
+"""
+    )
+    scene.without_sink = scene.station.config.read_text()
+    station, changes = scene.station, {"amount": 0, "plan": 0}
+    with WebhookReceiver(SIGNING, lambda: scene.now) as server:
+        scene.use_hook(server)
+        for day in range(72):
+            for column in changes:
+                left = changes[column] - 1
+                changes[column] = left if left > 0 else rng.choice([0, 0, 0, 0, 1, 3])
+            missing = {column: None for column, left in changes.items() if left > 0}
+            rows = 0 if rng.random() < 0.04 else 60
+            station.write(f"log/{day:03}.jsonl", START + day * DAY, DAY, rows, **missing)
+            with server._lock:
+                count = rng.choice([0, 0, 1, 4]) if day < 70 else 0
+                server.faults[:] = [Fault(**rng.choice(FAULTS)) for _ in range(count)]
+            station.clock.now = START + (day + 1) * DAY + timedelta(minutes=20)
+            with station.open():
+                for _ in range(6):
+                    station.tick()
+                    station.clock.now += timedelta(hours=1)
+        with station.open():
+            incidents = station.sql("SELECT id, state, cause FROM incidents")
+            events = station.sql("SELECT incident, revision FROM incident_events WHERE held = ''")
+    messages = told(server)
+    ids = [message["id"] for message in messages]
+    assert len(ids) == len(set(ids))
+    newest = {message["incident"]: message for message in messages}
+    assert len([incident for incident, _, cause in incidents if cause != "monitoring"]) >= 5
+    for incident, state, cause in incidents:
+        if cause == "monitoring" and incident not in newest:
+            continue  # trouble of this receiver that was over before it could be reached
+        assert (newest[incident]["event"] == "resolved") is (state == "resolved")
+        assert newest[incident]["revision"] == max(
+            revision for name, revision in events if name == incident
+        )

@@ -10,7 +10,7 @@ import pytest
 from driftline_plugins.sinks.pagerduty import PagerDuty
 from driftline_plugins.sinks.slack import Slack
 from driftline_plugins.sinks.webhook import Webhook
-from messages import DAY, NOW, SECOND, tell
+from messages import DAY, HOUR, NOW, SECOND, tell
 from receivers import Fault, PagerDutyReceiver, SlackReceiver, WebhookReceiver
 
 from driftline import Secret, StartContext
@@ -154,6 +154,31 @@ def test_every_incident_is_told_whatever_fails(world, name):
     assert all(any(f" {model}" in title for title in titles) for model in "abc")
     final = {"sent", "superseded", "possibly sent"}
     assert all(set(states) <= final for states in world.counts.values())
+
+
+@pytest.mark.slow
+def test_a_day_of_outage_with_a_hundred_incidents(world):
+    """Each incident that opened and ended meanwhile is one message that says both, and none to the
+    pager; each open one is one message.
+    """
+    for receiver in world.receivers.values():
+        receiver.faults.extend([Fault(status=503)] * 400)
+    for number in range(100):
+        events = ("opened", "resolved") if number % 2 else ("opened", "updated")
+        tell(world.store, f"m{number}", *events, plans=world.plans)
+    start = world.now
+    for hour in range(24):
+        world.now = max(world.now, start + hour * HOUR)
+        for worker in world.workers:
+            worker.deliver_due(world.now)
+    for receiver in world.receivers.values():
+        receiver.faults.clear()
+    world.settle()
+    messages = [message["data"] for message in world.receivers["hook"].accepted]
+    assert len(messages) == len({message["incident"] for message in messages}) == 100
+    assert {message["written_at"] for message in messages} == {f"{start:%Y-%m-%dT%H:%M:%SZ}"}
+    alerts = world.receivers["pager"].accepted
+    assert [alert.status for alert in alerts] == ["triggered"] * 50
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 410, 302])

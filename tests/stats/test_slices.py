@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from driftline import stats
+from driftline.stats.performance.slice_conditions import CodedColumn
 
 
 def draw_columns(rng, rows):
@@ -139,3 +140,26 @@ def test_the_column_whose_mix_changed_is_the_first_driver():
     first = stats.rank_drivers(*sides)[0]
     assert first.column == "plan"
     assert first.mix > 0.8 * first.total
+
+
+def test_values_of_a_column_with_texts_are_categories_by_their_text():
+    column = CodedColumn(["b", None, 1, True, "1", "b", 1.0])
+    assert column.names == {"b": 0, "1": 1, "True": 2, "1.0": 3}
+    assert column.codes.tolist() == [0, -1, 1, 2, 1, 0, 3]
+
+
+def test_numbers_and_missing_values_keep_their_places():
+    column = CodedColumn([2, None, 0.5, False])
+    assert column.names == {}
+    assert column.is_missing.tolist() == [False, True, False, False]
+    assert column.numbers[[0, 2, 3]].tolist() == [2.0, 0.5, 0.0]
+
+
+def test_rows_and_errors_of_a_slice_are_those_of_its_rows():
+    rng = np.random.default_rng(6)
+    region = rng.choice(["north", "south", "west"], 6_000)
+    errors = (rng.random(6_000) < np.where(region == "west", 0.4, 0.1)).astype(float)
+    [worst] = stats.find_weak_slices(stats.LossSample({"region": region.tolist()}, errors), most=1)
+    west = errors[region == "west"]
+    assert (worst.text, worst.rows, worst.loss) == ("region = west", len(west), west.mean())
+    assert worst.other_loss == errors[region != "west"].mean()

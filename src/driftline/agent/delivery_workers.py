@@ -241,6 +241,8 @@ class DeliveryWorkers:
         )
         self._log_fallback(report.sink, divert_undelivered(self._config, services.store, report))
         key = report.sink, notification.model
+        if report.is_dead_letter:
+            self._up_to_date.discard(report.sink)
         if report.outcome is DeliveryOutcome.SENT:
             if report.sink not in self._up_to_date:
                 self._catch_up(report.sink, report.at)
@@ -251,7 +253,6 @@ class DeliveryWorkers:
             report.is_dead_letter or report.attempts == PATIENCE_ATTEMPTS
         ):
             self._working.discard(key)
-            self._up_to_date.discard(report.sink)
             failure = (
                 "took no message"
                 if report.is_dead_letter

@@ -35,11 +35,11 @@ WINDOWS = 90
 """Newest windows that a page shows unless it is asked for others."""
 MOST_WINDOWS = 720
 """The most windows that a page can ask for."""
-SHOWN = 12
+SHOWN_SERIES = 12
 """Series of a family that a page shows at once."""
-RANKED = 12
+RANKED_WINDOWS = 12
 """The newest windows with rows, which say what series there are and which of them moved."""
-MANY = 12_000
+MANY_VALUES = 12_000
 """Values of a page from which on it reads less of the series that it does not show at once."""
 INCIDENTS = 20
 """The newest incidents that the page of a model lists."""
@@ -100,8 +100,8 @@ class ColumnView:
 
 
 def _newest_starts(rows: Sequence[WindowRows]) -> list[int]:
-    """The starts of the newest windows from the `RANKED`-th with rows on, oldest first."""
-    filled = [row.start for row in rows if row.rows][-RANKED:]
+    """The starts of the newest windows from the `RANKED_WINDOWS`-th with rows on, oldest first."""
+    filled = [row.start for row in rows if row.rows][-RANKED_WINDOWS:]
     return [row.start for row in rows if filled and row.start >= filled[0]]
 
 
@@ -110,7 +110,7 @@ def _mark_first(all_series: Sequence[Series]) -> Iterator[tuple[Series, bool]]:
     seen: Counter[str] = Counter()
     for item in all_series:
         seen[item.family] += 1
-        yield item, seen[item.family] <= SHOWN
+        yield item, seen[item.family] <= SHOWN_SERIES
 
 
 class ModelViews:
@@ -191,7 +191,7 @@ class ModelViews:
                 * series.count_series(
                     connection, name, newest[-1], version=version, segment=segment
                 )
-                > MANY
+                > MANY_VALUES
             )
             values = series.load_series(
                 connection,

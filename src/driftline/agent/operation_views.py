@@ -97,10 +97,10 @@ class OperationViews:
     def __init__(self, store: Store, config: Config, settings: Mapping[str, ModelSettings]) -> None:
         self._store, self._config, self._settings = store, config, settings
 
-    def runs(self, name: str, *, troubled: bool = False, page: int = 1) -> RunsView | None:
+    def runs(self, name: str, *, only_troubled: bool = False, page: int = 1) -> RunsView | None:
         """What was read of a model; None where there is none of this name.
 
-        With `troubled` only objects that were not read as a whole. Pages count from 1.
+        With `only_troubled` only objects that were not read as a whole. Pages count from 1.
         """
         if name not in self._config.models:
             return None
@@ -108,7 +108,7 @@ class OperationViews:
             rows = ledger_list.list_objects(
                 connection,
                 name,
-                troubled=troubled,
+                only_troubled=only_troubled,
                 limit=OBJECTS + 1,
                 offset=(page - 1) * OBJECTS,
             )

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from driftline.profiles.profile import Collectors
     from driftline.state.store import Store
 
-ESTIMATED = "estimated_"
+ESTIMATE_PREFIX = "estimated_"
 """Begins the names of measurements that estimate another one without labels."""
 FAMILIES = (Family.PERFORMANCE, Family.FAIRNESS, Family.BUSINESS)
-SUMMED = 24
+SUMMED_WINDOWS = 24
 """The newest windows whose scores are summed."""
 
 
@@ -88,9 +88,9 @@ def load_performance(
     all_series = group_series(values, settings, phrasebook)
     segments: dict[str, dict[str, SeriesValue]] = {}
     for segment, value in in_segments:
-        if value.value is not None and not value.name.startswith(ESTIMATED):
+        if value.value is not None and not value.name.startswith(ESTIMATE_PREFIX):
             segments.setdefault(segment, {})[value.name] = value
-    filled = [window for window in rows if window.rows][-SUMMED:]
+    filled = [window for window in rows if window.rows][-SUMMED_WINDOWS:]
     now, before = _shapes(store, settings, collectors, version, filled)
     return PerformanceView(
         model=name,
@@ -143,8 +143,8 @@ def _pair(all_series: Sequence[Series]) -> list[MetricPair]:
         for item in all_series
         if item.family == Family.PERFORMANCE and not item.subject
     }
-    names = dict.fromkeys(name.removeprefix(ESTIMATED) for name in own)
+    names = dict.fromkeys(name.removeprefix(ESTIMATE_PREFIX) for name in own)
     return [
-        MetricPair(realised=own.get(name), estimated=own.get(f"{ESTIMATED}{name}"))
+        MetricPair(realised=own.get(name), estimated=own.get(f"{ESTIMATE_PREFIX}{name}"))
         for name in names
     ]

@@ -52,7 +52,7 @@ def find_remedies(plans: Iterable[CheckPlan]) -> Mapping[str, Mapping[str, Decis
     return {plan.name: plan.check.remedies for plan in plans if plan.check.remedies}
 
 
-def decide(
+def make_decision(
     facts: Sequence[Fact],
     remedies: Mapping[str, Mapping[str, Decision]],
     *,

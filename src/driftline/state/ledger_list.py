@@ -56,7 +56,7 @@ class StoredWindow:
     settled: int
     """1 when no more rows are taken."""
     reference: int | None
-    """The number of the reference that it was compared with."""
+    """The number of the reference that it was compared with; None for one without."""
     config_digest: str
 
 
@@ -74,15 +74,15 @@ class UsedConfiguration:
 
 
 def list_objects(
-    connection: Connection, model: str, *, troubled: bool = False, limit: int, offset: int = 0
+    connection: Connection, model: str, *, only_troubled: bool = False, limit: int, offset: int = 0
 ) -> list[ObjectRow]:
     """List the objects of a model, the newest first.
 
-    With `troubled` only those that were not read as a whole.
+    With `only_troubled` only those that were not read as a whole.
     """
     c = objects.c
     query = sa.select(*(c[name] for name in ObjectRow.__dataclass_fields__)).where(c.model == model)
-    if troubled:
+    if only_troubled:
         query = query.where(
             sa.or_(c.state.in_((QUARANTINED, WAITING)), c.rejected > 0, c.held > 0, c.error != "")
         )

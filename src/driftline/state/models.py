@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 from driftline.state import tables, waiting
 from driftline.state.tables import configurations, models, objects, references, shares, windows
 from driftline.types.model import Schema
+from driftline.types.times import END_OF_TIME
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,7 +267,7 @@ def _restart_with_spec(connection: Connection, model: str, spec_digest: str) -> 
     has_open_share = sa.exists().where(
         shares.c.object_id == objects.c.id,
         shares.c.profile.is_not(None),
-        shares.c.start >= (first if first is not None else 2**62),
+        shares.c.start >= (first if first is not None else END_OF_TIME),
     )
     # Waiting halves have columns of the old schema, though responses alone have no share.
     rows = tables.waiting.c

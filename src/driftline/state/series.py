@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from driftline.state.tables import measurements, windows
 from driftline.types.labels import labels_json
+from driftline.types.times import END_OF_TIME
 
 MOST_VALUES = 40_000
 """Measurements that one page reads."""
@@ -29,8 +30,8 @@ class WindowRows:
     """0 until it is judged."""
 
 
-class SeriesValue(NamedTuple):
-    """One stored measurement."""
+class SeriesValue(msgspec.Struct, frozen=True):
+    """One stored measurement; a page reads so many that dataclasses are slow."""
 
     start: int
     check: str
@@ -55,7 +56,7 @@ def load_window_rows(
 
     With `until` (microseconds) only windows that start before it.
     """
-    begin, size = END_OF_TIME if until is None else until, limit + MORE
+    begin, size = END_OF_TIME if until is None else until, limit + OTHER_VERSION_ROWS
     by_end: dict[int, list[WindowRows]] = {}
     for offset in itertools.count(step=size):
         parameters = {"model": model, "until": begin, "size": size, "offset": offset}
@@ -136,7 +137,7 @@ def load_series(
         .order_by(c.start.desc(), c.check, c.name, c.labels)
         .limit(MOST_VALUES)
     )
-    return [SeriesValue._make(row) for row in connection.execute(query).all()][::-1]
+    return [SeriesValue(*row) for row in connection.execute(query).all()][::-1]
 
 
 def count_series(
@@ -174,9 +175,9 @@ def load_one_series(
     }
     # One version at a time: else SQLite reads all measurements of the windows.
     values = [
-        SeriesValue._make(row)
-        for one in sorted({version, ""})
-        for row in connection.execute(_ONE_SERIES, parameters | {"version": one}).all()
+        SeriesValue(*row)
+        for row_version in sorted({version, ""})
+        for row in connection.execute(_ONE_SERIES, parameters | {"version": row_version}).all()
     ]
     return sorted(values, key=lambda value: value.start)
 
@@ -202,19 +203,18 @@ def load_segment_values(
         .order_by(c.segment, c.check, c.name)
         .limit(MOST_VALUES)
     )
-    return [(row[0], SeriesValue._make(row[1:])) for row in connection.execute(query).all()]
+    return [(row[0], SeriesValue(*row[1:])) for row in connection.execute(query).all()]
 
 
 PLAIN = ("check", "name", "verdict", "severity", "unit")
 """Columns whose texts come from plugins and the configuration: they hold no NUL to decode."""
-END_OF_TIME = 2**62
-MORE = 8
+OTHER_VERSION_ROWS = 8
 """Rows of windows that are read beyond the windows of a page: those of other versions."""
 _VALUE_COLUMNS = [
     sa.type_coerce(measurements.c[name], sa.String).label(name)
     if name in PLAIN
     else measurements.c[name]
-    for name in SeriesValue._fields
+    for name in SeriesValue.__struct_fields__
 ]
 # Statements that run many times for one page are made once.
 _WINDOW_ROWS = (

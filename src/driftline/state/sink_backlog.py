@@ -24,7 +24,7 @@ from driftline.types.times import as_micros, from_micros
 
 REPEAT_AFTER = timedelta(hours=1)
 """How long a receiver that refused an incident again is not asked once more."""
-REMOVED = "sink removed"
+SINK_REMOVED = "sink removed"
 """The error of messages whose sink is no longer in the configuration."""
 NOT_A_STATE = (Event.RESOLVED.value, Event.ACKNOWLEDGED.value, Event.SILENCED.value)
 """Events whose message does not say how an open incident stands."""
@@ -33,17 +33,19 @@ Links = Callable[[Notification, datetime], Mapping[str, str]]
 
 
 def is_behind(connection: Connection, sink: str, model: str | None = None) -> bool:
-    """Whether `sink` is behind with an incident of `model`; of any model if it is None.
+    """Whether `sink` is behind with an incident of `model`; with any incident if it is None.
 
-    Incidents about the agent itself don't count: one of them says that the sink is behind.
+    Of a model, incidents about the agent itself don't count: one of them says that the sink is
+    behind.
     """
     newest = _newest_rows(sink)
     query = (
         select(newest.c.incident)
         .join(incidents, incidents.c.id == newest.c.incident)
         .where(
-            true() if model is None else incidents.c.model == model,
-            incidents.c.cause != Family.MONITORING.value,
+            true()
+            if model is None
+            else and_(incidents.c.model == model, incidents.c.cause != Family.MONITORING.value),
             newest.c.state.in_((*UNDELIVERED, MessageState.REFUSED)),
             _is_owed(sink),
         )
@@ -73,7 +75,7 @@ def catch_up(connection: Connection, sink: str, now: datetime, links: Links) -> 
             continue
         is_open = row["incident_state"] == "firing"
         message = _load_state_message(connection, row["incident"], is_open=is_open)
-        if message is None or _is_about(message, sink):
+        if message is None or (is_open and _is_about(message, sink)):
             continue
         message = add_links(message, links(message, now))
         message = message.model_copy(update={"written_at": written_at})
@@ -126,7 +128,11 @@ def close_removed_sinks(
     query = select(outbox.c.sink, func.count()).where(is_removed).group_by(outbox.c.sink)
     counts = {str(sink): int(count) for sink, count in connection.execute(query)}
     if counts:
-        closed = {"state": MessageState.SUPERSEDED, "error": REMOVED, "finished": as_micros(now)}
+        closed = {
+            "state": MessageState.SUPERSEDED,
+            "error": SINK_REMOVED,
+            "finished": as_micros(now),
+        }
         connection.execute(update(outbox).where(is_removed).values(**closed))
     return counts
 

@@ -17,11 +17,11 @@ from driftline.profiles.spec import ProfileSpec
 from driftline.state import windows
 from driftline.state.tables import incidents
 from driftline.types.family import Family
+from driftline.types.times import END_OF_TIME
 
 MOST_SPANS = 4
 """How many spans back rows are looked for."""
 Spans = tuple[tuple[int, int], ...]
-NEVER = 2**62
 
 
 @dataclass(slots=True, kw_only=True)
@@ -86,7 +86,7 @@ class TrailingProfiles:
             )
             .order_by(c.since, c.id)
         )
-        return tuple((int(row.since), int(row.resolved_at or NEVER)) for row in rows)
+        return tuple((int(row.since), int(row.resolved_at or END_OF_TIME)) for row in rows)
 
     def _begin(self, changes: Spans, until: int) -> int:
         """The time from which rows without the changes fill one span."""

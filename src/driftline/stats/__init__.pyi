@@ -360,13 +360,15 @@ from .performance.score_curves import (
     score_curve as score_curve,
 )
 from .performance.shortfall import total_shortfall as total_shortfall
-from .performance.slices import (
+from .performance.slice_conditions import (
     SliceCondition as SliceCondition,
+    make_conditions as make_conditions,
+)
+from .performance.slices import (
     LossSample as LossSample,
     Slice as Slice,
     find_weak_slices as find_weak_slices,
     find_worse_slices as find_worse_slices,
-    make_conditions as make_conditions,
 )
 from .sequential.anomalies import (
     ANOMALY as ANOMALY,

@@ -6,24 +6,45 @@ Control characters in texts from data are escaped before they are printed.
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Mapping, MutableMapping
 from functools import cache
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
+
+from driftline.telemetry.log_limits import LogStream, RepeatedExceptions, find_exception
 
 Event = MutableMapping[str, Any]
 
 
 def make_log(
-    stream: TextIO | None = None, *, human: bool | None = None, verbose: bool = False
+    stream: TextIO | None = None,
+    *,
+    human: bool | None = None,
+    verbose: bool = False,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Any:
-    """Make a logger that writes to `stream`, by default standard error.
+    """Make a logger that writes to `stream`, by default standard error, and never raises.
+
+    An exception is logged once a minute and kind; a minute has at most a megabyte. `clock` returns
+    seconds.
 
     `human` chooses lines for people; by default a terminal gets them. `verbose` logs debug events
     too.
     """
     out = stream or sys.stderr
-    writes_lines = out.isatty() if human is None else human
-    return _LateLog(cache(lambda: _make_logger(out, writes_lines=writes_lines, verbose=verbose)))
+    is_terminal = not out.closed and out.isatty()
+    writes_lines = is_terminal if human is None else human
+    return _LateLog(
+        cache(
+            lambda: _make_logger(
+                out,
+                is_terminal=is_terminal,
+                writes_lines=writes_lines,
+                verbose=verbose,
+                clock=clock,
+            )
+        )
+    )
 
 
 class _LateLog:
@@ -40,25 +61,38 @@ class _LateLog:
         return getattr(self._make().bind(**self._values), name)
 
 
-def _make_logger(out: TextIO, *, writes_lines: bool, verbose: bool) -> Any:
+def _make_logger(
+    out: TextIO,
+    *,
+    is_terminal: bool,
+    writes_lines: bool,
+    verbose: bool,
+    clock: Callable[[], float],
+) -> Any:
     import structlog
+    from structlog.tracebacks import ExceptionDictTransformer
 
     processors: list[Any] = (
         [
             structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=True),
             _escape_values,
-            _LineRenderer(colors=writes_lines and out.isatty()),
+            _LineRenderer(colors=is_terminal),
         ]
         if writes_lines
         else [
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.dict_tracebacks,
+            # Local variables may hold rows or secrets.
+            structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ]
     )
     return structlog.wrap_logger(
-        structlog.PrintLogger(out),
-        processors=[structlog.processors.add_log_level, *processors],
+        structlog.PrintLogger(cast(TextIO, LogStream(out, clock))),
+        processors=[
+            structlog.processors.add_log_level,
+            RepeatedExceptions(clock),
+            *processors,
+        ],
         wrapper_class=structlog.make_filtering_bound_logger(10 if verbose else 20),
     )
 
@@ -85,8 +119,10 @@ class _LineRenderer:
     def __call__(self, logger: Any, name: str, event: Event) -> str:
         level = event.pop("level", "info")
         at, part = event.pop("timestamp", ""), event.pop("model", event.pop("part", ""))
-        event.pop("exc_info", None)
+        error = find_exception(event.pop("exc_info", None))
         text = str(event.pop("event", ""))
+        if error is not None and "error" not in event:
+            event["error"] = _escape(f"{type(error).__name__}: {error}")
         values = "  ".join(
             f"{key}={value}" for key, value in event.items() if value not in ("", None)
         )

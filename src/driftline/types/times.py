@@ -11,6 +11,8 @@ HOUR_MICROS = 3_600 * SECOND_MICROS
 DAY_MICROS = 24 * HOUR_MICROS
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
+END_OF_TIME = 2**62
+"""Microseconds after every stored time."""
 
 
 def as_micros(moment: datetime) -> int:

@@ -7,7 +7,7 @@ from hashlib import sha256
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-TAGGED = ("text/html", "application/json")
+TAGGED_TYPES = ("text/html", "application/json")
 """The types of content that get a tag."""
 
 
@@ -29,7 +29,7 @@ class EntityTags:
             nonlocal start
             if message["type"] == "http.response.start":
                 kind = Headers(raw=message["headers"]).get("content-type", "")
-                if message["status"] == 200 and kind.startswith(TAGGED):
+                if message["status"] == 200 and kind.startswith(TAGGED_TYPES):
                     start = message
                     return
             elif start is not None:

@@ -57,7 +57,7 @@ FORM_TEXTS = {
 """Title and explanation of each form."""
 HOLD_LENGTHS = ("1h", "4h", "12h", "1d", "7d")
 """How long a snooze or a silence may last."""
-TIMED = ("snooze", "silence")
+TIMED_ACTS = ("snooze", "silence")
 """The acts that need their length."""
 NOT_FROM_LINK = "Open the link and send the form on its page."
 """The answer to the form of a link with a wrong token."""
@@ -86,7 +86,7 @@ def form_routes(agent: StatusSource, access: Access, token: Secret) -> list[Rout
             text=text,
             subject=subject,
             act=act,
-            is_timed=act in TIMED,
+            is_timed=act in TIMED_ACTS,
             lengths=HOLD_LENGTHS,
             token="" if until is None else _sign_form(token, name, act, until),
             back=_incident_address(access, subject["incident"], until),

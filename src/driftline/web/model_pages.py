@@ -12,7 +12,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from driftline.agent.model_views import MOST_WINDOWS, SHOWN, WINDOWS, ModelSummary, ModelViews
+from driftline.agent.model_views import (
+    MOST_WINDOWS,
+    SHOWN_SERIES,
+    WINDOWS,
+    ModelSummary,
+    ModelViews,
+)
 from driftline.agent.performance_views import MetricPair, PerformanceView
 from driftline.agent.series_groups import Series
 from driftline.types.family import Family
@@ -102,7 +108,7 @@ def model_routes(agent: StatusSource, access: Access) -> list[Route]:
                 (segment, f"?{urlencode({'segment': segment, 'windows': count})}")
                 for segment in view.segments
             ],
-            shown=SHOWN,
+            shown=SHOWN_SERIES,
             count=count,
             counts=COUNTS,
         )

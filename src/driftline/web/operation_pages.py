@@ -25,19 +25,20 @@ def operation_routes(agent: StatusSource, access: Access) -> list[Route]:
 
     def show_runs(request: Request, views: OperationViews) -> Response:
         name, page = request.path_params["model"], read_number(request, "page", 1, most=100_000)
-        troubled = request.query_params.get("only", "") == "trouble"
-        view = views.runs(name, troubled=troubled, page=page)
+        only_troubled = request.query_params.get("only", "") == "trouble"
+        view = views.runs(name, only_troubled=only_troubled, page=page)
         if view is None:
             return render_message("No such model", f"There is no model {clean(name, 100)}.", 404)
 
         def address(number: int) -> str:
-            return "?" + urlencode({"page": number} | ({"only": "trouble"} if troubled else {}))
+            only = {"only": "trouble"} if only_troubled else {}
+            return "?" + urlencode({"page": number} | only)
 
         return render_page(
             "runs",
             title=f"runs of {name}",
             view=view,
-            troubled=troubled,
+            only_troubled=only_troubled,
             newer=address(page - 1) if page > 1 else "",
             older=address(page + 1) if view.has_more else "",
             configurations=[(item, json.loads(item.plugins)) for item in view.configurations],

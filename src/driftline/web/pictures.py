@@ -22,7 +22,7 @@ from driftline.types.times import as_micros, from_micros
 
 MOST_POINTS = 720
 """Points of a picture; longer series are thinned."""
-SCALE = 84
+SCALE_WIDTH = 84
 """Pixels to the left of a series for the numbers of its scale."""
 
 Item = TypeVar("Item")
@@ -131,7 +131,7 @@ def _draw(
     estimates: Sequence[SeriesValue] = (),
 ) -> Markup:
     known = [value for value in _thin(values) if value.value is not None]
-    guessed = [value for value in _thin(estimates) if value.value is not None]
+    estimated_values = [value for value in _thin(estimates) if value.value is not None]
     if not known:
         return Markup('<span class="small">no value yet</span>')
     numbers = [value.value for value in known if value.value is not None]
@@ -139,25 +139,27 @@ def _draw(
     if with_axis:
         numbers += [end for value in known for end in (value.low, value.high) if end is not None]
         numbers += [] if before is None else [before]
-        numbers += [value.value for value in guessed if value.value is not None]
+        numbers += [value.value for value in estimated_values if value.value is not None]
     frame = _Frame(
         width=width,
         height=height,
-        begin=min(known[0].start, guessed[0].start) if guessed else known[0].start,
-        end=max(known[-1].start, guessed[-1].start) if guessed else known[-1].start,
+        begin=min(part[0].start for part in (known, estimated_values) if part),
+        end=max(part[-1].start for part in (known, estimated_values) if part),
         low=min(numbers),
         high=max(numbers),
-        left=SCALE if with_axis else 2,
+        left=SCALE_WIDTH if with_axis else 2,
     )
     parts = []
     if with_axis:
         parts += _band(known, frame)
         if before is not None:
             y = frame.y(before)
-            parts.append(f'<line class="was" x1="{SCALE}" x2="{width - 4}" y1="{y}" y2="{y}"/>')
+            parts.append(
+                f'<line class="was" x1="{SCALE_WIDTH}" x2="{width - 4}" y1="{y}" y2="{y}"/>'
+            )
     parts.append(f'<polyline class="line" points="{_points(known, frame)}"/>')
-    if guessed:
-        parts.append(f'<polyline class="estimate" points="{_points(guessed, frame)}"/>')
+    if estimated_values:
+        parts.append(f'<polyline class="estimate" points="{_points(estimated_values, frame)}"/>')
     radius = 3 if with_axis else 2
     for value in known:
         if value.verdict == Verdict.CHANGED and value.value is not None:
@@ -167,15 +169,15 @@ def _draw(
             )
     if with_axis:
         parts += [
-            f'<text class="axis" x="{SCALE - 6}" y="18" text-anchor="end">'
+            f'<text class="axis" x="{SCALE_WIDTH - 6}" y="18" text-anchor="end">'
             f"{escape(number(frame.high))}</text>",
-            f'<text class="axis" x="{SCALE - 6}" y="{height - 3}" text-anchor="end">'
+            f'<text class="axis" x="{SCALE_WIDTH - 6}" y="{height - 3}" text-anchor="end">'
             f"{escape(number(frame.low))}</text>",
         ]
     first, last = from_micros(frame.begin), from_micros(frame.end)
     if with_axis:
         parts += [
-            f'<text class="axis" x="{SCALE}" y="{height + 20}">{utc(first)}</text>',
+            f'<text class="axis" x="{SCALE_WIDTH}" y="{height + 20}">{utc(first)}</text>',
             f'<text class="axis" x="{width - 4}" y="{height + 20}" text-anchor="end">'
             f"{utc(last)}</text>",
         ]

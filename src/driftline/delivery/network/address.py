@@ -8,7 +8,21 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 Address = IPv4Address | IPv6Address
 Resolve = Callable[[str, int], list[str]]
-NAT64 = ip_network("64:ff9b::/96")
+EMBEDDING = tuple(map(ip_network, ("::/96", "::ffff:0:0:0/96", "64:ff9b::/96")))
+"""Networks whose last 32 bits are an IPv4 address: compatible, translated (RFC 2765), NAT64."""
+NOT_PUBLIC = tuple(
+    map(
+        ip_network,
+        (
+            "168.63.129.16/32",  # the services of an Azure machine
+            "192.0.0.0/24",  # protocol assignments, RFC 6890
+            "192.88.99.0/24",  # 6to4 relays, RFC 7526
+            "64:ff9b:1::/48",  # NAT64 of a network of its own, RFC 8215
+            "fec0::/10",  # site-local, RFC 3879
+        ),
+    )
+)
+"""Networks that `ipaddress` calls global, at least in some releases of Python."""
 
 
 class PrivateAddressError(Exception):
@@ -37,11 +51,29 @@ def resolve_allowed(
 
 
 def is_public(address: str) -> bool:
-    """Whether `address` is reachable by anyone, also where an IPv6 address wraps an IPv4 one."""
+    """Whether `address` is reachable by anyone, also where an IPv6 address wraps an IPv4 one.
+
+    Reads every spelling that a resolver reads, such as `0x7f.1`. Raises ValueError for a text that
+    is no address. Ranges: the IANA registries of special-purpose addresses.
+    """
     return all(
-        candidate.is_global and not candidate.is_multicast
-        for candidate in _embedded_addresses(ip_address(address))
+        candidate.is_global
+        and not candidate.is_multicast
+        and not any(candidate in network for network in NOT_PUBLIC)
+        for candidate in _embedded_addresses(_parse(address))
     )
+
+
+def _parse(address: str) -> Address:
+    text = address.strip().removeprefix("[").removesuffix("]").split("%")[0]
+    try:
+        return ip_address(text)
+    except ValueError:
+        pass
+    try:
+        return IPv4Address(socket.inet_aton(text))
+    except OSError:
+        raise ValueError(f"{address!r} is no address") from None
 
 
 def _embedded_addresses(address: Address) -> Iterable[Address]:
@@ -53,5 +85,5 @@ def _embedded_addresses(address: Address) -> Iterable[Address]:
             for inner in (address.ipv4_mapped, address.sixtofour, *teredo)
             if inner is not None
         )
-        if address in NAT64:
+        if any(address in network for network in EMBEDDING):
             yield IPv4Address(int(address) & 0xFFFFFFFF)

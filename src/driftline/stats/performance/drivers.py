@@ -15,7 +15,8 @@ from itertools import pairwise
 import numpy as np
 
 from driftline.stats.performance.decomposition import decompose
-from driftline.stats.performance.slices import CodedColumn, LossSample, SliceCondition
+from driftline.stats.performance.slice_conditions import CodedColumn, SliceCondition
+from driftline.stats.performance.slices import LossSample
 from driftline.types.arrays import Columns, Ints
 
 MOST_SEGMENTS = 20

@@ -13,95 +13,32 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
+from driftline.stats.performance.slice_conditions import (
+    FEWEST_ROWS,
+    SliceCondition,
+    make_conditions,
+    mask_rows,
+)
 from driftline.types.arrays import Columns, Floats, Mask
 
-MOST_CATEGORIES = 20
-"""Categories of a column that are conditions."""
 MOST_CONDITIONS = 240
 """Conditions that are combined in pairs."""
-FEW_VALUES = 10
-"""A number of so few different values is a condition for each of them."""
-LEAST_SHARE = 0.01
-"""The least share of the rows of a condition."""
-FEWEST_ROWS = 20
-"""The fewest rows of a slice, on each side."""
 WEAK_ROWS = 50
 """The fewest rows of a slice that is compared with the other rows of the same sample."""
-PROMISING = 2.0
+PROMISING_ERRORS = 2.0
 """Standard errors from which on the exact test is worth its time."""
-EXPLAINED = 0.8
+EXPLAINED_SHARE = 0.8
 """A slice is named by one of its conditions where that has this share of its effect."""
 LEAST_GAP = 0.05
-"""The smallest difference of error rates that matters; of other losses, the share of their mean."""
-SINGLE = 0.85
+"""The smallest difference of error rates that matters."""
+LEAST_GROWTH = 0.2
+"""The smallest difference of other losses that matters, as a share of their mean."""
+SINGLE_SHARE = 0.85
 """The part of the level that belongs to slices of one condition."""
 SMALLEST_P = 1e-300
-
-
-class CodedColumn:
-    """The values of a column as numbers: themselves, or the codes of categories."""
-
-    def __init__(self, values: Sequence[Any]) -> None:
-        self.names: dict[str, int] = {}
-        """Code by category; empty for numbers."""
-        self.codes = np.full(len(values), -1, np.int64)
-        """-1 for a missing value; shape (rows,)."""
-        self.numbers = np.full(len(values), math.nan)
-        """NaN for a missing value; shape (rows,)."""
-        if any(isinstance(value, str) for value in values):
-            names = self.names
-            self.codes = np.fromiter(
-                (-1 if v is None else names.setdefault(str(v), len(names)) for v in values),
-                np.int64,
-                len(values),
-            )
-            self.is_missing = self.codes < 0
-        else:
-            self.numbers = np.array([math.nan if v is None else v for v in values], np.float64)
-            self.is_missing = np.isnan(self.numbers)
-
-
-@dataclass(frozen=True, slots=True)
-class SliceCondition:
-    """A condition on one column: a category, a range `low < x <= high`, or no value."""
-
-    column: str
-    category: str | None = None
-    low: float | None = None
-    high: float | None = None
-
-    @property
-    def text(self) -> str:
-        """The condition for people, such as `region = west` or `20 < age ≤ 30`."""
-        if self.category is not None:
-            return f"{self.column} = {self.category}"
-        if self.low is None and self.high is None:
-            return f"{self.column} is missing"
-        if self.low is None:
-            return f"{self.column} ≤ {self.high:.4g}"
-        if self.high is None:
-            return f"{self.column} > {self.low:.4g}"
-        return f"{self.low:.4g} < {self.column} ≤ {self.high:.4g}"
-
-    def holds(self, column: CodedColumn) -> Mask:
-        """For which values of its column it holds, shape (rows,)."""
-        if self.category is not None:
-            return np.asarray(column.codes == column.names.get(self.category, -2), np.bool_)
-        numbers, missing = column.numbers, column.is_missing
-        if self.low is None and self.high is None:
-            return missing
-        inside = ~missing
-        with np.errstate(invalid="ignore"):
-            if self.low is not None:
-                inside &= numbers > self.low
-            if self.high is not None:
-                inside &= numbers <= self.high
-        return inside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,30 +87,6 @@ class LossSample:
         return bool(np.isin(self.losses, (0.0, 1.0)).all())
 
 
-def make_conditions(columns: Columns) -> list[SliceCondition]:
-    """The conditions that slices of these rows are made of; at least 1% of the rows meet each.
-
-    Numbers are cut at their deciles, to both sides of them and between fifths.
-    """
-    conditions: list[SliceCondition] = []
-    for name, values in columns.items():
-        rows = len(values)
-        least = max(FEWEST_ROWS, math.ceil(LEAST_SHARE * rows))
-        column = CodedColumn(values)
-        if column.names:
-            counts = np.bincount(column.codes[~column.is_missing], minlength=len(column.names))
-            order = sorted(column.names, key=lambda text: (-counts[column.names[text]], text))
-            options = [SliceCondition(name, category=text) for text in order[:MOST_CATEGORIES]]
-        else:
-            options = _ranges(name, column.numbers)
-        options.append(SliceCondition(name))
-        for option in options:
-            met = int(option.holds(column).sum())
-            if least <= met <= rows - least:
-                conditions.append(option)
-    return conditions
-
-
 def find_weak_slices(sample: LossSample, *, level: float = 0.05, most: int = 5) -> list[Slice]:
     """The slices that err more than the other rows of the same sample, the worst first.
 
@@ -183,7 +96,7 @@ def find_weak_slices(sample: LossSample, *, level: float = 0.05, most: int = 5) 
     conditions = make_conditions(sample.columns)
     if len(sample.losses) < 2 * WEAK_ROWS or not conditions:
         return []
-    masks = _masks(sample.columns, conditions)
+    masks = mask_rows(sample.columns, conditions)
     tallies = _Tallies.of(masks, sample.losses)
     total = _Total.of(sample.losses)
     other = _Tallies(
@@ -211,9 +124,9 @@ def find_worse_slices(
         conditions = make_conditions(before.columns)
     if not len(before.losses) or not len(now.losses) or not conditions:
         return []
-    masks = _masks(now.columns, conditions)
+    masks = mask_rows(now.columns, conditions)
     tallies = _Tallies.of(masks, now.losses)
-    earlier = _Tallies.of(_masks(before.columns, conditions), before.losses)
+    earlier = _Tallies.of(mask_rows(before.columns, conditions), before.losses)
     is_binary = before.is_binary and now.is_binary
     p = _p_values(tallies, earlier, is_binary=is_binary, fewest=FEWEST_ROWS)
     total, total_before = _Total.of(now.losses), _Total.of(before.losses)
@@ -242,45 +155,14 @@ class _Tallies:
 
     @classmethod
     def of(cls, masks: Mask, losses: Floats) -> _Tallies:
+        if len(losses) < 2**24 and np.isin(losses, (0.0, 1.0)).all():
+            # Counts below 2^24 are exact in 32 bits; the sums need the rows with an error alone.
+            ones, errors = masks.astype(np.float32), masks[losses == 1].astype(np.float32)
+            sums = (errors.T @ errors).astype(np.float64)
+            return cls((ones.T @ ones).astype(np.float64), sums, sums)
         as_numbers = masks.astype(np.float64)
         weighted = as_numbers * losses[:, None]
         return cls(as_numbers.T @ as_numbers, as_numbers.T @ weighted, weighted.T @ weighted)
-
-
-def _ranges(name: str, numbers: Floats) -> list[SliceCondition]:
-    known = numbers[~np.isnan(numbers)]
-    if not len(known):
-        return []
-    distinct = np.unique(known)
-    if len(distinct) <= FEW_VALUES:
-        ends = [-math.inf, *distinct.tolist()]
-        return [
-            SliceCondition(name, low=None if math.isinf(low) else low, high=high)
-            for low, high in pairwise(ends)
-        ]
-    cuts = np.quantile(known, np.arange(1, 10) / 10, method="lower").tolist()
-    below = [SliceCondition(name, high=cut) for cut in dict.fromkeys(cuts[:5])]
-    above = [SliceCondition(name, low=cut) for cut in dict.fromkeys(cuts[4:])]
-    middle = [
-        SliceCondition(name, low=low, high=high)
-        for low, high in dict.fromkeys(zip(cuts[1:6:2], cuts[3:8:2], strict=True))
-        if low < high
-    ]
-    return [*below, *above, *middle]
-
-
-def _masks(columns: Columns, conditions: Sequence[SliceCondition]) -> Mask:
-    """Whether each condition holds, shape (rows, m); a column that is absent meets none."""
-    rows = max((len(values) for values in columns.values()), default=0)
-    masks = np.zeros((rows, len(conditions)), bool)
-    coded: dict[str, CodedColumn] = {}
-    for place, condition in enumerate(conditions):
-        name = condition.column
-        if name in columns:
-            if name not in coded:
-                coded[name] = CodedColumn(columns[name])
-            masks[:, place] = condition.holds(coded[name])
-    return masks
 
 
 def _p_values(now: _Tallies, other: _Tallies, *, is_binary: bool, fewest: int) -> Floats:
@@ -299,9 +181,9 @@ def _p_values(now: _Tallies, other: _Tallies, *, is_binary: bool, fewest: int) -
         z = (mean - other_mean) / np.sqrt(variance)
     enough = (now.rows >= fewest) & (other.rows >= fewest) & np.isfinite(z)
     z = np.where(enough, z, -math.inf)
-    p = np.where(z >= PROMISING, ndtr(-z), 1.0)
+    p = np.where(z >= PROMISING_ERRORS, ndtr(-z), 1.0)
     if is_binary:
-        rows, places = np.nonzero(np.triu(z >= PROMISING))
+        rows, places = np.nonzero(np.triu(z >= PROMISING_ERRORS))
         if len(rows):
             p[rows, places] = _fisher(
                 now.sums[rows, places],
@@ -380,7 +262,7 @@ def _correct(conditions: Sequence[SliceCondition], p: Floats) -> Floats:
     }
     sizes = {name: names.count(name) for name in names}
     total = sum(parts.get(name, 1) for name in sizes)
-    factor = np.array([total * sizes[name] / parts.get(name, 1) for name in names]) / SINGLE
+    factor = np.array([total * sizes[name] / parts.get(name, 1) for name in names]) / SINGLE_SHARE
     corrected = np.ones_like(p)
     np.fill_diagonal(corrected, np.minimum(np.diag(p) * factor, 1.0))
     columns = np.array(names)
@@ -394,7 +276,7 @@ def _correct(conditions: Sequence[SliceCondition], p: Floats) -> Floats:
     else:
         looked_at = differs
     pairs = max(int(differs.sum()), 1)
-    corrected[looked_at] = np.minimum(p[looked_at] * pairs / (1 - SINGLE), 1.0)
+    corrected[looked_at] = np.minimum(p[looked_at] * pairs / (1 - SINGLE_SHARE), 1.0)
     return corrected
 
 
@@ -412,7 +294,7 @@ def _select(
     with np.errstate(divide="ignore", invalid="ignore"):
         gaps = np.nan_to_num(now.sums / now.rows - other.sums / other.rows)
     size = max(abs(float(np.diag(other.sums).sum() / max(np.diag(other.rows).sum(), 1.0))), 1e-12)
-    least = LEAST_GAP if 0 <= size <= 1 and _counts_errors(now) else LEAST_GAP * 4 * size
+    least = LEAST_GAP if 0 <= size <= 1 and _counts_errors(now) else LEAST_GROWTH * size
     candidates = np.argwhere((corrected <= level) & (gaps >= least))
     order = sorted(
         ((float(corrected[i, j]), int(i), int(j)) for i, j in candidates), key=lambda item: item
@@ -450,7 +332,7 @@ def _counts_errors(tallies: _Tallies) -> bool:
 def _simplify(first: int, second: int, gaps: Floats) -> tuple[int, int]:
     """One condition alone, where it has most of the effect of the pair."""
     for place in (first, second):
-        if first != second and gaps[place, place] >= EXPLAINED * gaps[first, second]:
+        if first != second and gaps[place, place] >= EXPLAINED_SHARE * gaps[first, second]:
             return place, place
     return first, second
 

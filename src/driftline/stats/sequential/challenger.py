@@ -117,8 +117,9 @@ def judge_challenger(
     """Judge a challenger by all rows so far.
 
     `least_gain` is the difference of mean losses from which on the challenger is worth it; it has
-    the unit of the losses. Promotes where the challenger is proven to be better at all, unless it
-    is proven to gain less than that.
+    the unit of the losses. `level` is the chance that the interval ever misses the difference.
+    Promotes where the challenger is proven to be better at all, unless it is proven to gain less
+    than `least_gain`.
     """
     if difference is None:
         return Challenge(

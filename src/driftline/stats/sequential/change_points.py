@@ -26,13 +26,13 @@ FEWEST = 5
 LEAST_VALUES = 2 * FEWEST
 STRICTNESS = 1.15
 """The factor on the bound sqrt(2 log n) of the greatest of n noise sums."""
-CREDIBLE = 0.95
+CREDIBLE_SHARE = 0.95
 """The probability of the places in the interval of a date."""
-CREDIBLE_OF_ONE = 0.9
+CREDIBLE_SHARE_OF_ONE = 0.9
 """The same where a change is known to be near the end: 95% of the intervals hold it (simulated)."""
 WALK_CORRELATION = 0.5
 """The correlation of neighbours within levels, from which on a series may be a random walk."""
-SHARP = 5.0
+SHARP_STEPS = 5.0
 """Standard deviations of the steps of a random walk that a sharp change exceeds."""
 WALK_QUANTILE = 0.3
 """Quantile of distances by which their spreads are compared."""
@@ -197,7 +197,7 @@ def _walk_step(values: Floats) -> float:
 def _is_sharp(values: Floats, place: int, walk: float) -> bool:
     """Whether the series jumps at a place by more than steps of this size do."""
     near = range(max(place - 2, 1), min(place + 3, len(values)))
-    return any(abs(values[at] - values[at - 1]) > SHARP * walk for at in near)
+    return any(abs(values[at] - values[at - 1]) > SHARP_STEPS * walk for at in near)
 
 
 def _split(values: Floats, noise: float, walk: float = 0.0) -> list[int]:
@@ -316,7 +316,7 @@ def date_change(values: Floats) -> tuple[int, int, int] | None:
     place = int(weights.argmax()) + 1
     left = np.concatenate((rest[:place] - rest[:place].mean(), rest[place:] - rest[place:].mean()))
     weights = _place_weights(rest, _sum_factor(left), None)
-    low, high = _credible_span(weights, CREDIBLE_OF_ONE)
+    low, high = _credible_span(weights, CREDIBLE_SHARE_OF_ONE)
     return place, min(low, place), max(high, place)
 
 
@@ -351,9 +351,8 @@ def _place_weights(values: Floats, factor: float, noise: float | None) -> Floats
     return weights
 
 
-def _credible_span(weights: Floats, share: float = CREDIBLE) -> tuple[int, int]:
-    """The first and the last of the likeliest places that together have
-    `share`; places from 1."""
+def _credible_span(weights: Floats, share: float = CREDIBLE_SHARE) -> tuple[int, int]:
+    """The first and the last of the likeliest places, from 1, that have `share` together."""
     order = np.argsort(-weights, kind="stable")
     # Whole places overshoot: the number of places whose sum is nearest.
     count = int(np.abs(np.cumsum(weights[order]) - share).argmin()) + 1

@@ -27,18 +27,20 @@ class Crossing:
     """When a bound is crossed, in steps after the newest value."""
 
     steps: float
+    """The estimate."""
     earliest: float
-    """At 95%."""
+    """The lower end of its 95% interval."""
     latest: float
-    """At 95%; infinite where the slope may be flat."""
+    """The upper end of its 95% interval."""
 
 
 def forecast_crossing(values: Floats, bound: float) -> Crossing | None:
     """Return when a series crosses `bound` at its present slope.
 
-    Arguments: `values`, shape (n,), finite, in time order and at equal steps. None for fewer than 8
-    values since the last change, for a series that is beyond the bound already or equal to it, and
-    where it is not proven at 95% that it moves towards the bound.
+    Arguments: `values`, shape (n,), finite, in time order and at equal steps; `bound` in their
+    unit. None for a bound that is not finite, for fewer than 8 values since the last change, for a
+    series that is at the bound, where it is not proven at 95% that it moves towards the bound, and
+    for a crossing more than 1e12 steps away.
     """
     from scipy.special import stdtrit
 
@@ -68,7 +70,8 @@ def forecast_crossing(values: Floats, bound: float) -> Crossing | None:
         return None
     if abs(distance) > FARTHEST * abs(slope):
         return None
-    # (distance - x slope)^2 <= t^2 variance of it: the roots are the ends.
+    # The interval holds each x with (distance - x slope)^2 <= t^2 var(distance - x slope). Its ends
+    # are the roots of a quadratic equation.
     a = slope**2 - t**2 * slope_variance
     b = -2 * (distance * slope + t**2 * covariance)
     c = distance**2 - t**2 * level_variance
