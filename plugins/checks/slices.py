@@ -86,8 +86,8 @@ class Slices(Check):
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """Yield the worst slice, the weakest slice and the change of all rows."""
         rows = LossRows(ctx.schema, self.columns, self.ignore, self.most_columns)
-        current = rows.of([ctx.current])
-        reason = rows.reason(ctx.current)
+        current = rows.sample([ctx.current])
+        reason = rows.missing_reason(ctx.current)
         if reason:
             for name in ("slice_loss", "weak_slice", "loss_change"):
                 yield Measurement(None, name=name, rows=len(current.losses), reason=reason)
@@ -111,7 +111,7 @@ class Slices(Check):
             past.start for past in ctx.history("slice_loss", limit=60) if past.verdict == "changed"
         }
         best: tuple[float, stats.Slice] | None = None
-        recent = rows.of([ctx.current])
+        recent = rows.sample([ctx.current])
         compared = 0
         baselines: dict[tuple[int, ...], tuple[stats.LossSample, list[stats.SliceCondition]]] = {}
         for span, part in SPANS.items():
@@ -122,10 +122,10 @@ class Slices(Check):
             good = [window for window in older if window.start not in changed_starts]
             key = tuple(id(window) for window in good)
             if key not in baselines:
-                before = rows.of([*reference, *good[-BASELINE_WINDOWS:]])
+                before = rows.sample([*reference, *good[-BASELINE_WINDOWS:]])
                 baselines[key] = before, stats.make_conditions(before.columns)
             before, conditions = baselines[key]
-            now = rows.of([*newest, ctx.current])
+            now = rows.sample([*newest, ctx.current])
             compared = max(compared, len(before.losses))
             if span <= 3:
                 recent = now
@@ -192,7 +192,7 @@ def _change(
     rows: LossRows, reference: Sequence[Window], recent: stats.LossSample, search: Measurement
 ) -> Measurement:
     """The change of all rows against the reference, split by the column that explains most."""
-    before = rows.of(reference)
+    before = rows.sample(reference)
     drivers = stats.rank_drivers(before, recent)
     if not drivers:
         reason = "no reference with labelled rows"

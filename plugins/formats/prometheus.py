@@ -38,10 +38,14 @@ class ApiSeries(msgspec.Struct):
 
     metric: dict[str, str] = {}
     """Its labels, and its name as `__name__`."""
-    values: list[tuple[float, str]] = []
+    values: list[msgspec.Raw] = []
     """Time and value of each sample of a `matrix`."""
-    value: tuple[float, str] | None = None
+    value: msgspec.Raw = msgspec.Raw()
     """Time and value of the sample of a `vector`."""
+    histograms: list[msgspec.Raw] = []
+    """Native histograms of a `matrix`, which are not read."""
+    histogram: msgspec.Raw = msgspec.Raw()
+    """The native histogram of a `vector`."""
 
 
 class ApiData(msgspec.Struct):
@@ -168,7 +172,7 @@ def _decode_answer(stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBa
     rows: list[dict[str, Any]] = []
     for place, raw in enumerate(answer.data.result):
         try:
-            rows += _rows_of(msgspec.json.decode(raw, type=ApiSeries))
+            rows += _rows_of(msgspec.json.decode(raw, type=ApiSeries), place, ctx)
         except (ValueError, RecursionError):
             ctx.reject(place, "not a series of Prometheus", bytes(raw)[:200])
         while len(rows) >= BATCH:
@@ -178,12 +182,22 @@ def _decode_answer(stream: BinaryIO, ctx: DecodeContext) -> Iterator[pa.RecordBa
         yield json_values.batch_of_records(ctx.fields, rows)
 
 
-def _rows_of(series: ApiSeries) -> list[dict[str, Any]]:
-    """Return the samples of a series. Raises ValueError."""
+def _rows_of(series: ApiSeries, place: int, ctx: DecodeContext) -> list[dict[str, Any]]:
+    """Return the samples of a series; each that can't be read is rejected."""
     labels = dict(series.metric)
     name = labels.pop("__name__", "")
-    samples = series.values or ([series.value] if series.value is not None else [])
-    return [_make_row(name, labels, time, _parse_value(text)) for time, text in samples]
+    samples = series.values or [part for part in (series.value,) if bytes(part)]
+    rows = []
+    for sample in samples:
+        try:
+            time, text = msgspec.json.decode(sample, type=tuple[float, str])
+            rows.append(_make_row(name, labels, time, _parse_value(text)))
+        except (ValueError, RecursionError):
+            ctx.reject(place, "not a sample of Prometheus", bytes(sample)[:200])
+    last = [part for part in (series.histogram,) if bytes(part)]
+    for histogram in (*series.histograms, *last):
+        ctx.reject(place, "a native histogram, which has no value", bytes(histogram)[:200])
+    return rows
 
 
 @hookimpl

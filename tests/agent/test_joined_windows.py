@@ -60,90 +60,92 @@ class Joins(Station):
 @pytest.mark.parametrize("kind", ["live", "restarted", "backlog"])
 def test_windows_are_joined_until_they_hold_enough_rows(tmp_path, kind):
     """Hours of few rows are judged together, hour by hour, over restarts and in one go alike."""
-    made = Joins(tmp_path)
+    station = Joins(tmp_path)
     if kind == "restarted":
         for hour in range(1, 10):
-            with made.open():
-                made.until(hour + 0.5)
-                judged = made.windows()
+            with station.open():
+                station.until(hour + 0.5)
+                judged = station.windows()
     else:
-        with made.open():
+        with station.open():
             for hour in range(1, 10) if kind == "live" else [9]:
-                made.until(hour + 0.5)
-            judged = made.windows()
+                station.until(hour + 0.5)
+            judged = station.windows()
     assert judged == JOINED
 
 
 def test_a_window_is_not_judged_before_it_holds_enough(tmp_path):
     """70 rows in two hours wait; the third hour completes them."""
-    made = Joins(tmp_path, COUNTS[:2])
-    with made.open():
-        made.until(2.5)
-        assert made.windows() == set()
-        made.hour(2, 50)
-        made.until(3.5)
-        assert made.windows() == {(0, 3, 120, 1)}
+    station = Joins(tmp_path, COUNTS[:2])
+    with station.open():
+        station.until(2.5)
+        assert station.windows() == set()
+        station.hour(2, 50)
+        station.until(3.5)
+        assert station.windows() == {(0, 3, 120, 1)}
 
 
 def test_late_rows_restate_the_joined_window(tmp_path):
     """Late rows of its second hour judge the whole window again, and no other."""
-    made = Joins(tmp_path)
-    with made.open():
-        made.until(8.5)
-        made.hour(1, 25, name="late")
-        made.until(9.5)
-        assert made.windows() == {(0, 3, 145, 2), (3, 4, 120, 1), (4, 7, 100, 1)}
+    station = Joins(tmp_path)
+    with station.open():
+        station.until(8.5)
+        station.hour(1, 25, name="late")
+        station.until(9.5)
+        assert station.windows() == {(0, 3, 145, 2), (3, 4, 120, 1), (4, 7, 100, 1)}
 
 
 def test_late_rows_of_a_new_segment_belong_to_the_joined_window(tmp_path):
     """A plan that comes late, in the second hour, is judged over all three hours."""
-    made = Joins(tmp_path, [])
+    station = Joins(tmp_path, [])
     for number, count in enumerate(COUNTS):
         if count:
-            made.hour(number, count, plan="a")
-    with made.open():
-        made.until(8.5)
-        made.hour(1, 25, name="late", plan="c")
-        made.until(9.5)
-        assert made.windows("plan=c") == {(0, 3, 25, 1)}
-        assert (0, 3, 145, 2) in made.windows()
+            station.hour(number, count, plan="a")
+    with station.open():
+        station.until(8.5)
+        station.hour(1, 25, name="late", plan="c")
+        station.until(9.5)
+        assert station.windows("plan=c") == {(0, 3, 25, 1)}
+        assert (0, 3, 145, 2) in station.windows()
 
 
 def test_hours_without_rows_are_judged_after_a_day(tmp_path):
     """When the traffic stops, 24 hours are judged with the rows that they have."""
-    made = Joins(tmp_path, [30])
-    with made.open():
-        made.until(0.5)
-        made.until(23.5)
-        assert made.windows() == set()
-        made.until(25.5)
-        assert made.windows() == {(0, 24, 30, 1)}
+    station = Joins(tmp_path, [30])
+    with station.open():
+        station.until(0.5)
+        station.until(23.5)
+        assert station.windows() == set()
+        station.until(25.5)
+        assert station.windows() == {(0, 24, 30, 1)}
 
 
 def test_rows_before_judged_windows_are_judged_with_what_they_are(tmp_path):
     """A file of an hour before the first judged one does not wait for rows that can't come."""
-    made = Joins(tmp_path)
-    with made.open():
-        made.until(8.5)
-        made.hour(-1, 5)
-        made.until(9.5)
-        assert (-1, 0, 5, 1) in made.windows()
-        assert made.windows() >= JOINED
+    station = Joins(tmp_path)
+    with station.open():
+        station.until(8.5)
+        station.hour(-1, 5)
+        station.until(9.5)
+        assert (-1, 0, 5, 1) in station.windows()
+        assert station.windows() >= JOINED
 
 
 def test_the_volume_of_joined_windows_is_not_judged(tmp_path):
     """Their rows follow from the setting, so the ratio to the usual ones has no value."""
-    made = Joins(tmp_path)
-    with made.open():
-        made.until(9.5)
-        [(reason,)] = made.sql("select distinct reason from measurements where name = 'rows_ratio'")
+    station = Joins(tmp_path)
+    with station.open():
+        station.until(9.5)
+        [(reason,)] = station.sql(
+            "select distinct reason from measurements where name = 'rows_ratio'"
+        )
     assert "windows.rows" in reason
 
 
 def test_the_backtest_judges_the_same_windows(tmp_path):
     """A replay of the stored history has the three joined windows, and the hour that waits."""
-    made = Joins(tmp_path)
-    with made.open():
-        made.until(9.5)
-    result = CliRunner().invoke(backtest, ["-c", str(made.config)])
+    station = Joins(tmp_path)
+    with station.open():
+        station.until(9.5)
+    result = CliRunner().invoke(backtest, ["-c", str(station.config)])
     assert "4 windows" in result.output, result

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from driftline_plugins.checks.estimated_performance import EstimatedPerformance
 from loss_streams import JudgedStream
-from profile_builder import HOUR, START, binary_scores, context, numeric
+from profile_builder import HOUR, START, binary_scores, categorical, context, numeric
 from sklearn import metrics as sk
 
 from driftline import AlertFact, Field, Kind, Schema, Severity, Window
@@ -30,10 +30,10 @@ def rows(rng, count, center=0.0):
     return (rng.random(count) < probability(score)).astype(int), score
 
 
-def evaluate(reference, now, check=CHECK, schema=SCHEMA, hours=0, labels=None):
+def evaluate(reference, now, check=CHECK, schema=SCHEMA, hours=0, labels=None, decisions=None):
     """The estimates of scores `now` by a reference of labels and scores.
 
-    `labels` are those of the first rows of the window.
+    `labels` are those of the first rows of the window; `decisions` the values of column `p`.
     """
     y, s = reference
     edges = np.unique(np.quantile(s, np.linspace(0, 1, 1500), method="inverted_cdf"))
@@ -51,7 +51,10 @@ def evaluate(reference, now, check=CHECK, schema=SCHEMA, hours=0, labels=None):
         )
     window = Window(
         rows=len(now),
-        columns={"s": numeric("s", now, edges)},
+        columns={
+            "s": numeric("s", now, edges),
+            **({} if decisions is None else {"p": categorical("p", decisions)}),
+        },
         scores=scores,
         start=start,
         end=start + HOUR,
@@ -127,6 +130,38 @@ def test_no_estimate_has_a_reason(reference_rows, scale, reason):
     for measurement in measurements.values():
         assert measurement.value is None
         assert reason in measurement.reason
+
+
+SCHEMA_WITH_DECISIONS = replace(SCHEMA, prediction=Field("p", "p", Kind.CATEGORICAL))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.8])
+def test_scores_without_predictions_give_no_estimate(share):
+    """Rows without a predicted class are no negative decisions."""
+    rng = np.random.default_rng(4)
+    y, s = rows(rng, 2_000)
+    decisions = [str(int(v >= 0.5)) if n < share * len(s) else None for n, v in enumerate(s)]
+    measurements = evaluate((y, s), s, schema=SCHEMA_WITH_DECISIONS, decisions=decisions)
+    assert measurements["recall"].value is None
+    assert (
+        measurements["recall"].reason == f"{1 - share:.0%} of rows with a score have no prediction"
+    )
+
+
+def test_scores_without_the_column_of_predictions_give_no_estimate():
+    y, s = rows(np.random.default_rng(4), 2_000)
+    measurement = evaluate((y, s), s, schema=SCHEMA_WITH_DECISIONS)["recall"]
+    assert measurement.value is None
+    assert measurement.reason == "100% of rows with a score have no prediction"
+
+
+def test_scores_with_predictions_have_an_estimate():
+    y, s = rows(np.random.default_rng(4), 2_000)
+    decisions = [str(int(value >= 0.5)) for value in s]
+    measurements = evaluate(
+        (y, s), s, schema=SCHEMA_WITH_DECISIONS, decisions=decisions, labels=y[:50]
+    )
+    assert measurements["recall"].value == pytest.approx(realised(y, s)["recall"], abs=0.1)
 
 
 @pytest.mark.parametrize("label", [0, 1])

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from driftline.alerting.fact import Fact
-from driftline.evaluate.decide import Effect, decide, judge_effect, with_decision
+from driftline.evaluate.decide import Effect, judge_effect, make_decision, with_decision
 from driftline.types.incident import Upstream, UpstreamKind
 from driftline.types.model import Decision, Judgement, Measurement, Verdict
 from driftline.types.records import JudgedMeasurement
@@ -83,23 +83,32 @@ HISTORIES = [
     ids=[history[0] for history in HISTORIES],
 )
 def test_each_history_has_the_decision_of_the_table(facts, has_performance, decision):
-    result = decide(facts, REMEDIES, has_performance=has_performance)
+    result = make_decision(facts, REMEDIES, has_performance=has_performance)
     assert result.decision is decision
     assert result.reasons
     is_quiet = all(item.verdict is not Verdict.CHANGED for item in facts)
     assert bool(result.evidence) is not is_quiet
 
 
+@pytest.mark.parametrize("name", ["unsure", "error", "source"])
+@pytest.mark.parametrize("has_performance", [True, False])
+def test_what_the_agent_says_about_itself_is_no_change_of_the_model(name, has_performance):
+    facts = [fact("drift", name, "monitoring")]
+    result = make_decision(facts, REMEDIES, has_performance=has_performance)
+    assert result.decision is Decision.KEEP
+    assert result.evidence == ()
+
+
 def test_the_findings_behind_a_decision_to_act_are_offered_to_actions():
     facts = [accuracy(), drift(), accuracy(verdict=Verdict.OK)]
-    decision = decide(facts, REMEDIES, has_performance=True)
+    decision = make_decision(facts, REMEDIES, has_performance=True)
     offered = [item.judged.measurement.decision for item in with_decision(facts, decision)]
     assert offered == [Decision.RETRAIN, None, None]
 
 
 def test_a_decision_to_watch_is_offered_to_no_action():
     facts = [drift()]
-    decision = decide(facts, REMEDIES, has_performance=True)
+    decision = make_decision(facts, REMEDIES, has_performance=True)
     assert with_decision(facts, decision) == facts
 
 

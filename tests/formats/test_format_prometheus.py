@@ -99,6 +99,23 @@ def test_a_bad_series_costs_only_itself():
     assert [place for place, _, _ in ctx.samples] == [0, 2]
 
 
+def test_a_bad_sample_costs_only_itself():
+    """The other samples of its series stay, and each bad one is counted."""
+    values = [[1714557600, "1"], [1714557660, "high"], ["x", "1"], 5, [1714557720, "2"]]
+    rows, ctx = read(Prometheus(), answer({"metric": {"__name__": "a"}, "values": values}))
+    assert [row["value"] for row in rows] == [1.0, 2.0]
+    assert len(ctx.samples) == 3
+
+
+@pytest.mark.parametrize("key", ["histogram", "histograms"])
+def test_a_native_histogram_is_rejected(key):
+    part = [1714557600, {"count": "3"}]
+    series = {"metric": {}, key: [part] if key == "histograms" else part}
+    rows, ctx = read(Prometheus(), answer(series))
+    assert rows == []
+    assert len(ctx.samples) == 1
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [

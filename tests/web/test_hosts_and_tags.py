@@ -44,7 +44,14 @@ def test_this_machine_addresses_and_configured_names_are_known(serving, host):
 
 @pytest.mark.parametrize(
     "host",
-    ["evil.example", "localhost.evil.example", "watch.example.evil", "127.0.0.1.nip.io", "["],
+    [
+        "evil.example",
+        "localhost.evil.example",
+        "watch.example.evil",
+        "127.0.0.1.nip.io",
+        "[",
+        "[::1].evil.example",
+    ],
 )
 def test_other_names_are_turned_away(serving, host):
     """The answer names the setting; whether the process lives is open to all."""

@@ -23,7 +23,7 @@ from driftline.agent.window_cache import WindowCache
 from driftline.alerting.incident import Change
 from driftline.contracts.check import PastValue
 from driftline.evaluate.check_plan import CheckPlan, Collect
-from driftline.evaluate.decide import decide, find_remedies, with_decision
+from driftline.evaluate.decide import find_remedies, make_decision, with_decision
 from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
 from driftline.evaluate.evidence.trail import Stream
 from driftline.evaluate.evidence.unusual_rule import PastJudge
@@ -337,7 +337,7 @@ class Closing:
             )
             inputs = replace(inputs, new_versions=versions)
             verdicts, facts = judge_windows(group, inputs)
-            decision = decide(
+            decision = make_decision(
                 facts,
                 find_remedies(inputs.plans),
                 has_performance=_is_performance_known(verdicts, inputs),

@@ -52,7 +52,7 @@ def find_remedies(plans: Iterable[CheckPlan]) -> Mapping[str, Mapping[str, Decis
     return {plan.name: plan.check.remedies for plan in plans if plan.check.remedies}
 
 
-def decide(
+def make_decision(
     facts: Sequence[Fact],
     remedies: Mapping[str, Mapping[str, Decision]],
     *,
@@ -62,9 +62,14 @@ def decide(
 
     Segments count as far as no rule about all rows says more. `remedies` says by check and
     measurement what helps against a change; a change of performance without one needs a retrain.
+    What the agent reports about itself, such as too few rows, is no change of the model.
     `has_performance` says whether a metric by labels was judged, and is not unsure.
     """
-    changed = [fact for fact in facts if fact.verdict is Verdict.CHANGED]
+    changed = [
+        fact
+        for fact in facts
+        if fact.verdict is Verdict.CHANGED and fact.judged.cause != Family.MONITORING
+    ]
     if proposals := [fact for fact in changed if _own_decision(fact) is Decision.PROMOTE]:
         return _make(Decision.PROMOTE, ["the challenger is better than the champion"], proposals)
     losses = [fact for fact in changed if fact.judged.cause == Family.PERFORMANCE]

@@ -176,8 +176,8 @@ def load_one_series(
     # One version at a time: else SQLite reads all measurements of the windows.
     values = [
         SeriesValue(*row)
-        for one in sorted({version, ""})
-        for row in connection.execute(_ONE_SERIES, parameters | {"version": one}).all()
+        for row_version in sorted({version, ""})
+        for row in connection.execute(_ONE_SERIES, parameters | {"version": row_version}).all()
     ]
     return sorted(values, key=lambda value: value.start)
 

@@ -47,6 +47,8 @@ class KnownHosts:
     def _knows(self, host: str) -> bool:
         try:
             name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
+            if host.startswith("[") and host.partition("]")[2][:1] not in ("", ":"):
+                return False  # Text after an address in brackets is part of a name.
         except ValueError:
             return False
         if name == "localhost" or name.endswith(".localhost") or name in self._names:

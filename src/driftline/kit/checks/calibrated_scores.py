@@ -120,6 +120,9 @@ def calibrate_scores(ctx: CheckContext) -> tuple[CalibratedScores | None, str]:
     share = float(column.counts[beyond].sum()) / column.count
     if share > MOST_BEYOND:
         return None, f"{share:.0%} of scores lie beyond those of the labelled reference"
+    lacking = _share_without_prediction(ctx, column.count)
+    if lacking > MOST_BEYOND:
+        return None, f"{lacking:.0%} of rows with a score have no prediction"
     counts = column.counts.astype(np.float64)
     positive = _count_predicted(ctx, ctx.current, counts, centres)
     if positive is None:
@@ -191,6 +194,15 @@ def _window_labels(ctx: CheckContext, cells: int) -> tuple[Floats, Floats]:
     if len(scores.positives) != cells:
         return np.zeros(cells), np.zeros(cells)
     return scores.positives.astype(np.float64), scores.negatives.astype(np.float64)
+
+
+def _share_without_prediction(ctx: CheckContext, scored: int) -> float:
+    """Return the share of scored rows without a predicted class: nobody knows the decision."""
+    prediction = ctx.schema.prediction
+    if prediction is None:
+        return 0.0
+    column = ctx.current.columns.get(prediction.name)
+    return 1 - min((0 if column is None else column.count) / scored, 1.0)
 
 
 def _count_predicted(

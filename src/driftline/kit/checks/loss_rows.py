@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,11 @@ from driftline.types.model import Kind, Schema, Task
 
 COLLECTOR = "loss_sample"
 """The collector that a check declares to get these rows."""
+
+
+class _Rows(NamedTuple):
+    losses: list[float]
+    columns: list[list[Any]]
 
 
 class LossRows:
@@ -48,8 +53,10 @@ class LossRows:
         self._names = [
             name for name in (columns or features) if name not in ignored and name not in outputs
         ][:most_columns]
+        # By identity, with the window, so that no other window can get its address.
+        self._rows_by_window: dict[int, tuple[Window, _Rows | None]] = {}
 
-    def reason(self, window: Window) -> str:
+    def missing_reason(self, window: Window) -> str:
         """Say why no row of the window has both features and a loss; empty where one has."""
         schema = self._schema
         if schema.label is None:
@@ -62,33 +69,46 @@ class LossRows:
             return "the labels are redacted"
         if not self._names:
             return "no columns to look at"
-        if len(self.of([window]).losses):
+        if len(self.sample([window]).losses):
             return ""
         if not window.summaries.get(COLLECTOR):
             return "no sampled rows"
         return "no labelled rows with features; labels that came later have none"
 
-    def of(self, windows: Iterable[Window]) -> LossSample:
-        """The labelled rows of all windows together, those with a loss and with any feature."""
+    def sample(self, windows: Iterable[Window]) -> LossSample:
+        """Return the labelled rows of all windows together: those with a loss and any feature."""
         columns: dict[str, list[Any]] = {name: [] for name in self._names}
         losses: list[float] = []
         for window in windows:
-            sample = window.summaries.get(COLLECTOR)
-            if not sample:
-                continue
-            rows = max((len(values) for values in sample.values()), default=0)
-            empty: Sequence[Any] = [None] * rows
-            window_losses = self._losses({**sample}, empty)
-            parts = [sample.get(name, empty) for name in self._names]
-            kept = [
-                place
-                for place, loss in enumerate(window_losses)
-                if math.isfinite(loss) and any(part[place] is not None for part in parts)
-            ]
-            losses += [window_losses[place] for place in kept]
-            for name, part in zip(self._names, parts, strict=True):
-                columns[name] += [part[place] for place in kept]
+            rows = self._rows_of(window)
+            if rows is not None:
+                losses += rows.losses
+                for name, values in zip(self._names, rows.columns, strict=True):
+                    columns[name] += values
         return LossSample(columns, np.array(losses, np.float64))
+
+    def _rows_of(self, window: Window) -> _Rows | None:
+        """The labelled rows of one window, read once: a check asks for them several times."""
+        if id(window) not in self._rows_by_window:
+            self._rows_by_window[id(window)] = window, self._read(window)
+        return self._rows_by_window[id(window)][1]
+
+    def _read(self, window: Window) -> _Rows | None:
+        sample = window.summaries.get(COLLECTOR)
+        if not sample:
+            return None
+        rows = max((len(values) for values in sample.values()), default=0)
+        empty: Sequence[Any] = [None] * rows
+        losses = self._losses({**sample}, empty)
+        parts = [sample.get(name, empty) for name in self._names]
+        kept = [
+            place
+            for place, loss in enumerate(losses)
+            if math.isfinite(loss) and any(part[place] is not None for part in parts)
+        ]
+        return _Rows(
+            [losses[place] for place in kept], [[part[place] for place in kept] for part in parts]
+        )
 
     def _losses(self, sample: dict[str, Sequence[Any]], empty: Sequence[Any]) -> list[float]:
         """The loss of each row; NaN without a label or a prediction."""

@@ -16,7 +16,6 @@ from driftline.stats.basics.estimate import Z95, Estimate, log_interval
 from driftline.types.arrays import Floats
 
 NO_ROWS = "no labelled rows with a score"
-CERTAIN = "every score is 0 or 1"
 LEAST_SCORE = 1e-9
 """Scores are moved this far from 0 and 1 before their logit is taken."""
 

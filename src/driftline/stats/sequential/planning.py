@@ -10,17 +10,6 @@ import math
 
 from driftline.stats.distributions.psi_law import noncentrality_interval, psi_critical
 
-NUMERIC_ROWS = 100
-"""Rows of a window below which the distribution of a numeric column is not judged."""
-ROWS_PER_CATEGORY = 5
-"""Rows per category below which shares are not judged."""
-EVENTS = 10
-"""Events expected in a window below which a rate is not judged."""
-ROWS_PER_CLASS = 10
-"""Positives, and negatives, below which an AUC is not judged."""
-ROWS_PER_GROUP = 30
-"""Rows of a group below which its disparity is not judged."""
-
 
 def rows_for_rate(
     before: float, after: float, alpha: float = 0.001, power: float = 0.9

@@ -7,14 +7,12 @@ far they are from the estimate.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Literal
 
 import numpy as np
 
 from driftline import (
-    AlertFact,
-    CategoricalColumn,
     Check,
     CheckContext,
     Measurement,
@@ -30,8 +28,6 @@ from driftline.kit.checks import (
     Wording,
     class_estimates,
     error_estimates,
-    label_use,
-    phrasing,
     score_metrics,
 )
 from driftline.kit.checks import weighted_accuracy as weighted
@@ -41,146 +37,27 @@ from driftline.kit.checks.calibrated_scores import (
     usable_scores,
 )
 
-EstimatedMetric = Literal[
-    "accuracy",
-    "precision",
-    "recall",
-    "f1",
-    "roc_auc",
-    "macro_precision",
-    "macro_recall",
-    "macro_f1",
-    "mae",
-    "rmse",
-]
+from .class_shares import measure_class_shares
+from .metric_table import (
+    ERRORS,
+    LABELLED_METRICS,
+    METRICS_OF_CLASSES,
+    METRICS_OF_RATES,
+    NOUNS,
+    USUAL_METRICS,
+    EstimatedMetric,
+)
+from .sentences import (
+    correction_sentence,
+    drift_advice,
+    error_correction_sentence,
+    estimate_sentence,
+    label_advice,
+    past_correction,
+)
+
 Corrected = tuple[stats.Rate | None, stats.Rate | None]
 """The shares of positive labels of both sides of the decision, where labels correct them."""
-
-METRICS_OF_RATES: Mapping[EstimatedMetric, Callable[[stats.DecisionRates], stats.Estimate]] = {
-    "accuracy": stats.accuracy_of_rates,
-    "precision": stats.precision_of_rates,
-    "recall": stats.recall_of_rates,
-    "f1": stats.f1_of_rates,
-}
-METRICS_OF_CLASSES: Mapping[str, class_estimates.ConfusionMetric] = {
-    "macro_precision": lambda confusion: stats.macro(confusion, "precision"),
-    "macro_recall": lambda confusion: stats.macro(confusion, "recall"),
-    "macro_f1": lambda confusion: stats.macro(confusion, "f1"),
-}
-USUAL_METRICS: Mapping[Task, tuple[EstimatedMetric, ...]] = {
-    Task.BINARY: ("accuracy", "precision", "recall", "f1", "roc_auc"),
-    Task.MULTICLASS: ("accuracy", "macro_precision", "macro_recall", "macro_f1"),
-    Task.REGRESSION: ("mae", "rmse"),
-}
-ERRORS: tuple[EstimatedMetric, ...] = USUAL_METRICS[Task.REGRESSION]
-LABELLED_METRICS: Mapping[EstimatedMetric, Callable[[Scores], stats.Estimate]] = {
-    "accuracy": lambda s: stats.accuracy(s.confusion),
-    "precision": lambda s: stats.precision(score_metrics.confusion_of(s)),
-    "recall": lambda s: stats.recall(score_metrics.confusion_of(s)),
-    "f1": lambda s: stats.f1(score_metrics.confusion_of(s)),
-    "roc_auc": score_metrics.roc_auc,
-    "macro_precision": lambda s: stats.macro(s.confusion, "precision"),
-    "macro_recall": lambda s: stats.macro(s.confusion, "recall"),
-    "macro_f1": lambda s: stats.macro(s.confusion, "f1"),
-    "mae": lambda s: stats.mae(s.regression.n, s.regression.abs_e, s.regression.e2),
-    "rmse": lambda s: stats.rmse(s.regression.n, s.regression.e2, s.regression.e4),
-}
-NOUNS: Mapping[EstimatedMetric, str] = {
-    "f1": "F1",
-    "roc_auc": "ROC AUC",
-    "macro_precision": "macro precision",
-    "macro_recall": "macro recall",
-    "macro_f1": "macro F1",
-    "mae": "MAE",
-    "rmse": "RMSE",
-}
-
-
-def _sentence(metric: EstimatedMetric) -> Callable[[AlertFact], str]:
-    """Return a function that says the usual value and the estimate since the loss began."""
-
-    def say(alert: AlertFact) -> str:
-        usual, now, low, high = (
-            alert.detail.get(name) for name in ("usual", "now", "now_low", "now_high")
-        )
-        if not isinstance(usual, (int, float)) or not isinstance(now, (int, float)):
-            return ""
-        figure = _size if metric in ERRORS else _share
-        text = f"estimated {NOUNS.get(metric, metric)} {figure(usual)} → {figure(now)}"
-        if isinstance(low, (int, float)) and isinstance(high, (int, float)):
-            text = f"{text} (95%: {figure(low)} to {figure(high)})"
-        return text + _label_remark(alert, figure)
-
-    return say
-
-
-def _label_remark(alert: AlertFact, figure: Callable[[float], str]) -> str:
-    """Return whether labels confirm what scores or predictions promise; empty without labels."""
-    rows, alone = (alert.detail.get(name) for name in ("labelled_rows", "scores_alone"))
-    if not isinstance(rows, int):
-        return ""
-    if alert.detail.get("confirmed") == 1:
-        return f", confirmed by {rows:,} labels"
-    if not isinstance(alone, (int, float)):
-        alone = alert.detail.get("predictions_alone")
-    remark = f", corrected by {rows:,} labels"
-    return f"{remark} (without them {figure(alone)})" if isinstance(alone, (int, float)) else remark
-
-
-def _share(value: float) -> str:
-    return f"{value:.2f}"
-
-
-def _size(value: float) -> str:
-    return phrasing.number(float(f"{value:.3g}"))
-
-
-def _advice(alert: AlertFact) -> str:
-    """Return what to do first; with labels that confirm the estimate, the family's advice."""
-    if alert.detail.get("confirmed") == 1:
-        return ""
-    return "Compare with the labels of these windows; get labels of some rows where none have come."
-
-
-def _correction_sentence(alert: AlertFact) -> str:
-    """Return how far the labels are from the estimate since the change began."""
-    usual, now, low, high = (
-        alert.detail.get(name) for name in ("usual", "now", "now_low", "now_high")
-    )
-    if not isinstance(usual, (int, float)) or not isinstance(now, (int, float)):
-        return ""
-    text = f"labels show {_points(now)} than the scores promise"
-    if isinstance(low, (int, float)) and isinstance(high, (int, float)):
-        text += f" (95%: {100 * low:+.1f} to {100 * high:+.1f})"
-    return f"{text}, usually {100 * usual:+.1f}"
-
-
-def _points(change: float) -> str:
-    word = "less" if change < 0 else "more"
-    return f"{abs(100 * change):.1f} points {word} accuracy"
-
-
-def _error_correction_sentence(alert: AlertFact) -> str:
-    """Return how much larger the errors are than expected since the change began."""
-    now, low, high = (alert.detail.get(name) for name in ("now", "now_low", "now_high"))
-    if not isinstance(now, (int, float)):
-        return ""
-    text = f"labels show errors {abs(now):.0%} {'larger' if now > 0 else 'smaller'} than expected"
-    if isinstance(low, (int, float)) and isinstance(high, (int, float)):
-        text += f" (95%: {low:+.0%} to {high:+.0%})"
-    return text
-
-
-def _past_correction(alert: AlertFact) -> str:
-    now = alert.detail.get("now")
-    return f"labels showed {_points(now)} than the scores" if isinstance(now, float) else ""
-
-
-def _drift_advice(alert: AlertFact) -> str:
-    return (
-        "The same predictions go with other labels now: look for a change of the subjects or of "
-        "the labels, then train the model on new labels."
-    )
 
 
 def _error_rule(scale: Literal["plain", "log"]) -> Rule:
@@ -265,26 +142,26 @@ class EstimatedPerformance(Check):
         **{
             f"estimated_{metric}": Wording(
                 noun=f"estimated {NOUNS.get(metric, metric)}",
-                sentence=_sentence(metric),
+                sentence=estimate_sentence(metric),
                 hides_value=True,
-                advice=_advice,
+                advice=label_advice,
             )
             for metric in LABELLED_METRICS
         },
         "correction": Wording(
             noun="accuracy of labels less its estimate",
-            sentence=_correction_sentence,
-            past=_past_correction,
+            sentence=correction_sentence,
+            past=past_correction,
             hides_value=True,
-            advice=_drift_advice,
+            advice=drift_advice,
         ),
         "weighted_accuracy": Wording(noun="weighted estimate of accuracy"),
         "estimated_class_share": Wording(noun="estimated share of the class"),
         "error_correction": Wording(
             noun="errors of labels beyond those expected",
-            sentence=_error_correction_sentence,
+            sentence=error_correction_sentence,
             hides_value=True,
-            advice=_drift_advice,
+            advice=drift_advice,
         ),
     }
 
@@ -330,7 +207,7 @@ class EstimatedPerformance(Check):
                 yield _corrected_measurement(metric, window, ctx, doubt)
         yield _correction(window, reason)
         yield _weighted_accuracy(ctx, window, correction, reason)
-        yield from _class_shares(ctx, window)
+        yield from measure_class_shares(ctx, window)
 
     def _evaluate_errors(self, ctx: CheckContext) -> Iterator[Measurement]:
         """Yield the estimates of a regression model, then the correction."""
@@ -571,52 +448,6 @@ def _weighted_accuracy(
         was_interval=was.interval,
         detail={"effective_rows": estimate.n, "scores_alone": alone.value},
     )
-
-
-def _class_shares(ctx: CheckContext, window: CalibratedScores | None) -> Iterator[Measurement]:
-    """Yield the estimated share of each class; of a binary model, of the positive one."""
-    ref_scores = ctx.reference.scores if ctx.reference else Scores()
-    confusion, name = ref_scores.confusion, "estimated_class_share"
-    predicted = _predicted_rows(ctx, window)
-    shares, reason = class_estimates.estimate_shares(confusion, predicted, ctx.rng())
-    if not shares:
-        yield Measurement(None, name=name, rows=round(sum(predicted.values())), reason=reason)
-        return
-    is_binary = ctx.schema.task is Task.BINARY
-    labels = sum(confusion.values())
-    is_redacted = ctx.schema.label is not None and ctx.schema.label.name in ctx.schema.redact
-    for place, (value, share) in enumerate(shares.items()):
-        if is_binary and value != label_use.POSITIVE:
-            continue
-        class_name = ref_scores.positive or value if is_binary else value
-        was = sum(rows for (label, _), rows in confusion.items() if label == value)
-        yield Measurement(
-            share.value,
-            {"class": f"class {place + 1}" if is_redacted else class_name[:40]},
-            name=name,
-            rows=share.n,
-            interval=share.interval,
-            was=was / labels,
-            was_interval=stats.wilson(was, labels),
-            unit="share",
-        )
-
-
-def _predicted_rows(ctx: CheckContext, window: CalibratedScores | None) -> Mapping[str, float]:
-    """Return the rows of the window by predicted class; binary ones are called 1 and 0."""
-    prediction = ctx.schema.prediction
-    column = ctx.current.columns.get(prediction.name) if prediction else None
-    is_binary = ctx.schema.task is Task.BINARY
-    if not isinstance(column, CategoricalColumn):
-        if window is None or not is_binary:
-            return {}
-        positive = float(window.predicted_positive.sum())
-        return {"1": positive, "0": float(window.rows.sum()) - positive}
-    if not is_binary:
-        return column.counts
-    name = ctx.reference.scores.positive if ctx.reference else ""
-    hits = column.counts.get(name or ctx.current.scores.positive, 0)
-    return {"1": hits, "0": sum(column.counts.values()) - hits}
 
 
 @hookimpl

@@ -1,0 +1,99 @@
+"""How estimates and corrections by labels read in messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from driftline import AlertFact
+from driftline.kit.checks import phrasing
+
+from .metric_table import ERRORS, NOUNS, EstimatedMetric
+
+
+def estimate_sentence(metric: EstimatedMetric) -> Callable[[AlertFact], str]:
+    """Return a function that says the usual value and the estimate since the loss began."""
+
+    def say(alert: AlertFact) -> str:
+        usual, now, low, high = (
+            alert.detail.get(name) for name in ("usual", "now", "now_low", "now_high")
+        )
+        if not isinstance(usual, (int, float)) or not isinstance(now, (int, float)):
+            return ""
+        figure = _size if metric in ERRORS else _share
+        text = f"estimated {NOUNS.get(metric, metric)} {figure(usual)} → {figure(now)}"
+        if isinstance(low, (int, float)) and isinstance(high, (int, float)):
+            text = f"{text} (95%: {figure(low)} to {figure(high)})"
+        return text + _label_remark(alert, figure)
+
+    return say
+
+
+def _label_remark(alert: AlertFact, figure: Callable[[float], str]) -> str:
+    """Return whether labels confirm what scores or predictions promise; empty without labels."""
+    rows, alone = (alert.detail.get(name) for name in ("labelled_rows", "scores_alone"))
+    if not isinstance(rows, int):
+        return ""
+    if alert.detail.get("confirmed") == 1:
+        return f", confirmed by {rows:,} labels"
+    if not isinstance(alone, (int, float)):
+        alone = alert.detail.get("predictions_alone")
+    remark = f", corrected by {rows:,} labels"
+    return f"{remark} (without them {figure(alone)})" if isinstance(alone, (int, float)) else remark
+
+
+def _share(value: float) -> str:
+    return f"{value:.2f}"
+
+
+def _size(value: float) -> str:
+    return phrasing.number(float(f"{value:.3g}"))
+
+
+def label_advice(alert: AlertFact) -> str:
+    """Return what to do first; with labels that confirm the estimate, the family's advice."""
+    if alert.detail.get("confirmed") == 1:
+        return ""
+    return "Compare with the labels of these windows; get labels of some rows where none have come."
+
+
+def correction_sentence(alert: AlertFact) -> str:
+    """Return how far the labels are from the estimate since the change began."""
+    usual, now, low, high = (
+        alert.detail.get(name) for name in ("usual", "now", "now_low", "now_high")
+    )
+    if not isinstance(usual, (int, float)) or not isinstance(now, (int, float)):
+        return ""
+    text = f"labels show {_points(now)} than the scores promise"
+    if isinstance(low, (int, float)) and isinstance(high, (int, float)):
+        text += f" (95%: {100 * low:+.1f} to {100 * high:+.1f})"
+    return f"{text}, usually {100 * usual:+.1f}"
+
+
+def _points(change: float) -> str:
+    word = "less" if change < 0 else "more"
+    return f"{abs(100 * change):.1f} points {word} accuracy"
+
+
+def error_correction_sentence(alert: AlertFact) -> str:
+    """Return how much larger the errors are than expected since the change began."""
+    now, low, high = (alert.detail.get(name) for name in ("now", "now_low", "now_high"))
+    if not isinstance(now, (int, float)):
+        return ""
+    text = f"labels show errors {abs(now):.0%} {'larger' if now > 0 else 'smaller'} than expected"
+    if isinstance(low, (int, float)) and isinstance(high, (int, float)):
+        text += f" (95%: {low:+.0%} to {high:+.0%})"
+    return text
+
+
+def past_correction(alert: AlertFact) -> str:
+    """Return how far the labels were from the scores, for the message at the end."""
+    now = alert.detail.get("now")
+    return f"labels showed {_points(now)} than the scores" if isinstance(now, float) else ""
+
+
+def drift_advice(alert: AlertFact) -> str:
+    """Return what to do where labels go with other scores than before."""
+    return (
+        "The same predictions go with other labels now: look for a change of the subjects or of "
+        "the labels, then train the model on new labels."
+    )
