@@ -129,6 +129,15 @@ def test_a_loss_begins_in_the_hour_that_shows_it(hour):
     assert abs((stream.rows[22 * 24].since - START) / HOUR - begin) <= 1
 
 
+def test_a_loss_within_a_day_is_the_mean_of_the_hours_since_it_began():
+    """The good hours of the day in which it began do not make it look smaller."""
+    hour = 20 * 24 + 9
+    stream = run(lost(hour, 10**6, 0.5), 21 * 24, length=HOUR, rows=500, seed=2)
+    row = stream.rows[stream.is_on.index(True)]
+    assert abs(row.since - (START + hour * HOUR)) <= HOUR
+    assert row.measurement.detail["now"] == pytest.approx(0.39, abs=0.05)
+
+
 @pytest.mark.parametrize("offset", [0.03, 0.045])
 def test_a_constant_offset_is_shown_and_never_adds_up(offset):
     """Windows that are as much worse than the reference from the first day on are no loss: the

@@ -465,14 +465,18 @@ def _with_alarm(
     return replace(state, alarm=replace(state.alarm, size=max(0.0, side * mean)))
 
 
-def loss_since(state: LossState, block: BlockSoFar, terms: LossTerms) -> tuple[float, float]:
+def loss_since(
+    state: LossState, block: BlockSoFar, terms: LossTerms, since: int | None = None
+) -> tuple[float, float]:
     """Mean drop less the usual difference since the loss began, and its standard error.
 
-    The error is that of the labels and of the usual difference.
+    The error is that of the labels and of the usual difference. `since` (microseconds) is the
+    window in which it began, the block of the alarm if it is None. Where it lies within a block,
+    the windows of that block count that are not before it, or the blocks after it.
     """
     assert state.alarm is not None
     assert state.alarm_anchor is not None
-    since = state.alarm.since
+    since = state.alarm.since if since is None else since
     blocks = [drop for drop in state.recent if drop.start >= since]
     if block.drop.start >= since:
         blocks.append(block.drop)

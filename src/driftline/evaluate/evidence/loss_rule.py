@@ -241,7 +241,8 @@ def apply_loss(
             lacks_data=judgement.verdict is Verdict.UNSURE
             and loss > max(rule.margins[-1], rule.critical or 0.0),
         )
-    mean, error = loss_since(state, judged.block, terms)
+    assert judged.begin is not None
+    mean, error = loss_since(state, judged.block, terms, judged.begin)
     ends = sorted(value(anchor.offset + mean + sign * Z * error) for sign in (-1.0, 1.0))
     now = value(anchor.offset + mean)
     detail |= {"now": now, "now_low": ends[0], "now_high": ends[1]}
@@ -250,7 +251,6 @@ def apply_loss(
         if anchor.is_proven or row.measurement.was is None
         else ("in the reference")
     )
-    assert judged.begin is not None
     since = utc(from_micros(judged.begin))
     reason = (
         f"{number(detail['usual'])} {origin}, {number(now)} on average since {since} "
