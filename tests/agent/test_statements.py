@@ -10,7 +10,7 @@ from station import START, Station
 
 pytestmark = [pytest.mark.system]
 
-MOST_STATEMENTS = 20
+MOST_STATEMENTS = 25
 """Statements for one window of a backlog and the object with its rows, with each `BEGIN`."""
 
 
