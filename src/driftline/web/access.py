@@ -11,12 +11,15 @@ import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from driftline.delivery.links import expiry, is_valid, sign_query
 from driftline.types.secret import Secret
+
+Views = TypeVar("Views")
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,28 @@ def deny_reading(access: Access) -> Response:
         401,
         headers={"WWW-Authenticate": "Bearer"},
     )
+
+
+def answer_with_views(
+    access: Access,
+    load_views: Callable[[], Views | None],
+    answer: Callable[[Request, Views], Response],
+    *,
+    standby: Callable[[], Response],
+) -> Callable[[Request], Response]:
+    """Return the handler of a page for those who may see incidents.
+
+    `load_views` returns what the page shows, or None in an agent that stands by: then `standby`
+    answers.
+    """
+
+    def answer_request(request: Request) -> Response:
+        if not access.can_see_incidents(request):
+            return deny_reading(access)
+        views = load_views()
+        return standby() if views is None else answer(request, views)
+
+    return answer_request
 
 
 def _header(request: Request) -> str:

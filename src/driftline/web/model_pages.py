@@ -26,7 +26,7 @@ from driftline.types.model import Verdict
 from driftline.types.notification import OPEN
 from driftline.types.phrasing import clean, duration, number, share
 from driftline.types.times import as_micros
-from driftline.web.access import Access, deny_reading
+from driftline.web.access import Access, answer_with_views
 from driftline.web.pages import STANDBY, render_message, render_page, render_standby
 from driftline.web.pictures import (
     draw_curves,
@@ -64,13 +64,7 @@ def model_routes(agent: StatusSource, access: Access) -> list[Route]:
     def with_views(
         answer: Callable[[Request, ModelViews], Response], standby: Callable[[], Response]
     ) -> Callable[[Request], Response]:
-        def answer_request(request: Request) -> Response:
-            if not access.can_see_incidents(request):
-                return deny_reading(access)
-            views = agent.model_views
-            return standby() if views is None else answer(request, views)
-
-        return answer_request
+        return answer_with_views(access, lambda: agent.model_views, answer, standby=standby)
 
     def standby_json() -> Response:
         return JSONResponse({"error": STANDBY}, 503)

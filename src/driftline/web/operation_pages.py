@@ -14,7 +14,7 @@ from starlette.routing import Route
 from driftline.agent.operation_views import OperationViews
 from driftline.types.errors import DriftlineError
 from driftline.types.phrasing import clean
-from driftline.web.access import Access, deny_reading
+from driftline.web.access import Access, answer_with_views, deny_reading
 from driftline.web.pages import render_message, render_page, render_standby
 from driftline.web.query import read_number
 from driftline.web.status import StatusSource
@@ -87,14 +87,12 @@ def operation_routes(agent: StatusSource, access: Access) -> list[Route]:
             ],
         )
 
-    def guard(answer: Callable[[Request, OperationViews], Response]) -> Any:
-        def answer_request(request: Request) -> Response:
-            if not access.can_see_incidents(request):
-                return deny_reading(access)
-            views = agent.operation_views
-            return render_standby() if views is None else answer(request, views)
-
-        return answer_request
+    def with_views(
+        answer: Callable[[Request, OperationViews], Response],
+    ) -> Callable[[Request], Response]:
+        return answer_with_views(
+            access, lambda: agent.operation_views, answer, standby=render_standby
+        )
 
     def answer_health(request: Request) -> Response:
         if not access.can_see_incidents(request):
@@ -102,7 +100,7 @@ def operation_routes(agent: StatusSource, access: Access) -> list[Route]:
         return show_health(request, agent.operation_views)
 
     return [
-        Route("/m/{model}/runs", guard(show_runs)),
+        Route("/m/{model}/runs", with_views(show_runs)),
         Route("/health", answer_health),
-        Route("/configuration", guard(show_configuration)),
+        Route("/configuration", with_views(show_configuration)),
     ]
