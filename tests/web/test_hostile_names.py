@@ -7,13 +7,12 @@ from datetime import timedelta
 from html.parser import HTMLParser
 from urllib.parse import quote, urljoin
 
-import httpx
 import pytest
 from hostile_names import HOSTILE_NAMES
+from page_client import open_pages
 from station import START, Station
 
 from driftline.types.phrasing import clean
-from driftline.web import create_app, serve
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 
@@ -66,13 +65,8 @@ def client(tmp_path_factory):
     station.clock.now = START + timedelta(hours=2, minutes=20)
     with station.open():
         station.tick()
-        app = create_app(station.agent, None, None, clock=station.clock)
-        server = serve(app, "127.0.0.1", 0)
-        with httpx.Client(
-            base_url=f"http://{server.address}", trust_env=False, timeout=60
-        ) as client:
+        with open_pages(station) as client:
             yield client
-        server.stop()
 
 
 def is_harmless(page: Page) -> bool:

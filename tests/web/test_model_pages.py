@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 
 import httpx
 import pytest
+from page_client import open_pages
 from station import MODEL, START, Station
 
 from driftline.types.secret import Secret
@@ -57,13 +58,8 @@ def pages(tmp_path_factory):
     station.clock.now = START + timedelta(hours=8, minutes=20)
     with station.open():
         station.tick()
-        app = create_app(station.agent, None, None, clock=station.clock)
-        server = serve(app, "127.0.0.1", 0)
-        with httpx.Client(
-            base_url=f"http://{server.address}", trust_env=False, timeout=60
-        ) as client:
+        with open_pages(station) as client:
             yield client
-        server.stop()
 
 
 def test_the_overview_lists_each_model_with_its_state(pages):

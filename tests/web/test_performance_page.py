@@ -7,14 +7,13 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 
-import httpx
 import numpy as np
 import pytest
+from page_client import open_pages
 from station import START, Station
 
 from driftline.charts.score_shapes import OTHERS, shape_scores
 from driftline.profiles.window import Scores
-from driftline.web import create_app, serve
 
 MODEL = """
     source: {{type: local, options: {{path: {folder}/log, format: jsonl}}}}
@@ -112,11 +111,8 @@ def pages(tmp_path_factory):
     station.clock.now = START + timedelta(hours=4, minutes=20)
     with station.open():
         station.tick()
-        app = create_app(station.agent, None, None, clock=station.clock)
-        server = serve(app, "127.0.0.1", 0)
-        with httpx.Client(base_url=f"http://{server.address}", trust_env=False) as client:
+        with open_pages(station) as client:
             yield client
-        server.stop()
 
 
 @pytest.mark.system
