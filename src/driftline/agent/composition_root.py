@@ -21,7 +21,9 @@ from driftline.agent.callbacks import Callbacks
 from driftline.agent.context_factory import ContextFactory
 from driftline.agent.model_settings import phrasebook_for
 from driftline.agent.services import Services, Timeouts
+from driftline.agent.state_trouble import StateTrouble
 from driftline.config import Config, load_config
+from driftline.delivery.direct import ask_unless_direct
 from driftline.extensions.guard import Guard
 from driftline.state.factory import open_store
 from driftline.state.store import Store
@@ -102,6 +104,7 @@ def open_agent(
     once: bool = False,
     callbacks: Callbacks | None = None,
     timeouts: Timeouts | None = None,
+    trouble: StateTrouble | None = None,
 ) -> Iterator[Agent]:
     """Make an agent, and stop it and close its store at the end.
 
@@ -116,7 +119,7 @@ def open_agent(
             console=console or sys.stdout,
             clock=clock,
             base=services.base,
-            permit=store.confirm,
+            permit=ask_unless_direct(store.confirm),
             phrasebook=phrasebook_for(config),
         )
         agent = Agent(
@@ -126,6 +129,7 @@ def open_agent(
             seed=secrets.randbits(64),
             once=once,
             callbacks=callbacks,
+            trouble=trouble,
         )
         try:
             yield agent

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,9 @@ from urllib.parse import urlsplit
 
 from driftline.agent.agent import Agent
 from driftline.agent.composition_root import open_agent, read_config, system_clock
+from driftline.agent.services import Timeouts
 from driftline.agent.standby import POLL, Standby
+from driftline.agent.state_trouble import StateTrouble
 from driftline.state.factory import open_store
 from driftline.state.store import Store
 from driftline.telemetry.logs import make_log
@@ -26,6 +29,9 @@ from driftline.types.errors import (
     LeadershipLost,
     Unreachable,
 )
+
+LAST_WORDS = 3.0
+"""Seconds that a stop waits for messages about the state."""
 
 if TYPE_CHECKING:
     from driftline.telemetry.otlp import MetricsPusher
@@ -43,25 +49,34 @@ def daemon(path: Path, verbose: bool) -> int:
     systemd = sdnotify.SystemdNotifier()
     signals = _Signals()
     has_led = False
+    trouble = StateTrouble(log, system_clock, time.monotonic)
     while True:
-        store, new_config = _lead(config, log, signals, systemd, patient=has_led), None
+        store = _lead(config, log, signals, systemd, trouble, patient=has_led)
+        new_config = None
         has_led = True
         if store is not None:
             try:
-                with open_agent(config, store=store, log=log) as agent:
+                with open_agent(
+                    config, store=store, log=log, timeouts=_timeouts(), trouble=trouble
+                ) as agent:
                     new_config = _work(
                         agent, config, path=path, log=log, signals=signals, systemd=systemd
                     )
-            except (LeadershipLost, Unreachable):
+            except LeadershipLost:
+                signals.lose()
+            except Unreachable as error:
+                trouble.note_failure(next(iter(config.models)), str(error))
                 signals.lose()
         signals.any.clear()
         if not signals.stop.is_set() and signals.lost.is_set():
             signals.lost.clear()
             log.warning(
-                "this agent no longer leads: the leading agent repeats what was not committed"
+                "the state is opened again: what was not committed is repeated by the agent that "
+                "leads then"
             )
             signals.any.wait(POLL)
         if signals.stop.is_set():
+            trouble.wait(LAST_WORDS)
             log.info("stopped")
             return 0
         if new_config is None:
@@ -72,23 +87,39 @@ def daemon(path: Path, verbose: bool) -> int:
             log.info("reloaded", config=str(path))
 
 
-def _lead(config: Any, log: Any, signals: _Signals, systemd: Any, *, patient: bool) -> Store | None:
+def _lead(
+    config: Any,
+    log: Any,
+    signals: _Signals,
+    systemd: Any,
+    trouble: StateTrouble,
+    *,
+    patient: bool,
+) -> Store | None:
     """Wait until this agent may write to the store and return it; None after a signal.
 
     Raises StateError when the store can't be used. A database that can't be reached is an error at
     the start; it is waited for if `patient`, or once it was reached.
     """
-    standby, server = Standby(system_clock), None
+    standby, server = Standby(system_clock, time.monotonic), None
+    reopen = patient
     try:
         while not signals.any.is_set():
             try:
                 return open_store(
-                    config.agent.state, base=config.origin.parent, on_lost=signals.lose
+                    config.agent.state,
+                    base=config.origin.parent,
+                    reopen=reopen,
+                    on_lost=signals.lose,
                 )
             except (AnotherAgentLeads, Unreachable, LeadershipLost) as error:
                 if isinstance(error, Unreachable) and not patient:
                     raise
                 patient = True
+                if isinstance(error, AnotherAgentLeads):
+                    trouble.note_leader()
+                elif reopen:
+                    trouble.note_failure(next(iter(config.models)), str(error))
                 if standby.note_error(error):
                     log.info(
                         f"standing by: {error}"
@@ -98,7 +129,8 @@ def _lead(config: Any, log: Any, signals: _Signals, systemd: Any, *, patient: bo
             if server is None:
                 server = _serve(standby, config)
                 systemd.notify("READY=1")
-            systemd.notify("WATCHDOG=1")
+            if standby.ready()[0]:
+                systemd.notify("WATCHDOG=1")
             signals.any.wait(POLL)
         signals.any.clear()
         return None
@@ -207,12 +239,24 @@ class _Signals:
 
 def _attend(agent: Any, signals: _Signals, systemd: Any) -> None:
     """Wait for a signal; notify the watchdog of systemd as long as the agent is ready."""
-    pause = int(os.environ.get("WATCHDOG_USEC", "20000000")) / 2_000_000
+    pause = _watchdog_seconds() / 2
     while not signals.any.is_set():
         if agent.ready()[0]:
             systemd.notify("WATCHDOG=1")
         signals.any.wait(min(pause, 10.0))
     signals.any.clear()
+
+
+def _watchdog_seconds() -> float:
+    """Return `WatchdogSec` of the unit of systemd; 20 without a watchdog."""
+    return int(os.environ.get("WATCHDOG_USEC", "20000000")) / 1_000_000
+
+
+def _timeouts() -> Timeouts:
+    """Return the limits of plugins; a loop without a step is stuck within `WatchdogSec`."""
+    if "WATCHDOG_USEC" not in os.environ:
+        return Timeouts()
+    return Timeouts(step=min(Timeouts().step, max(5.0, _watchdog_seconds())))
 
 
 def _reload(path: Path, log: Any) -> Any:
