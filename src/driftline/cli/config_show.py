@@ -24,9 +24,11 @@ def config_group() -> None:
 @json_option
 def show_config(config: Path, as_json: bool) -> int:
     """Print every effective setting with its origin: file and line, or default."""
+    from driftline.agent.discovery import known_parts
+    from driftline.config import load_config
     from driftline.config.show import effective_settings
 
-    settings = effective_settings(config)
+    settings = effective_settings(config, parts=known_parts(load_config(config)))
     if as_json:
         rows = [asdict(setting) for setting in settings]
         click.echo(json.dumps(rows, indent=2))
