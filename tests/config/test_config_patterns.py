@@ -97,8 +97,7 @@ def test_a_mistake_in_a_pattern_has_its_place_once(tmp_path, old, new, message):
 def test_a_condition_may_name_a_model_that_a_pattern_may_have(tmp_path):
     """Which models there are is known later."""
     action = (
-        "actions: {a: {type: shell, options: {command: [/bin/true]}, "
-        "when: {models: [prod-later]}}}"
+        "actions: {a: {type: shell, options: {command: [/bin/true]}, when: {models: [prod-later]}}}"
     )
     assert load(tmp_path, CONFIG.replace("actions: {}", action)).actions["a"]
 

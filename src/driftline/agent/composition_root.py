@@ -118,11 +118,13 @@ def open_agent(
     once: bool = False,
     callbacks: Callbacks | None = None,
     timeouts: Timeouts | None = None,
+    seed: int | None = None,
 ) -> Iterator[Agent]:
     """Make an agent, and stop it and close its store at the end.
 
     Without `store`, that of the configuration is opened. With `once`, a source that can't be read
-    is reported in the first tick, and there are no metrics.
+    is reported in the first tick, and there are no metrics. `seed` sets the jitter of retries;
+    without it each agent has its own.
     """
     store = store or open_store(config.agent.state, base=config.origin.parent)
     try:
@@ -139,7 +141,7 @@ def open_agent(
             config,
             services,
             contexts,
-            seed=secrets.randbits(64),
+            seed=secrets.randbits(64) if seed is None else seed,
             once=once,
             callbacks=callbacks,
         )

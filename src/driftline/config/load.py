@@ -76,13 +76,21 @@ def plugin_paths(document: Document) -> list[Path]:
 
 
 ONLY_SHOWN = frozenset({"notify", "every", "tags", "runbook", "owner", "dashboard"})
-"""Settings of a model that affect no number."""
+"""Settings of a model, or of a check, that affect no number."""
 
 
 def model_digest(model: ModelConfig) -> str:
     """Return 16 hex digits that change with every setting that affects measurements or verdicts."""
-    settings = {key: value for key, value in model.raw.items() if key not in ONLY_SHOWN}
+    settings = _without_shown(model.raw)
+    if isinstance(checks := settings.get("checks"), dict):
+        settings["checks"] = {name: _without_shown(check) for name, check in checks.items()}
     return sha256(json.dumps(_canonical(settings), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _without_shown(settings: Any) -> Any:
+    if not isinstance(settings, dict):
+        return settings
+    return {key: value for key, value in settings.items() if key not in ONLY_SHOWN}
 
 
 def _canonical(value: Any) -> Any:

@@ -289,6 +289,10 @@ class CheckConfig(Settings):
     """What to do about its incidents, such as the address of a page. Default: that of the model."""
     owner: str | None = None
     """Who looks after its incidents. Default: that of the model."""
+    dashboard: str | None = None
+    """The address of a page about its incidents. Default: that of the model."""
+    tags: dict[str, str] = {}
+    """Further tags of its incidents; a tag of the same name replaces that of the model."""
     plugin: SkipJsonSchema[InstanceOf[Check]] = Field(repr=False)
     """The check itself."""
 
@@ -364,6 +368,18 @@ class ModelConfig(Settings):
     def route_tags(self) -> dict[str, str]:
         """The tags that routes match: those of the model, and its owner."""
         return {**({"owner": self.owner} if self.owner else {}), **self.tags}
+
+    @property
+    def check_route_tags(self) -> dict[str, dict[str, str]]:
+        """The tags that routes match for the alerts of each check, by the name of the check."""
+        return {
+            name: {
+                **self.route_tags,
+                **({"owner": check.owner} if check.owner else {}),
+                **check.tags,
+            }
+            for name, check in (self.checks or {}).items()
+        }
 
 
 class TemplateFile(Settings):
