@@ -17,7 +17,6 @@ from driftline.config.document import Parts
 from driftline.config.patterns import NamePattern, find_folder_option, part_in
 from driftline.contracts.context import StartContext
 from driftline.contracts.source import Source
-from driftline.state.discovered_models import load_parts, save_parts
 from driftline.state.factory import open_store
 from driftline.types.errors import DriftlineError, NoState
 from driftline.types.times import as_micros
@@ -52,6 +51,9 @@ def known_parts(config: Config) -> Parts:
     """Return the parts for which each pattern has a model, as the state has them."""
     if not config.patterns:
         return {}
+    # Most configurations have no patterns, and do without the code of their table.
+    from driftline.state.discovered_models import load_parts
+
     try:
         store = open_store(config.agent.state, base=config.origin.parent, readonly=True)
     except NoState:
@@ -71,6 +73,8 @@ def discover_models(
     Returns whether models appeared or ended since the last look. A source that can't be listed is
     logged, and keeps its models.
     """
+    from driftline.state.discovered_models import load_parts, save_parts
+
     listings: dict[str, list[str]] = {}
     for name, model in config.patterns.items():
         pattern = NamePattern.parse(name)
