@@ -24,7 +24,7 @@ LAYERS = (
     {"alerting", "config"},
     {"state"},
     {"ingest", "evaluate", "delivery", "telemetry", "charts"},
-    {"agent", "onboarding", "incidents"},
+    {"agent", "onboarding", "incidents", "catalog"},
     {"comparison"},
     {"cli", "web", "report", "backtest", "testing", "__main__"},
 )
@@ -32,6 +32,7 @@ LAYERS = (
 
 WITHIN_LAYER = {
     ("profiles", "stats"),
+    ("agent", "catalog"),
     ("agent", "incidents"),
     ("cli", "backtest"),
     ("cli", "report"),

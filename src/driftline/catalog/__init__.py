@@ -1,0 +1,1 @@
+"""What people and programs say of the models: versions, parameters, events and more."""
