@@ -63,7 +63,6 @@ from .types.notification import (
 )
 from .types.secret import Secret as Secret
 
-from .catalog.api import open_catalog as open_catalog
 from .comparison.api import compare as compare
 
 __version__: str

@@ -8,8 +8,8 @@ import httpx
 import pytest
 from catalog_scene import NOW, configure, run, run_json, start
 
-import driftline
 from driftline.agent.composition_root import open_agent, read_config
+from driftline.catalog import open_catalog
 from driftline.catalog.catalog import RecordError
 from driftline.telemetry.logs import make_log
 from driftline.types.secret import Secret
@@ -81,7 +81,7 @@ def write_by_command(folder):
 
 def write_by_python(folder):
     path = configure(folder)
-    with driftline.open_catalog(path, clock=lambda: NOW) as catalog:
+    with open_catalog(path, clock=lambda: NOW) as catalog:
         for kind, name, fields in RECORDS:
             catalog.write("churn", kind, name, fields)
     return path
@@ -183,7 +183,7 @@ def test_a_mistake_is_named(tmp_path, words, message):
 def test_an_unknown_record_is_not_deleted(tmp_path):
     """The nearest name is suggested."""
     path = configure(tmp_path)
-    with driftline.open_catalog(path) as catalog:
+    with open_catalog(path) as catalog:
         catalog.write("churn", "version", "v2-final", {})
         with pytest.raises(RecordError, match="did you mean 'v2-final'"):
             catalog.delete("churn", "version", "v2-fnal")

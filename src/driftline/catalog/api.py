@@ -1,4 +1,4 @@
-"""`driftline.open_catalog`: the records of models from Python."""
+"""`driftline.catalog.open_catalog`: the records of models from Python."""
 
 from __future__ import annotations
 
