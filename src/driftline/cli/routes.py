@@ -65,11 +65,11 @@ def explain_route(
     """
     from dataclasses import replace
 
+    from driftline.agent.discovery import load_known_config
     from driftline.agent.receivers import make_routing
-    from driftline.config import load_config
     from driftline.types.model import Severity
 
-    settings = load_config(config)
+    settings = load_known_config(config)
     model, subject = _subject(settings, target)
     routing = make_routing(settings, model)
     overrides: dict[str, Any] = {

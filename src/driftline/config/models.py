@@ -478,7 +478,11 @@ class Config(Settings):
     plugins: PluginsConfig = PluginsConfig()
     """Plugins of your own."""
     models: dict[str, ModelConfig] = Field(min_length=1)
-    """The monitored models by names of your own."""
+    """The monitored models by names of your own.
+
+    A name with a placeholder, such as `prod-{endpoint}`, is a pattern: each folder that stands in
+    its place in an option of the source becomes a model.
+    """
     sinks: dict[str, SinkConfig] = {}
     """The receivers of messages, by names of your own."""
     mute_times: dict[str, MuteTimeConfig] = {}
@@ -499,8 +503,17 @@ class Config(Settings):
     """The path of the file."""
 
     _registry: Registry = PrivateAttr()
+    _patterns: dict[str, ModelConfig] = PrivateAttr(default_factory=dict)
 
     @property
     def registry(self) -> Registry:
         """Return the plugins that the configuration was read with."""
         return self._registry
+
+    @property
+    def patterns(self) -> dict[str, ModelConfig]:
+        """Return the settings of each pattern of model names, with its placeholder as in the file.
+
+        They are no models: `models` has those that are known.
+        """
+        return self._patterns
