@@ -50,7 +50,7 @@ def doctor(config: Path, as_json: bool, send: bool) -> None:
 
     examinations = _examine(config, send, as_json)
     if as_json:
-        document = {"examinations": [asdict(finding) for finding in examinations]}
+        document = {"findings": [asdict(finding) for finding in examinations]}
         click.echo(json.dumps(document, ensure_ascii=False, indent=2))
     else:
         console = Console()
