@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 from driftline.agent.agent import Agent
 from driftline.agent.callbacks import Callbacks
 from driftline.agent.context_factory import ContextFactory
+from driftline.agent.discovery import discover_models, load_known_config
 from driftline.agent.model_settings import phrasebook_for
 from driftline.agent.services import Services, Timeouts
-from driftline.config import Config, load_config
+from driftline.config import Config
 from driftline.extensions.guard import Guard
 from driftline.state.factory import open_store
 from driftline.state.store import Store
@@ -46,8 +47,23 @@ def read_secret(kind: str, name: str) -> str:
 
 
 def read_config(path: Path, registry: Registry | None = None) -> Config:
-    """Return the configuration with its secrets. Raises ConfigError."""
-    return load_config(path, registry, secrets=read_secret)
+    """Return the configuration with its secrets and the models that its patterns had last.
+
+    Raises ConfigError.
+    """
+    return load_known_config(path, registry, read_secret)
+
+
+def read_current_config(path: Path, config: Config, store: Store, log: Any) -> Config:
+    """Look for the models of the patterns of `config`, and return the configuration with them.
+
+    Raises ConfigError.
+    """
+    if not config.patterns:
+        return config
+    guard = make_guard(system_clock)
+    discover_models(config, store, guard=guard, clock=system_clock, log=log)
+    return read_config(path)
 
 
 def make_guard(clock: Clock, metrics: Metrics | None = None) -> Guard:
@@ -102,11 +118,13 @@ def open_agent(
     once: bool = False,
     callbacks: Callbacks | None = None,
     timeouts: Timeouts | None = None,
+    seed: int | None = None,
 ) -> Iterator[Agent]:
     """Make an agent, and stop it and close its store at the end.
 
     Without `store`, that of the configuration is opened. With `once`, a source that can't be read
-    is reported in the first tick, and there are no metrics.
+    is reported in the first tick, and there are no metrics. `seed` sets the jitter of retries;
+    without it each agent has its own.
     """
     store = store or open_store(config.agent.state, base=config.origin.parent)
     try:
@@ -123,7 +141,7 @@ def open_agent(
             config,
             services,
             contexts,
-            seed=secrets.randbits(64),
+            seed=secrets.randbits(64) if seed is None else seed,
             once=once,
             callbacks=callbacks,
         )
