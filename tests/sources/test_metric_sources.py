@@ -333,7 +333,7 @@ def test_a_real_prometheus_gives_every_point_once(real_prometheus, start):
 def test_a_real_prometheus_says_what_is_wrong_with_a_query(real_prometheus, start):
     """A mistake that the settings can't find comes back in the server's words."""
     source = start(Prometheus(url=real_prometheus, queries={"a": "rate(auc)"}, history="1h"))
-    with pytest.raises(SourceError, match="400: .*parse error"):
+    with pytest.raises(SourceError, match=r"400: .*parse error"):
         read(source, listed(source)[0])
 
 
