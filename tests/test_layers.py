@@ -25,7 +25,7 @@ LAYERS = (
     {"alerting", "config"},
     {"state"},
     {"ingest", "evaluate", "delivery", "telemetry", "charts"},
-    {"agent", "onboarding", "incidents"},
+    {"agent", "onboarding", "incidents", "catalog"},
     {"comparison"},
     {"cli", "web", "report", "backtest", "testing", "__main__"},
 )
@@ -33,6 +33,7 @@ LAYERS = (
 
 WITHIN_LAYER = {
     ("profiles", "stats"),
+    ("agent", "catalog"),
     ("agent", "incidents"),
     ("cli", "backtest"),
     ("cli", "report"),
