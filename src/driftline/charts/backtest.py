@@ -43,7 +43,7 @@ def backtest_specification(result: Mapping[str, Any]) -> Specification:
     """Return the chart of `Backtest.as_json`: alarms as bars by cause, known incidents shaded."""
     begin, end = _at(result["from"]), _at(result["to"])
     causes = sorted({alarm["cause"] for alarm in result["alarms"]}) or ["no alarms"]
-    scale = {"type": "utc", "domain": [begin, end]}
+    scale = {"type": "utc", "domainMin": begin, "domainMax": end}
     time = {
         "field": "at",
         "type": "temporal",
@@ -53,7 +53,7 @@ def backtest_specification(result: Mapping[str, Any]) -> Specification:
     lane = {
         "field": "cause",
         "type": "nominal",
-        "scale": {"domain": causes},
+        "sort": causes,
         "axis": {"title": None},
     }
     layers: list[Specification] = [
