@@ -6,7 +6,7 @@ The loops run in threads of their own, so that none can hold up another.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from driftline.agent.model_settings import ModelSettings
     from driftline.agent.model_views import ModelViews
     from driftline.agent.operation_views import OperationViews
+    from driftline.catalog.catalog import Catalog
 
 STOP_SECONDS = 7.0
 PATIENCE_TICKS = 3
@@ -159,10 +160,27 @@ class Agent:
 
         return OperationViews(self._services.store, self.config, self._settings)
 
+    @property
+    def catalog(self) -> Catalog:
+        """The records of models, for programs that ask over HTTP."""
+        from driftline.catalog.catalog import Catalog
+
+        services = self._services
+        return Catalog(store=services.store, clock=services.clock, way="http")
+
     def ready(self) -> tuple[bool, Sequence[Loop]]:
         """Return whether no loop is stuck, and all loops."""
         loops = [*self.loops.values(), *self._delivery.loops]
         return not any(loop.stuck for loop in loops), loops
+
+    def show_reloads(self, outcomes: Mapping[str, int], *, is_successful: bool) -> None:
+        """Show in the metrics what came of the reloads of this process."""
+        metrics = self._services.metrics
+        if metrics is not None:
+            metrics.reloads.clear()
+            for outcome, count in outcomes.items():
+                metrics.reloads.labels(outcome).inc(count)
+            metrics.reload_successful.set(int(is_successful))
 
     def recover(self) -> None:
         """After a start, deal with what was being sent when the last agent ended."""

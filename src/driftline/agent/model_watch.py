@@ -28,12 +28,13 @@ from driftline.agent.reference_state import ReferenceState, build_reference, loa
 from driftline.agent.retention import apply_retention
 from driftline.agent.services import Services
 from driftline.agent.tick import Tick
+from driftline.agent.window_length import explain_other_length
 from driftline.contracts.check import CheckContext
 from driftline.evaluate.check_plan import CheckPlan
 from driftline.ingest.pairs.pairing import pair_halves
 from driftline.ingest.read.job import Job
 from driftline.profiles.spec import ProfileSpec
-from driftline.state import accounts, empty_windows, models, pair_rows, windows
+from driftline.state import accounts, empty_windows, models, pair_rows
 from driftline.types.alert import Alert
 from driftline.types.errors import DriftlineError, SourceError, StateError
 from driftline.types.family import Family
@@ -335,15 +336,9 @@ class ModelWatch:
 
     def _check_window_length(self) -> None:
         """Raise SourceError if stored windows have another length than the configured one."""
-        with self._services.store.read() as connection:
-            stored_length = windows.load_length(connection, self.name)
-        if stored_length not in (None, self.settings.window_length):
-            raise SourceError(
-                f"windows.length of {self.name} was "
-                f"{timedelta(microseconds=stored_length or 0)} and is now "
-                f"{self.settings.config.windows.length}: windows of two lengths can't be compared; "
-                "set it back, or give the model another name"
-            )
+        problem = explain_other_length(self._services.store, self.settings)
+        if problem:
+            raise SourceError(problem)
 
     def _make_job(
         self,

@@ -14,17 +14,26 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from sqlalchemy.exc import DatabaseError
+
 from driftline.agent.agent import Agent
-from driftline.agent.composition_root import open_agent, read_config, system_clock
+from driftline.agent.composition_root import (
+    make_guard,
+    open_agent,
+    read_config,
+    read_current_config,
+    system_clock,
+)
+from driftline.agent.discovery import discover_models
 from driftline.agent.services import Timeouts
 from driftline.agent.standby import POLL, Standby
 from driftline.agent.state_trouble import StateTrouble
+from driftline.cli.reloading import Reloads
 from driftline.state.factory import open_store
 from driftline.state.store import Store
 from driftline.telemetry.logs import make_log
 from driftline.types.errors import (
     AnotherAgentLeads,
-    ConfigError,
     DriftlineError,
     LeadershipLost,
     Unreachable,
@@ -32,6 +41,9 @@ from driftline.types.errors import (
 
 LAST_WORDS = 3.0
 """Seconds that a stop waits for messages about the state."""
+
+ALL_MODELS = "driftline"
+"""Stands for the models in a message about the state while patterns have found none."""
 
 if TYPE_CHECKING:
     from driftline.telemetry.otlp import MetricsPusher
@@ -48,25 +60,32 @@ def daemon(path: Path, verbose: bool) -> int:
     log = make_log(verbose=verbose)
     systemd = sdnotify.SystemdNotifier()
     signals = _Signals()
-    has_led = False
+    opened_state = None
+    reloads = Reloads(path, log)
     trouble = StateTrouble(log, system_clock, time.monotonic)
     while True:
-        store = _lead(config, log, signals, systemd, trouble, patient=has_led)
-        new_config = None
-        has_led = True
-        if store is not None:
-            try:
+        new_config, is_standby, state = None, False, (config.agent.state, config.origin.parent)
+        try:
+            reopen = state == opened_state
+            store = _lead(config, log, signals, systemd, trouble, reopen=reopen)
+            opened_state, is_standby = state, store is None
+            if store is not None:
+                config = read_current_config(path, config, store, log)
                 with open_agent(
                     config, store=store, log=log, timeouts=_timeouts(), trouble=trouble
                 ) as agent:
-                    new_config = _work(
-                        agent, config, path=path, log=log, signals=signals, systemd=systemd
-                    )
-            except LeadershipLost:
+                    new_config = _work(agent, config, log, signals, systemd, reloads)
+        except LeadershipLost:
+            signals.lose()
+        except DriftlineError as error:
+            is_away = isinstance(error, Unreachable) and state == opened_state
+            if reloads.previous is not None:
+                config = reloads.go_back(str(error))
+            elif is_away:
+                trouble.note_failure(next(iter(config.models), ALL_MODELS), str(error))
                 signals.lose()
-            except Unreachable as error:
-                trouble.note_failure(next(iter(config.models)), str(error))
-                signals.lose()
+            else:
+                raise
         signals.any.clear()
         if not signals.stop.is_set() and signals.lost.is_set():
             signals.lost.clear()
@@ -79,12 +98,15 @@ def daemon(path: Path, verbose: bool) -> int:
             trouble.wait(LAST_WORDS)
             log.info("stopped")
             return 0
-        if new_config is None:
+        if is_standby and signals.reload.is_set():
+            signals.reload.clear()
             systemd.notify("RELOADING=1")
-            new_config = _reload(path, log)
+            new_config = reloads.read(config, None)
         if new_config is not None:
+            reloads.begin(config)
             config = new_config
-            log.info("reloaded", config=str(path))
+            if is_standby:
+                reloads.accept()
 
 
 def _lead(
@@ -94,15 +116,15 @@ def _lead(
     systemd: Any,
     trouble: StateTrouble,
     *,
-    patient: bool,
+    reopen: bool,
 ) -> Store | None:
     """Wait until this agent may write to the store and return it; None after a signal.
 
     Raises StateError when the store can't be used. A database that can't be reached is an error at
-    the start; it is waited for if `patient`, or once it was reached.
+    the start; with `reopen` this process had it open, and waits for it.
     """
     standby, server = Standby(system_clock, time.monotonic), None
-    reopen = patient
+    patient = reopen
     try:
         while not signals.any.is_set():
             try:
@@ -119,7 +141,7 @@ def _lead(
                 if isinstance(error, AnotherAgentLeads):
                     trouble.note_leader()
                 elif reopen:
-                    trouble.note_failure(next(iter(config.models)), str(error))
+                    trouble.note_failure(next(iter(config.models), ALL_MODELS), str(error))
                 if standby.note_error(error):
                     log.info(
                         f"standing by: {error}"
@@ -140,16 +162,23 @@ def _lead(
 
 
 def _work(
-    agent: Agent, config: Any, *, path: Path, log: Any, signals: _Signals, systemd: Any
+    agent: Agent, config: Any, log: Any, signals: _Signals, systemd: Any, reloads: Reloads
 ) -> Any:
     """Monitor the models until a signal; returns the new configuration if there is one."""
     server, push, new_config = _serve(agent, config), _push(agent, config, log), None
+    ended = threading.Event()
     try:
         agent.start()
+        reloads.accept()
+        reloads.show(agent)
+        if config.patterns:
+            threading.Thread(
+                target=_discover, args=(agent, config, log, signals, ended), daemon=True
+            ).start()
         log.info(
             f"watching {', '.join(config.models)}",
             http=str(server.address) if server else None,
-            config=str(path),
+            config=str(reloads.path),
         )
         if server is not None:
             log.info(f"the pages are at http://{server.address}/: open incidents come first")
@@ -158,17 +187,36 @@ def _work(
         while not signals.stop.is_set() and not signals.lost.is_set() and new_config is None:
             signals.reload.clear()
             systemd.notify("RELOADING=1")
-            new_config = _reload(path, log)
+            new_config = reloads.read(config, agent)
+            reloads.show(agent)
             if new_config is None:
                 systemd.notify("READY=1")
                 _attend(agent, signals, systemd)
         systemd.notify("STOPPING=1" if signals.stop.is_set() else "STATUS=starting anew")
     finally:
+        ended.set()
         if push is not None:
             push.stop()
         if server is not None:
             server.stop()
     return new_config
+
+
+def _discover(
+    agent: Agent, config: Any, log: Any, signals: _Signals, ended: threading.Event
+) -> None:
+    """Look for models of the patterns until `ended`; when they change, the agent starts anew."""
+    guard = make_guard(system_clock)
+    while not ended.wait(config.agent.every.total_seconds()):
+        try:
+            changed = discover_models(config, agent.store, guard=guard, clock=system_clock, log=log)
+        except (DriftlineError, DatabaseError) as error:
+            log.warning(f"a look for models had no effect: {error}")
+            continue
+        if changed:
+            log.info("models of a pattern appeared or ended")
+            signals.reload.set()
+            signals.any.set()
 
 
 def _serve(agent: Any, config: Any) -> Any:
@@ -257,15 +305,3 @@ def _timeouts() -> Timeouts:
     if "WATCHDOG_USEC" not in os.environ:
         return Timeouts()
     return Timeouts(step=min(Timeouts().step, max(5.0, _watchdog_seconds())))
-
-
-def _reload(path: Path, log: Any) -> Any:
-    """Read the configuration again; log the mistakes and return None when it can't be used."""
-    try:
-        return read_config(path)
-    except ConfigError as error:
-        for problem in error.problems:
-            log.error(f"not reloaded: {problem}")
-    except DriftlineError as error:
-        log.error(f"not reloaded: {error}")
-    return None
