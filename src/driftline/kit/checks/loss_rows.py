@@ -83,7 +83,7 @@ class LossRows:
 
         They are read once for each window, however often checks ask.
         """
-        key = ("slices", "rows", *self.names)
+        key = (COLLECTOR, "rows", *self.names)
         rows: LossRowsOfWindow | None = window.derived.get(key)
         if rows is None:
             rows = window.derived[key] = self._read(window)

@@ -8,7 +8,7 @@ from operator import add
 
 import numpy as np
 
-from driftline.kit.checks.loss_rows import LossRows
+from driftline.kit.checks.loss_rows import COLLECTOR, LossRows
 from driftline.profiles.window import Window
 from driftline.stats import (
     Driver,
@@ -78,7 +78,7 @@ class LossTallies:
         """Split the change of the mean loss since the reference by each column."""
         if self._reference is None:
             return []
-        key = ("slices", "segments", *self._rows.names)
+        key = (COLLECTOR, "segments", *self._rows.names)
         derived = self._reference.derived
         if key not in derived:
             derived[key] = DriverSegments(self._rows.rows(self._reference).columns)
@@ -91,7 +91,7 @@ class LossTallies:
         return [self._reference] if adds_reference and self._reference is not None else []
 
     def _grid_of_reference(self, reference: Window) -> SliceGrid | None:
-        key = ("slices", "grid", *self._rows.names)
+        key = (COLLECTOR, "grid", *self._rows.names)
         if key not in reference.derived:
             rows = self._rows.rows(reference)
             reference.derived[key] = (
@@ -103,7 +103,7 @@ class LossTallies:
         return grid
 
     def _count(self, grid: SliceGrid, window: Window) -> SliceTallies:
-        key = ("slices", "tallies", *self._rows.names)
+        key = (COLLECTOR, "tallies", *self._rows.names)
         counted: tuple[SliceGrid, SliceTallies] | None = window.derived.get(key)
         if counted is None or counted[0] is not grid:
             rows = self._rows.rows(window)
@@ -111,7 +111,7 @@ class LossTallies:
         return counted[1]
 
     def _count_segments(self, segments: DriverSegments, window: Window) -> SegmentTallies:
-        key = ("slices", "counts", *self._rows.names)
+        key = (COLLECTOR, "counts", *self._rows.names)
         counted: tuple[DriverSegments, SegmentTallies] | None = window.derived.get(key)
         if counted is None or counted[0] is not segments:
             rows = self._rows.rows(window)
