@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from driftline.agent.model_settings import ModelSettings
     from driftline.agent.model_views import ModelViews
     from driftline.agent.operation_views import OperationViews
+    from driftline.catalog.catalog import Catalog
 
 STOP_SECONDS = 7.0
 PATIENCE_TICKS = 3
@@ -147,6 +148,14 @@ class Agent:
         from driftline.agent.operation_views import OperationViews
 
         return OperationViews(self._services.store, self.config, self._settings)
+
+    @property
+    def catalog(self) -> Catalog:
+        """The records of models, for programs that ask over HTTP."""
+        from driftline.catalog.catalog import Catalog
+
+        services = self._services
+        return Catalog(store=services.store, clock=services.clock, way="http")
 
     def ready(self) -> tuple[bool, Sequence[Loop]]:
         """Return whether no loop is stuck, and all loops."""
