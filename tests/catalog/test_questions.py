@@ -12,12 +12,13 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from catalog_scene import run, run_json
+from question_scene import make_scene
 
 from driftline.catalog.search import search_models
 from driftline.cli.records import open_catalog
 from driftline.profiles.language import ExpressionError
 
-pytestmark = [pytest.mark.postgres, pytest.mark.system]
+pytestmark = pytest.mark.system
 
 PAGE = (Path(__file__).parent.parent.parent / "docs/records.md").read_text()
 CELLS = [re.split(r" \| ", line.strip("| ")) for line in PAGE.splitlines() if "` | " in line]
@@ -66,17 +67,33 @@ def test_strings_of_mlflow_work_as_they_are(scene, expression):
 @pytest.mark.parametrize(("command", "rows"), QUERIES)
 def test_a_query_shows_what_the_page_says(scene, command, rows):
     """As many rows, in every format."""
+    assert count_rows(scene, command) == int(rows)
+
+
+@pytest.mark.postgres
+def test_each_example_says_the_same_on_each_database(tmp_path):
+    """On SQLite and on PostgreSQL."""
+    scene = make_scene(tmp_path)
+    for expression, expected in SEARCHES:
+        rows = run_json(scene, "search", "models", expression)
+        names = [f"{row['model']} {row['version']}".strip() for row in rows]
+        assert ", ".join(names) == expected, expression
+    for command, rows in QUERIES:
+        assert count_rows(scene, command) == int(rows), command
+
+
+def count_rows(scene, command: str) -> int:
+    """The rows that a command writes, or the lines of its chart."""
     _, *words = shlex.split(command)
     result = run(scene, *words)
     assert result.exception is None, result.output
     form = words[words.index("--format") + 1] if "--format" in words else "table"
-    count = {
+    return {
         "table": lambda text: len(text.splitlines()) - 1,
         "json": lambda text: len(json.loads(text)),
         "csv": lambda text: len(list(csv.DictReader(io.StringIO(text)))),
         "chart": lambda text: len(re.findall("[▁▂▃▄▅▆▇█]+", text)),
     }[form](result.stdout)
-    assert count == int(rows)
 
 
 def test_the_formats_have_the_same_numbers(scene, tmp_path):
