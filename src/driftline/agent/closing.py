@@ -378,6 +378,7 @@ class Closing:
         _count_verdicts(verdicts, report)
         report.changes += prepared_step.step.changes
         for verdict in verdicts:
+            window_cache.add(verdict.due.key, verdict.window)
             self.callbacks.on_window(verdict.window)
         self.callbacks.on_changes(prepared_step.step.changes)
 

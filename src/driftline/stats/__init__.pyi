@@ -300,8 +300,11 @@ from .performance.decision_rates import (
 from .performance.decomposition import Decomposition as Decomposition, decompose as decompose
 from .performance.drivers import (
     Driver as Driver,
+    DriverSegments as DriverSegments,
     Segment as Segment,
+    SegmentTallies as SegmentTallies,
     rank_drivers as rank_drivers,
+    rank_segments as rank_segments,
 )
 from .performance.error_quantiles import error_quantile as error_quantile
 from .performance.expected_error import (
@@ -362,14 +365,24 @@ from .performance.score_curves import (
 )
 from .performance.shortfall import total_shortfall as total_shortfall
 from .performance.slice_conditions import (
+    CodedColumn as CodedColumn,
+    CodedColumns as CodedColumns,
     SliceCondition as SliceCondition,
     make_conditions as make_conditions,
+    mask_rows as mask_rows,
+)
+from .performance.slice_tallies import (
+    SliceGrid as SliceGrid,
+    SliceTallies as SliceTallies,
+    is_binary as is_binary,
 )
 from .performance.slices import (
     LossSample as LossSample,
     Slice as Slice,
     find_weak_slices as find_weak_slices,
     find_worse_slices as find_worse_slices,
+    weak_slices as weak_slices,
+    worse_slices as worse_slices,
 )
 from .sequential.anomalies import (
     ANOMALY as ANOMALY,
