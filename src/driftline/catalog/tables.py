@@ -7,9 +7,21 @@ import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from driftline.catalog.measurement_query import Answer
+
+
+class OutputForm(StrEnum):
+    """How an answer is written."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+    PARQUET = "parquet"
+    CHART = "chart"
+
 
 BARS = "▁▂▃▄▅▆▇█"
 WIDEST = 40
@@ -84,12 +96,12 @@ def to_chart(answer: Answer) -> str:
 
 
 Writer = Callable[[Answer], str | bytes]
-WRITERS: dict[str, Writer] = {
-    "table": to_table,
-    "json": to_json,
-    "csv": to_csv,
-    "parquet": to_parquet,
-    "chart": to_chart,
+WRITERS: Mapping[OutputForm, Writer] = {
+    OutputForm.TABLE: to_table,
+    OutputForm.JSON: to_json,
+    OutputForm.CSV: to_csv,
+    OutputForm.PARQUET: to_parquet,
+    OutputForm.CHART: to_chart,
 }
 """The writer of each format."""
 

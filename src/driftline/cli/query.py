@@ -105,7 +105,7 @@ def query(
     severity, and the labels, such as column.
     """
     from driftline.catalog.measurement_query import Question, ask
-    from driftline.catalog.tables import WRITERS
+    from driftline.catalog.tables import WRITERS, OutputForm
 
     question = Question(
         model=model,
@@ -117,11 +117,11 @@ def query(
     )
     with explain_mistakes(config, where) as catalog:
         answer = ask(catalog.store, question)
-    content = WRITERS[form](answer)
+    content = WRITERS[OutputForm(form)](answer)
     data = content if isinstance(content, bytes) else f"{content.rstrip()}\n".encode()
     if output is not None:
         output.write_bytes(data)
-    elif form == "parquet" and sys.stdout.isatty():
+    elif form == OutputForm.PARQUET and sys.stdout.isatty():
         raise click.UsageError("Parquet is no text: name a file with --output")
     else:
         click.echo(data, nl=False)

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from driftline.catalog.catalog import Catalog
 from driftline.catalog.measurement_query import QueryError, Question, ask
 from driftline.catalog.search import search_models
-from driftline.catalog.tables import WRITERS
+from driftline.catalog.tables import WRITERS, OutputForm
 from driftline.profiles.language import ExpressionError
 from driftline.types.record_fields import to_utc
 from driftline.types.scalars import parse_duration
@@ -20,9 +20,9 @@ from driftline.web.access import Access
 from driftline.web.status import StatusSource
 
 MEDIA_TYPES = {
-    "json": "application/json",
-    "csv": "text/csv; charset=utf-8",
-    "parquet": "application/vnd.apache.parquet",
+    OutputForm.JSON: "application/json",
+    OutputForm.CSV: "text/csv; charset=utf-8",
+    OutputForm.PARQUET: "application/vnd.apache.parquet",
 }
 """The formats of an answer over HTTP."""
 
@@ -65,8 +65,9 @@ def query_routes(
 
 def _query(request: HttpRequest, catalog: Catalog, now: datetime) -> Response:
     parameters = request.query_params
-    form = parameters.get("format", "json")
-    if form not in MEDIA_TYPES:
+    text = parameters.get("format", OutputForm.JSON.value)
+    form = next((form for form in MEDIA_TYPES if form.value == text), None)
+    if form is None:
         raise ValueError(f"format should be one of {', '.join(MEDIA_TYPES)}")
     for name in ("model", "metric"):
         if not parameters.get(name):
