@@ -76,6 +76,7 @@ class Station:
         self.clock = Clock(start)
         self.rng = random.Random(3)
         self.agent: Agent | None = None
+        self.screen = io.StringIO()
         (folder / "log").mkdir(parents=True)
         (folder / "plugs").mkdir()
         (folder / "plugs" / "diary.py").write_text(plugins)
@@ -144,9 +145,10 @@ sinks:
             read_config(self.config),
             clock=self.clock,
             log=log,
-            console=io.StringIO(),
+            console=self.screen,
             once=True,
             timeouts=patience,
+            seed=7,
         ) as agent:
             agent.recover()
             self.agent = agent
