@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from driftline.types.phrasing import clean, count
 
 if TYPE_CHECKING:
-    import pandas  # type: ignore[import-untyped]
+    import pandas
     import polars
     import pyarrow as pa
 
