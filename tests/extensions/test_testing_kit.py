@@ -131,7 +131,7 @@ OF_BINARY_MODELS = {
 }
 """What `estimated_performance` measures of the model of the contract."""
 UNMEASURED = {
-    "attribution": ("attribution_ndcg",),
+    "attribution": ("attribution_ndcg", "importance", "score_contribution"),
     "completeness": ("received",),
     "constraints": ("baseline_drift", "completeness", "data_type", "domain", "non_negative"),
     "domain": ("nonconforming_rate",),

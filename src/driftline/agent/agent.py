@@ -29,7 +29,6 @@ from driftline.delivery.worker import SinkWorker
 from driftline.extensions.hooks import announce, enrich, transformer
 from driftline.extensions.load import describe_error
 from driftline.incidents.chart_cache import ChartCache
-from driftline.incidents.incident_service import IncidentService
 from driftline.state import incidents
 from driftline.state.store import Store
 from driftline.types.errors import DriftlineError, LeadershipLost, StateError
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from driftline.agent.model_views import ModelViews
     from driftline.agent.operation_views import OperationViews
     from driftline.catalog.catalog import Catalog
+    from driftline.incidents.incident_service import IncidentService
 
 STOP_SECONDS = 7.0
 PATIENCE_TICKS = 3
@@ -121,6 +121,8 @@ class Agent:
     @property
     def incident_service(self) -> IncidentService:
         """Where people look at incidents and act on them."""
+        from driftline.incidents.incident_service import IncidentService
+
         link_actions = frozenset(
             name for name, action in self.config.actions.items() if action.approve_by_link
         )
