@@ -20,7 +20,7 @@ from driftline.types.phrasing import clean, duration
 RETRY_SECONDS = 30.0
 """Between two attempts at a sink that did not take the message."""
 TAKEOVER_SECONDS = 20.0
-"""Shorter trouble of a shared state is told to nobody: another agent may have taken over."""
+"""Shorter trouble of a shared state sends no message: another agent may have taken over."""
 LAST_ATTEMPTS = 3
 """Attempts at the message that the trouble is over."""
 QUIET_SECONDS = 10.0
