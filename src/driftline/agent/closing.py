@@ -40,7 +40,7 @@ from driftline.ingest.read.job import Job
 from driftline.profiles.collector import Collector
 from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.window import Window
-from driftline.state import measurements, models, windows
+from driftline.state import measurements, models, traces, windows
 from driftline.state.earlier_values import EarlierValues
 from driftline.state.joined_windows import join_windows, list_base_keys, load_joined_profile
 from driftline.state.store import Store
@@ -287,7 +287,7 @@ class Closing:
                     trailing=trailing,
                     earlier_values=earlier_values,
                     window_cache=window_cache,
-                    with_report=is_backlog_end and is_last,
+                    is_backlog_end=is_backlog_end and is_last,
                 )
                 report.windows += 1
                 count = report.windows - before
@@ -303,7 +303,7 @@ class Closing:
         trail, reference = policy.make_trail(), self.evaluation.reference
         past = PastJudge(trail, policy, reference.schema)
         with self.store.read() as connection:
-            rows = measurements.load_traces(
+            rows = traces.load_traces(
                 connection, self.settings.name, reference.reference_id, trail.capacity
             )
             past.restore((row.start, Stream(*row[1:6]), row.trace) for row in rows)
@@ -319,7 +319,7 @@ class Closing:
         trailing: TrailingProfiles | None,
         earlier_values: EarlierValues,
         window_cache: WindowCache,
-        with_report: bool,
+        is_backlog_end: bool,
     ) -> None:
         group = [self._silence_old(due, now) for due in group]
         reference_id = self.evaluation.reference.reference_id
@@ -344,7 +344,7 @@ class Closing:
             )
             facts = with_decision(facts, decision)
             first_report = None
-            if with_report and self.settings.config.first_report:
+            if is_backlog_end and self.settings.config.first_report:
                 first_report = self._first_reports.make(
                     connection, verdicts, inputs, past.policy, now
                 )
@@ -372,6 +372,8 @@ class Closing:
                     )
                 windows.mark_judged(connection, group, reference_id, self.settings.config_digest)
                 self.alerts.write(connection, prepared_step, now)
+                if is_backlog_end:
+                    traces.expire_traces(connection, self.settings.name, past.trail.capacity)
                 if first_report is not None:
                     self.alerts.send_report(connection, first_report, now)
         report.silenced_windows += all(due.quiet for due in group)
