@@ -324,7 +324,7 @@ def test_labels_find_predictions_that_came_as_responses(station):
     def accuracy() -> list[float | None]:
         with station.agent.store.read() as connection:
             query = "SELECT value, rows FROM measurements WHERE name = 'accuracy'"
-            return [tuple(row) for row in connection.execute(sa.text(query))]
+            return [tuple(row) for row in measurement_rows.query(connection, query)]
 
     station.configure(LABELLED + "      performance: {{type: performance}}\n")
     truth = [json.dumps({"event_id": f"c-{number}_0", "truth": number % 2}) for number in range(40)]

@@ -43,6 +43,7 @@ from driftline.profiles.window import Window
 from driftline.state import measurements, models, traces, windows
 from driftline.state.earlier_values import EarlierValues
 from driftline.state.joined_windows import join_windows, list_base_keys, load_joined_profile
+from driftline.state.measurement_dictionaries import OpenDictionary
 from driftline.state.store import Store
 from driftline.state.trailing import TrailingProfiles
 from driftline.types.family import Family
@@ -261,6 +262,7 @@ class Closing:
         # Nothing is read while windows are judged, so the rows before a window do not change.
         trailing, earlier_values = self.evaluation.trailing_profiles(), EarlierValues()
         window_cache = WindowCache()
+        dictionary: OpenDictionary | None = None
         length, enough_rows = self.settings.window_length, self.settings.config.windows.rows
         if enough_rows is not None:
             with self.store.write() as connection:
@@ -279,7 +281,7 @@ class Closing:
                     return
                 is_last = place == len(groups) - 1
                 past = past or self._load_past(length)
-                self._judge(
+                dictionary = self._judge(
                     group,
                     past,
                     now,
@@ -287,6 +289,7 @@ class Closing:
                     trailing=trailing,
                     earlier_values=earlier_values,
                     window_cache=window_cache,
+                    dictionary=dictionary,
                     is_backlog_end=is_backlog_end and is_last,
                 )
                 report.windows += 1
@@ -319,8 +322,13 @@ class Closing:
         trailing: TrailingProfiles | None,
         earlier_values: EarlierValues,
         window_cache: WindowCache,
+        dictionary: OpenDictionary | None,
         is_backlog_end: bool,
-    ) -> None:
+    ) -> OpenDictionary | None:
+        """Judge the windows of one span of time and store the result, in one transaction.
+
+        Returns the dictionary that their measurements were written with, for the next span.
+        """
         group = [self._silence_old(due, now) for due in group]
         reference_id = self.evaluation.reference.reference_id
         with self.store.read() as connection:
@@ -358,13 +366,14 @@ class Closing:
                     checks = (
                         [plan.name for plan in inputs.checks_of(due)] if due.labels_only else None
                     )
-                    measurements.replace_measurements(
+                    dictionary = measurements.replace_measurements(
                         connection,
                         due.key,
                         due.revision + 1,
                         verdict.judged,
                         reference_id=reference_id,
                         checks=checks,
+                        dictionary=dictionary,
                     )
                 if not group[0].labels_only or decision.decision is not Decision.KEEP:
                     record_decision(
@@ -382,6 +391,7 @@ class Closing:
         for verdict in verdicts:
             self.callbacks.on_window(verdict.window)
         self.callbacks.on_changes(prepared_step.step.changes)
+        return dictionary
 
     @property
     def _first_reports(self) -> FirstReports:

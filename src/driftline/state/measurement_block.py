@@ -3,15 +3,16 @@
 A block has three parts, so that a reader decompresses only what it needs: the places of the
 measurements in the dictionary, their figures, and what stands beside these. Numbers are kept byte
 by byte over all measurements, which compresses well, and exactly: of quiet measurements alone the
-p-value and the details are rounded to six digits before they are packed.
+p-value and the details are rounded to four digits before they are packed.
 """
 
 from __future__ import annotations
 
 import math
+import struct
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -28,8 +29,8 @@ Ints = NDArray[np.int64]
 VERDICTS = ("", "ok", "changed", "unsure", "error")
 SEVERITIES = ("", "info", "warning", "critical")
 BOUND_SIDES = ("", "above", "below", None)
-QUIET_BITS = 20
-"""Bits after the first of the p-value and the details of a quiet measurement: six digits."""
+QUIET_BITS = 14
+"""Bits after the first of the p-value and the details of a quiet measurement: four digits."""
 QUIET_PRECISION = 2.0**-QUIET_BITS
 """The largest relative error of these."""
 NO_REFERENCE = -1
@@ -77,7 +78,7 @@ def pack_block(
             rounded += [is_rounded] * sum(is_number)
         places.append(
             dictionary.place(
-                SeriesEntry(row.check, row.name, row.labels, row.unit, keys, is_number)
+                SeriesEntry(row.check, row.name, row.labels, row.unit, keys, is_number, row.was)
             )
         )
     quiet = np.array([not exact and is_quiet(row.verdict) for row in rows], bool)
@@ -87,13 +88,21 @@ def pack_block(
     references = np.full(len(rows), NO_REFERENCE, np.int64)
     references[[row.reference_id is not None for row in rows]] = ids
     row_places = dict(zip(order, places, strict=True))
+    entries = dictionary.entries
+    was = [
+        row.was if entries[place].was is None else None
+        for row, place in zip(rows, places, strict=True)
+    ]
     return PackedBlock(
         row_places=[row_places[place] for place in range(len(rows))],
-        places=zlib.compress(_shuffle(np.diff(places, prepend=0).astype("<i4"))),
-        figures=zlib.compress(
+        places=_compress(_shuffle(np.diff(places, prepend=0).astype("<i4"))),
+        figures=_compress(
             b"".join(
                 (
-                    *(_shuffle(_floats([getattr(row, name) for row in rows])) for name in _FIGURES),
+                    _shuffle(_floats([row.value for row in rows])),
+                    _shuffle(_floats([row.low for row in rows])),
+                    _shuffle(_floats([row.high for row in rows])),
+                    _shuffle(_floats(was)),
                     _shuffle(np.array([row.rows for row in rows], "<i8")),
                     bytes(VERDICTS.index(row.verdict) for row in rows),
                     bytes(SEVERITIES.index(row.severity) for row in rows),
@@ -101,7 +110,7 @@ def pack_block(
                 )
             )
         ),
-        details=zlib.compress(
+        details=_compress(
             b"".join(
                 (
                     _shuffle(p_values),
@@ -109,7 +118,7 @@ def pack_block(
                     _shuffle(references),
                     _shuffle(np.array([row.revision for row in rows], "<i8")),
                     bytes(BOUND_SIDES.index(row.bound_side) for row in rows),
-                    _shuffle(_round_quiet(np.array(numbers, "<f8"), np.array(rounded, bool))),
+                    _pack_repeats(_round_quiet(np.array(numbers, "<f8"), np.array(rounded, bool))),
                     msgspec.json.encode(texts),
                 )
             )
@@ -122,7 +131,7 @@ _FIGURES = ("value", "low", "high", "was")
 
 def unpack_places(places: bytes) -> Ints:
     """The places of the measurements of a block in its dictionary, shape (J,)."""
-    return np.cumsum(_unshuffle(zlib.decompress(places), "<i4"), dtype=np.int64)
+    return np.cumsum(_unshuffle(_decompress(places), "<i4"), dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -130,8 +139,7 @@ class Block:
     """The measurements of one window, of which some are selected."""
 
     key: WindowKey
-    entries: Sequence[SeriesEntry]
-    """Of the dictionary."""
+    dictionary: SeriesDictionary
     places: Ints
     """Of all J measurements of the window in the dictionary, shape (J,)."""
     selected: Ints
@@ -141,15 +149,19 @@ class Block:
 
     @cached_property
     def _figures(self) -> bytes:
-        return zlib.decompress(self.packed_figures)
+        return _decompress(self.packed_figures)
 
     @cached_property
     def _details(self) -> bytes:
-        return zlib.decompress(self.packed_details)
+        return _decompress(self.packed_details)
 
     def figure(self, name: str) -> Floats:
         """`value`, `low`, `high` or `was` of the selected; NaN for none, shape (N,)."""
-        return self._planes(self._figures, 8 * _FIGURES.index(name), "<f8")
+        values = self._planes(self._figures, 8 * _FIGURES.index(name), "<f8")
+        if name == "was":
+            shared = self.dictionary.was[self.places[self.selected]]
+            return np.where(np.isnan(shared), values, shared)
+        return values
 
     @property
     def rows(self) -> Ints:
@@ -174,16 +186,12 @@ class Block:
     @property
     def selected_entries(self) -> list[SeriesEntry]:
         """The entries of the selected measurements in the dictionary."""
-        return [self.entries[place] for place in self.places[self.selected].tolist()]
+        entries = self.dictionary.entries
+        return [entries[place] for place in self.places[self.selected].tolist()]
 
     def select(self, selected: Ints) -> Block:
         """The same block with other measurements selected: places among all J."""
-        block = Block(
-            self.key, self.entries, self.places, selected, self.packed_figures, self.packed_details
-        )
-        if "_figures" in self.__dict__:
-            block.__dict__["_figures"] = self._figures
-        return block
+        return replace(self, selected=selected)
 
     def reasons(self) -> list[str]:
         """The reasons of the selected measurements; the details are read only if there are any."""
@@ -259,20 +267,18 @@ class Block:
     @cached_property
     def _texts(self) -> tuple[list[str], list[Any]]:
         """The reasons, and the details that are no floats."""
-        begin = 33 * len(self.places) + 8 * sum(
-            sum(self.entries[place].is_number) for place in self.places.tolist()
-        )
-        reasons, others = msgspec.json.decode(self._details[begin:])
+        reasons, others = msgspec.json.decode(self._details[self._detail_numbers[1] :])
         return reasons, others
+
+    @cached_property
+    def _detail_numbers(self) -> tuple[Floats, int]:
+        """The details that are floats, and where they end."""
+        return _unpack_repeats(self._details, 33 * len(self.places))
 
     def _detail_texts(self) -> list[str]:
         """The details of the selected measurements, as JSON."""
-        begin = 33 * len(self.places)
-        entries = [self.entries[place] for place in self.places.tolist()]
-        count = sum(sum(entry.is_number) for entry in entries)
-        numbers = iter(
-            _unshuffle(self._details[begin : begin + 8 * count], "<f8").tolist(),
-        )
+        entries = [self.dictionary.entries[place] for place in self.places.tolist()]
+        numbers = iter(self._detail_numbers[0].tolist())
         others = iter(self._texts[1])
         wanted = set(self.selected.tolist())
         texts: dict[int, str] = {}
@@ -333,6 +339,45 @@ def _round_quiet(values: Floats, is_rounded: NDArray[np.bool_]) -> Floats:
     with np.errstate(over="ignore"):
         nearest = np.ldexp(np.rint(mantissa * scale) / scale, exponent)
     return np.where(is_rounded & np.isfinite(nearest), nearest, values).astype("<f8")
+
+
+def _pack_repeats(values: Floats) -> bytes:
+    """Pack numbers of which many occur several times, such as the mean of a column."""
+    bits, first, inverse = np.unique(values.view("<u8"), return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    index = place[inverse]
+    # A number that is new has code 0, another one the distance to the newest before it.
+    newest = np.maximum.accumulate(index) if len(index) else index
+    is_new = np.diff(newest, prepend=-1) > 0
+    codes = np.where(is_new, 0, newest - index + 1).astype("<u4")
+    counts = _COUNTS.pack(len(codes), len(order))
+    return counts + _shuffle(codes) + _shuffle(bits[order])
+
+
+def _unpack_repeats(content: bytes, begin: int) -> tuple[Floats, int]:
+    """The numbers that `_pack_repeats` packed at `begin`, and where they end."""
+    count, different = _COUNTS.unpack_from(content, begin)
+    begin += _COUNTS.size
+    middle, end = begin + 4 * count, begin + 4 * count + 8 * different
+    codes = _unshuffle(content[begin:middle], "<u4").astype(np.int64)
+    newest = np.cumsum(codes == 0) - 1
+    index = np.where(codes == 0, newest, newest - codes + 1)
+    return _unshuffle(content[middle:end], "<f8")[index], end
+
+
+_COUNTS = struct.Struct("<II")
+
+
+def _compress(content: bytes) -> bytes:
+    """Deflate without the header and the checksum: of small windows they are much."""
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packer.compress(content) + packer.flush()
+
+
+def _decompress(content: bytes) -> bytes:
+    return zlib.decompress(content, wbits=-zlib.MAX_WBITS)
 
 
 def _shuffle(values: NDArray[Any]) -> bytes:

@@ -7,7 +7,7 @@ unpacking what nobody asks for; `read_measurements` returns them one by one with
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -89,14 +89,19 @@ def select_series(
 
 
 def read_blocks(
-    connection: Connection, selection: Selection, *, newest_first: bool = False
+    connection: Connection,
+    selection: Selection,
+    *,
+    newest_first: bool = False,
+    dictionaries: dict[int, SeriesDictionary] | None = None,
 ) -> Iterator[Block]:
     """Read the windows with selected measurements, by start, version and segment.
 
     Blocks are read in pages, so a caller may stop at any time. Within a window measurements are
-    ordered by check, name and labels.
+    ordered by check, name and labels. `dictionaries` are those that earlier calls read; new ones
+    are added.
     """
-    places = _PlaceFinder(connection, selection)
+    places = _PlaceFinder(connection, selection, {} if dictionaries is None else dictionaries)
     for row in _read_rows(connection, selection, newest_first):
         block = places.make_block(row)
         if block is not None:
@@ -172,7 +177,8 @@ class _PlaceFinder:
 
     connection: Connection
     selection: Selection
-    _dictionaries: dict[int, SeriesDictionary] = field(default_factory=dict)
+    dictionaries: dict[int, SeriesDictionary]
+    """By number; those of earlier reads may lack the newest entries."""
     _selected_entries: dict[int, Ints] = field(default_factory=dict)
     """Places of the selected entries, by dictionary."""
     _found: dict[tuple[int, bytes], tuple[Ints, Ints]] = field(default_factory=dict)
@@ -181,23 +187,23 @@ class _PlaceFinder:
     def make_block(self, row: Any) -> Block | None:
         """The block of a row with its selected measurements; None without any."""
         id = row.dictionary_id
-        if id not in self._dictionaries:
+        if id not in self.dictionaries:
             self._load(id)
-        if not len(self._selected_entries[id]):
-            return None
         found = self._found.get((id, row.places))
         if found is None:
             if len(self._found) >= PAGE:
                 self._found.clear()
             places = unpack_places(row.places)
-            is_selected = np.isin(places, self._selected_entries[id])
+            if len(places) and places.max() >= len(self.dictionaries[id].entries):
+                self._load(id)
+            is_selected = np.isin(places, self._select_entries(id))
             found = self._found[id, row.places] = places, np.flatnonzero(is_selected)
         places, selected = found
         if not len(selected):
             return None
         return Block(
             WindowKey(self.selection.model, row.start, row.version, row.segment),
-            self._dictionaries[id].entries,
+            self.dictionaries[id],
             places,
             selected,
             row.figures,
@@ -205,12 +211,16 @@ class _PlaceFinder:
         )
 
     def _load(self, id: int) -> None:
-        dictionary = load_dictionaries(self.connection, (id,))[id]
-        has_entry: Callable[[SeriesEntry], bool] = self.selection.has_entry
-        self._dictionaries[id] = dictionary
-        self._selected_entries[id] = np.array(
-            [place for place, entry in enumerate(dictionary.entries) if has_entry(entry)], np.int64
-        )
+        self.dictionaries[id] = load_dictionaries(self.connection, (id,))[id]
+        self._selected_entries.pop(id, None)
+
+    def _select_entries(self, id: int) -> Ints:
+        """The places of the selected entries of a dictionary."""
+        if id not in self._selected_entries:
+            entries = enumerate(self.dictionaries[id].entries)
+            selected = [place for place, entry in entries if self.selection.has_entry(entry)]
+            self._selected_entries[id] = np.array(selected, np.int64)
+        return self._selected_entries[id]
 
 
 def _read_rows(connection: Connection, selection: Selection, newest_first: bool) -> Iterator[Any]:

@@ -30,8 +30,9 @@ from driftline.state.measurement_tables import (
     measurement_blocks,
     measurement_traces,
 )
+from driftline.state.series_dictionary import SeriesDictionary
 from driftline.state.stored_measurement import StoredMeasurement
-from driftline.state.traces import PlacedTrace, TraceKey, load_window_traces, replace_traces
+from driftline.state.traces import PlacedTrace, TraceKey, add_traces, load_window_traces
 from driftline.types.labels import labels_json
 from driftline.types.model import Bound, BoundSide
 from driftline.types.records import JudgedMeasurement, WindowKey
@@ -56,8 +57,13 @@ def replace_measurements(
     judged_measurements: Sequence[JudgedMeasurement],
     reference_id: int | None,
     checks: Sequence[str] | None = None,
-) -> None:
-    """Replace the measurements of one window, those of all checks or of `checks` alone."""
+    *,
+    dictionary: OpenDictionary | None = None,
+) -> OpenDictionary:
+    """Replace the measurements of one window, those of all checks or of `checks` alone.
+
+    Returns the dictionary that it was written with, for the next window of the model.
+    """
     rows = [_stored(key, revision, row, reference_id) for row in judged_measurements]
     traces = {
         place: (row.trace, reference_id)
@@ -75,7 +81,8 @@ def replace_measurements(
             for trace_key, trace in load_window_traces(connection, key)
             if trace_key.entry.check not in checks
         ]
-    dictionary = OpenDictionary.load(connection, key.model)
+    if dictionary is None or dictionary.content.is_full:
+        dictionary = OpenDictionary.load(connection, key.model)
     places = write_block(connection, key, rows, dictionary)
     by_reference: dict[int | None, list[PlacedTrace]] = {}
     for trace_key, trace in kept_traces:
@@ -83,8 +90,9 @@ def replace_measurements(
         by_reference.setdefault(trace_key.reference_id, []).append(placed)
     for row_place, (trace, id) in traces.items():
         by_reference.setdefault(id, []).append(PlacedTrace(places[row_place], trace))
-    replace_traces(connection, key, dictionary.id, by_reference)
+    add_traces(connection, key, dictionary.id, by_reference)
     dictionary.save(connection)
+    return dictionary
 
 
 def write_block(
@@ -95,7 +103,7 @@ def write_block(
     *,
     exact: bool = False,
 ) -> Sequence[int]:
-    """Write the block and the changed rows of one window in place of those before.
+    """Write the block and the changed rows of one window in place of all that was stored of it.
 
     The caller saves the dictionary. Returns the place of each row in it. See `pack_block`.
     """
@@ -106,8 +114,9 @@ def write_block(
         "segment": key.segment,
     }
     condition = {f"of_{name}": value for name, value in window.items()}
-    connection.execute(_DELETE_BLOCK, condition)
-    connection.execute(_DELETE_CHANGED, condition)
+    if connection.execute(_DELETE_BLOCK, condition).rowcount:
+        connection.execute(_DELETE_CHANGED, condition)
+        connection.execute(_DELETE_TRACES, condition)
     block = pack_block(rows, dictionary.content, exact=exact)
     connection.execute(
         _INSERT_BLOCK,
@@ -190,11 +199,12 @@ def load_earlier_values(
     name: str,
     labels: Mapping[str, str],
     limit: int,
+    dictionaries: dict[int, SeriesDictionary] | None = None,
 ) -> Sequence[PastValue]:
-    """Load the values of one series before the window `key`, oldest first."""
+    """Load the values of one series before the window `key`, oldest first; see `read_blocks`."""
     selection = select_series(key, check, name, labels_json(labels), until=key.start)
     values: list[PastValue] = []
-    for block in read_blocks(connection, selection, newest_first=True):
+    for block in read_blocks(connection, selection, newest_first=True, dictionaries=dictionaries):
         values += _past_values(block)
         if len(values) >= limit:
             break
@@ -208,10 +218,12 @@ def load_values_since(
     name: str,
     labels: Mapping[str, str],
     since: int,
+    dictionaries: dict[int, SeriesDictionary] | None = None,
 ) -> Sequence[PastValue]:
     """Load the values of one series from `since` to the window `key`, oldest first."""
     selection = select_series(key, check, name, labels_json(labels), since=since, until=key.start)
-    return [value for block in read_blocks(connection, selection) for value in _past_values(block)]
+    blocks = read_blocks(connection, selection, dictionaries=dictionaries)
+    return [value for block in blocks for value in _past_values(block)]
 
 
 def _past_values(block: Block) -> list[PastValue]:
@@ -261,12 +273,12 @@ def _window(key: WindowKey) -> Selection:
 
 # The statements that run for each window are made once.
 _INSERT_BLOCK = measurement_blocks.insert()
-_DELETE_BLOCK, _DELETE_CHANGED = (
+_DELETE_BLOCK, _DELETE_CHANGED, _DELETE_TRACES = (
     table.delete().where(
         *(
             table.c[name] == sa.bindparam(f"of_{name}")
             for name in ("model", "start", "version", "segment")
         )
     )
-    for table in (measurement_blocks, changed_measurements)
+    for table in (measurement_blocks, changed_measurements, measurement_traces)
 )

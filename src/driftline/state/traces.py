@@ -52,20 +52,19 @@ class TraceKey(NamedTuple):
     entry: SeriesEntry
 
 
-def replace_traces(
+def add_traces(
     connection: Connection,
     key: WindowKey,
     dictionary_id: int,
     traces: Mapping[int | None, Sequence[PlacedTrace]],
 ) -> None:
-    """Replace the traces of one window; `traces` has them by the reference they were made with."""
+    """Add the traces of one window; `traces` has them by the reference they were made with."""
     window = {
         "model": key.model,
         "start": key.start,
         "version": key.version,
         "segment": key.segment,
     }
-    connection.execute(_DELETE, {f"of_{name}": value for name, value in window.items()})
     for reference_id, placed in traces.items():
         row = {
             "reference_id": NO_REFERENCE if reference_id is None else reference_id,
@@ -172,9 +171,3 @@ def unpack_traces(content: bytes) -> Iterator[PlacedTrace]:
 
 
 _INSERT = measurement_traces.insert()
-_DELETE = measurement_traces.delete().where(
-    *(
-        measurement_traces.c[name] == sa.bindparam(f"of_{name}")
-        for name in ("model", "start", "version", "segment")
-    )
-)

@@ -16,7 +16,7 @@ from driftline.state.measurement_dictionaries import OpenDictionary
 from driftline.state.measurements import write_block
 from driftline.state.stored_measurement import StoredMeasurement
 from driftline.state.text_columns import NulSafeString, NulSafeText
-from driftline.state.traces import PlacedTrace, replace_traces
+from driftline.state.traces import PlacedTrace, add_traces
 from driftline.types.records import WindowKey
 
 revision = "0009"
@@ -30,7 +30,7 @@ def upgrade() -> None:
     """Add the tables, move every number exactly as it is, and drop the rows."""
     _create_tables()
     connection = op.get_bind()
-    rows = _rows_table()
+    rows = rows_table()
     models = connection.execute(sa.select(rows.c.model).distinct()).scalars().all()
     for model in sorted(models):
         _move_model(connection, rows, model)
@@ -67,10 +67,10 @@ def _move_window(
     for row, place in zip(rows, places, strict=True):
         if row.trace is not None:
             traces.setdefault(row.reference_id, []).append(PlacedTrace(place, bytes(row.trace)))
-    replace_traces(connection, key, dictionary.id, traces)
+    add_traces(connection, key, dictionary.id, traces)
 
 
-def _rows_table() -> sa.Table:
+def rows_table() -> sa.Table:
     """The table of rows as version 0008 had it."""
     texts = ("model", "version", "segment", "check", "name", "verdict", "severity", "unit")
     return sa.Table(
