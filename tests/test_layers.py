@@ -5,6 +5,7 @@ and `driftline.kit.*` only.
 from __future__ import annotations
 
 import ast
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,7 +25,7 @@ LAYERS = (
     {"alerting", "config"},
     {"state"},
     {"ingest", "evaluate", "delivery", "telemetry", "charts"},
-    {"agent", "onboarding", "incidents"},
+    {"agent", "onboarding", "incidents", "catalog"},
     {"comparison"},
     {"cli", "web", "report", "backtest", "testing", "__main__"},
 )
@@ -32,6 +33,7 @@ LAYERS = (
 
 WITHIN_LAYER = {
     ("profiles", "stats"),
+    ("agent", "catalog"),
     ("agent", "incidents"),
     ("cli", "backtest"),
     ("cli", "report"),
@@ -160,3 +162,17 @@ def test_plugins_import_the_contract_only(path):
         assert package != "driftline_plugins", f"line {line}: {name}"
         allowed = inner in driftline.__all__ or inner == "stats" or inner.startswith("kit.")
         assert package != "driftline" or allowed, f"line {line}: {name}"
+
+
+def test_every_package_is_part_of_the_distribution():
+    """A folder with modules that the list lacks would be missing after `pip install`."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    folders = {
+        ".".join([name, *path.relative_to(base).parent.parts])
+        for name, base in (
+            ("driftline", ROOT / "src/driftline"),
+            ("driftline_plugins", ROOT / "plugins"),
+        )
+        for path in base.rglob("*.py")
+    }
+    assert folders == set(settings["packages"])

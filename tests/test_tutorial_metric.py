@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import measurement_rows
+import measurement_sql
 import pytest
 from reader import follow
 
@@ -14,7 +14,7 @@ PAGE = "tutorial-metric.md"
 def test_a_metric_of_ones_own_is_monitored(tmp_path):
     """The page is true; each day has an interval, also for each segment, and there is a chart."""
     folder = follow(PAGE, tmp_path / "work")
-    rows = measurement_rows.query_state(
+    rows = measurement_sql.query_state(
         folder / "driftline.db",
         "select segment, count(*), min(low is not null) from measurements "
         "where name = 'profit_per_case' group by segment order by segment",

@@ -61,6 +61,7 @@ class AzureBlob(ObjectStore):
 
     type = "azure_blob"
     extra = "azure"
+    lists_folders: ClassVar = True
     schemes: ClassVar = frozenset({"az", "https"})
 
     container: str
@@ -140,6 +141,11 @@ class AzureBlob(ObjectStore):
         return list_store(
             ctx, self.layout, self.prefix, self._folders, self._objects, can_start_after=False
         )
+
+    def list_folders(self) -> Iterator[str]:
+        """Yield the names of the folders directly below the prefix."""
+        for folder in self._folders(self.prefix):
+            yield folder.removeprefix(self.prefix).rstrip("/")
 
     def open(self, obj: LogObject, start: int = 0) -> BinaryIO:
         """Return the blob from byte `start` to its listed size; fetch it only when read."""

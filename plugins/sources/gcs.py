@@ -57,6 +57,7 @@ class Gcs(ObjectStore):
 
     type = "gcs"
     extra = "gcp"
+    lists_folders: ClassVar = True
     schemes: ClassVar = frozenset({"gs", "gcs"})
 
     bucket: str
@@ -102,6 +103,11 @@ class Gcs(ObjectStore):
     def discover(self, ctx: DiscoverContext) -> Iterator[LogObject]:
         """List the objects under the prefix: all, or those in open partitions."""
         return list_store(ctx, self.layout, self.prefix, self._folders, self._objects)
+
+    def list_folders(self) -> Iterator[str]:
+        """Yield the names of the folders directly below the prefix."""
+        for folder in self._folders(self.prefix):
+            yield folder.removeprefix(self.prefix).rstrip("/")
 
     def open(self, obj: LogObject, start: int = 0) -> BinaryIO:
         """Return the object from byte `start` on; nothing is fetched before it is read."""

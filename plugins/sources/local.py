@@ -36,6 +36,7 @@ class Local(Source):
     """Reads files; of a growing file the whole lines, as they are written."""
 
     type = "local"
+    lists_folders: ClassVar = True
     schemes: ClassVar = frozenset({""})
 
     path: str
@@ -100,6 +101,16 @@ class Local(Source):
                 partition=None if place is None else place.start,
                 parts={} if place is None else place.parts,
             )
+
+    def list_folders(self) -> Iterator[str]:
+        """Yield the names of the folders in that of `path`; hidden ones are left out."""
+        root = self._root()
+        try:
+            with os.scandir(root) as entries:
+                names = [entry.name for entry in entries if entry.is_dir()]
+        except OSError as error:
+            raise SourceError(f"{root}: {error.strerror}") from None
+        yield from (name for name in names if not name.startswith("."))
 
     def open(self, obj: LogObject, start: int = 0) -> BinaryIO:
         """Return the file from byte `start` to its listed size."""

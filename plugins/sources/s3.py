@@ -66,6 +66,7 @@ class S3(ObjectStore):
 
     type = "s3"
     extra = "aws"
+    lists_folders: ClassVar = True
     schemes: ClassVar = frozenset({"s3"})
 
     bucket: str
@@ -145,6 +146,11 @@ class S3(ObjectStore):
             batch = {"QueueUrl": self.queue_url, "Entries": entries[n : n + BATCH]}
             self._call("delete_message_batch", "sqs:DeleteMessage", **batch)
         self._receipts = {}
+
+    def list_folders(self) -> Iterator[str]:
+        """Yield the names of the folders directly below the prefix."""
+        for folder in self._folders(self.prefix):
+            yield folder.removeprefix(self.prefix).rstrip("/")
 
     def open(self, obj: LogObject, start: int = 0) -> BinaryIO:
         """Return the object from byte `start` on; nothing is fetched before it is read."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import databases
-import measurement_rows
+import measurement_sql
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
@@ -76,7 +76,7 @@ def watch(folder: Path, schema: dict[str, Any], reference: str, log: str, **mode
     code, _ = run_once(config)
     assert code in (0, 1)  # 1: an incident is open
     (state,) = folder.glob("*.db")
-    rows = measurement_rows.query_state(
+    rows = measurement_sql.query_state(
         state, "select name, labels, value, verdict, reason from measurements order by start"
     )
     with sqlite3.connect(state) as database:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import measurement_rows
+import measurement_sql
 import numpy as np
 import pytest
 from run_commands import run_once
@@ -76,7 +76,7 @@ def init(where: str) -> tuple[Path, str]:
 def labelled_rows(folder: Path) -> int:
     """The rows that the accuracy of all windows is made from."""
     text = "select sum(rows) from measurements where name = 'accuracy' and segment = ''"
-    return int(measurement_rows.query_state(folder / "driftline.db", text)[0][0])
+    return int(measurement_sql.query_state(folder / "driftline.db", text)[0][0])
 
 
 PLACES = {

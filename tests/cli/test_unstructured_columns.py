@@ -9,7 +9,7 @@ import io
 import json
 from pathlib import Path
 
-import measurement_rows
+import measurement_sql
 import numpy as np
 import pytest
 from PIL import Image
@@ -63,7 +63,7 @@ def written(path, seed, rows, at, changed=False):
 
 def judged(hour, segment=""):
     """Value and verdict by check, measurement and column, of one window."""
-    rows = measurement_rows.query_state(
+    rows = measurement_sql.query_state(
         "sqlite:///driftline.db", "select * from measurements order by start"
     )
     starts = sorted({row.start for row in rows})

@@ -45,16 +45,20 @@ def routing(tree=TREE, notify=None) -> Routing:
             {"pager": "routes.routes[0]", "chat": "routes.routes[2]"},
             ("mail",),
         ),
-        (replace(DRIFT, tags={"team": "sales"}), {"growth": "routes.routes[1]"}, ("mail",)),
         (
-            replace(DRIFT, tags={"team": "sales"}, families=frozenset({"quality"})),
+            replace(DRIFT, tags={"team": frozenset({"sales"})}),
+            {"growth": "routes.routes[1]"},
+            ("mail",),
+        ),
+        (
+            replace(DRIFT, tags={"team": frozenset({"sales"})}, families=frozenset({"quality"})),
             {"growth": "routes.routes[1].routes[0]"},
             (),
         ),
         (
             replace(
                 DRIFT,
-                tags={"team": "growth"},
+                tags={"team": frozenset({"growth"})},
                 segments=frozenset({"plan=a"}),
                 checks=frozenset({"drift"}),
             ),
@@ -62,7 +66,7 @@ def routing(tree=TREE, notify=None) -> Routing:
             ("mail",),
         ),
         (
-            replace(DRIFT, tags={"team": "growth"}, segments=frozenset({"plan=a"})),
+            replace(DRIFT, tags={"team": frozenset({"growth"})}, segments=frozenset({"plan=a"})),
             {"growth": "routes.routes[1]"},
             ("mail",),
         ),

@@ -419,6 +419,16 @@ def test_whole_listings_of_layouts(history, started):
     assert started(history).full_listing_interval is None
 
 
+def test_folders_of_a_prefix(history, started):
+    """Each folder once, by its name alone; objects beside them are no folders."""
+    history.put("logs/readme.txt", b"x")
+    names = list(started(history, prefix="logs/").list_folders())
+    assert len(set(names)) == len(names)
+    assert "other" in names
+    assert not any("/" in name or "." in name for name in names)
+    assert list(started(history, prefix="logs/absent/").list_folders()) == []
+
+
 def test_a_layout_that_is_none(store):
     """A pattern that names no time is a mistake of the configuration."""
     with pytest.raises(ValueError, match="layout"):

@@ -1,4 +1,4 @@
-"""Measurements of a database of version 0008, one row each, become blocks with the same numbers."""
+"""Measurements of a database of version 0009, one row each, become blocks with the same numbers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from driftline.state import migrations
 from driftline.state.factory import open_store
 from driftline.state.measurement_reader import Selection, read_measurements
 from driftline.state.measurements import count_verdicts
-from driftline.state.migrations.versions import v0009_blocks
+from driftline.state.migrations.versions import v0010_blocks
 from driftline.state.store import Store
 from driftline.state.stored_measurement import StoredMeasurement
 from driftline.state.traces import load_traces
@@ -31,7 +31,7 @@ VERDICTS = ("", "ok", "changed", "unsure", "error")
 
 
 def earlier_rows(model: str) -> list[dict[str, Any]]:
-    """Rows as version 0008 and those before wrote them, in three windows and two segments."""
+    """Rows as version 0009 and those before wrote them, in three windows and two segments."""
     rng = np.random.default_rng(3)
     rows = []
     for number in range(120):
@@ -89,11 +89,11 @@ def test_every_number_is_kept(tmp_path):
         sa.make_url(url).set(drivername="postgresql+psycopg") if databases.ON_POSTGRES else url
     )
     earlier = Store(engine)
-    migrate_to(earlier, "0008")
+    migrate_to(earlier, "0009")
     rows = {model: earlier_rows(model) for model in ("first", "second")}
     with earlier.write() as connection:
         for some in rows.values():
-            connection.execute(v0009_blocks.rows_table().insert(), some)
+            connection.execute(v0010_blocks.rows_table().insert(), some)
     earlier.close()
 
     store = open_store(url)

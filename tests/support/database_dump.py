@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import measurement_rows
+import measurement_sql
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
@@ -33,7 +33,7 @@ def dump(connection: Connection) -> Mapping[str, list[tuple[object, ...]]]:
     }
     measured = [
         tuple((row | {"reference_id": numbers.get(row["reference_id"])}).values())
-        for row in measurement_rows.load_all(connection)
+        for row in measurement_sql.load_all(connection)
     ]
     found["measurements"] = sorted(measured, key=repr)
     for table in metadata.sorted_tables:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import databases
-import measurement_rows
+import measurement_sql
 import sqlalchemy as sa
 
 from driftline.agent.agent import Agent
@@ -77,6 +77,7 @@ class Station:
         self.clock = Clock(start)
         self.rng = random.Random(3)
         self.agent: Agent | None = None
+        self.screen = io.StringIO()
         (folder / "log").mkdir(parents=True)
         (folder / "plugs").mkdir()
         (folder / "plugs" / "diary.py").write_text(plugins)
@@ -145,9 +146,10 @@ sinks:
             read_config(self.config),
             clock=self.clock,
             log=log,
-            console=io.StringIO(),
+            console=self.screen,
             once=True,
             timeouts=patience,
+            seed=7,
         ) as agent:
             agent.recover()
             self.agent = agent
@@ -178,5 +180,5 @@ sinks:
         assert self.agent is not None
         with self.agent.store.read() as connection:
             if "measurements" in query:
-                return [tuple(row) for row in measurement_rows.query(connection, query)]
+                return [tuple(row) for row in measurement_sql.query(connection, query)]
             return [tuple(row) for row in connection.execute(sa.text(query))]

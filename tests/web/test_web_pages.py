@@ -37,6 +37,7 @@ class Agent:
     incident_service: None = None
     model_views: None = None
     operation_views: None = None
+    catalog: None = None
     loops: list[Loop] = field(
         default_factory=lambda: [
             Loop("ingest churn", BEAT, False),

@@ -26,7 +26,6 @@ from driftline.config import Config
 from driftline.delivery.worker import SinkWorker
 from driftline.extensions.hooks import announce, enrich, transformer
 from driftline.incidents.chart_cache import ChartCache
-from driftline.incidents.incident_service import IncidentService
 from driftline.state import incidents
 from driftline.state.store import Store
 from driftline.types.errors import DriftlineError, LeadershipLost, Unreachable
@@ -37,6 +36,8 @@ if TYPE_CHECKING:
     from driftline.agent.model_settings import ModelSettings
     from driftline.agent.model_views import ModelViews
     from driftline.agent.operation_views import OperationViews
+    from driftline.catalog.catalog import Catalog
+    from driftline.incidents.incident_service import IncidentService
 
 STOP_SECONDS = 7.0
 PATIENCE_TICKS = 3
@@ -109,6 +110,8 @@ class Agent:
     @property
     def incident_service(self) -> IncidentService:
         """Where people look at incidents and act on them."""
+        from driftline.incidents.incident_service import IncidentService
+
         link_actions = frozenset(
             name for name, action in self.config.actions.items() if action.approve_by_link
         )
@@ -147,6 +150,14 @@ class Agent:
         from driftline.agent.operation_views import OperationViews
 
         return OperationViews(self._services.store, self.config, self._settings)
+
+    @property
+    def catalog(self) -> Catalog:
+        """The records of models, for programs that ask over HTTP."""
+        from driftline.catalog.catalog import Catalog
+
+        services = self._services
+        return Catalog(store=services.store, clock=services.clock, way="http")
 
     def ready(self) -> tuple[bool, Sequence[Loop]]:
         """Return whether no loop is stuck, and all loops."""

@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from sqlalchemy import select
+
 from driftline.agent.agent import Agent
 from driftline.agent.callbacks import Callbacks
 from driftline.agent.context_factory import ContextFactory
@@ -25,6 +27,7 @@ from driftline.config import Config, load_config
 from driftline.extensions.guard import Guard
 from driftline.state.factory import open_store
 from driftline.state.store import Store
+from driftline.state.tables import records
 
 if TYPE_CHECKING:
     from driftline.extensions.registry import Registry
@@ -46,8 +49,30 @@ def read_secret(kind: str, name: str) -> str:
 
 
 def read_config(path: Path, registry: Registry | None = None) -> Config:
-    """Return the configuration with its secrets. Raises ConfigError."""
-    return load_config(path, registry, secrets=read_secret)
+    """Return the configuration with its secrets and the models that its patterns had last.
+
+    Raises ConfigError.
+    """
+    config = load_config(path, registry, read_secret)
+    if not config.patterns:
+        return config
+    from driftline.agent.discovery import known_parts
+
+    return load_config(path, registry, read_secret, known_parts(config))
+
+
+def read_current_config(path: Path, config: Config, store: Store, log: Any) -> Config:
+    """Look for the models of the patterns of `config`, and return the configuration with them.
+
+    Raises ConfigError.
+    """
+    if not config.patterns:
+        return config
+    from driftline.agent.discovery import discover_models
+
+    guard = make_guard(system_clock)
+    discover_models(config, store, guard=guard, clock=system_clock, log=log)
+    return read_config(path)
 
 
 def make_guard(clock: Clock, metrics: Metrics | None = None) -> Guard:
@@ -91,6 +116,21 @@ def make_services(
     )
 
 
+def record_configuration(config: Config, store: Store, clock: Clock, log: Any) -> None:
+    """Write what the configuration says of its models to their records."""
+    with store.read() as connection:
+        has_records = any(model.has_record for model in config.models.values()) or (
+            connection.execute(
+                select(records.c.id).where(records.c.way == "config").limit(1)
+            ).first()
+        )
+    if has_records:
+        from driftline.catalog.catalog import Catalog
+        from driftline.catalog.configured import write_configured
+
+        write_configured(Catalog(store=store, clock=clock, way="config"), config, log)
+
+
 @contextmanager
 def open_agent(
     config: Config,
@@ -102,11 +142,13 @@ def open_agent(
     once: bool = False,
     callbacks: Callbacks | None = None,
     timeouts: Timeouts | None = None,
+    seed: int | None = None,
 ) -> Iterator[Agent]:
     """Make an agent, and stop it and close its store at the end.
 
     Without `store`, that of the configuration is opened. With `once`, a source that can't be read
-    is reported in the first tick, and there are no metrics.
+    is reported in the first tick, and there are no metrics. `seed` sets the jitter of retries;
+    without it each agent has its own.
     """
     store = store or open_store(config.agent.state, base=config.origin.parent)
     try:
@@ -123,10 +165,11 @@ def open_agent(
             config,
             services,
             contexts,
-            seed=secrets.randbits(64),
+            seed=secrets.randbits(64) if seed is None else seed,
             once=once,
             callbacks=callbacks,
         )
+        record_configuration(config, store, clock, log)
         try:
             yield agent
         finally:

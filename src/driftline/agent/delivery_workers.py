@@ -253,14 +253,12 @@ class DeliveryWorkers:
             report.is_dead_letter or report.attempts == PATIENCE_ATTEMPTS
         ):
             self._working.discard(key)
-            failure = (
-                "took no message"
-                if report.is_dead_letter
-                else f"has not taken in {report.attempts} attempts a message"
-            )
+            attempts = f"{report.attempts} attempt{'s' if report.attempts > 1 else ''}"
+            state = "is given up" if report.is_dead_letter else "waits"
             self._report_sink(
                 report,
-                f"sink {report.sink} {failure} about {notification.incident}: {report.error}",
+                f"sink {report.sink}: {report.error} after {attempts}; "
+                f"the message about {notification.incident} {state}",
             )
 
     def _catch_up(self, sink: str, now: datetime) -> None:

@@ -249,15 +249,16 @@ def make_settings(
 def declared_facts(model: ModelConfig, notification: Notification) -> Mapping[str, str]:
     """What the configuration says for people: runbook, owner, dashboard and tags.
 
-    Runbook and owner are those of the check of the strongest alert, else those of the model.
+    The check of the strongest alert comes first; what it leaves out is that of the model.
     """
     first = notification.alerts[0].check if notification.alerts else ""
     check = (model.checks or {}).get(first)
     facts = {
         "runbook": (check and check.runbook) or model.runbook,
         "owner": (check and check.owner) or model.owner,
-        "dashboard": model.dashboard,
+        "dashboard": (check and check.dashboard) or model.dashboard,
         **model.tags,
+        **(check.tags if check else {}),
     }
     return {name: text for name, text in facts.items() if text}
 

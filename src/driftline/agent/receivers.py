@@ -20,6 +20,7 @@ def make_routing(config: Config, model: str) -> Routing:
         tree=config.routes,
         model=model,
         tags=settings.route_tags,
+        check_tags=settings.check_route_tags,
         notify=settings.notify,
         sinks=tuple(config.sinks),
     )

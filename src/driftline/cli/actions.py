@@ -48,10 +48,10 @@ def actions_group() -> None:
 @json_option
 def list_runs(incident: str | None, config: Path, as_json: bool) -> int:
     """List the runs of actions, newest first: cause, approval and outcome of each."""
-    from driftline.config import load_config
+    from driftline.agent.discovery import load_known_config
     from driftline.state import action_runs
 
-    with open_state(load_config(config)) as store, store.read() as connection:
+    with open_state(load_known_config(config)) as store, store.read() as connection:
         runs = action_runs.load_runs(connection, incident)
     if as_json:
         click.echo(json.dumps([run.to_json_values() for run in runs], ensure_ascii=False, indent=2))
@@ -117,9 +117,9 @@ def start_run(
 ) -> int:
     """Start the action NAME for an incident by hand, once, or print what it would send."""
     from driftline.agent.composition_root import system_clock
-    from driftline.config import load_config
+    from driftline.agent.discovery import load_known_config
 
-    settings = load_config(config)
+    settings = load_known_config(config)
     action = settings.actions.get(name)
     if action is None:
         raise click.UsageError(
@@ -151,10 +151,10 @@ def _decide(
     decide: Callable[..., str], *, token: str, author: str, reason: str, path: Path, as_json: bool
 ) -> int:
     from driftline.agent.composition_root import system_clock
-    from driftline.config import load_config
+    from driftline.agent.discovery import load_known_config
     from driftline.state import action_runs
 
-    with open_state(load_config(path)) as store, store.note() as connection:
+    with open_state(load_known_config(path)) as store, store.note() as connection:
         error = decide(connection, token, author, reason, system_clock())
         run = action_runs.find_run(connection, token)
     return _report(run, error, as_json)

@@ -24,9 +24,17 @@ def config_group() -> None:
 @json_option
 def show_config(config: Path, as_json: bool) -> int:
     """Print every effective setting with its origin: file and line, or default."""
+    from driftline.config import load_config
+    from driftline.config.document import Parts
     from driftline.config.show import effective_settings
 
-    settings = effective_settings(config)
+    parts: Parts = {}
+    if (settings_of_file := load_config(config)).patterns:
+        # Which models a pattern has stands in the state; without one nothing of it is needed.
+        from driftline.agent.discovery import known_parts
+
+        parts = known_parts(settings_of_file)
+    settings = effective_settings(config, parts=parts)
     if as_json:
         rows = [asdict(setting) for setting in settings]
         click.echo(json.dumps(rows, indent=2))

@@ -13,8 +13,17 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from sqlalchemy.exc import DatabaseError
+
 from driftline.agent.agent import Agent
-from driftline.agent.composition_root import open_agent, read_config, system_clock
+from driftline.agent.composition_root import (
+    make_guard,
+    open_agent,
+    read_config,
+    read_current_config,
+    system_clock,
+)
+from driftline.agent.discovery import discover_models
 from driftline.agent.standby import POLL, Standby
 from driftline.state.factory import open_store
 from driftline.state.store import Store
@@ -48,6 +57,7 @@ def daemon(path: Path, verbose: bool) -> int:
         has_led = True
         if store is not None:
             try:
+                config = read_current_config(path, config, store, log)
                 with open_agent(config, store=store, log=log) as agent:
                     new_config = _work(
                         agent, config, path=path, log=log, signals=signals, systemd=systemd
@@ -112,8 +122,13 @@ def _work(
 ) -> Any:
     """Monitor the models until a signal; returns the new configuration if there is one."""
     server, push, new_config = _serve(agent, config), _push(agent, config, log), None
+    ended = threading.Event()
     try:
         agent.start()
+        if config.patterns:
+            threading.Thread(
+                target=_discover, args=(agent, config, log, signals, ended), daemon=True
+            ).start()
         log.info(
             f"watching {', '.join(config.models)}",
             http=str(server.address) if server else None,
@@ -132,11 +147,29 @@ def _work(
                 _attend(agent, signals, systemd)
         systemd.notify("STOPPING=1" if signals.stop.is_set() else "STATUS=starting anew")
     finally:
+        ended.set()
         if push is not None:
             push.stop()
         if server is not None:
             server.stop()
     return new_config
+
+
+def _discover(
+    agent: Agent, config: Any, log: Any, signals: _Signals, ended: threading.Event
+) -> None:
+    """Look for models of the patterns until `ended`; when they change, the agent starts anew."""
+    guard = make_guard(system_clock)
+    while not ended.wait(config.agent.every.total_seconds()):
+        try:
+            changed = discover_models(config, agent.store, guard=guard, clock=system_clock, log=log)
+        except (DriftlineError, DatabaseError) as error:
+            log.warning(f"a look for models had no effect: {error}")
+            continue
+        if changed:
+            log.info("models of a pattern appeared or ended")
+            signals.reload.set()
+            signals.any.set()
 
 
 def _serve(agent: Any, config: Any) -> Any:

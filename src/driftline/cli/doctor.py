@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Examination:
     """The result of trying one source, sink or action."""
 
     part: str
@@ -48,19 +48,19 @@ def doctor(config: Path, as_json: bool, send: bool) -> None:
     from rich.console import Console
     from rich.markup import escape
 
-    findings = _examine(config, send, as_json)
+    examinations = _examine(config, send, as_json)
     if as_json:
-        document = {"findings": [asdict(finding) for finding in findings]}
+        document = {"findings": [asdict(finding) for finding in examinations]}
         click.echo(json.dumps(document, ensure_ascii=False, indent=2))
     else:
         console = Console()
-        for finding in findings:
+        for finding in examinations:
             mark = "[green]ok  [/]" if finding.ok else "[bold red]fail[/]"
             console.print(f"{mark}  {escape(finding.part)}: {escape(finding.text)}")
-    raise SystemExit(0 if all(finding.ok for finding in findings) else 3)
+    raise SystemExit(0 if all(finding.ok for finding in examinations) else 3)
 
 
-def _examine(path: Path, send: bool, as_json: bool) -> list[Finding]:
+def _examine(path: Path, send: bool, as_json: bool) -> list[Examination]:
     from driftline.agent.composition_root import make_guard, read_config, system_clock
     from driftline.agent.context_factory import ContextFactory
     from driftline.agent.model_settings import phrasebook_for
@@ -76,14 +76,14 @@ def _examine(path: Path, send: bool, as_json: bool) -> list[Finding]:
         base=config.origin.parent,
         phrasebook=phrasebook_for(config),
     )
-    findings: list[Finding] = [_examine_state(config)]
+    examinations: list[Examination] = [_examine_state(config)]
 
     def attempt(
         part: str,
         plugin: Plugin,
         context: StartContext,
         test: bool,
-        examine: Callable[[], Finding] | None = None,
+        examine: Callable[[], Examination] | None = None,
     ) -> None:
         try:
             guard.call(f"{part}.start", plugin.start, context, timeout=30)
@@ -92,13 +92,13 @@ def _examine(path: Path, send: bool, as_json: bool) -> list[Finding]:
                 send = plugin.send  # type: ignore[attr-defined]
                 guard.call(f"{part}.send", send, _test_message(part, now), timeout=30)
                 text = "took a test message"
-            findings.append(Finding(part, True, text))
+            examinations.append(Examination(part, True, text))
             if examine is not None:
-                findings.append(examine())
+                examinations.append(examine())
         except DriftlineError as error:
             rights = plugin.permissions()
             needs = f" (needs {', '.join(rights)})" if rights else ""
-            findings.append(Finding(part, False, f"{error}{needs}"))
+            examinations.append(Examination(part, False, f"{error}{needs}"))
         finally:
             guard.call(f"{part}.stop", plugin.stop, timeout=30)
 
@@ -124,21 +124,21 @@ def _examine(path: Path, send: bool, as_json: bool) -> list[Finding]:
     for name, action in config.actions.items():
         context = contexts.action_context(name, action, log)
         attempt(f"actions.{name}", action.plugin, context, False)
-    return findings
+    return examinations
 
 
-def _examine_state(config: Config) -> Finding:
+def _examine_state(config: Config) -> Examination:
     from driftline.state.probe import probe_state
 
     try:
-        return Finding("state", True, probe_state(config.agent.state, config.origin.parent))
+        return Examination("state", True, probe_state(config.agent.state, config.origin.parent))
     except DriftlineError as error:
-        return Finding("state", False, str(error))
+        return Examination("state", False, str(error))
 
 
 def _examine_rows(
     config: Config, model: str, guard: Guard, now: datetime, source_part: str
-) -> Finding:
+) -> Examination:
     """Decode a few rows of a model's log or reference, whose source is started."""
     from driftline.agent.model_settings import make_settings
     from driftline.extensions.hooks import transformer
@@ -166,10 +166,10 @@ def _examine_rows(
     try:
         sample = guard.call(part, lambda: sample_rows(job, now, settings.schema), timeout=60)
     except DriftlineError as error:
-        return Finding(part, False, str(error))
+        return Examination(part, False, str(error))
     if job.schema.timestamp is None:
         sample.first_event = sample.last_event = None
-    return Finding(part, not sample.problem, sample.problem or sample.sentence)
+    return Examination(part, not sample.problem, sample.problem or sample.sentence)
 
 
 def _test_message(part: str, now: datetime) -> Notification:

@@ -59,10 +59,10 @@ def explain(
     The argument is the id of an incident, the beginning of an id, or the name of a model. Prints
     the numbers, the rules, the reference and the log objects that the verdicts rest on.
     """
+    from driftline.agent.discovery import load_known_config
     from driftline.agent.model_settings import phrasebook_for
-    from driftline.config import load_config
 
-    settings = load_config(config)
+    settings = load_known_config(config)
     with open_state(settings) as store, store.read() as connection:
         if target in settings.models:
             report = _window_report(connection, target, start, check, column)

@@ -190,10 +190,10 @@ def resend(sink: str, config: Path, as_json: bool) -> None:
     of its incident was delivered.
     """
     from driftline.agent.composition_root import system_clock
-    from driftline.config import load_config
+    from driftline.agent.discovery import load_known_config
     from driftline.state import outbox
 
-    settings = load_config(config)
+    settings = load_known_config(config)
     _check_sink(settings, sink)
     with open_state(settings) as store, store.note() as connection:
         letters = outbox.list_dead_letters(connection, sink, MOST_LETTERS)

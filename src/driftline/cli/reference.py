@@ -81,12 +81,12 @@ def import_baseline(
     FILES are files, folders, or addresses in a bucket such as s3://BUCKET/baseline/. Without -c,
     prints the settings that belong below the model.
     """
-    from driftline.config import load_config
+    from driftline.agent.discovery import load_known_config
     from driftline.extensions.registry import Registry
     from driftline.onboarding.importing import compare_with_model, import_baseline
 
     names = _renames(rename)
-    settings = load_config(config) if config is not None else None
+    settings = load_known_config(config) if config is not None else None
     if settings is not None:
         model_name = _model(list(settings.models), model)
     else:
@@ -287,10 +287,10 @@ def _show(baseline: ImportedBaseline) -> None:
 @json_option
 def list_references(model: str | None, config: Path, as_json: bool) -> None:
     """List the references of MODEL, or of all models: their origin, and which one is in use."""
-    from driftline.config import load_config
+    from driftline.agent.discovery import load_known_config
     from driftline.state.models import load_references
 
-    settings = load_config(config)
+    settings = load_known_config(config)
     names = list(settings.models) if model is None else [_model(list(settings.models), model)]
     with open_state(settings) as store, store.read() as connection:
         rows = [row for name in names for row in load_references(connection, name)]

@@ -65,20 +65,23 @@ def explain_route(
     """
     from dataclasses import replace
 
+    from driftline.agent.discovery import load_known_config
     from driftline.agent.receivers import make_routing
-    from driftline.config import load_config
     from driftline.types.model import Severity
 
-    settings = load_config(config)
+    settings = load_known_config(config)
     model, subject = _subject(settings, target)
+    routing = make_routing(settings, model)
     overrides: dict[str, Any] = {
         "severity": Severity(severity) if severity else None,
         "families": frozenset({family}) if family else None,
     }
     overrides |= {"segments": frozenset(segment), "checks": frozenset(check)}
-    overrides["tags"] = {**subject.tags, **dict(_pair(text) for text in tag)} if tag else None
+    option_tags = {name: frozenset({value}) for name, value in map(_pair, tag)}
+    tags = routing.tags_of(check) if check else subject.tags
+    overrides["tags"] = {**tags, **option_tags}
     subject = replace(subject, **{name: value for name, value in overrides.items() if value})
-    way = make_routing(settings, model).route(subject)
+    way = routing.route(subject)
     sinks = {
         name: {"route": place, **_reach(settings, name, subject)}
         for name, place in way.sinks.items()
@@ -141,7 +144,7 @@ def _subject(config: Config, target: str) -> tuple[str, RoutingSubject]:
             model=target,
             severity=Severity.CRITICAL,
             families=frozenset({"drift"}),
-            tags=config.models[target].route_tags,
+            tags=make_routing(config, target).tags_of(()),
         )
     with open_state(config) as store, store.read() as connection:
         names = incidents.find_incident_ids(connection, target)

@@ -13,9 +13,10 @@ from types import FrameType
 import click
 
 from driftline.agent.callbacks import Callbacks
-from driftline.agent.composition_root import open_agent, read_config
+from driftline.agent.composition_root import open_agent, read_config, read_current_config
 from driftline.cli.options import config_option
 from driftline.cli.progress import bar
+from driftline.state.factory import open_store
 from driftline.telemetry.logs import make_log
 
 DRAIN_SECONDS = 30.0
@@ -64,10 +65,13 @@ def _once(path: Path, as_json: bool, verbose: bool) -> int:
         stopping.set()
 
     signal.signal(signal.SIGTERM, stop)
+    store = open_store(config.agent.state, base=config.origin.parent)
+    config = read_current_config(path, config, store, log)
     with (
         bar(rows=True) as progress,
         open_agent(
             config,
+            store=store,
             log=log,
             console=sys.stderr if as_json else sys.stdout,
             once=True,

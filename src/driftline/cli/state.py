@@ -37,10 +37,10 @@ def open_incident_service(path: Path) -> Iterator[IncidentService]:
     Raises click.UsageError for an act that is not possible.
     """
     from driftline.agent.composition_root import system_clock
-    from driftline.config import load_config
+    from driftline.agent.discovery import load_known_config
     from driftline.incidents.incident_service import ActRefused, IncidentService
 
-    with open_state(load_config(path)) as store:
+    with open_state(load_known_config(path)) as store:
         try:
             yield IncidentService(store=store, clock=system_clock)
         except ActRefused as error:

@@ -36,10 +36,10 @@ def status(config: Path, as_json: bool) -> None:
 
     Exits with 1 when an incident is open.
     """
+    from driftline.agent.discovery import load_known_config
     from driftline.agent.summary import summarise
-    from driftline.config import load_config
 
-    settings = load_config(config)
+    settings = load_known_config(config)
     with open_state(settings) as store:
         report = summarise(store, settings)
     if as_json:

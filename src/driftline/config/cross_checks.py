@@ -13,6 +13,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 from driftline.config.document import Document, Loc
 from driftline.config.mistakes import unknown_name
+from driftline.config.patterns import PLACEHOLDER, NamePattern, find_folder_option
 from driftline.config.references import has_reference
 from driftline.contracts.check import COLUMNS_OPTION, Check, ColumnNames
 from driftline.extensions.registry import Registry
@@ -48,6 +49,8 @@ def find_cross_problems(document: Document, registry: Registry) -> Iterator[Prob
             yield from _check_names(document, (*at, "checks"), _get_dict(model, "checks"))
             yield from _check_columns(document, at, model, registry)
             yield from _check_labels(document, at, model)
+            if pattern := NamePattern.parse(name):
+                yield from _check_pattern(document, at, pattern, model, registry)
 
 
 def _get_dict(value: Any, key: str) -> dict[str, Any]:
@@ -65,11 +68,17 @@ def _enumerate_texts(value: Any) -> list[tuple[int, str]]:
 
 def _check_names(document: Document, loc: Loc, names: dict[str, Any]) -> Iterator[Problem]:
     for name in names:
-        if not NAME.fullmatch(name):
+        plain = PLACEHOLDER.sub("x", name, count=1) if loc == ("models",) else name
+        if not NAME.fullmatch(plain):
             message = (
                 "a name begins with a letter or digit and holds up to 100 letters, digits, "
                 "and any of space . : _ -"
             )
+            if "{" in name and loc == ("models",):
+                message = (
+                    "a pattern of names has one placeholder in small letters, such as "
+                    "prod-{endpoint}"
+                )
             yield document.problem((*loc, name), message, at_key=True)
 
 
@@ -165,7 +174,7 @@ def _check_conditions(
     Models without `checks` have default checks, which the configuration does not name.
     """
     for number, name in _enumerate_texts(when.get("models")):
-        if name not in models:
+        if name not in models and not _fits_pattern(name, models):
             yield document.problem(
                 (*loc, "models", number), unknown_name(name, models, f"no model is called '{name}'")
             )
@@ -177,6 +186,34 @@ def _check_conditions(
                     (*loc, "checks", number),
                     unknown_name(name, checks, f"no check is called '{name}'"),
                 )
+
+
+def _fits_pattern(name: str, models: dict[str, Any]) -> bool:
+    patterns = filter(None, map(NamePattern.parse, models))
+    return any(pattern.part_of(name) is not None for pattern in patterns)
+
+
+def _check_pattern(
+    document: Document,
+    at: Loc,
+    pattern: NamePattern,
+    model: dict[str, Any],
+    registry: Registry,
+) -> Iterator[Problem]:
+    """Check that the folders of a pattern can be listed."""
+    source = _get_dict(model, "source")
+    type_ = registry.find("source", source.get("type", "")) if source else None
+    if type_ is None:
+        return
+    if not type_.lists_folders:
+        message = f"'{type_.type}' lists no folders: name its models one by one"
+        yield document.problem((*at, "source"), message)
+    elif find_folder_option(_get_dict(source, "options"), pattern.placeholder) is None:
+        message = (
+            f"one option of the source should have {{{pattern.placeholder}}} for the folder of "
+            "each model"
+        )
+        yield document.problem((*at, "source"), message)
 
 
 def _check_labels(document: Document, at: Loc, model: dict[str, Any]) -> Iterator[Problem]:

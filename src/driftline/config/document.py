@@ -1,7 +1,9 @@
 """Reads YAML as YAML 1.2 does, and keeps the line and column of each key and value.
 
 Merge keys (`<<`) are read, top-level keys that begin with `x-` are left out, and what stands under
-`defaults` is merged into each model: mappings are merged, all else is replaced.
+`defaults` is merged into each model: mappings are merged, all else is replaced. A name with a
+placeholder is a pattern: the models that it has are written out, and plain models whose names fit
+it are completed by it.
 
 Duplicate keys, tags, NaN and further documents are mistakes. Does not show a value in an error: it
 may be a secret.
@@ -11,13 +13,21 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from driftline.config.patterns import (
+    MERGE,
+    NamePattern,
+    complete,
+    fill,
+    may_complete,
+    pairs_of,
+)
 from driftline.types.errors import ConfigError, Problem
 
 Loc = tuple[str | int, ...]
@@ -30,7 +40,6 @@ MAX_DEPTH = 60
 """The deepest nesting."""
 
 
-MERGE = "<<"
 SURROGATE = re.compile("[\ud800-\udfff]")
 OWN = "x-"
 """The begin of top-level keys that are left out: anchors may stand there."""
@@ -128,8 +137,15 @@ def dotted_name(loc: Sequence[str | int]) -> str:
     return text
 
 
-def read_document(path: Path) -> Document:
-    """Read the file at `path`. Raises ConfigError when it can't be read or is not YAML at all."""
+Parts = Mapping[str, Sequence[str]]
+"""The parts for which each pattern of model names has a model."""
+
+
+def read_document(path: Path, parts: Parts | None = None) -> Document:
+    """Read the file at `path`, with a model for each of the `parts` of its patterns.
+
+    Raises ConfigError when it can't be read or is not YAML at all.
+    """
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
@@ -151,10 +167,10 @@ def read_document(path: Path) -> Document:
             error.start - before.rfind(b"\n"),
             "is not UTF-8 here; save the file as UTF-8",
         ) from None
-    return parse_document(text, path)
+    return parse_document(text, path, parts)
 
 
-def parse_document(text: str, path: Path) -> Document:
+def parse_document(text: str, path: Path, parts: Parts | None = None) -> Document:
     """Parse `text`, the content of `path`. Raises ConfigError when it is not YAML at all."""
     try:
         root = yaml.compose(text, Loader=Loader)
@@ -172,7 +188,7 @@ def parse_document(text: str, path: Path) -> Document:
         raise _file_error(path, 1, 1, "is nested too deeply") from None
     if root is None:
         raise _file_error(path, 1, 1, "is empty; `driftline init` writes a first configuration")
-    return _Walk(Document(path=path)).all(root)
+    return _Walk(Document(path=path), parts or {}).all(root)
 
 
 def _file_error(path: Path, line: int, column: int, message: str) -> ConfigError:
@@ -202,15 +218,21 @@ def _yaml_message(error: yaml.MarkedYAMLError) -> str:
 class _Walk:
     """Converts nodes to plain values, and notes positions and mistakes."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, parts: Parts) -> None:
         self.document = document
+        self.parts = parts
         self.nodes = 0
         self.above: list[int] = []
         self.defaults: yaml.Node | None = None
         """What each model has where it says nothing else."""
+        self.patterns: list[tuple[NamePattern, yaml.Node, yaml.Node]] = []
+        """Each with the node of its name and that of its settings, completed by the defaults."""
 
     def all(self, root: yaml.Node) -> Document:
-        self.defaults = _pairs(root).get(DEFAULTS, (None, None))[1]
+        self.defaults = pairs_of(root).get(DEFAULTS, (None, None))[1]
+        for name, (key, item) in pairs_of(pairs_of(root).get("models", (None, None))[1]).items():
+            if pattern := NamePattern.parse(name):
+                self.patterns.append((pattern, key, complete(item, self.defaults)))
         if self.defaults is not None and not isinstance(self.defaults, yaml.MappingNode):
             self.document.values[DEFAULTS,] = _position(self.defaults)
             self._add_problem((DEFAULTS,), "should be settings of a model: `windows: ...`")
@@ -262,7 +284,7 @@ class _Walk:
     ) -> dict[str, Any]:
         mapping: dict[str, Any] = {}
         merged: list[tuple[yaml.Node, yaml.Node]] = []
-        others = _pairs(fallback) if _completes(node, fallback) else {}
+        others = pairs_of(fallback) if may_complete(node, fallback) else {}
         for key, item in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 self._key_problem(key, loc, "a name must be plain text")
@@ -282,7 +304,30 @@ class _Walk:
         for key, item in (*merged, *others.values()):
             if isinstance(key, yaml.ScalarNode) and key.value not in mapping:
                 self._add(mapping, key, item, loc, None)
+        if loc == ("models",):
+            self._add_pattern_models(mapping)
         return mapping
+
+    def _add_pattern_models(self, models: dict[str, Any]) -> None:
+        """Write out the models of each pattern that have no settings of their own."""
+        for pattern, key, item in self.patterns:
+            for part in self.parts.get(pattern.text, ()):
+                name = pattern.fill(part)
+                if name not in models:
+                    # Each has as many values as the pattern, which are counted once.
+                    count = self.nodes
+                    self.document.keys["models", name] = _position(key)
+                    instance = fill(item, pattern.placeholder, part)
+                    models[name] = self.value(instance, ("models", name))
+                    self.nodes = count
+
+    def _model_fallback(self, name: str) -> yaml.Node | None:
+        """What completes a model: the first pattern that its name fits, or the defaults."""
+        if NamePattern.parse(name) is None:
+            for pattern, _, item in self.patterns:
+                if (part := pattern.part_of(name)) is not None:
+                    return fill(item, pattern.placeholder, part)
+        return self.defaults
 
     def _add(
         self,
@@ -295,7 +340,7 @@ class _Walk:
         below = (*loc, key.value)
         self.document.keys[below] = _position(key)
         if below[:1] == ("models",) and len(below) == 2:
-            fallback = self.defaults
+            fallback = self._model_fallback(key.value)
         mapping[key.value] = self.value(item, below, fallback)
 
     def _merged(self, node: yaml.Node, loc: Loc) -> list[tuple[yaml.Node, yaml.Node]]:
@@ -359,20 +404,6 @@ class _Walk:
         # int(text, 0) would refuse the leading zeros that YAML allows.
         base = {"0o": 8, "0x": 16}.get(text[:2], 10)
         return int(text, base)
-
-
-def _pairs(node: yaml.Node | None) -> dict[str, tuple[yaml.Node, yaml.Node]]:
-    """Key and value nodes of a mapping by name; empty for any other node."""
-    if not isinstance(node, yaml.MappingNode):
-        return {}
-    return {key.value: (key, item) for key, item in node.value if isinstance(key, yaml.ScalarNode)}
-
-
-def _completes(node: yaml.MappingNode, fallback: yaml.Node | None) -> bool:
-    """Whether `fallback` may complete `node`: options of another plugin say nothing of this one."""
-    types = [_pairs(side).get("type", (None, None))[1] for side in (node, fallback)]
-    own, other = (item.value if isinstance(item, yaml.ScalarNode) else None for item in types)
-    return own is None or other is None or own == other
 
 
 def _position(node: yaml.Node) -> Position:

@@ -14,10 +14,11 @@ from pydantic import ValidationError
 
 from driftline.config.assemble import Assembly
 from driftline.config.cross_checks import find_cross_problems
-from driftline.config.document import Document, Loc, Quoted, read_document
+from driftline.config.document import Document, Loc, Parts, Quoted, read_document
 from driftline.config.instantiate import is_pending
 from driftline.config.mistakes import problems_of
 from driftline.config.models import INTERNAL, CheckConfig, Config, ModelConfig
+from driftline.config.patterns import NamePattern
 from driftline.config.references import Resolver, Secrets
 from driftline.contracts.check import Check
 from driftline.extensions.registry import Registry
@@ -25,14 +26,18 @@ from driftline.types.errors import ConfigError, Problem
 
 
 def load_config(
-    path: Path, registry: Registry | None = None, secrets: Secrets | None = None
+    path: Path,
+    registry: Registry | None = None,
+    secrets: Secrets | None = None,
+    parts: Parts | None = None,
 ) -> Config:
     """Load the configuration at `path`, with the plugins of `registry`, by default those it names.
 
-    `secrets` returns the value of a reference by its kind (`env`, `file`) and name. Raises
-    ConfigError with every mistake, in file order.
+    `secrets` returns the value of a reference by its kind (`env`, `file`) and name. `parts` are
+    those for which each pattern of model names has a model. Raises ConfigError with every mistake,
+    in file order.
     """
-    document = read_document(path)
+    document = read_document(path, parts)
     raw = document.value
     problems = list(document.problems)
     resolver = Resolver(document, secrets) if secrets else None
@@ -70,14 +75,22 @@ def plugin_paths(document: Document) -> list[Path]:
     )
 
 
-ONLY_SHOWN = frozenset({"notify", "every", "tags", "runbook", "owner", "dashboard"})
-"""Settings of a model that affect no number."""
+ONLY_SHOWN = frozenset({"notify", "every", "tags", "runbook", "owner", "dashboard", "record"})
+"""Settings of a model, or of a check, that affect no number."""
 
 
 def model_digest(model: ModelConfig) -> str:
     """Return 16 hex digits that change with every setting that affects measurements or verdicts."""
-    settings = {key: value for key, value in model.raw.items() if key not in ONLY_SHOWN}
+    settings = _without_shown(model.raw)
+    if isinstance(checks := settings.get("checks"), dict):
+        settings["checks"] = {name: _without_shown(check) for name, check in checks.items()}
     return sha256(json.dumps(_canonical(settings), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _without_shown(settings: Any) -> Any:
+    if not isinstance(settings, dict):
+        return settings
+    return {key: value for key, value in settings.items() if key not in ONLY_SHOWN}
 
 
 def _canonical(value: Any) -> Any:
@@ -138,7 +151,11 @@ def _tidy(problems: list[Problem], resolver: Resolver | None) -> list[Problem]:
             )
             for problem in problems
         ]
-    return sorted(dict.fromkeys(problems), key=lambda problem: (problem.line, problem.column))
+    # The models of a pattern have its mistakes too: the first one stands for all.
+    once = {
+        (problem.line, problem.column, problem.message): problem for problem in reversed(problems)
+    }
+    return sorted(once.values(), key=lambda problem: (problem.line, problem.column))
 
 
 def default_checks(registry: Registry, model: ModelConfig) -> list[type[Check]]:
@@ -155,7 +172,8 @@ def default_checks(registry: Registry, model: ModelConfig) -> list[type[Check]]:
 
 def _with_defaults(config: Config, registry: Registry) -> Config:
     """Return the configuration with default checks for models that name none."""
-    models = {}
+    models: dict[str, ModelConfig] = {}
+    patterns: dict[str, ModelConfig] = {}
     for name, model in config.models.items():
         update: dict[str, Any] = {}
         if model.checks is None:
@@ -163,7 +181,9 @@ def _with_defaults(config: Config, registry: Registry) -> Config:
                 type_.type: CheckConfig(type=type_.type, plugin=type_())
                 for type_ in default_checks(registry, model)
             }
-        models[name] = model.model_copy(update=update)
+        part = models if NamePattern.parse(name) is None else patterns
+        part[name] = model.model_copy(update=update)
     result = config.model_copy(update={"models": models})
     result._registry = registry
+    result._patterns = patterns
     return result

@@ -24,7 +24,7 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema
 
 from driftline.config.columns import SchemaConfig, TimeColumnRef
-from driftline.config.sections import InhibitConfig, MuteTimeConfig, RouteConfig
+from driftline.config.sections import InhibitConfig, MuteTimeConfig, RecordConfig, RouteConfig
 from driftline.contracts.action import Action
 from driftline.contracts.check import Check
 from driftline.contracts.executor import ExecutorFactory
@@ -289,6 +289,10 @@ class CheckConfig(Settings):
     """What to do about its incidents, such as the address of a page. Default: that of the model."""
     owner: str | None = None
     """Who looks after its incidents. Default: that of the model."""
+    dashboard: str | None = None
+    """The address of a page about its incidents. Default: that of the model."""
+    tags: dict[str, str] = {}
+    """Further tags of its incidents; a tag of the same name replaces that of the model."""
     plugin: SkipJsonSchema[InstanceOf[Check]] = Field(repr=False)
     """The check itself."""
 
@@ -355,15 +359,36 @@ class ModelConfig(Settings):
     """The address of a page about it; shown in every message."""
     tags: dict[str, str] = {}
     """Tags that routes can match, such as `team: growth`; shown in every message."""
+    record: RecordConfig = RecordConfig()
+    """Its versions, aliases, datasets and events, as far as they stand in this file."""
     every: Length | None = None
     """The time between two looks at this model's source. Default: `agent.every`."""
     raw: SkipJsonSchema[dict[str, Any]] = Field(default={}, repr=False)
     """The settings of this model as in the file, references unresolved."""
 
     @property
+    def has_record(self) -> bool:
+        """Whether the file says anything of the model that its records hold."""
+        return bool(self.owner or self.tags or self.runbook or self.dashboard) or (
+            self.record != RecordConfig()
+        )
+
+    @property
     def route_tags(self) -> dict[str, str]:
         """The tags that routes match: those of the model, and its owner."""
         return {**({"owner": self.owner} if self.owner else {}), **self.tags}
+
+    @property
+    def check_route_tags(self) -> dict[str, dict[str, str]]:
+        """The tags that routes match for the alerts of each check, by the name of the check."""
+        return {
+            name: {
+                **self.route_tags,
+                **({"owner": check.owner} if check.owner else {}),
+                **check.tags,
+            }
+            for name, check in (self.checks or {}).items()
+        }
 
 
 class TemplateFile(Settings):
@@ -462,7 +487,11 @@ class Config(Settings):
     plugins: PluginsConfig = PluginsConfig()
     """Plugins of your own."""
     models: dict[str, ModelConfig] = Field(min_length=1)
-    """The monitored models by names of your own."""
+    """The monitored models by names of your own.
+
+    A name with a placeholder, such as `prod-{endpoint}`, is a pattern: each folder that stands in
+    its place in an option of the source becomes a model.
+    """
     sinks: dict[str, SinkConfig] = {}
     """The receivers of messages, by names of your own."""
     mute_times: dict[str, MuteTimeConfig] = {}
@@ -483,8 +512,17 @@ class Config(Settings):
     """The path of the file."""
 
     _registry: Registry = PrivateAttr()
+    _patterns: dict[str, ModelConfig] = PrivateAttr(default_factory=dict)
 
     @property
     def registry(self) -> Registry:
         """Return the plugins that the configuration was read with."""
         return self._registry
+
+    @property
+    def patterns(self) -> dict[str, ModelConfig]:
+        """Return the settings of each pattern of model names, with its placeholder as in the file.
+
+        They are no models: `models` has those that are known.
+        """
+        return self._patterns

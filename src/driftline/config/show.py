@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
-from driftline.config.document import Document, Loc, dotted_name, read_document
+from driftline.config.document import Document, Loc, Parts, dotted_name, read_document
 from driftline.config.load import load_config
 from driftline.config.models import INTERNAL
 from driftline.contracts.plugin import Plugin
@@ -38,13 +38,16 @@ class Setting:
     """`FILE:LINE`, or `default`."""
 
 
-def effective_settings(path: Path, registry: Registry | None = None) -> list[Setting]:
+def effective_settings(
+    path: Path, registry: Registry | None = None, parts: Parts | None = None
+) -> list[Setting]:
     """Return all settings of the file at `path`, in the order of the declarations.
 
-    Resolves no reference. Raises ConfigError.
+    `parts` are those for which each pattern of model names has a model. Resolves no reference.
+    Raises ConfigError.
     """
-    config = load_config(path, registry)
-    return list(_settings(config, (), read_document(path)))
+    config = load_config(path, registry, parts=parts)
+    return list(_settings(config, (), read_document(path, parts)))
 
 
 def _settings(value: Any, loc: Loc, document: Document) -> Iterator[Setting]:

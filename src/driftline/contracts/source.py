@@ -49,6 +49,9 @@ class Source(Plugin, ABC):
     Guessed from the file name when absent.
     """
 
+    lists_folders: ClassVar[bool] = False
+    """Whether `list_folders` is there: a pattern of model names needs it."""
+
     @classmethod
     def options_for(cls, address: str, endpoint_url: str | None = None) -> dict[str, Any]:
         """Return the options for an address of one of `schemes`, such as `s3://BUCKET/PREFIX`."""
@@ -69,6 +72,13 @@ class Source(Plugin, ABC):
         If it raises, nothing of this pass counts. Raises SourceError when the store can't be
         listed.
         """
+
+    def list_folders(self) -> Iterator[str]:
+        """Yield the names of the folders directly below the place of this source, in any order.
+
+        Raises SourceError when the store can't be listed.
+        """
+        raise NotImplementedError(f"{self.type} lists no folders")
 
     def confirm_listing(self) -> None:
         """Note that all objects of the last `discover` are processed and stored.

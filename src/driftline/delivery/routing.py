@@ -5,7 +5,7 @@ Without a route that says otherwise, an incident goes to every sink.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from driftline.config.sections import MatchConfig, RouteConfig
@@ -27,7 +27,8 @@ class RoutingSubject:
     families: frozenset[str]
     segments: frozenset[str] = frozenset()
     checks: frozenset[str] = frozenset()
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """The values of each tag: those of the model, and of the checks whose alerts are firing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,9 @@ class Routing:
     tree: RouteConfig
     model: str
     tags: Mapping[str, str]
+    """The tags of the model."""
+    check_tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """The tags of each check, those of the model among them."""
     notify: tuple[str, ...] | None
     """The model's own sinks: they always get the incident."""
     sinks: tuple[str, ...]
@@ -79,8 +83,16 @@ class Routing:
             families=families,
             segments=segments,
             checks=checks,
-            tags=self.tags,
+            tags=self.tags_of(checks),
         )
+
+    def tags_of(self, checks: Iterable[str]) -> dict[str, frozenset[str]]:
+        """The values of each tag over some checks; without any, the tags of the model."""
+        values: dict[str, set[str]] = {}
+        for tags in [self.check_tags.get(check, self.tags) for check in checks] or [self.tags]:
+            for name, value in tags.items():
+                values.setdefault(name, set()).add(value)
+        return {name: frozenset(found_values) for name, found_values in values.items()}
 
     def route(self, subject: RoutingSubject) -> RoutingResult:
         """Find the sinks of an incident of this model."""
@@ -156,7 +168,7 @@ def match_route(match: MatchConfig, subject: RoutingSubject) -> tuple[bool, str]
             (
                 f"tag {name}",
                 tag_patterns,
-                frozenset({subject.tags[name]} if name in subject.tags else ()),
+                subject.tags.get(name, frozenset()),
             )
         )
     reasons = []

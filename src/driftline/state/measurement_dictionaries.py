@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from driftline.state.measurement_tables import measurement_blocks, measurement_dictionaries
-from driftline.state.series_dictionary import SeriesDictionary
+from driftline.state.series_dictionary import SeriesDictionary, SeriesEntry
 
 
 def load_dictionaries(connection: Connection, ids: Collection[int]) -> dict[int, SeriesDictionary]:
@@ -19,6 +19,13 @@ def load_dictionaries(connection: Connection, ids: Collection[int]) -> dict[int,
         return {}
     rows = connection.execute(sa.select(c.id, c.content).where(c.id.in_(sorted(ids)))).all()
     return {id: SeriesDictionary.load(content) for id, content in rows}
+
+
+def load_entries(connection: Connection, model: str) -> set[SeriesEntry]:
+    """Load the entries of all dictionaries of a model: the series that it has had."""
+    c = measurement_dictionaries.c
+    rows = connection.execute(sa.select(c.content).where(c.model == model)).scalars()
+    return {entry for content in rows for entry in SeriesDictionary.load(content).entries}
 
 
 @dataclass(slots=True)

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     Table,
+    UniqueConstraint,
 )
 
 from driftline.state.measurement_tables import (
@@ -613,4 +614,37 @@ model_decisions = Table(
         Column("effect", NulSafeText, nullable=False, default=""),
     ),
     comment="What to do with each model, decided for each span of time.",
+)
+
+records = Table(
+    "records",
+    metadata,
+    *(
+        Column("id", Id, primary_key=True, autoincrement=True),
+        Column("model", NulSafeString, nullable=False),
+        Column("kind", NulSafeString, nullable=False, comment="model, version, alias, event ..."),
+        Column("name", NulSafeString, nullable=False, comment="empty for the model itself"),
+        Column("revision", Integer, nullable=False, comment="1, 2, ...; the highest one counts"),
+        Column("at", BigInteger, nullable=False, comment="when it was written"),
+        Column("way", NulSafeString, nullable=False, comment="config, cli, http, python, import"),
+        Column("author", NulSafeText, nullable=False, default=""),
+        Column("reason", NulSafeText, nullable=False, default=""),
+        Column("happened", BigInteger, comment="when an event happened"),
+        Column("body", NulSafeText, comment="the fields as JSON; NULL where it was deleted"),
+    ),
+    UniqueConstraint("model", "kind", "name", "revision"),
+    Index("records_by_time", "model", "kind", "happened"),
+    comment="What people and programs say of the models: a row for each change, none is changed.",
+)
+
+discovered_models = Table(
+    "discovered_models",
+    metadata,
+    *(
+        Column("pattern", NulSafeString, primary_key=True),
+        Column("part", NulSafeString, primary_key=True, comment="the text of the placeholder"),
+        Column("first_seen", BigInteger, nullable=False),
+        Column("last_seen", BigInteger, nullable=False),
+    ),
+    comment="The folders for which a pattern of the configuration has a model each.",
 )

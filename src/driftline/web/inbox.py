@@ -44,7 +44,7 @@ class Point(msgspec.Struct, forbid_unknown_fields=True):
     """Further columns of the row."""
 
 
-class Batch(msgspec.Struct, forbid_unknown_fields=True):
+class PointBatch(msgspec.Struct, forbid_unknown_fields=True):
     """The body of a request."""
 
     model: str
@@ -60,7 +60,7 @@ class Inbox:
     models: Collection[str]
     """The models of the configuration."""
 
-    def store(self, batch: Batch) -> int:
+    def store(self, batch: PointBatch) -> int:
         """Store the points of a batch; returns how many, and 0 if the batch is there already.
 
         Raises ValueError for a batch that can't be taken, and FileExistsError where its id stands
@@ -94,7 +94,7 @@ def _compare(path: Path, lines: bytes) -> int:
     return 0
 
 
-def _lines(batch: Batch, models: Collection[str]) -> bytes:
+def _lines(batch: PointBatch, models: Collection[str]) -> bytes:
     """The rows of a batch as JSON Lines. Raises ValueError."""
     if batch.model not in models:
         raise ValueError(f"there is no model {batch.model[:100]!r}")
@@ -132,7 +132,7 @@ def inbox_route(
         if inbox is None:
             return JSONResponse({"error": "set agent.inbox to take measurements"}, 404)
         try:
-            batch = msgspec.json.decode(await read_body(request, LARGEST), type=Batch)
+            batch = msgspec.json.decode(await read_body(request, LARGEST), type=PointBatch)
             stored = await run_in_threadpool(inbox.store, batch)
         except BodyTooLarge:
             error_text = f"a batch has at most {LARGEST:,} bytes; send several"

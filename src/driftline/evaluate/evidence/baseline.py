@@ -184,7 +184,7 @@ class Season:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class BaselineComparison:
     """A new window of J streams against their baseline."""
 
     p_values: Floats
@@ -301,7 +301,7 @@ class Baseline:
 
     def compare(
         self, start: int, level: Floats, size: Floats, previous_offset: Floats, least_sd: Floats
-    ) -> Comparison:
+    ) -> BaselineComparison:
         """Compare the window that begins at `start` with the baseline.
 
         `level` and `size`, shape (J,), are its numbers. `previous_offset`, shape (J,), is the
@@ -324,7 +324,7 @@ class Baseline:
         if self.day_scores is not None:
             p_values = _rank_among(p_values, self.windows, self.evidence_windows)
         effect = size - self.size_season.at(at, self.calendar)[0] - self.size_mean
-        return Comparison(p_values, t, effect, offset)
+        return BaselineComparison(p_values, t, effect, offset)
 
     def day_p_values(self, offset: Floats, previous_offset: Floats) -> Floats:
         """The p-values of the mean offset of a whole day, shape (2, J): upwards, downwards.

@@ -19,8 +19,8 @@ from driftline.state.text_columns import NulSafeString, NulSafeText
 from driftline.state.traces import PlacedTrace, add_traces
 from driftline.types.records import WindowKey
 
-revision = "0009"
-down_revision = "0008"
+revision = "0010"
+down_revision = "0009"
 
 STARTS = 20
 """Starts of windows whose rows are read at once."""
@@ -71,7 +71,7 @@ def _move_window(
 
 
 def rows_table() -> sa.Table:
-    """The table of rows as version 0008 had it."""
+    """The table of rows as version 0009 had it."""
     texts = ("model", "version", "segment", "check", "name", "verdict", "severity", "unit")
     return sa.Table(
         "measurements",
