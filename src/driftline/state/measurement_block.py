@@ -184,6 +184,11 @@ class Block:
         return self._planes(self._details, 0, "<f8")
 
     @property
+    def revisions(self) -> Ints:
+        """The revision of the window in which each selected one was measured, shape (N,)."""
+        return self._planes(self._details, 24, "<i8")
+
+    @property
     def selected_entries(self) -> list[SeriesEntry]:
         """The entries of the selected measurements in the dictionary."""
         entries = self.dictionary.entries
@@ -215,7 +220,7 @@ class Block:
             _optional(self.p_values),
             _optional(self._planes(details, 8, "<f8")),
             self._planes(details, 16, "<i8").tolist(),
-            self._planes(details, 24, "<i8").tolist(),
+            self.revisions.tolist(),
             self._codes(details, 32).tolist(),
             self._detail_texts(),
             strict=True,
