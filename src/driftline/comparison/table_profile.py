@@ -140,10 +140,18 @@ class TableProfile:
         return MAGIC + zlib.compress(encode_profiles(*self.to_records()), 6)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write it to a file. Name it `*.dlprofile`, and the agent knows its format.
+        """Write it to a file, or an address such as `s3://BUCKET/NAME` that pyarrow can write.
 
-        The file is there as a whole or not at all.
+        Name it `*.dlprofile`, and the agent knows its format. A file is there as a whole or not at
+        all.
         """
+        if "://" in str(path):
+            from pyarrow.fs import FileSystem
+
+            store, place = FileSystem.from_uri(str(path))
+            with store.open_output_stream(place) as stream:
+                stream.write(self.to_bytes())
+            return
         target = Path(path)
         part = target.with_name(f".{target.name}.part")
         part.write_bytes(self.to_bytes())

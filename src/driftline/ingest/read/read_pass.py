@@ -89,6 +89,7 @@ class ReadPass:
     shared: bool = True
     """Whether the executor runs in this process."""
     progress: ReportObjects = lambda objects, rows: None
+    beat: Callable[[], None] = lambda: None
     stopping: Callable[[], bool] = lambda: False
     """Asked before each task; when true, no further task is submitted."""
     patience: float = 300.0
@@ -104,6 +105,7 @@ class ReadPass:
 
         def beat() -> None:
             beats[0] = self.monotonic()
+            self.beat()
 
         # A closure can't be sent to another process: there the end of a task is the only heartbeat.
         job = replace(self.job, beat=beat) if self.shared else self.job
