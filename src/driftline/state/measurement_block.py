@@ -136,7 +136,7 @@ def unpack_places(places: bytes) -> Ints:
 
 @dataclass(frozen=True)
 class Block:
-    """The measurements of one window, of which some are selected."""
+    """The measurements of one window; some are selected."""
 
     key: WindowKey
     dictionary: SeriesDictionary
@@ -347,7 +347,7 @@ def _round_quiet(values: Floats, is_rounded: NDArray[np.bool_]) -> Floats:
 
 
 def _pack_repeats(values: Floats) -> bytes:
-    """Pack numbers of which many occur several times, such as the mean of a column."""
+    """Pack numbers that often repeat, such as the mean of a column."""
     bits, first, inverse = np.unique(values.view("<u8"), return_index=True, return_inverse=True)
     order = np.argsort(first)
     place = np.empty(len(order), np.int64)
