@@ -11,8 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from driftline.charts.incident import SeriesLine, SeriesPoint, render_incident
+from driftline.charts.incident import render_incident
+from driftline.charts.series_points import SeriesLine, SeriesPoint
 from driftline.types.model import Severity
+from driftline.types.times import as_micros
 
 BEGIN, DAYS, CHANGE = datetime(2026, 3, 1, tzinfo=UTC), 60, 45
 
@@ -23,13 +25,19 @@ def line(
     """Daily values that jump on a day."""
     values = rng.normal(usual, 0.03, DAYS) + np.where(np.arange(DAYS) >= CHANGE, jump, 0.0)
     points = [
-        SeriesPoint(BEGIN + timedelta(days=day), value, value - 0.05, value + 0.05)
+        SeriesPoint(
+            start=as_micros(BEGIN + timedelta(days=day)),
+            value=value,
+            low=value - 0.05,
+            high=value + 0.05,
+            severity=severity if day >= CHANGE else "",
+        )
         for day, value in enumerate(values.tolist())
     ]
     return SeriesLine(
         name=name,
         severity=severity,
-        since=BEGIN + timedelta(days=CHANGE),
+        since=as_micros(BEGIN + timedelta(days=CHANGE)),
         points=points,
         usual=usual,
     )

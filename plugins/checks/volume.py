@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import model_validator
 
 from driftline import AlertFact, Check, CheckContext, Measurement, Rule, hookimpl, stats
-from driftline.kit.checks import PastValue, Range, Wording, phrasing
+from driftline.kit.checks import Chart, PastValue, Range, Wording, phrasing
 from driftline.kit.checks.expected_rows import (
     DAY,
     HOUR,
@@ -134,6 +134,7 @@ class Volume(Check):
     inhibits: ClassVar = (
         ("family=service,measurement=rows|rows_ratio,side=below", "family=drift|quality"),
     )
+    charts: ClassVar = {name: Chart(kind="bars") for name in ("rows", "hour_rows", "day_rows")}
     wordings: ClassVar = {
         "rows": Wording(
             sentence=_rows_and_limit,

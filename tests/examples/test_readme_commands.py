@@ -153,13 +153,13 @@ ROWS = {
     if not title.startswith(("-", "`make", "command"))
 }
 PLUGINS = {
-    "reads from": ("source", {"s3": "S3", "gcs": "Cloud Storage", "azure_blob": "Azure Blob", "bigquery": "BigQuery", "local": "files"}),
+    "reads from": ("source", {"s3": "S3", "gcs": "Cloud Storage", "azure_blob": "Azure Blob", "bigquery": "BigQuery", "local": "files", "prometheus": "Prometheus", "cloudwatch": "CloudWatch", "cloud_monitoring": "Cloud Monitoring", "azure_monitor": "Azure Monitor"}),
     "notifies": ("sink", {"slack": "Slack", "slack_bot": "bot", "pagerduty": "PagerDuty", "webhook": "webhook", "teams": "Teams", "google_chat": "Google Chat", "discord": "Discord", "opsgenie": "Opsgenie", "email": "email", "file": "files", "apprise": "Apprise", "console": "terminal"}),
     "acts": ("action", {"sagemaker_pipeline": "SageMaker pipelines", "sagemaker_weights": "traffic", "vertex_pipeline": "Vertex AI", "azureml_job": "Azure ML", "airflow": "Airflow", "kubernetes_job": "Kubernetes", "github_dispatch": "GitHub", "shell": "command"}),
 }  # fmt: skip
 """Rows that name plugins: their kind, and the word for each type that ships."""
 TESTED = {
-    "reads from": ["sources/test_store_conformance.py", "agent/test_three_clouds.py", "sources/test_source_bigquery.py"],
+    "reads from": ["sources/test_store_conformance.py", "agent/test_three_clouds.py", "sources/test_source_bigquery.py", "sources/test_metric_sources.py"],
     "understands": ["samples/test_samples.py", "formats/test_format_hostile.py"],
     "joins": ["agent/test_pairs.py", "agent/test_late_labels.py"],
     "compares with": ["agent/test_reference_state.py", "cli/test_reference_import.py"],

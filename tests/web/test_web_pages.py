@@ -27,6 +27,7 @@ class Loop:
     name: str
     beat: datetime | None
     stuck: bool
+    reason: str = ""
 
 
 @dataclass
@@ -37,6 +38,7 @@ class Agent:
     incident_service: None = None
     model_views: None = None
     operation_views: None = None
+    catalog: None = None
     loops: list[Loop] = field(
         default_factory=lambda: [
             Loop("ingest churn", BEAT, False),

@@ -378,6 +378,7 @@ class Closing:
         _count_verdicts(verdicts, report)
         report.changes += prepared_step.step.changes
         for verdict in verdicts:
+            window_cache.add(verdict.due.key, verdict.window)
             self.callbacks.on_window(verdict.window)
         self.callbacks.on_changes(prepared_step.step.changes)
 
@@ -418,9 +419,7 @@ def _count_verdicts(verdicts: Sequence[JudgedWindow], report: ClosingReport) -> 
 
 def _is_performance_known(verdicts: Sequence[JudgedWindow], inputs: Inputs) -> bool:
     """Whether a metric by labels of all rows was judged, and the rows decide."""
-    estimates = {
-        plan.name for plan in inputs.plans if Decision.WATCH in plan.check.remedies.values()
-    }
+    estimates = {plan.name for plan in inputs.plans if plan.check.estimates}
     return any(
         row.cause == Family.PERFORMANCE
         and row.check not in estimates

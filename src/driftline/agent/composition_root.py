@@ -16,16 +16,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from sqlalchemy import select
+
 from driftline.agent.agent import Agent
 from driftline.agent.callbacks import Callbacks
 from driftline.agent.context_factory import ContextFactory
-from driftline.agent.discovery import discover_models, load_known_config
 from driftline.agent.model_settings import phrasebook_for
 from driftline.agent.services import Services, Timeouts
-from driftline.config import Config
+from driftline.agent.state_trouble import StateTrouble
+from driftline.config import Config, load_config
+from driftline.delivery.direct import ask_unless_direct
 from driftline.extensions.guard import Guard
 from driftline.state.factory import open_store
 from driftline.state.store import Store
+from driftline.state.tables import records
 from driftline.types.secret import read_secret
 
 if TYPE_CHECKING:
@@ -45,7 +49,12 @@ def read_config(path: Path, registry: Registry | None = None) -> Config:
 
     Raises ConfigError.
     """
-    return load_known_config(path, registry, read_secret)
+    config = load_config(path, registry, read_secret)
+    if not config.patterns:
+        return config
+    from driftline.agent.discovery import known_parts
+
+    return load_config(path, registry, read_secret, known_parts(config))
 
 
 def read_current_config(path: Path, config: Config, store: Store, log: Any) -> Config:
@@ -55,6 +64,8 @@ def read_current_config(path: Path, config: Config, store: Store, log: Any) -> C
     """
     if not config.patterns:
         return config
+    from driftline.agent.discovery import discover_models
+
     guard = make_guard(system_clock)
     discover_models(config, store, guard=guard, clock=system_clock, log=log)
     return read_config(path)
@@ -101,6 +112,21 @@ def make_services(
     )
 
 
+def record_configuration(config: Config, store: Store, clock: Clock, log: Any) -> None:
+    """Write what the configuration says of its models to their records."""
+    with store.read() as connection:
+        has_records = any(model.has_record for model in config.models.values()) or (
+            connection.execute(
+                select(records.c.id).where(records.c.way == "config").limit(1)
+            ).first()
+        )
+    if has_records:
+        from driftline.catalog.catalog import Catalog
+        from driftline.catalog.configured import write_configured
+
+        write_configured(Catalog(store=store, clock=clock, way="config"), config, log)
+
+
 @contextmanager
 def open_agent(
     config: Config,
@@ -112,6 +138,7 @@ def open_agent(
     once: bool = False,
     callbacks: Callbacks | None = None,
     timeouts: Timeouts | None = None,
+    trouble: StateTrouble | None = None,
     seed: int | None = None,
 ) -> Iterator[Agent]:
     """Make an agent, and stop it and close its store at the end.
@@ -128,7 +155,7 @@ def open_agent(
             console=console or sys.stdout,
             clock=clock,
             base=services.base,
-            permit=store.confirm,
+            permit=ask_unless_direct(store.confirm),
             phrasebook=phrasebook_for(config),
         )
         agent = Agent(
@@ -138,7 +165,9 @@ def open_agent(
             seed=secrets.randbits(64) if seed is None else seed,
             once=once,
             callbacks=callbacks,
+            trouble=trouble,
         )
+        record_configuration(config, store, clock, log)
         try:
             yield agent
         finally:

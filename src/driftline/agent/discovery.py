@@ -22,9 +22,7 @@ from driftline.types.errors import DriftlineError, NoState
 from driftline.types.times import as_micros
 
 if TYPE_CHECKING:
-    from driftline.config.references import Secrets
     from driftline.extensions.guard import Guard
-    from driftline.extensions.registry import Registry
     from driftline.state.store import Store
 
 GONE_AFTER = timedelta(days=1)
@@ -35,16 +33,15 @@ Until then the checks report that its rows are missing.
 LISTING_SECONDS = 120.0
 
 
-def load_known_config(
-    path: Path, registry: Registry | None = None, secrets: Secrets | None = None
-) -> Config:
+def load_known_config(path: Path) -> Config:
     """Load a configuration with the models that its patterns had at the last look.
 
-    Raises ConfigError, and StateError where patterns need a state that can't be read.
+    Resolves no reference. Raises ConfigError, and StateError where patterns need a state that can't
+    be read.
     """
-    config = load_config(path, registry, secrets)
+    config = load_config(path)
     parts = known_parts(config)
-    return load_config(path, registry, secrets, parts) if parts else config
+    return load_config(path, parts=parts) if parts else config
 
 
 def known_parts(config: Config) -> Parts:

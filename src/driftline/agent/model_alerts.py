@@ -14,6 +14,7 @@ from driftline.agent.callbacks import Callbacks
 from driftline.agent.incident_cost import CostBasis, add_costs
 from driftline.agent.receivers import Receivers
 from driftline.alerting.acts import Act, accept_incident, apply_acts
+from driftline.alerting.describe import LONGEST
 from driftline.alerting.fact import Fact
 from driftline.alerting.hold_back import hold_back
 from driftline.alerting.incident import Change
@@ -33,8 +34,13 @@ from driftline.state.incident_store import (
 )
 from driftline.state.store import Store
 from driftline.types.alert import Alert
-from driftline.types.notification import Notification
+from driftline.types.family import Family
+from driftline.types.notification import LIKELY_CAUSE, Event, Notification
+from driftline.types.phrasing import clean
 from driftline.types.times import as_micros
+
+CHANGES = frozenset({Family.DRIFT, Family.QUALITY, Family.SERVICE, Family.PERFORMANCE})
+"""The families of changes that an event may have caused."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,8 +176,27 @@ class ModelAlerts:
     def _enrich(self, change: Change) -> Change:
         notification = change.notification
         facts = {**self.settings.facts(notification), **self.callbacks.enrich(notification)}
-        if not facts:
+        cause = self._event_before(notification)
+        if not facts and not cause:
             return change
         all_facts = {**facts, **notification.facts}
+        if cause:
+            known = all_facts.get(LIKELY_CAUSE)
+            all_facts[LIKELY_CAUSE] = f"{known}; before it: {cause}" if known else cause
         notification = notification.model_copy(update={"facts": all_facts})
         return replace(change, notification=notification)
+
+    def _event_before(self, notification: Notification) -> str:
+        """The recorded event that most likely caused an incident; empty where there is none."""
+        has_windows = notification.window is not None and notification.cause in CHANGES
+        if notification.event is Event.RESOLVED or not has_windows:
+            return ""
+        from driftline.catalog.catalog import Catalog
+        from driftline.catalog.likely_events import describe_event, rank_events
+
+        assert notification.window is not None
+        since, (start, end) = notification.since, notification.window
+        catalog = Catalog(store=self.store, clock=lambda: end)
+        events = catalog.records(self.model, "event")
+        ranked = rank_events(events, since, since + (end - start), notification.model_version)
+        return clean(describe_event(ranked[0]), LONGEST) if ranked else ""

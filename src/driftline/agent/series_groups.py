@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from driftline.contracts.chart import Chart
 from driftline.state.series import SeriesValue
 from driftline.types.model import Severity, Verdict
 from driftline.types.notification import AlertFact
@@ -15,7 +16,11 @@ from driftline.types.times import from_micros
 
 if TYPE_CHECKING:
     from driftline.agent.model_settings import ModelSettings
+    from driftline.contracts.check import Check
     from driftline.extensions.phrasebook import Phrasebook
+
+PLAIN = Chart()
+"""How a measurement is drawn whose check declares nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +37,10 @@ class Series:
     column: str
     values: Sequence[SeriesValue]
     """Oldest first; windows without a value are among them."""
+    chart: Chart = PLAIN
+    """How it is drawn, as its check declares."""
+    estimated: str | None = None
+    """The measurement by labels that it estimates, empty if none has it; None if it has labels."""
 
     @property
     def newest(self) -> SeriesValue:
@@ -70,16 +79,16 @@ def group_series(
     groups: dict[tuple[str, str, str], list[SeriesValue]] = {}
     for value in values:
         groups.setdefault((value.check, value.name, value.labels), []).append(value)
-    families = {plan.name: plan.check.cause for plan in settings.plans}
+    checks = {plan.name: plan.check for plan in settings.plans}
     all_series = [
-        _series(families.get(check, ""), group, phrasebook)
-        for (check, _, _), group in groups.items()
+        _series(checks.get(check), group, phrasebook) for (check, _, _), group in groups.items()
     ]
     return sorted(all_series, key=lambda item: (*item.rank, item.family, item.subject, item.noun))
 
 
-def _series(family: str, values: list[SeriesValue], phrasebook: Phrasebook) -> Series:
+def _series(check: Check | None, values: list[SeriesValue], phrasebook: Phrasebook) -> Series:
     first, labels = values[0], json.loads(values[0].labels)
+    family = "" if check is None else check.cause
     alert = AlertFact(
         check=first.check,
         measurement=first.name,
@@ -100,4 +109,6 @@ def _series(family: str, values: list[SeriesValue], phrasebook: Phrasebook) -> S
         subject=" ".join([labels.get("column", ""), *others]).strip(),
         column=labels.get("column", ""),
         values=values,
+        chart=PLAIN if check is None else check.charts.get(first.name, PLAIN),
+        estimated=None if check is None else check.estimates.get(first.name),
     )

@@ -36,6 +36,8 @@ class Timeouts:
     """For listing a source."""
     reading: float = 300.0
     """Without a single record while an object is read."""
+    step: float = 60.0
+    """For a step without a limit of its own, and beyond the limit of every other."""
     probe: float = 30.0
     """For starting or probing a plugin."""
 

@@ -51,6 +51,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "actions:actions_group",
         "List, approve, reject or start the actions of incidents.",
     ),
+    "records": (
+        "records:records_group",
+        "List and write what is known of models: versions, aliases, datasets, events.",
+    ),
+    "search": ("query:search_group", "Search models by tags, parameters and metrics."),
+    "query": ("query:query", "Show stored values of a metric, by version, column or segment."),
     "backtest": ("backtest:backtest", "Replay stored windows and print the alarms they raise."),
     "detect": ("detect:detect", "Score each value of a series in a CSV file."),
     "changepoints": ("detect:changepoints", "Date the lasting changes of a series in a CSV file."),
@@ -77,6 +83,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Incidents": (
         "incidents", "explain", "reproduce", "ack", "snooze", "silence", "silences", "actions",
     ),
+    "Records": ("records", "search", "query"),
     "Messages": ("notify", "routes"),
     "Without a configuration": ("compare", "challenge", "detect", "changepoints"),
     "Extend": ("plugins", "new-plugin"),

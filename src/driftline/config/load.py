@@ -75,7 +75,7 @@ def plugin_paths(document: Document) -> list[Path]:
     )
 
 
-ONLY_SHOWN = frozenset({"notify", "every", "tags", "runbook", "owner", "dashboard"})
+ONLY_SHOWN = frozenset({"notify", "every", "tags", "runbook", "owner", "dashboard", "record"})
 """Settings of a model, or of a check, that affect no number."""
 
 

@@ -24,7 +24,7 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema
 
 from driftline.config.columns import SchemaConfig, TimeColumnRef
-from driftline.config.sections import InhibitConfig, MuteTimeConfig, RouteConfig
+from driftline.config.sections import InhibitConfig, MuteTimeConfig, RecordConfig, RouteConfig
 from driftline.contracts.action import Action
 from driftline.contracts.check import Check
 from driftline.contracts.executor import ExecutorFactory
@@ -359,10 +359,19 @@ class ModelConfig(Settings):
     """The address of a page about it; shown in every message."""
     tags: dict[str, str] = {}
     """Tags that routes can match, such as `team: growth`; shown in every message."""
+    record: RecordConfig = RecordConfig()
+    """Its versions, aliases, datasets and events, as far as they stand in this file."""
     every: Length | None = None
     """The time between two looks at this model's source. Default: `agent.every`."""
     raw: SkipJsonSchema[dict[str, Any]] = Field(default={}, repr=False)
     """The settings of this model as in the file, references unresolved."""
+
+    @property
+    def has_record(self) -> bool:
+        """Whether the file says anything of the model that its records hold."""
+        return bool(self.owner or self.tags or self.runbook or self.dashboard) or (
+            self.record != RecordConfig()
+        )
 
     @property
     def route_tags(self) -> dict[str, str]:

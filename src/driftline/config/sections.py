@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from driftline.types.matchers import Matchers
 from driftline.types.model import Severity
+from driftline.types.record_fields import DatasetFields, EventFields, VersionFields
 from driftline.types.scalars import Length
 from driftline.types.settings import Settings
 
@@ -136,3 +137,20 @@ class InhibitConfig(Settings):
         if (self.while_ is None) == (self.unless is None):
             raise ValueError("give either while or unless")
         return self
+
+
+class RecordConfig(Settings):
+    """What is known of a model beside its numbers. The owner and tags stand in the model itself."""
+
+    description: str = ""
+    """What the model is for."""
+    links: dict[str, str] = {}
+    """Addresses by what they are, beside `runbook` and `dashboard`."""
+    versions: dict[str, VersionFields] = {}
+    """Its versions by name."""
+    aliases: dict[str, str] = {}
+    """Names for versions, such as `champion: v3`."""
+    datasets: dict[str, DatasetFields] = {}
+    """The datasets of its versions by name."""
+    events: tuple[EventFields, ...] = ()
+    """What happened: deployments, campaigns, changes of the schema or the configuration."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Protocol, Self
 
+from driftline.contracts.chart import Chart
 from driftline.contracts.plugin import Plugin
 from driftline.contracts.rule import Rule
 from driftline.contracts.wording import Wording
@@ -181,10 +182,19 @@ class Check(Plugin, ABC):
     """Its place among the default checks: the smallest runs first."""
     wordings: ClassVar[Mapping[str, Wording]] = {}
     """How its measurements read in messages, by measurement name; see `Wording` for the default."""
+    charts: ClassVar[Mapping[str, Chart]] = {}
+    """How its measurements are drawn, by measurement name; see `Chart` for the default."""
     remedies: ClassVar[Mapping[str, Decision]] = {}
     """What helps against a change, by measurement; the key "" stands for all others.
 
     Without one a change of the family `performance` needs a retrain. `watch`: it is no proof.
+    """
+    estimates: ClassVar[Mapping[str, str]] = {}
+    """Measurements without labels, each with the measurement by labels that it estimates.
+
+    An empty name stands for a number that no measurement has by labels. While both are changed, a
+    message says that labels confirm the estimated loss. A check with estimates never tells that
+    performance is known.
     """
     explains: ClassVar[frozenset[str]] = frozenset()
     """The families whose changes the detail `likely_cause` of its measurements explains.

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.engine import Connection
 
-from driftline.charts.incident import MAX_SERIES, SeriesLine, SeriesPoint, render_incident
-from driftline.incidents.alert_values import load_alert_values
 from driftline.state.store import Store
 from driftline.types.errors import DriftlineError
 from driftline.types.notification import AlertFact, Event, Notification
 from driftline.types.phrasing import subject
-from driftline.types.times import from_micros
+from driftline.types.times import as_micros
+
+if TYPE_CHECKING:
+    from driftline.charts.series_points import SeriesLine
 
 WINDOWS = 60
 """The number of newest windows in a chart."""
@@ -50,6 +51,8 @@ class ChartCache:
             return self._charts[key]
 
     def _draw(self, notification: Notification) -> bytes | None:
+        from driftline.charts.incident import MAX_SERIES, render_incident
+
         try:
             with self.store.read() as connection:
                 lines = [
@@ -63,12 +66,27 @@ class ChartCache:
 
 
 def _line(connection: Connection, notification: Notification, alert: AlertFact) -> SeriesLine:
+    from driftline.charts.series_points import SeriesLine, SeriesPoint
+
+    # Most passes draw no chart.
+    from driftline.incidents.alert_values import load_alert_values
+
     rows = load_alert_values(connection, notification, alert, WINDOWS)
-    points = [SeriesPoint(from_micros(row.start), row.value, row.low, row.high) for row in rows]
+    since = as_micros(alert.since)
+    points = [
+        SeriesPoint(
+            start=row.start,
+            value=row.value,
+            low=row.low,
+            high=row.high,
+            severity=alert.severity if row.start >= since else "",
+        )
+        for row in rows
+    ]
     return SeriesLine(
         name=_name(alert),
         severity=alert.severity,
-        since=alert.since,
+        since=since,
         points=points,
         usual=_usual(alert),
     )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from driftline.agent.model_views import ModelViews
     from driftline.agent.operation_views import OperationViews
+    from driftline.catalog.catalog import Catalog
     from driftline.incidents.incident_service import IncidentService
 
 
@@ -32,7 +33,12 @@ class LoopStatus(Protocol):
 
     @property
     def stuck(self) -> bool:
-        """Whether it is overdue."""
+        """Whether it does not do its work."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Why it does not do its work; empty when it does."""
         ...
 
 
@@ -71,4 +77,9 @@ class StatusSource(Protocol):
 
     def ready(self) -> tuple[bool, Sequence[LoopStatus]]:
         """Whether the agent is ready, and all its loops."""
+        ...
+
+    @property
+    def catalog(self) -> Catalog | None:
+        """The records of models; None while this agent is on standby."""
         ...

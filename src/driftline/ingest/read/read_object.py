@@ -111,6 +111,7 @@ def _read(job: Job, work: Work, outcome: ReadOutcome) -> None:
         is_complete=work.is_complete,
         parts=work.object.parts,
         open_reference=open_reference(job.source),
+        takes_profiles=True,
     )
     halves = HalfBuffer(make_caster(job, work.object, work.start), job.length, outcome)
     try:

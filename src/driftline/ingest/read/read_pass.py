@@ -101,6 +101,7 @@ class ReadPass:
     shared: bool = True
     """Whether the executor runs in this process."""
     progress: ReportObjects = lambda objects, rows: None
+    beat: Callable[[], None] = lambda: None
     stopping: Callable[[], bool] = lambda: False
     """Asked before each task; when true, no further task is submitted."""
     patience: float = 300.0
@@ -117,6 +118,7 @@ class ReadPass:
 
         def beat() -> None:
             beats[0] = self.monotonic()
+            self.beat()
 
         if self.shared:
             read = partial(read_objects, replace(self.job, beat=beat))

@@ -1,5 +1,6 @@
 """What several checks share, and the less common names of the check contract."""
 
+from driftline.contracts.chart import Chart
 from driftline.contracts.check import ColumnName, ColumnNames, PastValue, Worth
 from driftline.contracts.classic_rules import Cusum, Ewma, PValue, Shewhart, Sigma
 from driftline.contracts.imported_checks import ImportedChecks
@@ -15,6 +16,7 @@ from driftline.types.settings import Settings
 
 __all__ = [
     "Bounds",
+    "Chart",
     "ColumnName",
     "ColumnNames",
     "Cusum",
