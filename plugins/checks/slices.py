@@ -14,6 +14,7 @@ from pydantic import PositiveInt
 from driftline import AlertFact, Check, CheckContext, Measurement, Rule, Window, hookimpl, stats
 from driftline.kit.checks import PValue, Wording, phrasing
 from driftline.kit.checks.loss_rows import LossRows
+from driftline.kit.checks.loss_tallies import LossTallies
 
 SPANS: Mapping[int, float] = {1: 0.1, 3: 0.8, 7: 0.1}
 """Newest windows whose rows are looked at together, with the part of the level of each."""
@@ -31,10 +32,12 @@ class Slices(Check):
     A slice is what one or two conditions on columns hold for, such as `region = west and age > 60`.
     All slices that have at least 1% of the rows are looked at, in the newest window and in the
     newest 3 and 7 windows together; the rows before are those of the reference and of up to 14
-    earlier windows in which nothing was found. `slice_loss` is the change of the worst slice: its
-    share of errors (for numbers its mean absolute error) less that of the same slice before. Its
-    p-value counts everything that was looked at. It has its own share of the model's alarm budget,
-    12%. A change of all rows alike is none of a slice.
+    earlier windows in which nothing was found. The conditions come from the reference where it has
+    1,000 labelled rows or more, so that slices stay the same, else from all rows before; categories
+    that the reference lacks are one condition, `region is new or rare`. `slice_loss` is the change
+    of the worst slice: its share of errors (for numbers its mean absolute error) less that of the
+    same slice before. Its p-value counts everything that was looked at. It has its own share of the
+    model's alarm budget, 12%. A change of all rows alike is none of a slice.
 
     weak_slice says which slice errs most compared with the other rows of the same windows; it
     raises no alarm. loss_change is the change of all rows against the reference, split by each
@@ -86,57 +89,52 @@ class Slices(Check):
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """Yield the worst slice, the weakest slice and the change of all rows."""
         rows = LossRows(ctx.schema, self.columns, self.ignore, self.most_columns)
-        current = rows.sample([ctx.current])
+        count = len(rows.rows(ctx.current).losses)
         reason = rows.missing_reason(ctx.current)
         if reason:
             for name in ("slice_loss", "weak_slice", "loss_change"):
-                yield Measurement(None, name=name, rows=len(current.losses), reason=reason)
+                yield Measurement(None, name=name, rows=count, reason=reason)
             return
+        tallies = LossTallies(rows, ctx.reference)
         earlier = list(ctx.earlier(max(SPANS) - 1 + BASELINE_WINDOWS))
-        reference = [ctx.reference] if ctx.reference is not None else []
-        search, recent = self._worst(ctx, rows, earlier, reference)
+        search, recent = self._worst(ctx, tallies, earlier)
         yield search
-        yield _weakest(recent)
-        yield _change(rows, reference, recent, search)
+        yield _weakest(tallies, recent)
+        yield _change(tallies, recent, search)
 
     def _worst(
-        self,
-        ctx: CheckContext,
-        rows: LossRows,
-        earlier: Sequence[Window],
-        reference: Sequence[Window],
-    ) -> tuple[Measurement, stats.LossSample]:
-        """Return the change of the worst slice, and the rows of the newest windows."""
+        self, ctx: CheckContext, tallies: LossTallies, earlier: Sequence[Window]
+    ) -> tuple[Measurement, Sequence[Window]]:
+        """Return the change of the worst slice, and the newest windows that weak ones are in."""
         changed_starts = {
             past.start for past in ctx.history("slice_loss", limit=60) if past.verdict == "changed"
         }
         best: tuple[float, stats.Slice] | None = None
-        recent = rows.sample([ctx.current])
-        compared = 0
-        baselines: dict[tuple[int, ...], tuple[stats.LossSample, list[stats.SliceCondition]]] = {}
+        recent: Sequence[Window] = [ctx.current]
+        compared = 0.0
         for span, part in SPANS.items():
             newest = earlier[len(earlier) - (span - 1) :] if span > 1 else []
             if len(newest) < span - 1:
                 continue
             older = earlier[: len(earlier) - 2] if span <= 3 else earlier[: 1 - span]
             good = [window for window in older if window.start not in changed_starts]
-            key = tuple(id(window) for window in good)
-            if key not in baselines:
-                before = rows.sample([*reference, *good[-BASELINE_WINDOWS:]])
-                baselines[key] = before, stats.make_conditions(before.columns)
-            before, conditions = baselines[key]
-            now = rows.sample([*newest, ctx.current])
-            compared = max(compared, len(before.losses))
+            grid = tallies.grid(good[-BASELINE_WINDOWS:])
+            before = tallies.of_baseline(grid, good[-BASELINE_WINDOWS:])
+            windows = [*newest, ctx.current]
+            now = tallies.of_slices(grid, windows)
+            compared = max(compared, before.all_rows)
             if span <= 3:
-                recent = now
-            slices = stats.find_worse_slices(before, now, level=1.0, most=1, conditions=conditions)
+                recent = windows
+            # One slice overlaps with no other one.
+            slices = stats.worse_slices(grid, before, now, level=1.0, most=1)
             # The level of a span is its part of the whole: so p-values of spans are comparable.
             if slices and (best is None or slices[0].p_value / part < best[0]):
                 best = slices[0].p_value / part, slices[0]
+        losses = tallies.losses(recent)
         if not compared:
             reason = "no labelled rows before to compare with"
             return Measurement(None, name="slice_loss", rows=0, reason=reason), recent
-        count = len(recent.losses)
+        count = len(losses)
         if best is None:
             none = "no slice errs more than before"
             return Measurement(
@@ -155,21 +153,26 @@ class Slices(Check):
                 "slice_rows": worst.rows,
                 "loss": worst.loss,
                 "loss_was": worst.other_loss,
-                "kind": "errors" if recent.is_binary else "absolute error",
+                "kind": "errors" if stats.is_binary(losses) else "absolute error",
             },
         ), recent
 
 
-def _weakest(recent: stats.LossSample) -> Measurement:
-    slices = stats.find_weak_slices(recent, most=3)
+def _weakest(tallies: LossTallies, recent: Sequence[Window]) -> Measurement:
+    grid = tallies.grid(recent, adds_reference=False)
+    counts = tallies.of_slices(grid, recent)
+    slices = stats.weak_slices(
+        grid, counts, lambda place: tallies.mask(grid, place, recent), most=3
+    )
+    count = int(counts.all_rows)
     if not slices:
         detail: dict[str, Any] = {"slice": "no slice errs clearly more than the other rows"}
-        return Measurement(0.0, name="weak_slice", rows=len(recent.losses), detail=detail)
+        return Measurement(0.0, name="weak_slice", rows=count, detail=detail)
     worst = slices[0]
     return Measurement(
         worst.gap,
         name="weak_slice",
-        rows=len(recent.losses),
+        rows=count,
         interval=worst.interval,
         p_value=worst.p_value,
         detail=_weak_detail(slices),
@@ -188,15 +191,13 @@ def _weak_detail(slices: Sequence[stats.Slice]) -> dict[str, str | float | int |
     return detail
 
 
-def _change(
-    rows: LossRows, reference: Sequence[Window], recent: stats.LossSample, search: Measurement
-) -> Measurement:
+def _change(tallies: LossTallies, recent: Sequence[Window], search: Measurement) -> Measurement:
     """The change of all rows against the reference, split by the column that explains most."""
-    before = rows.sample(reference)
-    drivers = stats.rank_drivers(before, recent)
+    losses = tallies.losses(recent)
+    drivers = tallies.rank_drivers(recent)
     if not drivers:
         reason = "no reference with labelled rows"
-        return Measurement(None, name="loss_change", rows=len(recent.losses), reason=reason)
+        return Measurement(None, name="loss_change", rows=len(losses), reason=reason)
     first = drivers[0]
     detail: dict[str, str | float | int | None] = {
         "column": first.column,
@@ -208,14 +209,15 @@ def _change(
         detail[f"segment_{place}"] = segment.text
         detail[f"mix_{place}"], detail[f"within_{place}"] = segment.mix, segment.within
     detail["drivers"] = ", ".join(driver.column for driver in drivers[:5])
-    detail["likely_cause"] = _likely_cause(drivers, search, is_share=recent.is_binary)
-    value, was = float(recent.losses.mean()), float(before.losses.mean())
-    sides = stats.mean_estimate(recent.losses).interval, stats.mean_estimate(before.losses).interval
+    detail["likely_cause"] = _likely_cause(drivers, search, is_share=stats.is_binary(losses))
+    before = tallies.reference_losses
+    value, was = float(losses.mean()), float(before.mean())
+    sides = stats.mean_estimate(losses).interval, stats.mean_estimate(before).interval
     interval = None
     if sides[0] is not None and sides[1] is not None:
         interval = stats.difference_interval(value, sides[0], was, sides[1])
     return Measurement(
-        value - was, name="loss_change", rows=len(recent.losses), interval=interval, detail=detail
+        value - was, name="loss_change", rows=len(losses), interval=interval, detail=detail
     )
 
 

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from driftline import stats
-from driftline.stats.performance.slice_conditions import CodedColumn
+from driftline.stats.performance.drivers import DriverSegments, rank_segments
+from driftline.stats.performance.slice_conditions import CodedColumn, make_conditions, mask_rows
+from driftline.stats.performance.slice_tallies import SliceGrid
+from driftline.stats.performance.slices import weak_slices, worse_slices
 
 
 def draw_columns(rng, rows):
@@ -163,3 +166,64 @@ def test_rows_and_errors_of_a_slice_are_those_of_its_rows():
     west = errors[region == "west"]
     assert (worst.text, worst.rows, worst.loss) == ("region = west", len(west), west.mean())
     assert worst.other_loss == errors[region != "west"].mean()
+
+
+@pytest.mark.parametrize("is_number", [False, True])
+def test_rows_counted_in_parts_give_the_slices_of_all_rows(is_number):
+    rng = np.random.default_rng(8)
+    before, now = draw_columns(rng, 4_000), draw_columns(rng, 3_000)
+    grid = SliceGrid(make_conditions(before))
+    losses = [draw_losses(rng, np.full(4_000, 0.15)), draw_losses(rng, np.full(3_000, 0.15))]
+    losses[1][np.array(now["region"]) == "w"] = 1.0
+    if is_number:
+        losses = [side * rng.random(len(side)) for side in losses]
+    parts = [
+        grid.count(
+            {name: values[a:b] for name, values in now.items()},
+            losses[1][a:b],
+        )
+        for a, b in ((0, 700), (700, 701), (701, 3_000))
+    ]
+    whole = grid.count(now, losses[1])
+    together = parts[0] + parts[1] + parts[2]
+    assert np.array_equal(together.rows, whole.rows)
+    assert together.sums == pytest.approx(whole.sums, rel=1e-12)
+    earlier = grid.count(before, losses[0])
+    [worst] = worse_slices(grid, earlier, together, most=1)
+    [same] = stats.find_worse_slices(
+        stats.LossSample(before, losses[0]), stats.LossSample(now, losses[1]), most=1
+    )
+    assert worst.text == same.text == "region = w"
+    assert worst.p_value == pytest.approx(same.p_value, rel=1e-9)
+
+
+def test_a_slice_that_chance_explains_is_not_named_at_any_level():
+    rng = np.random.default_rng(9)
+    sides = [
+        stats.LossSample(draw_columns(rng, rows), draw_losses(rng, np.full(rows, 0.15)))
+        for rows in (5_000, 600)
+    ]
+    assert all(worst.p_value < 1 for worst in stats.find_worse_slices(*sides, level=1.0, most=99))
+
+
+def test_categories_that_the_rows_before_lack_are_one_condition():
+    before = {"plan": ["a", "b"] * 300}
+    now = {"plan": ["a"] * 200 + ["c", "d"] * 50 + [None] * 10}
+    grid = SliceGrid(make_conditions(before, with_new=True))
+    losses = np.concatenate((np.zeros(200), np.ones(100), np.zeros(10)))
+    worst = weak_slices(grid, grid.count(now, losses), mask_rows(now, grid.conditions).__getitem__)
+    assert [(one.text, one.rows, one.loss) for one in worst] == [("plan is new or rare", 100, 1.0)]
+
+
+def test_segments_counted_in_parts_give_the_drivers_of_all_rows():
+    rng = np.random.default_rng(10)
+    before, now = draw_columns(rng, 2_000), draw_columns(rng, 1_000)
+    losses = draw_losses(rng, np.full(2_000, 0.1)), draw_losses(rng, np.full(1_000, 0.2))
+    segments = DriverSegments(before)
+    halves = [
+        segments.count({name: values[part] for name, values in now.items()}, losses[1][part])
+        for part in (slice(0, 400), slice(400, 1_000))
+    ]
+    ranked = rank_segments(segments, segments.count(before, losses[0]), halves[0] + halves[1])
+    sides = stats.LossSample(before, losses[0]), stats.LossSample(now, losses[1])
+    assert ranked == stats.rank_drivers(*sides)

@@ -40,6 +40,8 @@ class Series:
     """Oldest first; windows without a value are among them."""
     chart: Chart = PLAIN
     """How it is drawn, as its check declares."""
+    estimated: str | None = None
+    """The measurement by labels that it estimates, empty if none has it; None if it has labels."""
 
     @property
     def newest(self) -> SeriesValue:
@@ -116,4 +118,5 @@ def _series(check: Check | None, values: list[SeriesValue], phrasebook: Phrasebo
         column=labels.get("column", ""),
         values=values,
         chart=PLAIN if check is None else check.charts.get(first.name, PLAIN),
+        estimated=None if check is None else check.estimates.get(first.name),
     )

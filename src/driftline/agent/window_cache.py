@@ -21,6 +21,16 @@ class WindowCache:
     """Windows by key; the ones that were asked for longest ago are dropped first."""
 
     _windows: OrderedDict[WindowKey, Window] = field(default_factory=OrderedDict)
+    _series: set[tuple[str, str]] = field(default_factory=set)
+    """Version and segment of the windows that checks ask for."""
+
+    def add(self, key: WindowKey, window: Window) -> None:
+        """Keep a window that was judged, with what checks derived from it, for those after it."""
+        if (key.version, key.segment) in self._series:
+            self._windows[key] = replace(
+                window, last_seen=window.last_event, joined=0, log_end=None, reread=None
+            )
+            self._windows.move_to_end(key)
 
     def load(
         self, due: DueWindow, count: int, load_window: Callable[[WindowKey, int], Window]
@@ -32,6 +42,7 @@ class WindowCache:
         length = due.end - due.key.start
         if length <= 0:
             return ()
+        self._series.add((due.key.version, due.key.segment))
         earlier = []
         for place in range(count, 0, -1):
             start = due.key.start - place * length

@@ -29,8 +29,13 @@ class SampledColumns(Mapping[str, list[Any]]):
 
     @cached_property
     def _columns(self) -> dict[str, list[Any]]:
-        rows = [msgspec.msgpack.decode(content) for content in self._rows]
-        return {name: [row[place] for row in rows] for place, name in enumerate(self._names)}
+        return self.decode()
+
+    def decode(self) -> dict[str, list[Any]]:
+        """Return all columns without keeping them: decoded rows take much memory."""
+        rows = map(msgspec.msgpack.decode, self._rows)
+        columns = map(list, zip(*rows, strict=True)) if self._rows else ([] for _ in self._names)
+        return dict(zip(self._names, columns, strict=True))
 
     def __getitem__(self, name: str) -> list[Any]:
         """The values of a column."""

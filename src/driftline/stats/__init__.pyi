@@ -1,6 +1,7 @@
 """The names of `driftline.stats`. The runtime module loads each at first use."""
 
 from .attributions.importance import mass_moved as mass_moved, ndcg as ndcg, spearman as spearman
+from .attributions.shapley import shapley_values as shapley_values
 from .attributions.shift import (
     AttributionShift as AttributionShift,
     MeanSize as MeanSize,
@@ -299,8 +300,11 @@ from .performance.decision_rates import (
 from .performance.decomposition import Decomposition as Decomposition, decompose as decompose
 from .performance.drivers import (
     Driver as Driver,
+    DriverSegments as DriverSegments,
     Segment as Segment,
+    SegmentTallies as SegmentTallies,
     rank_drivers as rank_drivers,
+    rank_segments as rank_segments,
 )
 from .performance.error_quantiles import error_quantile as error_quantile
 from .performance.expected_error import (
@@ -361,14 +365,24 @@ from .performance.score_curves import (
 )
 from .performance.shortfall import total_shortfall as total_shortfall
 from .performance.slice_conditions import (
+    CodedColumn as CodedColumn,
+    CodedColumns as CodedColumns,
     SliceCondition as SliceCondition,
     make_conditions as make_conditions,
+    mask_rows as mask_rows,
+)
+from .performance.slice_tallies import (
+    SliceGrid as SliceGrid,
+    SliceTallies as SliceTallies,
+    is_binary as is_binary,
 )
 from .performance.slices import (
     LossSample as LossSample,
     Slice as Slice,
     find_weak_slices as find_weak_slices,
     find_worse_slices as find_worse_slices,
+    weak_slices as weak_slices,
+    worse_slices as worse_slices,
 )
 from .sequential.anomalies import (
     ANOMALY as ANOMALY,

@@ -7,22 +7,27 @@ error. Values of redacted columns are not in samples.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from driftline.profiles.sample import SampledColumns
 from driftline.profiles.window import Window
-from driftline.stats import LossSample
+from driftline.stats import CodedColumn, CodedColumns, LossSample
+from driftline.types.arrays import Floats
 from driftline.types.model import Kind, Schema, Task
 
 COLLECTOR = "loss_sample"
 """The collector that a check declares to get these rows."""
 
 
-class _Rows(NamedTuple):
-    losses: list[float]
-    columns: list[list[Any]]
+class LossRowsOfWindow(NamedTuple):
+    """The labelled rows of one window."""
+
+    columns: CodedColumns
+    losses: Floats
+    """Loss of each row, shape (rows,), finite."""
 
 
 class LossRows:
@@ -50,11 +55,9 @@ class LossRows:
             for field in (schema.prediction, schema.score, schema.label)
             if field is not None
         }
-        self._names = [
+        self.names = [
             name for name in (columns or features) if name not in ignored and name not in outputs
         ][:most_columns]
-        # By identity, with the window, so that no other window can get its address.
-        self._rows_by_window: dict[int, tuple[Window, _Rows | None]] = {}
 
     def missing_reason(self, window: Window) -> str:
         """Say why no row of the window has both features and a loss; empty where one has."""
@@ -67,50 +70,55 @@ class LossRows:
             return "no predictions"
         if {field.name for field in (schema.label,)} & schema.redact:
             return "the labels are redacted"
-        if not self._names:
+        if not self.names:
             return "no columns to look at"
-        if len(self.sample([window]).losses):
+        if len(self.rows(window).losses):
             return ""
         if not window.summaries.get(COLLECTOR):
             return "no sampled rows"
         return "no labelled rows with features; labels that came later have none"
 
+    def rows(self, window: Window) -> LossRowsOfWindow:
+        """Return the labelled rows of a window: those with a loss and any feature.
+
+        They are read once for each window, however often checks ask.
+        """
+        key = (COLLECTOR, "rows", *self.names)
+        rows: LossRowsOfWindow | None = window.derived.get(key)
+        if rows is None:
+            rows = window.derived[key] = self._read(window)
+        return rows
+
     def sample(self, windows: Iterable[Window]) -> LossSample:
-        """Return the labelled rows of all windows together: those with a loss and any feature."""
-        columns: dict[str, list[Any]] = {name: [] for name in self._names}
-        losses: list[float] = []
-        for window in windows:
-            rows = self._rows_of(window)
-            if rows is not None:
-                losses += rows.losses
-                for name, values in zip(self._names, rows.columns, strict=True):
-                    columns[name] += values
-        return LossSample(columns, np.array(losses, np.float64))
+        """Return the labelled rows of all windows together."""
+        parts = [self.rows(window) for window in windows]
+        columns: dict[str, list[Any]] = {
+            name: [value for part in parts for value in part.columns[name].values()]
+            for name in self.names
+        }
+        return LossSample(columns, np.concatenate([np.empty(0), *(part.losses for part in parts)]))
 
-    def _rows_of(self, window: Window) -> _Rows | None:
-        """The labelled rows of one window, read once: a check asks for them several times."""
-        if id(window) not in self._rows_by_window:
-            self._rows_by_window[id(window)] = window, self._read(window)
-        return self._rows_by_window[id(window)][1]
-
-    def _read(self, window: Window) -> _Rows | None:
-        sample = window.summaries.get(COLLECTOR)
-        if not sample:
-            return None
+    def _read(self, window: Window) -> LossRowsOfWindow:
+        summary = window.summaries.get(COLLECTOR)
+        sample: Mapping[str, Sequence[Any]] = summary or {}
+        if isinstance(summary, SampledColumns):
+            sample = summary.decode()
         rows = max((len(values) for values in sample.values()), default=0)
         empty: Sequence[Any] = [None] * rows
-        losses = self._losses({**sample}, empty)
-        parts = [sample.get(name, empty) for name in self._names]
-        kept = [
-            place
-            for place, loss in enumerate(losses)
-            if math.isfinite(loss) and any(part[place] is not None for part in parts)
-        ]
-        return _Rows(
-            [losses[place] for place in kept], [[part[place] for place in kept] for part in parts]
-        )
+        losses = np.array(self._losses(sample, empty), np.float64) if rows else np.empty(0)
+        columns = {name: CodedColumn(sample.get(name, empty)) for name in self.names}
+        has_feature = np.zeros(rows, np.bool_)
+        for column in columns.values():
+            has_feature |= ~column.is_missing
+        for place in np.flatnonzero(~has_feature).tolist():  # NaN is a feature, unlike None
+            values = (sample.get(name, empty)[place] for name in self.names)
+            has_feature[place] = any(value is not None for value in values)
+        is_kept = np.isfinite(losses) & has_feature
+        if not is_kept.all():
+            columns = {name: column.take(is_kept) for name, column in columns.items()}
+        return LossRowsOfWindow(columns, losses[is_kept])
 
-    def _losses(self, sample: dict[str, Sequence[Any]], empty: Sequence[Any]) -> list[float]:
+    def _losses(self, sample: Mapping[str, Sequence[Any]], empty: Sequence[Any]) -> list[float]:
         """The loss of each row; NaN without a label or a prediction."""
         schema = self._schema
         assert schema.label is not None
@@ -124,7 +132,13 @@ class LossRows:
                 _distance(*pair) for pair in zip(prediction or scores or (), labels, strict=True)
             ]
         if prediction is not None:
-            return [_difference(*pair) for pair in zip(prediction, labels, strict=True)]
+            pairs = zip(prediction, labels, strict=True)
+            if {*map(type, prediction), *map(type, labels)} <= {str, type(None)}:
+                return [
+                    math.nan if said is None or label is None else float(said != label)
+                    for said, label in pairs
+                ]
+            return [_difference(*pair) for pair in pairs]
         assert scores is not None
         positive = schema.positive or _positive_class(scores, labels)
         return [

@@ -9,15 +9,21 @@ Source: Kitagawa 1955 (change of size and change within).
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 from driftline.stats.performance.decomposition import decompose
-from driftline.stats.performance.slice_conditions import CodedColumn, SliceCondition
+from driftline.stats.performance.slice_conditions import (
+    CodedColumn,
+    CodedColumns,
+    SliceCondition,
+    code_columns,
+)
 from driftline.stats.performance.slices import LossSample
-from driftline.types.arrays import Columns, Ints
+from driftline.types.arrays import Columns, Floats, Ints
 
 MOST_SEGMENTS = 20
 """Categories that are segments of their own; the others are one segment."""
@@ -82,69 +88,128 @@ class Driver:
         return abs(self.mix) + uneven / 2
 
 
+class DriverSegments:
+    """The segments of every column, from the rows before.
+
+    Those of numbers lie between the fifths; the 20 most frequent categories are segments of their
+    own. Every column has one more for missing values, and one for all others.
+    """
+
+    def __init__(self, columns: Columns | CodedColumns) -> None:
+        self.texts: dict[str, list[str]] = {}
+        """The conditions of the segments of each column, for people."""
+        self._places: dict[str, dict[str, int]] = {}
+        self._cuts: dict[str, Floats] = {}
+        for name, column in code_columns(columns).items():
+            texts: list[str] = []
+            if column.names:
+                counts = np.bincount(column.codes[~column.is_missing], minlength=len(column.names))
+                order = sorted(column.names, key=lambda text: (-counts[column.names[text]], text))
+                order = order[:MOST_SEGMENTS]
+                self._places[name] = {text: place for place, text in enumerate(order)}
+                texts += [SliceCondition(name, category=text).text for text in order]
+            else:
+                known = column.numbers[~column.is_missing]
+                if len(known):
+                    quantiles = np.quantile(known, np.arange(1, PARTS) / PARTS, method="lower")
+                    self._cuts[name] = np.unique(quantiles)
+                    ends = [None, *self._cuts[name].tolist(), None]
+                    texts += [SliceCondition(name, low=a, high=b).text for a, b in pairwise(ends)]
+            self.texts[name] = [*texts, SliceCondition(name).text, f"other values of {name}"]
+
+    def count(self, columns: Columns | CodedColumns, losses: Floats) -> SegmentTallies:
+        """Count the rows of each segment, and add up their losses, shape (rows,)."""
+        by_column: dict[str, tuple[Floats, Floats]] = {}
+        for name, column in code_columns(columns).items():
+            if name in self.texts:
+                count = len(self.texts[name])
+                cells = self._cells(name, column)
+                by_column[name] = (
+                    np.bincount(cells, minlength=count).astype(np.float64),
+                    np.bincount(cells, losses, minlength=count).astype(np.float64),
+                )
+        return SegmentTallies(by_column, len(losses), float(losses.sum()))
+
+    def _cells(self, name: str, column: CodedColumn) -> Ints:
+        """The segment of each row."""
+        other = len(self.texts[name]) - 1
+        missing = other - 1
+        if column.names or name not in self._cuts:
+            return column.cells(self._places.get(name, {}), other, missing)
+        cells = np.searchsorted(self._cuts[name], column.numbers)
+        cells[column.is_missing] = missing
+        return cells
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentTallies:
+    """Rows and sums of losses by segment, as sums that add up over windows."""
+
+    by_column: Mapping[str, tuple[Floats, Floats]]
+    """Rows and sums of each column's segments, each of shape (segments,)."""
+    rows: int
+    total: float
+
+    def __add__(self, other: SegmentTallies) -> SegmentTallies:
+        """Both together."""
+        return SegmentTallies(
+            {
+                name: (rows + other.by_column[name][0], sums + other.by_column[name][1])
+                for name, (rows, sums) in self.by_column.items()
+                if name in other.by_column
+            },
+            self.rows + other.rows,
+            self.total + other.total,
+        )
+
+
 def rank_drivers(before: LossSample, now: LossSample) -> list[Driver]:
     """Split the change of the mean loss by each column; the column that explains most comes first.
 
     Each split adds up to the change exactly. A column that is absent on a side is left out. The
     result is empty where a side has no rows.
     """
-    if not len(before.losses) or not len(now.losses):
+    segments = DriverSegments(before.columns)
+    return rank_segments(segments, *(segments.count(s.columns, s.losses) for s in (before, now)))
+
+
+def rank_segments(
+    segments: DriverSegments, before: SegmentTallies, now: SegmentTallies
+) -> list[Driver]:
+    """Split the change of the mean loss by the columns of these segments, see `rank_drivers`."""
+    if not before.rows or not now.rows:
         return []
     drivers = [
-        Driver(name, _split(name, before, now)) for name in before.columns if name in now.columns
+        Driver(name, _split(name, segments, before, now))
+        for name in segments.texts
+        if name in before.by_column and name in now.by_column
     ]
     return sorted(drivers, key=lambda driver: (-driver.excess, driver.column))
 
 
-def _split(name: str, before: LossSample, now: LossSample) -> tuple[Segment, ...]:
-    texts, codes_before, codes_now = _segments(name, before.columns, now.columns)
-    count = len(texts)
+def _split(
+    name: str, segments: DriverSegments, before: SegmentTallies, now: SegmentTallies
+) -> tuple[Segment, ...]:
     sides = []
-    for codes, losses in ((codes_before, before.losses), (codes_now, now.losses)):
-        rows = np.bincount(codes, minlength=count).astype(np.float64)
-        sums = np.bincount(codes, losses, minlength=count)
-        mean = np.where(rows > 0, sums / np.maximum(rows, 1), losses.mean())
-        sides.append((rows / len(codes), mean))
+    for side in (before, now):
+        rows, sums = side.by_column[name]
+        mean = np.where(rows > 0, sums / np.maximum(rows, 1), side.total / side.rows)
+        sides.append((rows / side.rows, mean))
     (share_before, loss_before), (share, loss) = sides
     parts = decompose(share_before, share, loss_before, loss)
+    columns = (share_before, share, loss_before, loss, parts.mix, parts.within)
     return tuple(
         Segment(
             text=text,
-            share_before=float(share_before[place]),
-            share=float(share[place]),
-            loss_before=float(loss_before[place]),
-            loss=float(loss[place]),
-            mix=float(parts.mix[place]),
-            within=float(parts.within[place]),
+            share_before=was,
+            share=shares,
+            loss_before=loss_was,
+            loss=losses,
+            mix=mix,
+            within=within,
         )
-        for place, text in enumerate(texts)
-        if share_before[place] or share[place]
+        for text, was, shares, loss_was, losses, mix, within in zip(
+            segments.texts[name], *(column.tolist() for column in columns), strict=True
+        )
+        if was or shares
     )
-
-
-def _segments(name: str, before: Columns, now: Columns) -> tuple[list[str], Ints, Ints]:
-    """The segments of a column, and the segment of each row on both sides."""
-    first, second = CodedColumn(before[name]), CodedColumn(now[name])
-    if first.names or second.names:
-        counts = np.bincount(first.codes[~first.is_missing], minlength=len(first.names))
-        order = sorted(first.names, key=lambda text: (-counts[first.names[text]], text))
-        conditions = [SliceCondition(name, category=text) for text in order[:MOST_SEGMENTS]]
-    else:
-        known = first.numbers[~first.is_missing]
-        cuts: list[float] = []
-        if len(known):
-            quantiles = np.quantile(known, np.arange(1, PARTS) / PARTS, method="lower")
-            cuts = np.unique(quantiles).tolist()
-        ends = [None, *cuts, None]
-        conditions = (
-            [SliceCondition(name, low=a, high=b) for a, b in pairwise(ends)] if cuts else []
-        )
-    conditions = [*conditions, SliceCondition(name)]
-    texts = [condition.text for condition in conditions] + [f"other values of {name}"]
-    codes = []
-    for column in (first, second):
-        code = np.full(len(column.is_missing), len(conditions), np.int64)
-        for place, condition in enumerate(conditions):
-            code[condition.holds(column)] = place
-        codes.append(code)
-    return texts, codes[0], codes[1]

@@ -6,14 +6,15 @@ A condition is a category, a range of numbers, or that the value is missing.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
-from driftline.types.arrays import Columns, Floats, Mask
+from driftline.types.arrays import Columns, Floats, Ints, Mask
 
 MOST_CATEGORIES = 20
 """Categories of a column that are conditions."""
@@ -23,18 +24,22 @@ LEAST_SHARE = 0.01
 """The least share of the rows of a condition."""
 FEWEST_ROWS = 20
 """The fewest rows of a slice, on each side."""
+_NO_CODES = np.empty(0, np.int64)
+_NO_NUMBERS = np.empty(0)
 
 
 class CodedColumn:
     """The values of a column as numbers: themselves, or the codes of categories."""
 
+    __slots__ = ("codes", "is_missing", "names", "numbers")
+
     def __init__(self, values: Sequence[Any]) -> None:
         self.names: dict[str, int] = {}
         """Code by category; empty for numbers."""
-        self.codes = np.full(len(values), -1, np.int64)
-        """-1 for a missing value; shape (rows,)."""
-        self.numbers = np.full(len(values), math.nan)
-        """NaN for a missing value; shape (rows,)."""
+        self.codes = _NO_CODES
+        """-1 for a missing value; shape (rows,), and (0,) for numbers."""
+        self.numbers = _NO_NUMBERS
+        """NaN for a missing value; shape (rows,), and (0,) for categories."""
         # Whole columns by compiled code: a loop over the values took most of the time of a search.
         kinds = set(map(type, values))
         if any(issubclass(kind, str) for kind in kinds):
@@ -52,6 +57,42 @@ class CodedColumn:
             self.numbers = np.array(values, np.float64)
             self.is_missing = np.isnan(self.numbers)
 
+    def __len__(self) -> int:
+        """The number of rows."""
+        return len(self.is_missing)
+
+    def values(self) -> list[str | float | None]:
+        """The values: text of categories, or numbers; None for a missing one."""
+        if self.names:
+            texts: list[str | None] = [*self.names, None]
+            return [texts[code] for code in self.codes.tolist()]
+        missing = self.is_missing.tolist()
+        return [
+            None if is_missing else number
+            for number, is_missing in zip(self.numbers.tolist(), missing, strict=True)
+        ]
+
+    def take(self, is_kept: Mask) -> Self:
+        """Return some of the rows."""
+        part = copy(self)
+        part.is_missing = self.is_missing[is_kept]
+        if self.names:
+            part.codes = self.codes[is_kept]
+        else:
+            part.numbers = self.numbers[is_kept]
+        return part
+
+    def cells(self, places: Mapping[str, int], other: int, missing: int) -> Ints:
+        """The place of the category of each row, `other` where it has none; shape (rows,)."""
+        if not self.names:
+            return np.where(self.is_missing, missing, other)
+        table = [places.get(name, other) for name in self.names]
+        return np.array([*table, missing], np.int64)[self.codes]
+
+
+CodedColumns = Mapping[str, CodedColumn]
+"""Columns as numbers, by name."""
+
 
 @dataclass(frozen=True, slots=True)
 class SliceCondition:
@@ -61,12 +102,16 @@ class SliceCondition:
     category: str | None = None
     low: float | None = None
     high: float | None = None
+    other_than: frozenset[str] | None = None
+    """A category that is none of these."""
 
     @property
     def text(self) -> str:
         """The condition for people, such as `region = west` or `20 < age ≤ 30`."""
         if self.category is not None:
             return f"{self.column} = {self.category}"
+        if self.other_than is not None:
+            return f"{self.column} is new or rare"
         if self.low is None and self.high is None:
             return f"{self.column} is missing"
         if self.low is None:
@@ -77,12 +122,19 @@ class SliceCondition:
 
     def holds(self, column: CodedColumn) -> Mask:
         """For which values of its column it holds, shape (rows,)."""
-        if self.category is not None:
-            return np.asarray(column.codes == column.names.get(self.category, -2), np.bool_)
-        numbers, missing = column.numbers, column.is_missing
+        missing = column.is_missing
+        if self.category is not None or self.other_than is not None:
+            if not column.names:
+                return np.zeros(len(column), np.bool_)
+            if self.category is not None:
+                return np.asarray(column.codes == column.names.get(self.category, -2), np.bool_)
+            is_other = [name not in (self.other_than or ()) for name in column.names]
+            return np.array([*is_other, False])[column.codes]
         if self.low is None and self.high is None:
             return missing
-        inside = ~missing
+        if column.names:
+            return np.zeros(len(column), np.bool_)
+        inside, numbers = ~missing, column.numbers
         with np.errstate(invalid="ignore"):
             if self.low is not None:
                 inside &= numbers > self.low
@@ -91,18 +143,28 @@ class SliceCondition:
         return inside
 
 
-def make_conditions(columns: Columns) -> list[SliceCondition]:
+def code_columns(columns: Columns | CodedColumns) -> CodedColumns:
+    """Return columns as numbers; those that are numbers already stay as they are."""
+    return {
+        name: values if isinstance(values, CodedColumn) else CodedColumn(values)
+        for name, values in columns.items()
+    }
+
+
+def make_conditions(
+    columns: Columns | CodedColumns, *, with_new: bool = False
+) -> list[SliceCondition]:
     """Return the conditions on these columns that slices may have.
 
     At least 1% of the rows, and 20 rows, meet each, and as many do not. Numbers are cut at their
     deciles, to both sides of them and between fifths; those with at most 10 different values have
-    a condition for each.
+    a condition for each. With `with_new` the categories that these rows lack are one condition
+    more for each column of categories.
     """
     conditions: list[SliceCondition] = []
-    for name, values in columns.items():
-        rows = len(values)
+    for name, column in code_columns(columns).items():
+        rows = len(column)
         least = max(FEWEST_ROWS, math.ceil(LEAST_SHARE * rows))
-        column = CodedColumn(values)
         if column.names:
             counts = np.bincount(column.codes[~column.is_missing], minlength=len(column.names))
             order = sorted(column.names, key=lambda text: (-counts[column.names[text]], text))
@@ -114,20 +176,38 @@ def make_conditions(columns: Columns) -> list[SliceCondition]:
             met = int(option.holds(column).sum())
             if least <= met <= rows - least:
                 conditions.append(option)
+        if with_new and column.names:
+            conditions.append(SliceCondition(name, other_than=frozenset(column.names)))
     return conditions
 
 
-def mask_rows(columns: Columns, conditions: Sequence[SliceCondition]) -> Mask:
-    """Whether each condition holds, shape (rows, m); a column that is absent meets none."""
-    rows = max((len(values) for values in columns.values()), default=0)
-    masks = np.zeros((rows, len(conditions)), bool)
-    coded: dict[str, CodedColumn] = {}
+def mask_rows(columns: Columns | CodedColumns, conditions: Sequence[SliceCondition]) -> Mask:
+    """Whether each condition holds, shape (m, rows); a column that is absent meets none."""
+    coded = code_columns(columns)
+    rows = max((len(values) for values in coded.values()), default=0)
+    masks = np.zeros((len(conditions), rows), np.bool_)
+    places: dict[str, list[int]] = {}
     for place, condition in enumerate(conditions):
-        name = condition.column
-        if name in columns:
-            if name not in coded:
-                coded[name] = CodedColumn(columns[name])
-            masks[:, place] = condition.holds(coded[name])
+        if condition.column in coded:
+            places.setdefault(condition.column, []).append(place)
+    for name, of_column in places.items():
+        column = coded[name]
+        ranges = [
+            place
+            for place in of_column
+            if conditions[place].low is not None or conditions[place].high is not None
+        ]
+        for place in set(of_column).difference(ranges):
+            masks[place] = conditions[place].holds(column)
+        if ranges and not column.names:
+            # All ranges of a column at once. NaN lies in none.
+            lows = [conditions[place].low for place in ranges]
+            highs = [conditions[place].high for place in ranges]
+            above = np.array([-math.inf if low is None else low for low in lows])
+            upto = np.array([math.inf if high is None else high for high in highs])
+            inside = column.numbers <= upto[:, None]
+            inside &= (column.numbers > above[:, None]) | np.isneginf(above)[:, None]
+            masks[ranges] = inside
     return masks
 
 
