@@ -260,6 +260,8 @@ class Agent:
                     "a plugin did not stop", model=watch.name, error=str(error)
                 )
         self._threads.clear()
+        if self._services.shared_executor is not None:
+            self._services.shared_executor.drop()
         return is_clean
 
     def _run(self, name: str, loop: Loop) -> None:

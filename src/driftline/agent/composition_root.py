@@ -30,6 +30,7 @@ from driftline.extensions.guard import Guard
 from driftline.state.factory import open_store
 from driftline.state.store import Store
 from driftline.state.tables import records
+from driftline.types.secret import read_secret
 
 if TYPE_CHECKING:
     from driftline.extensions.registry import Registry
@@ -41,13 +42,6 @@ Clock = Callable[[], datetime]
 def system_clock() -> datetime:
     """Return the machine's time, UTC."""
     return datetime.now(UTC)
-
-
-def read_secret(kind: str, name: str) -> str:
-    """Return the value of `${env:NAME}` or `${file:PATH}`. Raises KeyError or OSError."""
-    if kind == "env":
-        return os.environ[name]
-    return Path(name).read_text(encoding="utf-8").rstrip("\n")
 
 
 def read_config(path: Path, registry: Registry | None = None) -> Config:

@@ -87,15 +87,21 @@ class Feed:
         """
         services, callbacks = self.services, self.callbacks
         callbacks.step(self.stage, services.timeouts.reading)
+        shared = services.shared_executor
+        executor, workers = self.reader.executor, services.workers
+        if shared is not None:
+            workers = shared.count_workers(executor, default=workers)
         reading = ReadPass(
             store=services.store,
             model=self.ledger,
             job=job,
-            executor=self.reader.executor,
+            executor=executor,
             clock=services.clock,
             monotonic=services.monotonic,
-            in_flight=services.workers + 1,
-            shared=services.executor is None,
+            in_flight=workers + 1,
+            renew_executor=None if shared is None else shared.renew,
+            make_executor=None if shared is None else shared.make,
+            shared=shared is None,
             beat=callbacks.beat,
             progress=lambda objects, rows: callbacks.progress(self.stage, objects, total, rows),
             stopping=callbacks.stopping,
