@@ -5,6 +5,7 @@ A window is due when it ended before the time up to which the source was read.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -412,9 +413,10 @@ class Closing:
 
 def _count_verdicts(verdicts: Sequence[JudgedWindow], report: ClosingReport) -> None:
     report.newest_rows = [(verdict.due.key, row) for verdict in verdicts for row in verdict.judged]
-    for _, row in report.newest_rows:
-        if row.verdict:
-            report.verdicts[row.verdict] = report.verdicts.get(row.verdict, 0) + 1
+    judgements = (row.judgement for _, row in report.newest_rows)
+    counts = Counter(judgement.verdict for judgement in judgements if judgement is not None)
+    for verdict, count in counts.items():
+        report.verdicts[verdict] = report.verdicts.get(verdict, 0) + count
 
 
 def _is_performance_known(verdicts: Sequence[JudgedWindow], inputs: Inputs) -> bool:
