@@ -94,7 +94,7 @@ def config(tmp_path: Path) -> Path:
     return config
 
 
-MOST_MODULES = 890
+MOST_MODULES = 900
 """Modules of a pass with nothing new, those of the interpreter included."""
 
 

@@ -321,7 +321,11 @@ def correction_stream(seed, loss_from, days):
     The scores move from day to day; from `loss_from` on the labels cost five points of accuracy.
     """
     rng = np.random.default_rng(seed)
-    reference, stream = rows(rng, 3_000), JudgedStream(rule=CHECK.default_rules["correction"].loss)
+    rules = CHECK.default_rules
+    stream = JudgedStream(
+        rule=rules["correction"].loss, rule_of_others=rules["estimated_accuracy"].loss
+    )
+    reference = rows(rng, 3_000)
     for day in range(days):
         y, s = rows(rng, 1_000, rng.normal(0, 0.5))
         if day >= loss_from:

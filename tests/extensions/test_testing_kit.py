@@ -68,6 +68,7 @@ OPTIONS = {
     "s3": {"bucket": "b"},
     "gcs": {"bucket": "b"},
     "azure_blob": {"container": "c", "account_url": "https://a.blob.core.windows.net"},
+    "dask": {"scheduler": "tcp://127.0.0.1:8786"},
     "other_tool": {"like": "vertex"},
     "business_value": {"values": {"tp": 5.0}, "expressions": {"double": "number * 2"}},
     "fairness": {"facets": ["word"], "metrics": [*get_args(Difference)]},
@@ -131,7 +132,7 @@ OF_BINARY_MODELS = {
 }
 """What `estimated_performance` measures of the model of the contract."""
 UNMEASURED = {
-    "attribution": ("attribution_ndcg",),
+    "attribution": ("attribution_ndcg", "importance", "score_contribution"),
     "completeness": ("received",),
     "constraints": ("baseline_drift", "completeness", "data_type", "domain", "non_negative"),
     "domain": ("nonconforming_rate",),

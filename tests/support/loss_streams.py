@@ -35,6 +35,8 @@ class JudgedStream:
     rule: Loss | None = RULE
     share: int = 5
     """Streams that divide the budget: the others are judged beside it and never change."""
+    rule_of_others: Loss | None = None
+    """The rule of the other streams; that of this stream if None."""
     judge: PastJudge = field(init=False)
     rows: dict[int, JudgedMeasurement] = field(default_factory=dict)
     """By start of the window, as stored last."""
@@ -49,7 +51,12 @@ class JudgedStream:
         quiet = Measurement(0.8, name="quiet", rows=500, interval=(0.77, 0.83), was=0.8)
         names = ["", *(f"quiet {number}" for number in range(1, self.share))]
         rows = [
-            (WindowKey("m", start, "", name), self._row(quiet if name else measurement))
+            (
+                WindowKey("m", start, "", name),
+                self._row(quiet, self.rule_of_others or self.rule)
+                if name
+                else self._row(measurement, self.rule),
+            )
             for name in names
         ]
         judged = self.judge.judge(start, rows)
@@ -66,13 +73,13 @@ class JudgedStream:
         self.judge = a_judge(self.length)
         self.judge.restore(row for place in sorted(self.traces) for row in self.traces[place])
 
-    def _row(self, measurement: Measurement) -> JudgedMeasurement:
+    def _row(self, measurement: Measurement, rule: Loss | None) -> JudgedMeasurement:
         return JudgedMeasurement(
             check="performance",
             measurement=measurement,
             rows=measurement.rows or 0,
             cause="performance",
-            past_rule=self.rule if measurement.value is not None else None,
+            past_rule=rule if measurement.value is not None else None,
         )
 
     @property

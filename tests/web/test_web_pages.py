@@ -27,6 +27,7 @@ class Loop:
     name: str
     beat: datetime | None
     stuck: bool
+    reason: str = ""
 
 
 @dataclass

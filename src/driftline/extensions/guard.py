@@ -86,6 +86,18 @@ class Guard:
         with self._lock:
             return dict(self._stats)
 
+    def find_hanging(self, prefix: str) -> list[str]:
+        """Return a sentence for each call that was left behind and has not ended.
+
+        Only calls are named whose key begins with `prefix`.
+        """
+        with self._lock:
+            return [
+                f"{key} hangs since {call.start:%Y-%m-%d %H:%M:%S} UTC"
+                for key, call in self._late.items()
+                if key.startswith(prefix)
+            ]
+
     def call(self, key: str, fn: Callable[..., T], *args: Any, timeout: float) -> T:
         """Return `fn(*args)`, which may take `timeout` seconds.
 

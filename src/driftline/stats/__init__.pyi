@@ -1,6 +1,7 @@
 """The names of `driftline.stats`. The runtime module loads each at first use."""
 
 from .attributions.importance import mass_moved as mass_moved, ndcg as ndcg, spearman as spearman
+from .attributions.shapley import shapley_values as shapley_values
 from .attributions.shift import (
     AttributionShift as AttributionShift,
     MeanSize as MeanSize,

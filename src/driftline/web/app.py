@@ -93,10 +93,12 @@ def create_app(
     def readyz(request: Request) -> Response:
         ready, loops = status.ready()
         body: dict[str, object] = {"ready": ready}
+        reasons = [loop.reason for loop in loops if loop.stuck]
         if status.is_standby:
             body["standby"] = True
         if access.can_read(request):
             body |= {"leader": status.leader} if status.leader else {}
+            body |= {"reasons": reasons} if reasons else {}
             body["loops"] = [
                 {
                     "name": loop.name,
@@ -132,6 +134,7 @@ def create_app(
             "index",
             ready=ready,
             stuck=stuck,
+            reasons=list(dict.fromkeys(loop.reason for loop in loops if loop.stuck)),
             is_standby=status.is_standby,
             leader=status.leader,
             links=LINKS,
