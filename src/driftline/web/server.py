@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import uvicorn
     from starlette.applications import Starlette
 
+BACKLOG = 64
 GRACE = 2
 """Seconds that running requests get at a stop."""
 
@@ -48,6 +49,8 @@ def serve(app: Starlette, host: str, port: int) -> WebServer:
     """
     import uvicorn
 
+    from driftline.web.connections import ConnectionLimits, limited_protocol
+
     try:
         listener = socket.create_server(
             (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -63,7 +66,9 @@ def serve(app: Starlette, host: str, port: int) -> WebServer:
         lifespan="off",
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=64,
+        http=limited_protocol(ConnectionLimits()),
+        # So many connections are accepted at a time before too many are closed.
+        backlog=BACKLOG,
         timeout_keep_alive=5,
         timeout_graceful_shutdown=GRACE,
     )
