@@ -40,9 +40,10 @@ from driftline.ingest.read.job import Job
 from driftline.profiles.collector import Collector
 from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.window import Window
-from driftline.state import measurements, models, windows
+from driftline.state import measurements, models, traces, windows
 from driftline.state.earlier_values import EarlierValues
 from driftline.state.joined_windows import join_windows, list_base_keys, load_joined_profile
+from driftline.state.measurement_dictionaries import OpenDictionary
 from driftline.state.store import Store
 from driftline.state.trailing import TrailingProfiles
 from driftline.types.family import Family
@@ -261,6 +262,7 @@ class Closing:
         # Nothing is read while windows are judged, so the rows before a window do not change.
         trailing, earlier_values = self.evaluation.trailing_profiles(), EarlierValues()
         window_cache = WindowCache()
+        dictionary: OpenDictionary | None = None
         length, enough_rows = self.settings.window_length, self.settings.config.windows.rows
         if enough_rows is not None:
             with self.store.write() as connection:
@@ -279,7 +281,7 @@ class Closing:
                     return
                 is_last = place == len(groups) - 1
                 past = past or self._load_past(length)
-                self._judge(
+                dictionary = self._judge(
                     group,
                     past,
                     now,
@@ -287,7 +289,8 @@ class Closing:
                     trailing=trailing,
                     earlier_values=earlier_values,
                     window_cache=window_cache,
-                    with_report=is_backlog_end and is_last,
+                    dictionary=dictionary,
+                    is_backlog_end=is_backlog_end and is_last,
                 )
                 report.windows += 1
                 count = report.windows - before
@@ -303,7 +306,7 @@ class Closing:
         trail, reference = policy.make_trail(), self.evaluation.reference
         past = PastJudge(trail, policy, reference.schema)
         with self.store.read() as connection:
-            rows = measurements.load_traces(
+            rows = traces.load_traces(
                 connection, self.settings.name, reference.reference_id, trail.capacity
             )
             past.restore((row.start, Stream(*row[1:6]), row.trace) for row in rows)
@@ -319,8 +322,13 @@ class Closing:
         trailing: TrailingProfiles | None,
         earlier_values: EarlierValues,
         window_cache: WindowCache,
-        with_report: bool,
-    ) -> None:
+        dictionary: OpenDictionary | None,
+        is_backlog_end: bool,
+    ) -> OpenDictionary | None:
+        """Judge the windows of one span of time and store the result, in one transaction.
+
+        Returns the dictionary that their measurements were written with, for the next span.
+        """
         group = [self._silence_old(due, now) for due in group]
         reference_id = self.evaluation.reference.reference_id
         with self.store.read() as connection:
@@ -344,7 +352,7 @@ class Closing:
             )
             facts = with_decision(facts, decision)
             first_report = None
-            if with_report and self.settings.config.first_report:
+            if is_backlog_end and self.settings.config.first_report:
                 first_report = self._first_reports.make(
                     connection, verdicts, inputs, past.policy, now
                 )
@@ -358,13 +366,14 @@ class Closing:
                     checks = (
                         [plan.name for plan in inputs.checks_of(due)] if due.labels_only else None
                     )
-                    measurements.replace_measurements(
+                    dictionary = measurements.replace_measurements(
                         connection,
                         due.key,
                         due.revision + 1,
                         verdict.judged,
                         reference_id=reference_id,
                         checks=checks,
+                        dictionary=dictionary,
                     )
                 if not group[0].labels_only or decision.decision is not Decision.KEEP:
                     record_decision(
@@ -372,6 +381,8 @@ class Closing:
                     )
                 windows.mark_judged(connection, group, reference_id, self.settings.config_digest)
                 self.alerts.write(connection, prepared_step, now)
+                if is_backlog_end:
+                    traces.expire_traces(connection, self.settings.name, past.trail.capacity)
                 if first_report is not None:
                     self.alerts.send_report(connection, first_report, now)
         report.silenced_windows += all(due.quiet for due in group)
@@ -381,6 +392,7 @@ class Closing:
             window_cache.add(verdict.due.key, verdict.window)
             self.callbacks.on_window(verdict.window)
         self.callbacks.on_changes(prepared_step.step.changes)
+        return dictionary
 
     @property
     def _first_reports(self) -> FirstReports:
