@@ -4,36 +4,43 @@ from __future__ import annotations
 
 import resource
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import httpx
 import pytest
+from certificates import certificate
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from driftline.types.errors import DriftlineError
 from driftline.web import connections
 from driftline.web.server import WebServer, serve
 
 pytestmark = pytest.mark.system
 
 
+async def healthz(request: Request) -> Response:
+    return PlainTextResponse("ok\n")
+
+
+async def count(request: Request) -> Response:
+    return PlainTextResponse(f"{len(await request.body())}\n")
+
+
+APP = Starlette(routes=[Route("/healthz", healthz), Route("/", count, methods=["POST"])])
+"""One short page and one that reads a body."""
+
+
 @pytest.fixture
 def server() -> Iterator[WebServer]:
-    """A server with one short page and one that reads a body."""
-
-    async def healthz(request: Request) -> Response:
-        return PlainTextResponse("ok\n")
-
-    async def count(request: Request) -> Response:
-        return PlainTextResponse(f"{len(await request.body())}\n")
-
-    app = Starlette(routes=[Route("/healthz", healthz), Route("/", count, methods=["POST"])])
-    running = serve(app, "127.0.0.1", 0)
+    running = serve(APP, "127.0.0.1", 0)
     yield running
     running.stop()
 
@@ -121,6 +128,25 @@ def test_connections_are_a_part_of_the_file_descriptors() -> None:
     """An agent with few of them keeps three quarters for its own work."""
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     assert connections.ConnectionLimits().most == max(8, min(256, files // 4))
+
+
+def test_the_port_speaks_tls(tmp_path: Path) -> None:
+    """With a certificate and its key, a client that trusts it reads the page."""
+    ca, key = certificate(tmp_path)
+    running = serve(APP, "127.0.0.1", 0, certificate=(ca, key))
+    try:
+        address = f"https://127.0.0.1:{running.address.port}/healthz"
+        context = ssl.create_default_context(cafile=str(ca))
+        assert httpx.get(address, verify=context, timeout=30).text == "ok\n"
+    finally:
+        running.stop()
+
+
+def test_a_certificate_that_is_none_is_named(tmp_path: Path) -> None:
+    """The error names the setting and the file."""
+    (tmp_path / "c.pem").write_text("none")
+    with pytest.raises(DriftlineError, match=r"agent\.http_certificate: .*c\.pem"):
+        serve(APP, "127.0.0.1", 0, certificate=(tmp_path / "c.pem", tmp_path / "c.pem"))
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ Does not handle signals: the agent does.
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 from threading import Thread
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
@@ -42,10 +43,13 @@ class WebServer:
         self._thread.join(GRACE + 3)
 
 
-def serve(app: Starlette, host: str, port: int) -> WebServer:
+def serve(
+    app: Starlette, host: str, port: int, *, certificate: tuple[Path, Path] | None = None
+) -> WebServer:
     """Listen on `host` and `port`, and return when requests are answered.
 
-    Raises DriftlineError when the address can't be used.
+    With `certificate`, the files of a certificate and its key, it speaks TLS. Raises DriftlineError
+    when the address or the certificate can't be used.
     """
     import uvicorn
 
@@ -72,6 +76,16 @@ def serve(app: Starlette, host: str, port: int) -> WebServer:
         timeout_keep_alive=5,
         timeout_graceful_shutdown=GRACE,
     )
+    if certificate is not None:
+        config.ssl_certfile, config.ssl_keyfile = certificate
+        try:
+            config.load()
+        except OSError as error:
+            listener.close()
+            raise DriftlineError(
+                f"agent.http_certificate: {certificate[0]} and its key {certificate[1]} can't be "
+                f"used: {error}"
+            ) from error
     server = uvicorn.Server(config)
     thread = Thread(target=server.run, args=([listener],), name="web", daemon=True)
     thread.start()
