@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.testclient import TestClient
 
 from driftline import Secret
 from driftline.testing import FakeLog
@@ -34,8 +35,13 @@ class Scene:
     def ask(self, token: str | None, address: str = "192.0.2.1") -> int:
         """The status of the answer to a request with the token."""
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        with TestClient(self.app, client=(address, 5000)) as client:
-            return client.get("/", headers=headers).status_code
+
+        async def get() -> int:
+            transport = httpx.ASGITransport(self.app, client=(address, 5000))
+            async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+                return (await client.get("/", headers=headers)).status_code
+
+        return asyncio.run(get())
 
 
 @pytest.fixture

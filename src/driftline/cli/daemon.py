@@ -133,6 +133,7 @@ def _lead(
                     base=config.origin.parent,
                     reopen=reopen,
                     on_lost=signals.lose,
+                    warn=log.warning,
                 )
             except (AnotherAgentLeads, Unreachable, LeadershipLost) as error:
                 if isinstance(error, Unreachable) and not patient:
