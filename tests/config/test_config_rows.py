@@ -36,7 +36,7 @@ models:
 
 MISTAKES = {
     "an unknown column": ('"age > 0"', '"agee > 0"', "checks.rules.options.expressions.first", "did you mean 'age'"),
-    "no expression": ('"age > 0"', '"age = 0"', "checks.rules.options.expressions.first", "compare with =="),
+    "no expression": ('"age > 0"', '"age := 0"', "checks.rules.options.expressions.first", "no expression near"),
     "no condition": ('"age > 0"', '"age - 1"', "checks.rules.options.expressions.first", "should be a condition"),
     "a quoted column": ("Day Mins\")", "Day Min\")", "checks.rules.options.expressions.second", "did you mean 'Day Mins'"),
     "an unknown pair": ("{age: age_offline}", "{age: age_online}", "checks.skew.options.pairs.age", "no column 'age_online'"),

@@ -68,6 +68,7 @@ OPTIONS = {
     "s3": {"bucket": "b"},
     "gcs": {"bucket": "b"},
     "azure_blob": {"container": "c", "account_url": "https://a.blob.core.windows.net"},
+    "dask": {"scheduler": "tcp://127.0.0.1:8786"},
     "other_tool": {"like": "vertex"},
     "business_value": {"values": {"tp": 5.0}, "expressions": {"double": "number * 2"}},
     "fairness": {"facets": ["word"], "metrics": [*get_args(Difference)]},

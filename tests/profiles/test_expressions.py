@@ -16,6 +16,7 @@ from driftline.ingest.columns.canonical import to_categorical
 from driftline.kit.checks.expressions import parse, quote_column
 from driftline.profiles.batch import Batch
 from driftline.profiles.built_in import BUILT_IN
+from driftline.profiles.language import ExpressionError
 from driftline.profiles.profile import Profile
 from driftline.profiles.spec import CategorySpec, NumericSpec, ProfileSpec
 from driftline.profiles.tallies import ExpressionCollector, misfit_reason
@@ -195,7 +196,8 @@ def test_infinite_values_are_values():
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("a = 1", "compare with =="),
+        ("a := 1", "no expression"),
+        ("a =", "ends too early"),
         ("a > 0 && b > 0", "write and"),
         ("a >", "no expression"),
         ("", "no expression"),
@@ -288,3 +290,69 @@ def test_a_spec_without_options_is_named_as_before():
         back = ProfileSpec.from_bytes(made.to_bytes())
         assert (back.digest, back.options, back.joins) == (made.digest, made.options, made.joins)
     assert len({plain.digest, spec("a > 0").digest, spec("a > 1").digest}) == 3
+
+
+@pytest.mark.parametrize(
+    ("spelling", "plain"),
+    [
+        ("a = 1", "a == 1"),
+        ("a <> 1", "a != 1"),
+        ("a > 1 AND b < 2 OR NOT c = 3", "a > 1 and b < 2 or not c == 3"),
+        ("u IN ('x', 'y')", "u in ['x', 'y']"),
+        ("u IN ('x')", "u in ['x']"),
+        ("u NOT IN ('x')", "u not in ['x']"),
+        ("u IS NULL", "u is null"),
+        ("u IS NOT NULL AND a = 1", "u is not null and a == 1"),
+        ("`Day Mins` > 3", 'column("Day Mins") > 3'),
+        ("tags.`my key` = 'x'", 'column("tags.my key") == "x"'),
+        ("tags.`mlflow.source.name` = 'x'", 'column("tags.mlflow.source.name") == "x"'),
+        ("params.\"max-depth\" = 'x'", 'column("params.max-depth") == "x"'),
+        ("(a = 1 OR b = 2) AND c = 3", "(a == 1 or b == 2) and c == 3"),
+        ("a=-1", "a == -1"),
+    ],
+)
+def test_spellings_of_sql_mean_the_same(spelling, plain):
+    """Those that MLflow has, and more."""
+    assert parse(spelling) == parse(plain)
+
+
+@pytest.mark.parametrize(
+    ("text", "result"),
+    [
+        ("u LIKE 'ab%'", [True, False, False, None]),
+        ("u ILIKE 'AB%'", [True, False, True, None]),
+        ("u NOT LIKE 'ab%'", [False, True, True, None]),
+        ("u LIKE '_b.'", [False, False, False, None]),
+        ("u like '%b.'", [True, True, False, None]),
+        ("u ILIKE '_B_'", [False, False, True, None]),
+    ],
+)
+def test_like_has_two_signs_for_any_text(text, result):
+    """`%` is any text, `_` one character; all else is itself, also what a pattern could mean."""
+    assert answers(text, u=["abb.", "bab.", "ABc", None]) == result
+
+
+@pytest.mark.parametrize("name", ["and_", "like", "isin", "nothing", "OR_x", "inside"])
+def test_a_column_may_have_the_name_of_an_operator(name):
+    """Where an operator can't stand."""
+    assert parse(f"{name} > 1").args[0].value == name
+    assert parse(f"a > 1 and {name} > 1").args[1].args[0].value == name
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a > 1 and floor(b) > 2", "floor(b)"),
+        ("a  =  1 and u IN v", "u IN v"),
+        ("`x y` = 1 && b = 2", "&&"),
+        ("u = 'é\\d' and b[0] > 1", "b[0]"),
+        ("a > 1 and )", ")"),
+        ("a > 1e999", "1e999"),
+    ],
+)
+def test_a_mistake_has_its_place(text, words):
+    """In the text as its author wrote it."""
+    with pytest.raises(ExpressionError) as error:
+        parse(text)
+    start, end = error.value.place
+    assert text[start:end] == words

@@ -122,6 +122,10 @@ class EstimatedPerformance(Check):
     type = "estimated_performance"
     cause = "performance"
     remedies: ClassVar = {"": Decision.WATCH}
+    estimates: ClassVar = {
+        **{f"estimated_{metric}": metric for metric in LABELLED_METRICS},
+        "estimated_class_share": "",
+    }
     main = "estimated_accuracy"
     uses_labels = True
     collectors: ClassVar = frozenset(

@@ -17,11 +17,11 @@ from driftline.evaluate.first_report import COMPARED_FAMILIES
 from driftline.evaluate.judge_windows import Inputs, measure_window
 from driftline.extensions.phrasebook import Phrasebook
 from driftline.ingest.reference.build import (
-    NewReference,
     ObjectProfiles,
     make_reference,
     profile_objects,
 )
+from driftline.ingest.reference.losses import losses_from_origin
 from driftline.profiles.spec import ALWAYS_COLLECTED, ProfileSpec
 from driftline.profiles.window import Window
 from driftline.types.errors import ComparisonError
@@ -47,7 +47,7 @@ def compare_tables(
     Raises ComparisonError when they can't be compared, and SourceError when one can't be read.
     """
     columns = find_compared_columns(reference, current, roles)
-    plans = _plans(registry, columns.schema)
+    plans = comparing_plans(registry, columns.schema)
     first, second = _profile(reference, current, columns.schema, plans, registry, now)
     windows = {"": (first.profile.window(), second.profile.window())}
     for segment in first.segments.keys() | second.segments.keys():
@@ -107,7 +107,7 @@ def compare_tables(
     )
 
 
-def _plans(registry: Registry, schema: Schema) -> list[CheckPlan]:
+def comparing_plans(registry: Registry, schema: Schema) -> list[CheckPlan]:
     """Return the default checks that compare rows, and those that compare segments."""
     parts = {part.kind.value for part in schema.features.values() if part.kind is not None}
     has_outputs = schema.prediction is not None or schema.score is not None
@@ -128,23 +128,60 @@ def _profile(
     plans: Sequence[CheckPlan],
     registry: Registry,
     now: datetime,
-) -> tuple[NewReference, ObjectProfiles]:
-    """Profile both tables on the grid of the reference."""
-    names = {name for plan in plans for name in plan.check.collectors}
+) -> tuple[ObjectProfiles, ObjectProfiles]:
+    """Profile both tables on the grid of the reference, or on that of a profile among them."""
     collectors = registry.collectors()
-    job = reference.job(schema, ProfileSpec(columns={}), now, collectors)
-    first = make_reference(
-        job,
-        reference.objects,
-        now,
-        (*ALWAYS_COLLECTED, *sorted(names - set(ALWAYS_COLLECTED))),
-        options=collector_requests(plans),
-    )
-    job = current.job(schema, first.spec, now, collectors)
-    second = profile_objects(job, current.objects, now)
+    header = reference.profiled or current.profiled
+    if header is None:
+        job = reference.job(schema, ProfileSpec(columns={}), now, collectors)
+        made = make_reference(
+            job,
+            reference.objects,
+            now,
+            collector_names(plans),
+            options=collector_requests(plans),
+        )
+        spec = made.spec
+        first = ObjectProfiles(
+            profile=made.profile,
+            segments=made.segments,
+            losses=losses_from_origin(made.origin, made.profile.rows),
+        )
+    else:
+        spec = ProfileSpec.from_bytes(header.spec)
+        _check_collectors(spec, plans)
+        job = reference.job(schema, spec, now, collectors)
+        first = profile_objects(job, reference.objects, now)
+    second = profile_objects(current.job(schema, spec, now, collectors), current.objects, now)
+    for profile in (first.profile, second.profile):
+        if profile.spec.digest != spec.digest:
+            raise ComparisonError(
+                f"the profiles are on different grids ({spec.digest} and {profile.spec.digest}): "
+                "make the second one with the first as its reference: "
+                "driftline.profile(rows, reference)"
+            )
     if not second.profile.rows:
         raise ComparisonError(f"{current.name}: no row can be read: {second.losses.describe()}")
     return first, second
+
+
+def collector_names(plans: Sequence[CheckPlan]) -> tuple[str, ...]:
+    """Return the collectors that some checks read."""
+    names = {name for plan in plans for name in plan.check.collectors}
+    return (*ALWAYS_COLLECTED, *sorted(names - set(ALWAYS_COLLECTED)))
+
+
+def _check_collectors(spec: ProfileSpec, plans: Sequence[CheckPlan]) -> None:
+    """Raise ComparisonError when a profile lacks what the checks read."""
+    asked = [
+        name for name, texts in collector_requests(plans).items() if spec.options.get(name) != texts
+    ]
+    lacking = [name for name in collector_names(plans) if name not in spec.collectors]
+    if lacking or asked:
+        raise ComparisonError(
+            f"the profile lacks what the checks collect ({', '.join((*lacking, *asked))}): make it "
+            "with the same plugins and columns"
+        )
 
 
 def _due(segment: str, rows: int) -> DueWindow:
@@ -218,7 +255,7 @@ def _without_numbers(model: dict[str, list[FindingPair]]) -> set[str]:
 
 
 def _notes(
-    columns: ComparedColumns, first: NewReference, second: ObjectProfiles, current: str
+    columns: ComparedColumns, first: ObjectProfiles, second: ObjectProfiles, current: str
 ) -> Iterable[str]:
     yield from columns.doubts
     if lost := second.losses.describe():

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.engine import Connection
 
-from driftline.incidents.alert_values import load_alert_values
 from driftline.state.store import Store
 from driftline.types.errors import DriftlineError
 from driftline.types.notification import AlertFact, Event, Notification
@@ -68,6 +67,9 @@ class ChartCache:
 
 def _line(connection: Connection, notification: Notification, alert: AlertFact) -> SeriesLine:
     from driftline.charts.series_points import SeriesLine, SeriesPoint
+
+    # Most passes draw no chart.
+    from driftline.incidents.alert_values import load_alert_values
 
     rows = load_alert_values(connection, notification, alert, WINDOWS)
     since = as_micros(alert.since)

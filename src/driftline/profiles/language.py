@@ -1,6 +1,7 @@
 """Parses the expressions that people write about a row to a tree of nodes.
 
 Does not run anything: Python's parser reads the text, and only a short list of forms is allowed.
+The spellings of MLflow and SQL are rewritten before, see `spellings`.
 """
 
 from __future__ import annotations
@@ -9,11 +10,16 @@ import ast
 import math
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    from driftline.profiles.spellings import Rewriting
+
+LIKE_CALLS = frozenset({"_like", "_ilike", "_not_like", "_not_ilike"})
+"""The functions as which LIKE and ILIKE are rewritten."""
 LONGEST = 2000
 """Characters of an expression."""
 DEEPEST = 50
@@ -52,10 +58,30 @@ class Node:
     args: tuple[Node, ...] = ()
     value: Literal = ""
     """The name of a column, or the value of a literal."""
+    place: tuple[int, int] = field(default=(0, 0), compare=False, repr=False)
+    """Start and end in the text of the expression."""
+
+
+class ExpressionError(ValueError):
+    """A mistake in an expression, as a sentence for its author."""
+
+    def __init__(self, message: str, place: tuple[int, int] = (0, 0)) -> None:
+        super().__init__(message)
+        self.place = place
+        """Start and end of the words that the mistake is about."""
+
+    def show(self, text: str) -> str:
+        """Return the message below a line with `text` and one that points at the mistake."""
+        line = " ".join(text.splitlines())
+        start, end = self.place
+        return f"{line}\n{' ' * start}{'^' * max(end - start, 1)}\n{self}"
 
 
 class _InvalidExpression(Exception):
     """The text of the error for the author of the expression."""
+
+    tree: ast.expr | None = None
+    """What the mistake is in."""
 
 
 @lru_cache(maxsize=1000)
@@ -66,28 +92,34 @@ def parse(text: str) -> Node:
     as they are.
     """
     if len(text) > LONGEST:
-        raise ValueError(f"should have {LONGEST} characters at most")
+        raise ExpressionError(f"should have {LONGEST} characters at most")
+    # Most configurations have no expressions.
+    from driftline.profiles.spellings import rewrite
+
+    line = " ".join(text.splitlines())
+    rewriting = rewrite(line)
     # Python parses the line with doubled backslashes; offsets refer to the doubled text.
-    line = " ".join(text.splitlines()).strip()
+    reader = _Reader(rewriting)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = ast.parse(line.replace("\\", "\\\\"), mode="eval").body
-        node = _Reader(line).read(tree)
+            tree = ast.parse(rewriting.text.replace("\\", "\\\\"), mode="eval").body
+        node = reader.read(tree)
     except _InvalidExpression as error:
-        raise ValueError(str(error)) from None
+        place = (0, 0) if error.tree is None else reader.place_of(error.tree)
+        raise ExpressionError(str(error), place) from None
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise ValueError(_syntax_error(line, error)) from None
+        raise _syntax_error(line, rewriting, error) from None
     if not any(True for _ in column_names(node)) and not any(
-        item.op == "present" for item in _walk(node)
+        item.op == "present" for item in walk(node)
     ):
-        raise ValueError("should name a column")
+        raise ExpressionError("should name a column", (0, len(line.rstrip())))
     return node
 
 
 def column_names(node: Node) -> Iterator[str]:
     """The names of the columns that an expression uses, in order, with repeats."""
-    return (str(item.value) for item in _walk(node) if item.op == "column")
+    return (str(item.value) for item in walk(node) if item.op == "column")
 
 
 def quote_column(column: str) -> str:
@@ -98,28 +130,39 @@ def quote_column(column: str) -> str:
     return f"column({quote}{column}{quote})"
 
 
-def _walk(node: Node) -> Iterator[Node]:
+def walk(node: Node) -> Iterator[Node]:
+    """Yield a node and all nodes below it."""
     yield node
     for arg in node.args:
-        yield from _walk(arg)
+        yield from walk(arg)
 
 
-def _syntax_error(line: str, error: BaseException) -> str:
+def _syntax_error(line: str, rewriting: Rewriting, error: BaseException) -> ExpressionError:
     if isinstance(error, (RecursionError, MemoryError)):
-        return "is nested too deeply"
-    for sign, hint in (("=", "compare with =="), ("&&", "write and"), ("||", "write or")):
-        if sign in line.replace("==", "").replace("<=", "").replace(">=", "").replace("!=", ""):
-            return f"is no expression: {hint}"
-    place = getattr(error, "offset", None)
-    context = f" near '{line[max(place - 1, 0) :][:20]}'" if place and place <= len(line) else ""
-    return f"is no expression{context}"
+        return ExpressionError("is nested too deeply")
+    for sign, hint in (("&&", "write and"), ("||", "write or")):
+        if sign in line:
+            start = line.index(sign)
+            return ExpressionError(f"is no expression: {hint}", (start, start + 2))
+    offset = getattr(error, "offset", None)
+    if not line.strip():
+        return ExpressionError("is no expression: it is empty")
+    offset = offset or len(rewriting.text) + 2
+    before = rewriting.text.replace("\\", "\\\\")[: offset - 1].replace("\\\\", "\\")
+    start, end = rewriting.place(len(before), len(before) + 1)
+    near = line[start:].rstrip()[:20]
+    if not near:
+        start, end = len(line.rstrip()), len(line.rstrip()) + 1
+    message = f"is no expression near '{near}'" if near else "is no expression: it ends too early"
+    return ExpressionError(message, (start, max(end, start + 1)))
 
 
 class _Reader:
     """Translates Python's syntax tree to nodes."""
 
-    def __init__(self, line: str) -> None:
-        self._source = line.replace("\\", "\\\\").encode()
+    def __init__(self, rewriting: Rewriting) -> None:
+        self._rewriting = rewriting
+        self._source = rewriting.text.replace("\\", "\\\\").encode()
         self._depth = 0
 
     def read(self, tree: ast.expr) -> Node:
@@ -127,9 +170,23 @@ class _Reader:
         if self._depth > DEEPEST:
             raise _InvalidExpression("is nested too deeply")
         try:
-            return self._read(tree)
+            return replace(self._read(tree), place=self.place_of(tree))
+        except _InvalidExpression as error:
+            error.tree = error.tree or tree
+            raise
         finally:
             self._depth -= 1
+
+    def place_of(self, tree: ast.expr) -> tuple[int, int]:
+        """Start and end of a part in the text of its author."""
+        return self._rewriting.place(
+            self._characters(tree.col_offset), self._characters(tree.end_col_offset or 0)
+        )
+
+    def _characters(self, offset: int) -> int:
+        """Characters of the rewritten text before an offset in bytes of the doubled one."""
+        before = self._source[:offset].decode("utf-8", "replace")
+        return len(before.replace("\\\\", "\\"))
 
     def _read(self, tree: ast.expr) -> Node:
         match tree:
@@ -143,6 +200,10 @@ class _Reader:
                 return Node("literal", value=-float(number))
             case ast.UnaryOp(ast.USub(), operand):
                 return Node("-", (Node("literal", value=0.0), self.read(operand)))
+            case ast.BinOp(
+                left, ast.MatMult(), ast.Call(ast.Name(name), [ast.Constant() as text])
+            ) if name in LIKE_CALLS:
+                return self._like(left, name, str(self._constant(text)))
             case ast.BinOp(left, op, right) if type(op) in ARITHMETIC:
                 return Node(ARITHMETIC[type(op)], (self.read(left), self.read(right)))
             case ast.Compare(left, ops, comparators):
@@ -157,13 +218,22 @@ class _Reader:
                 return self._call(name, args)
             case ast.Name(name) if name.lower() in WORDS:
                 return Node("literal", value=WORDS[name.lower()])
-            case ast.Constant(None) | ast.Name("null"):
+            case ast.Constant(None) | ast.Name("null" | "NULL"):
                 raise _InvalidExpression("null is compared with `is null` and `is not null` only")
             case ast.Name() | ast.Attribute():
                 return Node("column", value=self._dotted_name(tree))
             case ast.Constant(str() | bool() | int() | float()):
                 return Node("literal", value=self._constant(tree))
         raise _InvalidExpression(f"'{self._source_of(tree)}' can't stand in an expression")
+
+    def _like(self, left: ast.expr, name: str, pattern: str) -> Node:
+        from driftline.profiles.spellings import like_pattern
+
+        form = like_pattern(pattern)
+        if "ilike" in name:
+            form = f"(?i){form}"
+        node = Node("matches", (self.read(left), Node("literal", value=form)))
+        return Node("not", (node,)) if "not" in name else node
 
     def _several(self, trees: Sequence[ast.expr]) -> tuple[Node, ...]:
         return tuple(self.read(tree) for tree in trees)

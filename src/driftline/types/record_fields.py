@@ -47,13 +47,14 @@ def _as_text(value: Any) -> Any:
     return value
 
 
-def _utc(value: datetime) -> datetime:
+def to_utc(value: datetime) -> datetime:
+    """Return a time in UTC; one without a zone is in UTC already."""
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 Text = Annotated[str, Field(max_length=LONGEST)]
 Name = Annotated[str, Field(min_length=1, max_length=500)]
-Moment = Annotated[datetime, AfterValidator(_utc)]
+Moment = Annotated[datetime, AfterValidator(to_utc)]
 Texts = Annotated[
     dict[Name, Text], BeforeValidator(_as_text), BeforeValidator(flatten), Field(max_length=2000)
 ]

@@ -22,6 +22,7 @@ from driftline.incidents.incident_service import ActRefused, IncidentService
 from driftline.types.scalars import parse_duration
 from driftline.web.access import Access
 from driftline.web.inbox import Inbox, inbox_route
+from driftline.web.query_api import query_routes
 from driftline.web.record_api import record_routes
 from driftline.web.request_body import read_body
 from driftline.web.status import StatusSource
@@ -100,6 +101,7 @@ def api_routes(agent: StatusSource, access: Access, inbox: Inbox | None = None) 
         Route("/api/actions/{id}/{act}", partial(act_on, tuple(DECISIONS)), methods=["POST"]),
         inbox_route(inbox, access.can_act, _deny_access),
         *record_routes(agent, access, _deny_access),
+        *query_routes(agent, access, _deny_access, access.clock),
     ]
 
 
