@@ -267,7 +267,9 @@ class ModelViews:
         chosen = filled.get(window or 0) or next(reversed(filled.values()), None)
         other = filled.get(beside or 0)
         distribution = (
-            None if chosen is None else self._distribution(name, column, version, chosen, other)
+            None
+            if chosen is None
+            else self.distributions(name, [column], version, chosen, other).get(column)
         )
         return ColumnView(
             model=name,
@@ -298,13 +300,22 @@ class ModelViews:
             until=until,
         )
 
-    def _distribution(
-        self, name: str, column: str, version: str, window: WindowRows, other: WindowRows | None
-    ) -> Histogram | None:
+    def distributions(
+        self,
+        name: str,
+        columns: Sequence[str],
+        version: str,
+        window: WindowRows,
+        other: WindowRows | None = None,
+    ) -> dict[str, Histogram]:
+        """The distributions of columns in a window, beside `other` or the reference.
+
+        A column that is missing there, or that may not be shown, has none.
+        """
         settings, collectors = self._settings[name], self._collectors()
         reference = load_reference(self._store, settings, collectors)
         if reference is None:
-            return None
+            return {}
 
         def load_window(row: WindowRows) -> Window:
             key = WindowKey(model=name, start=row.start, version=version, segment="")
@@ -313,8 +324,11 @@ class ModelViews:
 
         now = load_window(window)
         before = reference.window("") if other is None else load_window(other)
-        if column in reference.schema.redact or column not in now.columns:
-            return None
-        return compare_columns(
-            now.columns[column], None if before is None else before.columns.get(column)
-        )
+        histograms = {
+            column: compare_columns(
+                now.columns[column], None if before is None else before.columns.get(column)
+            )
+            for column in columns
+            if column not in reference.schema.redact and column in now.columns
+        }
+        return {column: item for column, item in histograms.items() if item is not None}

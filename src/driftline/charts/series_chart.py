@@ -18,8 +18,22 @@ TIME = {
     "field": "at",
     "type": "temporal",
     "scale": {"type": "utc"},
-    "axis": {"title": None},
+    "axis": {
+        "title": None,
+        "format": {
+            "year": "%Y",
+            "quarter": "%b %Y",
+            "month": "%b %Y",
+            "week": "%d %b",
+            "date": "%d %b",
+            "day": "%d %b",
+            "hours": "%H:%M",
+            "minutes": "%H:%M",
+            "seconds": "%H:%M:%S",
+        },
+    },
 }
+"""Times are UTC."""
 VALUE = {"field": "value", "type": "quantitative", "title": None}
 TOOLTIP = [
     {

@@ -43,6 +43,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "silences": ("silences:silences_group", "List the silences, or end one."),
     "explain": ("explain:explain", "Explain an incident, or the verdicts of a window."),
+    "report": ("report:report", "Write a report of a model: HTML, PDF, PNG, JSON or Markdown."),
     "reproduce": (
         "reproduce:reproduce",
         "Compute an incident's numbers again from the logs, and compare.",
@@ -81,7 +82,8 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Set up": ("init", "validate", "doctor", "config", "schema", "reference"),
     "Monitor": ("run", "status", "backtest"),
     "Incidents": (
-        "incidents", "explain", "reproduce", "ack", "snooze", "silence", "silences", "actions",
+        "incidents", "explain", "report", "reproduce", "ack", "snooze", "silence", "silences",
+        "actions",
     ),
     "Records": ("records", "search", "query"),
     "Messages": ("notify", "routes"),

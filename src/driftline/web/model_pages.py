@@ -20,11 +20,11 @@ from driftline.agent.model_views import (
     ModelViews,
 )
 from driftline.agent.performance_views import MetricPair, PerformanceView
-from driftline.agent.series_groups import Series
+from driftline.agent.series_groups import Series, format_value
 from driftline.types.family import Family
 from driftline.types.model import Verdict
 from driftline.types.notification import OPEN
-from driftline.types.phrasing import clean, duration, number, share
+from driftline.types.phrasing import clean, duration, number
 from driftline.types.times import as_micros
 from driftline.web.access import Access, answer_with_views
 from driftline.web.pages import STANDBY, render_message, render_page, render_standby
@@ -263,9 +263,7 @@ def _line(model: str, item: Series) -> dict[str, Any]:
     is_share = newest.unit == "share"
 
     def text(value: float | None) -> str:
-        if value is None:
-            return ""
-        return share(value) if is_share and 0 <= value <= 1 else number(value)
+        return format_value(value, newest.unit)
 
     has_interval = newest.low is not None and newest.high is not None
     place = f"{quote(model, safe='')}/column?{urlencode({'name': item.column})}"
