@@ -52,8 +52,10 @@ def test_a_chart_has_a_line_a_band_the_usual_value_and_what_changed():
     """Each part has its rows; the changed windows have dots."""
     line = make_line(usual=0.3, since=35 * HOUR, spans=[Span(30 * HOUR, 99 * HOUR, "critical")])
     chart = series_specification(line)
-    assert len(find_layer(chart, "now")["data"]["values"]) == 40
-    assert len(find_layer(chart, "band")["data"]["values"]) == 40
+    assert len(chart["data"]["values"]) == 40
+    assert {"at", "value", "low", "high"} == set(chart["data"]["values"][0])
+    assert find_layer(chart, "now")["encoding"]["y"]["field"] == "value"
+    assert find_layer(chart, "band")["encoding"]["y"]["field"] == "low"
     assert find_layer(chart, "usual")["data"]["values"] == [{"value": 0.3}]
     assert len(find_layer(chart, "dot-warning")["data"]["values"]) == 5
     assert find_layer(chart, "since-warning")["data"]["values"] == [{"at": 35 * 3_600_000}]

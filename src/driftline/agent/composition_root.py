@@ -147,7 +147,7 @@ def open_agent(
     is reported in the first tick, and there are no metrics. `seed` sets the jitter of retries;
     without it each agent has its own.
     """
-    store = store or open_store(config.agent.state, base=config.origin.parent)
+    store = store or open_store(config.agent.state, base=config.origin.parent, warn=log.warning)
     try:
         metrics = None if once else make_metrics()
         services = make_services(config, store, clock, log, metrics=metrics, timeouts=timeouts)

@@ -15,6 +15,7 @@ from driftline.agent.decision_log import summarise_decision
 from driftline.agent.performance_views import PerformanceView, load_performance
 from driftline.agent.reference_state import load_reference
 from driftline.agent.series_groups import Series, group_series
+from driftline.agent.version_views import VersionSummary, load_versions
 from driftline.charts.histogram import Histogram, compare_columns
 from driftline.state import incidents, series, windows
 from driftline.state.accounts import Totals, load_totals
@@ -77,6 +78,8 @@ class ModelView:
     series: Sequence[Series]
     """What changed first."""
     totals: Totals
+    versions: Sequence[VersionSummary] = ()
+    """Those with rows in the shown windows, newest first; empty where there is one only."""
     decision: Mapping[str, Any] | None = None
     """What to do with it, with reasons, evidence and the effects of actions; None before."""
 
@@ -221,6 +224,7 @@ class ModelViews:
             segments = series.list_segments(connection, name, starts[0]) if starts else []
             totals = load_totals(connection, name)
             decision = summarise_decision(connection, name)
+            versions = load_versions(connection, settings, self._phrasebook, rows)
         return ModelView(
             name=name,
             version=version,
@@ -231,6 +235,7 @@ class ModelViews:
             series=all_series,
             totals=totals,
             decision=decision,
+            versions=versions,
         )
 
     def column(

@@ -91,7 +91,7 @@ def with_theme(specification: Mapping[str, Any], palette: Palette) -> Specificat
     }
     config = {
         "background": p.paper if p.paper != "none" else None,
-        "padding": 12 if p.paper != "none" else 0,
+        "padding": 12 if p.paper != "none" else 4,
         "font": "system-ui, -apple-system, Segoe UI, Liberation Sans, sans-serif",
         "aria": False,
         "axis": axis,

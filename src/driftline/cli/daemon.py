@@ -133,6 +133,7 @@ def _lead(
                     base=config.origin.parent,
                     reopen=reopen,
                     on_lost=signals.lose,
+                    warn=log.warning,
                 )
             except (AnotherAgentLeads, Unreachable, LeadershipLost) as error:
                 if isinstance(error, Unreachable) and not patient:
@@ -149,7 +150,7 @@ def _lead(
                         else f"standing by: {error.leader} leads"
                     )
             if server is None:
-                server = _serve(standby, config)
+                server = _serve(standby, config, log)
                 systemd.notify("READY=1")
             if standby.ready()[0]:
                 systemd.notify("WATCHDOG=1")
@@ -165,7 +166,7 @@ def _work(
     agent: Agent, config: Any, log: Any, signals: _Signals, systemd: Any, reloads: Reloads
 ) -> Any:
     """Monitor the models until a signal; returns the new configuration if there is one."""
-    server, push, new_config = _serve(agent, config), _push(agent, config, log), None
+    server, push, new_config = _serve(agent, config, log), _push(agent, config, log), None
     ended = threading.Event()
     try:
         agent.start()
@@ -219,7 +220,7 @@ def _discover(
             signals.any.set()
 
 
-def _serve(agent: Any, config: Any) -> Any:
+def _serve(agent: Any, config: Any, log: Any) -> Any:
     if config.agent.http is None:
         return None
     from driftline.web.address import check_address
@@ -239,8 +240,12 @@ def _serve(agent: Any, config: Any) -> Any:
         clock=system_clock,
         inbox=inbox,
         hosts=(*config.agent.http_hosts, address.host, *([public] if public else [])),
+        log=log,
     )
-    return serve(app, address.host, address.port)
+    folder, certificate = config.origin.parent, None
+    if config.agent.http_certificate is not None:
+        certificate = folder / config.agent.http_certificate, folder / config.agent.http_key
+    return serve(app, address.host, address.port, certificate=certificate)
 
 
 def _push(agent: Agent, config: Any, log: Any) -> MetricsPusher | None:

@@ -65,6 +65,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "reference:reference_group",
         "Import a baseline, list references, accept a change as normal.",
     ),
+    "backup": ("backup:backup", "Copy the state into one file, also while the agent runs."),
     "notify": ("notify:notify", "Send a test message through a sink, or resend dead letters."),
     "routes": ("routes:routes_group", "Show which sinks an incident goes to, and why."),
     "config": (
@@ -80,7 +81,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Set up": ("init", "validate", "doctor", "config", "schema", "reference"),
-    "Monitor": ("run", "status", "backtest"),
+    "Monitor": ("run", "status", "backtest", "backup"),
     "Incidents": (
         "incidents", "explain", "report", "reproduce", "ack", "snooze", "silence", "silences",
         "actions",
