@@ -205,16 +205,20 @@ class ModelViews:
             )
             all_series = group_series(values, settings, self._phrasebook)
             if is_brief and many:
+                marked = list(_mark_first(all_series))
+                long_series = series.load_chosen_series(
+                    connection,
+                    name,
+                    starts,
+                    [item.newest for item, is_first in marked if is_first],
+                    version=version,
+                    segment=segment,
+                )
                 all_series = [
-                    replace(
-                        item,
-                        values=series.load_one_series(
-                            connection, name, starts, item.newest, version=version, segment=segment
-                        ),
-                    )
+                    replace(item, values=long_series[series.series_name(item.newest)])
                     if is_first
                     else item
-                    for item, is_first in _mark_first(all_series)
+                    for item, is_first in marked
                 ]
             incident_rows = incidents.load_incidents(connection, name, limit=INCIDENTS)
             segments = series.list_segments(connection, name, starts[0]) if starts else []
@@ -258,15 +262,16 @@ class ModelViews:
                 connection, name, _newest_starts(rows), version=version, column=column
             )
             found = group_series(newest, self._settings[name], self._phrasebook)
-            series_of_column = [
-                replace(
-                    item,
-                    values=series.load_one_series(
-                        connection, name, starts, item.newest, version=version
-                    ),
+            own = [item for item in found if item.column == column]
+            long_series = (
+                series.load_chosen_series(
+                    connection, name, starts, [item.newest for item in own], version=version
                 )
-                for item in found
-                if item.column == column
+                if own
+                else {}
+            )
+            series_of_column = [
+                replace(item, values=long_series[series.series_name(item.newest)]) for item in own
             ]
         filled = {row.start: row for row in rows if row.rows}
         chosen = filled.get(window or 0) or next(reversed(filled.values()), None)
