@@ -23,11 +23,14 @@ from driftline.agent.callbacks import Callbacks
 from driftline.agent.context_factory import ContextFactory
 from driftline.agent.model_settings import phrasebook_for
 from driftline.agent.services import Services, Timeouts
+from driftline.agent.state_trouble import StateTrouble
 from driftline.config import Config, load_config
+from driftline.delivery.direct import ask_unless_direct
 from driftline.extensions.guard import Guard
 from driftline.state.factory import open_store
 from driftline.state.store import Store
 from driftline.state.tables import records
+from driftline.types.secret import read_secret
 
 if TYPE_CHECKING:
     from driftline.extensions.registry import Registry
@@ -39,13 +42,6 @@ Clock = Callable[[], datetime]
 def system_clock() -> datetime:
     """Return the machine's time, UTC."""
     return datetime.now(UTC)
-
-
-def read_secret(kind: str, name: str) -> str:
-    """Return the value of `${env:NAME}` or `${file:PATH}`. Raises KeyError or OSError."""
-    if kind == "env":
-        return os.environ[name]
-    return Path(name).read_text(encoding="utf-8").rstrip("\n")
 
 
 def read_config(path: Path, registry: Registry | None = None) -> Config:
@@ -142,6 +138,7 @@ def open_agent(
     once: bool = False,
     callbacks: Callbacks | None = None,
     timeouts: Timeouts | None = None,
+    trouble: StateTrouble | None = None,
     seed: int | None = None,
 ) -> Iterator[Agent]:
     """Make an agent, and stop it and close its store at the end.
@@ -150,7 +147,7 @@ def open_agent(
     is reported in the first tick, and there are no metrics. `seed` sets the jitter of retries;
     without it each agent has its own.
     """
-    store = store or open_store(config.agent.state, base=config.origin.parent)
+    store = store or open_store(config.agent.state, base=config.origin.parent, warn=log.warning)
     try:
         metrics = None if once else make_metrics()
         services = make_services(config, store, clock, log, metrics=metrics, timeouts=timeouts)
@@ -158,7 +155,7 @@ def open_agent(
             console=console or sys.stdout,
             clock=clock,
             base=services.base,
-            permit=store.confirm,
+            permit=ask_unless_direct(store.confirm),
             phrasebook=phrasebook_for(config),
         )
         agent = Agent(
@@ -168,6 +165,7 @@ def open_agent(
             seed=secrets.randbits(64) if seed is None else seed,
             once=once,
             callbacks=callbacks,
+            trouble=trouble,
         )
         record_configuration(config, store, clock, log)
         try:

@@ -222,7 +222,11 @@ def _arrow_table(chunks: Iterator[Columns], names: Sequence[str]) -> ArrowResult
     batches = [
         pa.RecordBatch.from_arrays(
             [
-                pa.array(list(map(bool, chunk[name])) if name == "settled" else chunk[name], type_)
+                pa.array(
+                    list(map(bool, chunk[name])) if name == "settled" else chunk[name],
+                    type_,
+                    from_pandas=True,
+                )
                 for name, type_ in zip(schema.names, schema.types, strict=True)
             ],
             schema=schema,

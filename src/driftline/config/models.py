@@ -104,6 +104,13 @@ class AgentConfig(Settings):
     Without `http_token`, requests for other names are turned away: they come from pages of other
     sites. IP addresses need no entry.
     """
+    http_certificate: Path | None = None
+    """The certificate, in PEM with its chain, with which `http` speaks TLS. Needs `http_key`.
+
+    A relative path starts at the folder of this file.
+    """
+    http_key: Path | None = None
+    """The key of `http_certificate`, in PEM."""
     otlp: OtlpConfig | None = None
     """Where metrics are pushed. They can be scraped from `http`, too. Needs the extra `otlp`."""
     token: Secret | None = None

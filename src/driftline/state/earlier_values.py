@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 
 from driftline.contracts.check import PastValue
 from driftline.state.measurements import load_earlier_values, load_values_since
+from driftline.state.series_dictionary import SeriesDictionary
 from driftline.types.labels import labels_json
 from driftline.types.records import WindowKey
 
@@ -40,6 +41,7 @@ class EarlierValues:
     """
 
     _series: dict[StoredSeriesKey, _Values] = field(default_factory=dict)
+    _dictionaries: dict[int, SeriesDictionary] = field(default_factory=dict)
 
     def load(
         self,
@@ -54,11 +56,15 @@ class EarlierValues:
         series = (key.model, key.version, key.segment, check, name, labels_json(labels))
         known = self._series.get(series)
         if known is None or key.start < known.until or limit > (known.values.maxlen or 0):
-            values = load_earlier_values(connection, key, check, name, labels, limit)
+            values = load_earlier_values(
+                connection, key, check, name, labels, limit, self._dictionaries
+            )
             known = self._series[series] = _Values(key.start, deque(values, limit))
         elif key.start > known.until:
             known.values.extend(
-                load_values_since(connection, key, check, name, labels, known.until)
+                load_values_since(
+                    connection, key, check, name, labels, known.until, self._dictionaries
+                )
             )
             known.until = key.start
         return list(known.values)[-limit:]

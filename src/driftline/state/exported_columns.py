@@ -12,13 +12,18 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import sqlalchemy as sa
+from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
-from driftline.state.tables import incidents, measurements, models, windows
+from driftline.state.measurement_block import SEVERITIES, VERDICTS, Block
+from driftline.state.measurement_reader import Selection, read_blocks
+from driftline.state.measurement_rows import load_measured_models
+from driftline.state.tables import incidents, models, windows
 
 CHUNK = 50_000
-"""Rows that are read at once."""
+"""Rows that are read at once; of measurements whole windows, so a few more."""
 MEASUREMENT_COLUMNS = (
     "model",
     "version",
@@ -55,27 +60,78 @@ class ExportSelection:
     """Microseconds: windows that start here or later."""
 
 
-Columns = Mapping[str, Sequence[Any]]
+Columns = Mapping[str, Sequence[Any] | NDArray[Any]]
 
 
 def read_measurement_columns(
     connection: Connection, selection: ExportSelection
 ) -> Iterator[Columns]:
-    """Yield MEASUREMENT_COLUMNS of at most CHUNK rows at a time, by model, start and series.
+    """Yield MEASUREMENT_COLUMNS of about CHUNK rows at a time, by model, start and series.
 
     `start` is in microseconds; `column` is the label of that name, empty where there is none;
-    `labels` is JSON.
+    `labels` is JSON, and NaN stands for a number that is missing.
     """
-    c = measurements.c
-    stored = [name for name in MEASUREMENT_COLUMNS if name != "column"]
-    query = sa.select(*(c[name] for name in stored)).where(*_conditions(c, selection))
-    if selection.names is not None:
-        query = query.where(c.name.in_(sorted(selection.names)))
-    order = (c.model, c.start, c.version, c.segment, c.check, c.name, c.labels)
-    for rows in connection.execute(query.order_by(*order)).yield_per(CHUNK).partitions():
-        columns: dict[str, Sequence[Any]] = dict(zip(stored, zip(*rows, strict=True), strict=True))
-        columns["column"] = [_column_of(labels) for labels in columns["labels"]]
-        yield {name: columns[name] for name in MEASUREMENT_COLUMNS}
+    chosen = [selection.model] if selection.model is not None else load_measured_models(connection)
+    for model in chosen:
+        measurements = Selection(model=model, names=selection.names, since=selection.since)
+        blocks: list[Block] = []
+        count = 0
+        for block in read_blocks(connection, measurements):
+            blocks.append(block)
+            count += len(block.selected)
+            if count >= CHUNK:
+                yield _measurement_columns(blocks)
+                blocks, count = [], 0
+        if blocks:
+            yield _measurement_columns(blocks)
+
+
+def _measurement_columns(blocks: Sequence[Block]) -> Columns:
+    """The selected measurements of some blocks."""
+    counts = [len(block.selected) for block in blocks]
+    shared = {
+        name: _repeat([getattr(block.key, name) for block in blocks], counts)
+        for name in ("model", "version", "segment")
+    }
+    entries = {id(block.dictionary): block.dictionary.entries for block in blocks}
+    texts: dict[str, dict[int, NDArray[Any]]] = {
+        name: {
+            place: np.array([getattr(entry, name) for entry in some], object)
+            for place, some in entries.items()
+        }
+        for name in ("check", "name", "labels", "unit")
+    }
+    columns_of = {
+        place: np.array([_column_of(entry.labels) for entry in some], object)
+        for place, some in entries.items()
+    }
+
+    def of_entries(by_dictionary: Mapping[int, NDArray[Any]]) -> NDArray[Any]:
+        return np.concatenate(
+            [by_dictionary[id(block.dictionary)][block.places[block.selected]] for block in blocks]
+        )
+
+    columns: dict[str, Sequence[Any] | NDArray[Any]] = {
+        **shared,
+        "start": np.repeat(np.array([block.key.start for block in blocks], np.int64), counts),
+        **{name: of_entries(by_dictionary) for name, by_dictionary in texts.items()},
+        "column": of_entries(columns_of),
+        **{
+            name: np.concatenate([block.figure(name) for block in blocks])
+            for name in ("value", "low", "high", "was")
+        },
+        "p_value": np.concatenate([block.p_values for block in blocks]),
+        "rows": np.concatenate([block.rows for block in blocks]),
+        "verdict": np.array(VERDICTS, object)[np.concatenate([b.verdicts for b in blocks])],
+        "severity": np.array(SEVERITIES, object)[np.concatenate([b.severities for b in blocks])],
+        "reason": [reason for block in blocks for reason in block.reasons()],
+        "revision": np.concatenate([block.revisions for block in blocks]),
+    }
+    return {name: columns[name] for name in MEASUREMENT_COLUMNS}
+
+
+def _repeat(values: Sequence[Any], counts: Sequence[int]) -> NDArray[Any]:
+    return np.repeat(np.array(values, object), counts)
 
 
 @lru_cache(maxsize=20_000)

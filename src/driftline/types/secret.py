@@ -6,7 +6,9 @@ root resolves that.
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 from typing import Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -45,6 +47,16 @@ class Secret:
 
     def __repr__(self) -> str:
         return f"Secret({self.reference})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Only the reference is pickled: another process resolves it in its own environment."""
+        return _resolve_here, (self.reference,)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Secret:
+        return self
+
+    def __copy__(self) -> Secret:
+        return self
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Secret) and (self.reference, self._value) == (
@@ -87,3 +99,19 @@ class Secret:
         raise ValueError(
             "a secret must not be written here; name it as ${env:NAME} or ${file:/path}"
         )
+
+
+def read_secret(kind: str, name: str) -> str:
+    """Return the value of `${env:NAME}` or `${file:PATH}`. Raises KeyError or OSError."""
+    if kind == "env":
+        return os.environ[name]
+    return Path(name).read_text(encoding="utf-8").rstrip("\n")
+
+
+def _resolve_here(reference: str) -> Secret:
+    """Return the secret with the value that the reference has in this process, if it has one."""
+    match = REFERENCE.fullmatch(reference)
+    try:
+        return Secret(reference, None if match is None else read_secret(*match.groups()))
+    except (KeyError, OSError, UnicodeDecodeError):
+        return Secret(reference)
