@@ -103,6 +103,8 @@ def model_routes(agent: StatusSource, access: Access) -> list[Route]:
                 for family in FAMILIES
                 if any(item.family == family for item in view.series)
             ],
+            columns=_columns(view),
+            metrics=_version_metrics(view),
             incidents=[
                 {
                     "row": row,
@@ -294,6 +296,37 @@ def _rows_chart(view: ModelView) -> Specification:
     ]
     line = SeriesLine(name="rows in each window", points=points, is_count=True, has_band=False)
     return series_specification(line, height=110)
+
+
+def _columns(view: ModelView) -> list[dict[str, Any]]:
+    """The columns, what changed most first, each with its most important series."""
+    by_column: dict[str, list[Series]] = {}
+    for item in view.series:
+        if item.column:
+            by_column.setdefault(item.column, []).append(item)
+    return [
+        {
+            **_line(view.name, items[0]),
+            "changed": sum(item.newest.verdict == Verdict.CHANGED for item in items),
+            "judged": sum(bool(item.newest.verdict) for item in items),
+        }
+        for items in by_column.values()
+    ]
+
+
+def _version_metrics(view: ModelView) -> list[tuple[str, list[Series | None]]]:
+    """Each metric with its series for each version, or None where a version has none."""
+    nouns = dict.fromkeys(item.noun for version in view.versions for item in version.metrics)
+    return [
+        (
+            noun,
+            [
+                next((item for item in version.metrics if item.noun == noun), None)
+                for version in view.versions
+            ],
+        )
+        for noun in nouns
+    ]
 
 
 def _timelines(view: ModelView) -> list[dict[str, Any]]:
