@@ -25,7 +25,7 @@ LAYERS = (
     {"alerting", "config"},
     {"state"},
     {"ingest", "evaluate", "delivery", "telemetry", "charts"},
-    {"agent", "onboarding", "incidents", "catalog"},
+    {"agent", "onboarding", "incidents", "documents", "catalog"},
     {"comparison"},
     {"cli", "web", "report", "backtest", "testing", "client", "spark", "__main__"},
 )

@@ -76,3 +76,16 @@ def _draw(
             return convert(with_theme(specification, palette))
     except ValueError as error:
         raise DriftlineError(f"the chart can't be drawn: {str(error)[:300]}") from error
+
+
+def convert_svg(svg: str, suffix: str) -> bytes:
+    """Return a picture as PNG, or as PDF of one page. Raises DriftlineError."""
+    import vl_convert
+
+    try:
+        with _lock:
+            if suffix == ".png":
+                return bytes(vl_convert.svg_to_png(svg, scale=1.5))
+            return bytes(vl_convert.svg_to_pdf(svg))
+    except ValueError as error:
+        raise DriftlineError(f"the picture can't be drawn: {str(error)[:300]}") from error

@@ -9,6 +9,7 @@ import os
 import signal
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from sqlalchemy.exc import DatabaseError
 from driftline.agent.agent import Agent
 from driftline.agent.composition_root import (
     make_guard,
+    make_http,
     open_agent,
     read_config,
     read_current_config,
@@ -46,6 +48,7 @@ ALL_MODELS = "driftline"
 """Stands for the models in a message about the state while patterns have found none."""
 
 if TYPE_CHECKING:
+    from driftline.agent.heartbeat import Heartbeat
     from driftline.telemetry.otlp import MetricsPusher
 
 
@@ -89,6 +92,11 @@ def daemon(path: Path, verbose: bool) -> int:
         signals.any.clear()
         if not signals.stop.is_set() and signals.lost.is_set():
             signals.lost.clear()
+            with suppress(DriftlineError):  # its password may have been rotated
+                agent_settings = {"state": read_config(path).agent.state}
+                update = {"agent": config.agent.model_copy(update=agent_settings)}
+                config = config.model_copy(update=update)
+                opened_state = (config.agent.state, config.origin.parent)
             log.warning(
                 "the state is opened again: what was not committed is repeated by the agent that "
                 "leads then"
@@ -133,6 +141,7 @@ def _lead(
                     base=config.origin.parent,
                     reopen=reopen,
                     on_lost=signals.lose,
+                    warn=log.warning,
                 )
             except (AnotherAgentLeads, Unreachable, LeadershipLost) as error:
                 if isinstance(error, Unreachable) and not patient:
@@ -149,7 +158,7 @@ def _lead(
                         else f"standing by: {error.leader} leads"
                     )
             if server is None:
-                server = _serve(standby, config)
+                server = _serve(standby, config, log)
                 systemd.notify("READY=1")
             if standby.ready()[0]:
                 systemd.notify("WATCHDOG=1")
@@ -165,10 +174,11 @@ def _work(
     agent: Agent, config: Any, log: Any, signals: _Signals, systemd: Any, reloads: Reloads
 ) -> Any:
     """Monitor the models until a signal; returns the new configuration if there is one."""
-    server, push, new_config = _serve(agent, config), _push(agent, config, log), None
-    ended = threading.Event()
+    server, push, new_config = _serve(agent, config, log), _push(agent, config, log), None
+    ended, beat = threading.Event(), None
     try:
         agent.start()
+        beat = _beat(agent, config, log)
         reloads.accept()
         reloads.show(agent)
         if config.patterns:
@@ -195,6 +205,8 @@ def _work(
         systemd.notify("STOPPING=1" if signals.stop.is_set() else "STATUS=starting anew")
     finally:
         ended.set()
+        if beat is not None:
+            beat.stop()
         if push is not None:
             push.stop()
         if server is not None:
@@ -219,7 +231,7 @@ def _discover(
             signals.any.set()
 
 
-def _serve(agent: Any, config: Any) -> Any:
+def _serve(agent: Any, config: Any, log: Any) -> Any:
     if config.agent.http is None:
         return None
     from driftline.web.address import check_address
@@ -239,8 +251,12 @@ def _serve(agent: Any, config: Any) -> Any:
         clock=system_clock,
         inbox=inbox,
         hosts=(*config.agent.http_hosts, address.host, *([public] if public else [])),
+        log=log,
     )
-    return serve(app, address.host, address.port)
+    folder, certificate = config.origin.parent, None
+    if config.agent.http_certificate is not None:
+        certificate = folder / config.agent.http_certificate, folder / config.agent.http_key
+    return serve(app, address.host, address.port, certificate=certificate)
 
 
 def _push(agent: Agent, config: Any, log: Any) -> MetricsPusher | None:
@@ -249,8 +265,31 @@ def _push(agent: Agent, config: Any, log: Any) -> MetricsPusher | None:
         return None
     from driftline.telemetry.otlp import MetricsPusher, make_exporter
 
-    headers = {name: secret.reveal() for name, secret in otlp.headers.items()}
-    return MetricsPusher(agent.registry, make_exporter(otlp.endpoint, headers), otlp.every, log)
+    headers = [{name: secret.reveal() for name, secret in otlp.headers.items()}]
+
+    def renew() -> Any:
+        newest = {name: secret.reveal() for name, secret in otlp.headers.items()}
+        if newest == headers[0]:
+            return None
+        headers[0] = newest
+        return make_exporter(otlp.endpoint, newest)
+
+    exporter = make_exporter(otlp.endpoint, headers[0])
+    return MetricsPusher(agent.registry, exporter, otlp.every, log, renew)
+
+
+def _beat(agent: Agent, config: Any, log: Any) -> Heartbeat | None:
+    heartbeat = config.agent.heartbeat
+    if heartbeat is None:
+        return None
+    from driftline.agent.heartbeat import Heartbeat
+
+    http = make_http(heartbeat.allow_private)
+
+    def find_reasons() -> list[str]:
+        return [loop.reason for loop in agent.ready()[1] if loop.stuck]
+
+    return Heartbeat(heartbeat, http, find_reasons, system_clock, log)
 
 
 class _Signals:

@@ -20,6 +20,7 @@ def open_store(
     readonly: bool = False,
     reopen: bool = False,
     on_lost: Callable[[], None] = lambda: None,
+    warn: Callable[[str], None] = lambda text: None,
 ) -> Store:
     """Open the database at `url`; create and migrate it as needed.
 
@@ -27,7 +28,7 @@ def open_store(
     so that the state of a running agent can be read. With `reopen`, the state is one that this
     process had open: a file must exist, and take a write. `on_lost` is called once,
     perhaps from another thread, when this process may not write any more; the store can't be used
-    then.
+    then. `warn` gets a sentence about what was odd.
 
     Raises AnotherAgentLeads when another agent works on a PostgreSQL database, Unreachable when the
     database can't be reached, and StateError, with the remedy, when it is locked, newer, damaged or
@@ -36,7 +37,12 @@ def open_store(
     address = _parse_url(url)
     if address.get_backend_name() == "sqlite":
         return sqlite.open_file(
-            address, base or Path.cwd(), readonly=readonly, reopen=reopen, on_lost=on_lost
+            address,
+            base or Path.cwd(),
+            readonly=readonly,
+            reopen=reopen,
+            on_lost=on_lost,
+            warn=warn,
         )
     try:
         from driftline.state import postgres

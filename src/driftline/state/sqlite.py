@@ -19,13 +19,37 @@ from sqlalchemy.engine import URL, Connection, Engine
 from driftline.state import migrations
 from driftline.state.lock import FileLock
 from driftline.state.migrate import check_version, migrate
-from driftline.state.sqlite_faults import find_fault
+from driftline.state.sqlite_files import (
+    CLOSED,
+    IN_USE,
+    check_log,
+    close_to_others,
+    close_unattended,
+    log_path,
+    set_mark,
+)
 from driftline.state.store import Store
 from driftline.types.errors import NoState, StateError, Unreachable
 
 NETWORK_FILE_SYSTEMS = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph", "glusterfs"}
 )
+
+
+class SharedFile(Store):
+    """A database in a file, beside an agent that may be at work."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(_engine(f"sqlite:///{path}", sa.QueuePool))
+        self._path, self._is_open = path, True
+
+    def close(self) -> None:
+        """See `Store.close`."""
+        if self._is_open:
+            self._is_open = False
+            with suppress(sa.exc.DBAPIError):
+                close_unattended(self, self._path)
+        super().close()
 
 
 class SqliteFile(Store):
@@ -53,10 +77,10 @@ class SqliteFile(Store):
         with self._translate_errors(), super().read() as connection:
             yield connection
 
-    def test_write(self) -> None:
-        """Write what is there already. Raises Unreachable when that fails."""
+    def mark_use(self) -> None:
+        """Mark the file as in use. Raises Unreachable when it takes no write."""
         with self.write() as connection:
-            connection.exec_driver_sql("UPDATE alembic_version SET version_num = version_num")
+            set_mark(connection, IN_USE)
         with self._translate_errors():
             self.checkpoint()
 
@@ -67,6 +91,8 @@ class SqliteFile(Store):
         try:
             yield
         except (sa.exc.DBAPIError, sqlite3.Error) as error:
+            from driftline.state.sqlite_faults import find_fault
+
             fault = find_fault(error)
             if fault is None:
                 raise
@@ -91,6 +117,8 @@ class SqliteFile(Store):
         """Write the write-ahead log into the file and release the lock. Safe to call twice."""
         if self._lock is not None and not self._end:
             with suppress(Unreachable), self._translate_errors():
+                with self.write() as connection:
+                    set_mark(connection, CLOSED)
                 self.checkpoint()
         super().close()
         if self._lock is not None:
@@ -99,7 +127,13 @@ class SqliteFile(Store):
 
 
 def open_file(
-    url: URL, base: Path, *, readonly: bool, reopen: bool, on_lost: Callable[[], None]
+    url: URL,
+    base: Path,
+    *,
+    readonly: bool,
+    reopen: bool,
+    on_lost: Callable[[], None],
+    warn: Callable[[str], None],
 ) -> Store:
     """See `open_store`."""
     if not url.database or url.database == ":memory:":
@@ -113,35 +147,45 @@ def open_file(
     if readonly:
         if fresh:
             raise NoState(f"{path}: there is no state yet: start `driftline run` first")
-        store = Store(_engine(f"sqlite:///{path}", sa.QueuePool))
+        store = SharedFile(path)
         check_version(store, str(path))
         return store
     if reopen and fresh:
         raise Unreachable(
             f"{path}: the file is gone: put it back, or start the agent again to begin anew"
         )
+    lock = FileLock(path.with_name(path.name + ".lock"))
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = FileLock(path.with_name(path.name + ".lock"))
         lock.acquire()
         if fresh:
             os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+        else:
+            close_to_others(path, warn)
+            check_log(path)
+            if not path.stat().st_size and not log_path(path).exists():
+                warn(f"{path} is empty: the agent starts anew")
+    except StateError:
+        lock.release()
+        raise
     except OSError as error:
         raise StateError(f"{path}: {error.strerror}: choose another place in agent.state") from None
+    unclean = log_path(path).exists()
+    sqlite_file = SqliteFile(path, lock, on_lost)
     try:
-        unclean = path.with_name(path.name + "-wal").exists()
-        sqlite_file = SqliteFile(path, lock, on_lost)
         if unclean:
             _check_integrity(sqlite_file, path)
 
         def copy() -> None:
+            with sqlite_file.write() as connection:
+                set_mark(connection, CLOSED)
             sqlite_file.checkpoint()
             shutil.copy2(path, path.with_name(f"{path.name}.before-{migrations.HEAD}"))
 
         migrate(sqlite_file, str(path), copy)
-        if reopen:
-            sqlite_file.test_write()
+        sqlite_file.mark_use()
     except BaseException:
+        sqlite_file.engine.dispose()
         lock.release()
         raise
     return sqlite_file
