@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from datetime import timedelta
 from html.parser import HTMLParser
@@ -16,11 +17,13 @@ from station import START, Station
 
 from driftline.agent.series_groups import format_value
 from driftline.charts.distribution_chart import distribution_specification
+from driftline.charts.series_chart import series_specification
+from driftline.charts.series_points import SeriesLine, SeriesPoint
 from driftline.cli.report import report
 from driftline.documents.document import Document, Figure, Section, Table
 from driftline.documents.html_file import write_html
 from driftline.documents.markdown_file import escape_markdown, write_markdown
-from driftline.documents.save import file_name
+from driftline.documents.save import file_name, save_document
 from driftline.documents.sheet import draw_sheet
 from driftline.report.model_report import load_report
 from driftline.types.errors import DriftlineError
