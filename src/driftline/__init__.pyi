@@ -63,7 +63,9 @@ from .types.notification import (
 )
 from .types.secret import Secret as Secret
 
+from .client.connection import connect as connect
 from .comparison.api import compare as compare
+from .comparison.profile_table import profile as profile
 
 __version__: str
 __all__: list[str]

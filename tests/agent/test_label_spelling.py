@@ -16,7 +16,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import sqlalchemy as sa
 from run_commands import configure, run_once
 from sklearn import metrics as sk
 
@@ -100,14 +99,10 @@ def model(positive=None, outputs="both") -> dict[str, Any]:
 
 def measured(folder) -> dict[tuple[str, str], tuple[float | None, str]]:
     """Value and verdict of the first window by measurement and column."""
-    engine = sa.create_engine(databases.of(folder))
-    with engine.connect() as connection:
-        found = connection.execute(
-            sa.text("select name, labels, value, verdict from measurements order by start desc")
-        ).all()
-    engine.dispose()
+    query = "select name, labels, value, verdict from measurements order by start desc"
+    found = [tuple(row.values()) for row in databases.rows(folder, query)]
     return {
-        (name, (labels if isinstance(labels, dict) else json.loads(labels)).get("column", "")): (
+        (name, json.loads(labels).get("column", "")): (
             value,
             verdict,
         )

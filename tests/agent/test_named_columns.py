@@ -6,7 +6,6 @@ import json
 
 import databases
 import pytest
-import sqlalchemy as sa
 from run_commands import configure, run_once
 
 pytestmark = pytest.mark.system
@@ -27,12 +26,8 @@ def write(path, count: int) -> None:
 
 
 def judged_columns(folder) -> set[str]:
-    engine = sa.create_engine(databases.of(folder))
-    with engine.connect() as connection:
-        query = sa.text("select labels from measurements where value is not null")
-        rows = connection.execute(query).scalars().all()
-    engine.dispose()
-    labels = (row if isinstance(row, dict) else json.loads(row) for row in rows)
+    query = "select labels from measurements where value is not null"
+    labels = (json.loads(row["labels"]) for row in databases.rows(folder, query))
     return {each["column"] for each in labels if "column" in each}
 
 

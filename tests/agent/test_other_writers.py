@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import databases
+import measurement_sql
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
@@ -75,10 +76,10 @@ def watch(folder: Path, schema: dict[str, Any], reference: str, log: str, **mode
     code, _ = run_once(config)
     assert code in (0, 1)  # 1: an incident is open
     (state,) = folder.glob("*.db")
+    rows = measurement_sql.query_state(
+        state, "select name, labels, value, verdict, reason from measurements order by start"
+    )
     with sqlite3.connect(state) as database:
-        rows = database.execute(
-            "select name, labels, value, verdict, reason from measurements order by start"
-        ).fetchall()
         titles = [title for (title,) in database.execute("select title from incidents")]
     measurements: dict[tuple[str, str], list[tuple[float | None, str, str]]] = {}
     for name, labels, value, verdict, reason in rows:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import databases
+import measurement_sql
 import pytest
 import sqlalchemy as sa
 from database_dump import dump
@@ -271,7 +272,7 @@ def test_rows_that_are_seen_again_are_whole(station):
         tick(station, 80)
         with station.agent.store.read() as connection:
             query = "SELECT value FROM measurements WHERE name = 'eager'"
-            assert connection.execute(sa.text(query)).scalar() == 2015
+            assert measurement_sql.query(connection, query) == [(2015,)]
 
 
 def test_another_schema_reads_both_sides_again(station):
@@ -323,7 +324,7 @@ def test_labels_find_predictions_that_came_as_responses(station):
     def accuracy() -> list[float | None]:
         with station.agent.store.read() as connection:
             query = "SELECT value, rows FROM measurements WHERE name = 'accuracy'"
-            return [tuple(row) for row in connection.execute(sa.text(query))]
+            return [tuple(row) for row in measurement_sql.query(connection, query)]
 
     station.configure(LABELLED + "      performance: {{type: performance}}\n")
     truth = [json.dumps({"event_id": f"c-{number}_0", "truth": number % 2}) for number in range(40)]

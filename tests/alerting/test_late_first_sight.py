@@ -1,6 +1,9 @@
 """A change found late, in a window older than quiet ones that left no trace."""
 
+from typing import Any
+
 import databases
+import msgspec
 import pytest
 import sqlalchemy as sa
 from simulation import at, fact
@@ -12,6 +15,8 @@ from driftline.alerting.silencing import Silencing
 from driftline.state import measurements, tables
 from driftline.state.factory import open_store
 from driftline.state.incident_store import load_alerting_state, load_later_facts, save_step
+from driftline.state.measurement_dictionaries import OpenDictionary
+from driftline.state.measurement_reader import Selection, read_measurements
 from driftline.types.alert import AlertState
 from driftline.types.model import Bound, BoundSide, Judgement, Verdict
 from driftline.types.records import JudgedMeasurement, WindowKey
@@ -63,11 +68,15 @@ def test_a_change_that_is_over_is_told_with_its_end():
 def test_the_bound_of_a_later_window_is_the_stored_one():
     """The columns say it, whatever the sentence; rows of earlier versions have only that."""
     store = store_with({1: "changed", 2: "ok", 3: "changed"})
-    c = tables.measurements.c
     with store.write() as connection:
-        connection.execute(sa.update(tables.measurements).values(reason="below 7"))
-        earlier = sa.update(tables.measurements).where(c.start == as_micros(at(3)))
-        connection.execute(earlier.values(bound_side=None, bound_value=None))
+        dictionary = OpenDictionary.load(connection, "churn")
+        for row in read_measurements(connection, Selection(model="churn")):
+            changes: dict[str, Any] = {"reason": "below 7"}
+            if row.start == as_micros(at(3)):
+                changes |= {"bound_side": None, "bound_value": None}
+            key = WindowKey(row.model, row.start, row.version, row.segment)
+            earlier = msgspec.structs.replace(row, **changes)
+            measurements.write_block(connection, key, [earlier], dictionary)
     with store.read() as connection:
         later = load_later_facts(connection, [fact(0)])
     store.close()

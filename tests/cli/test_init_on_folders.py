@@ -5,12 +5,11 @@ files of several models.
 from __future__ import annotations
 
 import json
-import sqlite3
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import measurement_sql
 import numpy as np
 import pytest
 from run_commands import run_once
@@ -76,9 +75,8 @@ def init(where: str) -> tuple[Path, str]:
 
 def labelled_rows(folder: Path) -> int:
     """The rows that the accuracy of all windows is made from."""
-    with closing(sqlite3.connect(folder / "driftline.db")) as database:
-        text = "select sum(rows) from measurements where name = 'accuracy' and segment = ''"
-        return int(database.execute(text).fetchone()[0])
+    text = "select sum(rows) from measurements where name = 'accuracy' and segment = ''"
+    return int(measurement_sql.query_state(folder / "driftline.db", text)[0][0])
 
 
 PLACES = {

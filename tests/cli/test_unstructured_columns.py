@@ -9,13 +9,12 @@ import io
 import json
 from pathlib import Path
 
+import measurement_sql
 import numpy as np
 import pytest
-import sqlalchemy as sa
 from PIL import Image
 
 from driftline.cli.main import main
-from driftline.state.tables import measurements
 
 pytestmark = pytest.mark.system
 
@@ -64,10 +63,9 @@ def written(path, seed, rows, at, changed=False):
 
 def judged(hour, segment=""):
     """Value and verdict by check, measurement and column, of one window."""
-    engine = sa.create_engine("sqlite:///driftline.db")
-    with engine.connect() as connection:
-        rows = connection.execute(sa.select(measurements).order_by(measurements.c.start)).all()
-    engine.dispose()
+    rows = measurement_sql.query_state(
+        "sqlite:///driftline.db", "select * from measurements order by start"
+    )
     starts = sorted({row.start for row in rows})
     return {
         (row.check, row.name, json.loads(row.labels).get("column")): (row.value, row.verdict)

@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 import pytest
 from comparison_tables import make_table
 from run_commands import configure, run_once
-from sqlalchemy import create_engine, text
 
 import driftline
 
@@ -35,11 +34,8 @@ def test_numbers_equal_those_of_the_agent(tmp_path):
         for record in (*result.columns, *result.model)
         for finding in record.findings
     }
-    engine = create_engine(databases.of(tmp_path))
-    with engine.connect() as connection:
-        rows = connection.execute(
-            text('select "check", name, labels, value, low, high from measurements')
-        ).all()
+    query = 'select "check", name, labels, value, low, high from measurements'
+    rows = [tuple(row.values()) for row in databases.rows(tmp_path, query)]
     compared = 0
     for check, name, labels, value, low, high in rows:
         key = check, name, tuple(sorted(json.loads(labels).items()))

@@ -92,6 +92,14 @@ def test_the_first_labels_confirm_the_estimate_in_a_restated_window(messages):
     assert estimate[1] < high
 
 
+def test_the_messages_say_that_labels_confirm_the_estimated_loss(messages):
+    """Before labels the advice is to compare with labels; afterwards it says what they show."""
+    assert all("To do: Compare with the labels" in text for text in messages["predictions"])
+    for text in (*messages["first_labels"], *messages["other_labels"]):
+        assert "To do: Labels confirm the estimated loss: " in text
+        assert "Compare with the labels" not in text
+
+
 def test_all_labels_show_the_fall_of_recall(messages):
     """With the labels of all days the recall is found to have fallen, too."""
     [message] = messages["other_labels"]

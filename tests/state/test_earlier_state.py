@@ -20,6 +20,7 @@ from driftline.agent import composition_root
 from driftline.cli.main import cli
 from driftline.state import incidents, tables
 from driftline.state.factory import open_store
+from driftline.state.measurement_reader import Selection, read_measurements
 from driftline.state.measurements import load_bound
 from driftline.state.notification_json import (
     EARLIER_REASONS,
@@ -140,10 +141,11 @@ def test_the_headline_of_an_earlier_incident_is_its_title(folder):
 def test_the_bound_of_an_earlier_measurement_is_in_its_reason(folder):
     """The earlier version had no columns for the bound."""
     store = open_store("sqlite:///state.db", base=folder)
-    c = tables.measurements.c
+    rows = []
     with store.read() as connection:
-        query = sa.select(c.bound_side, c.bound_value, c.reason).where(c.verdict == "changed")
-        rows = connection.execute(query).all()
+        for model in ADDED:
+            selection = Selection(model=model)
+            rows += read_measurements(connection, selection, verdicts=("changed",))
     store.close()
     assert rows
     assert {row.bound_side for row in rows} == {None}

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import measurement_sql
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from driftline.state.tables import metadata, objects, references
+from driftline.state.tables import (
+    measurement_blocks,
+    measurement_dictionaries,
+    measurement_traces,
+    metadata,
+    objects,
+    references,
+)
+
+PACKED = (measurement_blocks, measurement_dictionaries, measurement_traces)
+"""Tables whose bytes depend on the order of writing; what they say is among the measurements."""
 
 
 def dump(connection: Connection) -> Mapping[str, list[tuple[object, ...]]]:
-    """Every table as sorted rows, objects by their names instead of row numbers."""
+    """Every table as sorted rows, measurements one by one, objects by their names instead of row numbers."""
     found: dict[str, list[tuple[object, ...]]] = {}
     names = {row.id: row.uri for row in connection.execute(sa.select(objects.c.id, objects.c.uri))}
     # What was rolled back leaves a gap in the row numbers of one database, and none in those of
@@ -20,7 +31,14 @@ def dump(connection: Connection) -> Mapping[str, list[tuple[object, ...]]]:
         row.id: row.number
         for row in connection.execute(sa.select(references.c.id, references.c.number))
     }
+    measured = [
+        tuple((row | {"reference_id": numbers.get(row["reference_id"])}).values())
+        for row in measurement_sql.load_all(connection)
+    ]
+    found["measurements"] = sorted(measured, key=repr)
     for table in metadata.sorted_tables:
+        if table in PACKED:
+            continue
         rows = []
         for row in connection.execute(sa.select(table)):
             values = dict(row._mapping)

@@ -19,6 +19,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import measurement_sql
 from sqlalchemy import text
 from sqlalchemy.engine import URL, make_url
 
@@ -159,6 +160,9 @@ def rows(folder: Path, query: str, **given: Any) -> list[dict[str, Any]]:
     store = open_store(of(folder), readonly=True)
     try:
         with store.read() as connection:
+            if "measurements" in query:
+                found = measurement_sql.query(connection, query, **given)
+                return [dict(row._mapping) for row in found]
             return [dict(row) for row in connection.execute(text(query), given).mappings()]
     finally:
         store.close()

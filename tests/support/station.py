@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import databases
+import measurement_sql
 import sqlalchemy as sa
 
 from driftline.agent.agent import Agent
@@ -178,4 +179,6 @@ sinks:
     def sql(self, query: str) -> list[tuple]:
         assert self.agent is not None
         with self.agent.store.read() as connection:
+            if "measurements" in query:
+                return [tuple(row) for row in measurement_sql.query(connection, query)]
             return [tuple(row) for row in connection.execute(sa.text(query))]

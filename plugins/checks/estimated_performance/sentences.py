@@ -50,9 +50,12 @@ def _size(value: float) -> str:
 
 
 def label_advice(alert: AlertFact) -> str:
-    """Return what to do first; with labels that confirm the estimate, the family's advice."""
+    """Return what to do first, by whether labels of the same rows confirm the estimate."""
     if alert.detail.get("confirmed") == 1:
-        return ""
+        return (
+            "Labels confirm the estimated loss: look for what changed, the version of the model, "
+            "its inputs, or the outcomes."
+        )
     return "Compare with the labels of these windows; get labels of some rows where none have come."
 
 

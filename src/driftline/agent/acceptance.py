@@ -19,7 +19,7 @@ from driftline.state import people
 from driftline.state.incident_store import load_acts, load_alerting_state
 from driftline.state.store import Store
 from driftline.types.alert import Alert
-from driftline.types.errors import DriftlineError
+from driftline.types.errors import DriftlineError, StateError
 from driftline.types.family import Family
 from driftline.types.incident import Incident
 
@@ -79,6 +79,8 @@ def apply_acceptances(
         try:
             with alerts.lock:
                 reference = build_reference(Origin(span=span), note, end_incident)
+        except StateError:
+            raise
         except DriftlineError as error:
             reason = f"no reference can be made of {span[0]:%Y-%m-%d %H:%M} on: {error}"
             _close(alerts.store, request, reason, now)

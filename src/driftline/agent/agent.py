@@ -6,8 +6,9 @@ The loops run in threads of their own, so that none can hold up another.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from driftline.agent.action_dispatch import ActionDispatcher, action_plans
@@ -25,10 +26,11 @@ from driftline.alerting.incident import Change
 from driftline.config import Config
 from driftline.delivery.worker import SinkWorker
 from driftline.extensions.hooks import announce, enrich, transformer
+from driftline.extensions.load import describe_error
 from driftline.incidents.chart_cache import ChartCache
 from driftline.state import incidents
 from driftline.state.store import Store
-from driftline.types.errors import DriftlineError, LeadershipLost, Unreachable
+from driftline.types.errors import DriftlineError, LeadershipLost, StateError
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from driftline.agent.model_settings import ModelSettings
     from driftline.agent.model_views import ModelViews
     from driftline.agent.operation_views import OperationViews
+    from driftline.agent.state_trouble import StateTrouble
     from driftline.catalog.catalog import Catalog
     from driftline.incidents.incident_service import IncidentService
 
@@ -56,8 +59,12 @@ class Agent:
         seed: int,
         once: bool = False,
         callbacks: Callbacks | None = None,
+        trouble: StateTrouble | None = None,
     ) -> None:
-        """`seed` is that of the jitter of retries; `once` says that there is one tick only."""
+        """`seed` is that of the jitter of retries; `once` says that there is one tick only.
+
+        `trouble` outlives this agent where the state has to be opened again.
+        """
         self.config = config
         self.is_standby = False
         self.leader = ""
@@ -65,6 +72,7 @@ class Agent:
         self.loops: dict[str, Loop] = {}
         self._services = services
         self._callbacks = callbacks or Callbacks()
+        self._trouble = trouble
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._phrasebook = phrasebook_for(config)
@@ -90,6 +98,10 @@ class Agent:
             report_facts=self._report_facts,
             seed=seed,
         )
+        if trouble is not None:
+            trouble.use_sinks(
+                self._delivery.deliver_directly, config.models, is_shared=self.store.is_shared
+            )
 
     @property
     def registry(self) -> CollectorRegistry:
@@ -161,8 +173,17 @@ class Agent:
 
     def ready(self) -> tuple[bool, Sequence[Loop]]:
         """Return whether no loop is stuck, and all loops."""
-        loops = [*self.loops.values(), *self._delivery.loops(self._services.clock())]
+        loops = [*self.loops.values(), *self._delivery.loops]
         return not any(loop.stuck for loop in loops), loops
+
+    def show_reloads(self, outcomes: Mapping[str, int], *, is_successful: bool) -> None:
+        """Show in the metrics what came of the reloads of this process."""
+        metrics = self._services.metrics
+        if metrics is not None:
+            metrics.reloads.clear()
+            for outcome, count in outcomes.items():
+                metrics.reloads.labels(outcome).inc(count)
+            metrics.reload_successful.set(int(is_successful))
 
     def recover(self) -> None:
         """After a start, deal with what was being sent when the last agent ended."""
@@ -203,13 +224,15 @@ class Agent:
                 name=f"watch {name}",
                 every=model.every or self.config.agent.every,
                 clock=services.clock,
-                patience=timedelta(seconds=services.timeouts.listing),
-                start_time=services.clock(),
+                monotonic=services.monotonic,
+                patience=services.timeouts.step,
+                find_hanging=partial(services.guard.find_hanging, f"{name}."),
             )
             self.loops[name] = loop
             thread = threading.Thread(
                 target=self._run, args=(name, loop), name=f"watch-{name}", daemon=True
             )
+            loop.is_alive = partial(self._is_running, thread)
             self._threads.append(thread)
             thread.start()
 
@@ -238,20 +261,35 @@ class Agent:
                     "a plugin did not stop", model=watch.name, error=str(error)
                 )
         self._threads.clear()
+        if self._services.shared_executor is not None:
+            self._services.shared_executor.drop()
         return is_clean
 
     def _run(self, name: str, loop: Loop) -> None:
         while not self._stopping.is_set():
+            failure = ""
             try:
                 self.tick(name)
-            except (LeadershipLost, Unreachable) as error:
+            except LeadershipLost as error:
+                failure = str(error)
                 self._services.log.warning(f"a tick had no effect: {error}", model=name)
-            except Exception:
+            except StateError as error:
                 # The database may be full or busy: the loop must outlive that, and the next tick
                 # repeats the work.
+                failure = f"watch {name}: the last round had no effect: {error}"
+                if self._trouble is not None:
+                    self._trouble.note_failure(name, str(error))
+            except Exception as error:
+                failure = f"watch {name}: the last round failed: {describe_error(error)}"
                 self._services.log.exception("a tick failed", model=name)
-            loop.beat = self._services.clock()
+            else:
+                if self._trouble is not None:
+                    self._trouble.note_commit(name)
+            loop.end_round(failure)
             self._stopping.wait(loop.every.total_seconds())
+
+    def _is_running(self, thread: threading.Thread) -> bool:
+        return thread.is_alive() or self._stopping.is_set()
 
     def _make_callbacks(self, name: str) -> Callbacks:
         services, callbacks = self._services, self._callbacks
@@ -259,8 +297,18 @@ class Agent:
         def progress(stage: str, count: int, total: int, rows: int) -> None:
             loop = self.loops.get(name)
             if loop is not None:
-                loop.beat = services.clock()
+                loop.note_progress()
             callbacks.progress(f"{name}: {stage}", count, total, rows)
+
+        def step(label: str, seconds: float) -> None:
+            loop = self.loops.get(name)
+            if loop is not None:
+                loop.begin_step(label, seconds)
+
+        def beat() -> None:
+            loop = self.loops.get(name)
+            if loop is not None:
+                loop.note_progress()
 
         return Callbacks(
             transform=transformer(services.registry, name),
@@ -270,6 +318,8 @@ class Agent:
             enrich=lambda notification: enrich(services.registry, notification, services.log),
             on_changes=lambda changes: self._delivery.wake(),
             progress=progress,
+            step=step,
+            beat=beat,
             stopping=lambda: self._stopping.is_set() or callbacks.stopping(),
         )
 

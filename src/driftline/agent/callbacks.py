@@ -29,5 +29,9 @@ class Callbacks:
     """Called after changes of incidents are stored."""
     progress: Callable[[str, int, int, int], None] = lambda stage, count, total, rows: None
     """Called with stage (`read`, `labels` or `judge`), finished steps, steps in all, and rows."""
+    step: Callable[[str, float], None] = lambda name, seconds: None
+    """Called before a step, with its name and the seconds that it may take without progress."""
+    beat: Callable[[], None] = lambda: None
+    """Called while a step makes progress."""
     stopping: Callable[[], bool] = lambda: False
     """Returns whether the tick should end soon."""

@@ -1,10 +1,12 @@
 """Judges the windows that are due, oldest first, each span of time in one transaction.
 
-A window is due when it ended before the time up to which the source was read.
+A window is due when it ended before the time up to which the source was read. What only judging
+needs is imported where it is used: most passes of an agent have no window to judge.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -15,7 +17,6 @@ from sqlalchemy.engine import Connection
 
 from driftline.agent.callbacks import Callbacks
 from driftline.agent.decision_log import record_decision
-from driftline.agent.first_reports import FirstReports
 from driftline.agent.model_alerts import ModelAlerts
 from driftline.agent.model_settings import ModelSettings
 from driftline.agent.reference_state import ReferenceState
@@ -24,25 +25,14 @@ from driftline.alerting.incident import Change
 from driftline.contracts.check import PastValue
 from driftline.evaluate.check_plan import CheckPlan, Collect
 from driftline.evaluate.decide import find_remedies, make_decision, with_decision
-from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
-from driftline.evaluate.evidence.trail import Stream
-from driftline.evaluate.evidence.unusual_rule import PastJudge
-from driftline.evaluate.judge_windows import (
-    HistoryOf,
-    Inputs,
-    JudgedWindow,
-    find_new_versions,
-    judge_windows,
-    measure_spans,
-)
-from driftline.evaluate.reference_range import ReferenceRange, SeriesKey
 from driftline.ingest.read.job import Job
 from driftline.profiles.collector import Collector
 from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.window import Window
-from driftline.state import measurements, models, windows
+from driftline.state import measurements, models, traces, windows
 from driftline.state.earlier_values import EarlierValues
 from driftline.state.joined_windows import join_windows, list_base_keys, load_joined_profile
+from driftline.state.measurement_dictionaries import OpenDictionary
 from driftline.state.store import Store
 from driftline.state.trailing import TrailingProfiles
 from driftline.types.family import Family
@@ -52,6 +42,11 @@ from driftline.types.times import as_micros, from_micros
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from driftline.agent.first_reports import FirstReports
+    from driftline.evaluate.evidence.unusual_rule import PastJudge
+    from driftline.evaluate.judge_windows import HistoryOf, Inputs, JudgedWindow
+    from driftline.evaluate.reference_range import ReferenceRange, SeriesKey
 
 CUT_SHARE = 0.05
 """Share of a window without rows at its end from which on the log's end may cut it."""
@@ -105,6 +100,8 @@ class ModelEvaluation:
         `earlier_values` the values before them and `window_cache` the windows themselves.
         Does not write to `connection`.
         """
+        from driftline.evaluate.judge_windows import Inputs
+
         spec, collectors, reference = self.reference.spec, self.collectors, self.reference
         trailing_profiles = trailing or self.trailing_profiles()
         earlier = earlier_values or EarlierValues()
@@ -202,6 +199,8 @@ class ModelEvaluation:
     @cached_property
     def _reference_ranges(self) -> Mapping[SeriesKey, ReferenceRange]:
         """The range that the weeks or months of the reference have; computed once."""
+        from driftline.evaluate.judge_windows import Inputs, measure_spans
+
         reference = self.reference
         if not reference.spans:
             return {}
@@ -261,6 +260,7 @@ class Closing:
         # Nothing is read while windows are judged, so the rows before a window do not change.
         trailing, earlier_values = self.evaluation.trailing_profiles(), EarlierValues()
         window_cache = WindowCache()
+        dictionary: OpenDictionary | None = None
         length, enough_rows = self.settings.window_length, self.settings.config.windows.rows
         if enough_rows is not None:
             with self.store.write() as connection:
@@ -279,7 +279,7 @@ class Closing:
                     return
                 is_last = place == len(groups) - 1
                 past = past or self._load_past(length)
-                self._judge(
+                dictionary = self._judge(
                     group,
                     past,
                     now,
@@ -287,7 +287,8 @@ class Closing:
                     trailing=trailing,
                     earlier_values=earlier_values,
                     window_cache=window_cache,
-                    with_report=is_backlog_end and is_last,
+                    dictionary=dictionary,
+                    is_backlog_end=is_backlog_end and is_last,
                 )
                 report.windows += 1
                 count = report.windows - before
@@ -295,6 +296,10 @@ class Closing:
 
     def _load_past(self, length: int) -> PastJudge:
         """Load what earlier windows were like; `length` is that of a base window."""
+        from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
+        from driftline.evaluate.evidence.trail import Stream
+        from driftline.evaluate.evidence.unusual_rule import PastJudge
+
         policy = AlarmPolicy(
             length,
             self.settings.config.false_pages_per_year,
@@ -303,7 +308,7 @@ class Closing:
         trail, reference = policy.make_trail(), self.evaluation.reference
         past = PastJudge(trail, policy, reference.schema)
         with self.store.read() as connection:
-            rows = measurements.load_traces(
+            rows = traces.load_traces(
                 connection, self.settings.name, reference.reference_id, trail.capacity
             )
             past.restore((row.start, Stream(*row[1:6]), row.trace) for row in rows)
@@ -319,8 +324,15 @@ class Closing:
         trailing: TrailingProfiles | None,
         earlier_values: EarlierValues,
         window_cache: WindowCache,
-        with_report: bool,
-    ) -> None:
+        dictionary: OpenDictionary | None,
+        is_backlog_end: bool,
+    ) -> OpenDictionary | None:
+        """Judge the windows of one span of time and store the result, in one transaction.
+
+        Returns the dictionary that their measurements were written with, for the next span.
+        """
+        from driftline.evaluate.judge_windows import find_new_versions, judge_windows
+
         group = [self._silence_old(due, now) for due in group]
         reference_id = self.evaluation.reference.reference_id
         with self.store.read() as connection:
@@ -344,7 +356,7 @@ class Closing:
             )
             facts = with_decision(facts, decision)
             first_report = None
-            if with_report and self.settings.config.first_report:
+            if is_backlog_end and self.settings.config.first_report:
                 first_report = self._first_reports.make(
                     connection, verdicts, inputs, past.policy, now
                 )
@@ -358,13 +370,14 @@ class Closing:
                     checks = (
                         [plan.name for plan in inputs.checks_of(due)] if due.labels_only else None
                     )
-                    measurements.replace_measurements(
+                    dictionary = measurements.replace_measurements(
                         connection,
                         due.key,
                         due.revision + 1,
                         verdict.judged,
                         reference_id=reference_id,
                         checks=checks,
+                        dictionary=dictionary,
                     )
                 if not group[0].labels_only or decision.decision is not Decision.KEEP:
                     record_decision(
@@ -372,6 +385,8 @@ class Closing:
                     )
                 windows.mark_judged(connection, group, reference_id, self.settings.config_digest)
                 self.alerts.write(connection, prepared_step, now)
+                if is_backlog_end:
+                    traces.expire_traces(connection, self.settings.name, past.trail.capacity)
                 if first_report is not None:
                     self.alerts.send_report(connection, first_report, now)
         report.silenced_windows += all(due.quiet for due in group)
@@ -379,11 +394,15 @@ class Closing:
         report.changes += prepared_step.step.changes
         for verdict in verdicts:
             window_cache.add(verdict.due.key, verdict.window)
+            earlier_values.add(verdict.due, verdict.judged)
             self.callbacks.on_window(verdict.window)
         self.callbacks.on_changes(prepared_step.step.changes)
+        return dictionary
 
     @property
     def _first_reports(self) -> FirstReports:
+        from driftline.agent.first_reports import FirstReports
+
         evaluation = self.evaluation
         return FirstReports(
             model=self.settings.name,
@@ -412,16 +431,15 @@ class Closing:
 
 def _count_verdicts(verdicts: Sequence[JudgedWindow], report: ClosingReport) -> None:
     report.newest_rows = [(verdict.due.key, row) for verdict in verdicts for row in verdict.judged]
-    for _, row in report.newest_rows:
-        if row.verdict:
-            report.verdicts[row.verdict] = report.verdicts.get(row.verdict, 0) + 1
+    judgements = (row.judgement for _, row in report.newest_rows)
+    counts = Counter(judgement.verdict for judgement in judgements if judgement is not None)
+    for verdict, count in counts.items():
+        report.verdicts[verdict] = report.verdicts.get(verdict, 0) + count
 
 
 def _is_performance_known(verdicts: Sequence[JudgedWindow], inputs: Inputs) -> bool:
     """Whether a metric by labels of all rows was judged, and the rows decide."""
-    estimates = {
-        plan.name for plan in inputs.plans if Decision.WATCH in plan.check.remedies.values()
-    }
+    estimates = {plan.name for plan in inputs.plans if plan.check.estimates}
     return any(
         row.cause == Family.PERFORMANCE
         and row.check not in estimates

@@ -24,12 +24,16 @@ from driftline.agent.context_factory import ContextFactory
 from driftline.agent.model_settings import phrasebook_for
 from driftline.agent.services import Services, Timeouts
 from driftline.config import Config, load_config
+from driftline.delivery.direct import ask_unless_direct
 from driftline.extensions.guard import Guard
 from driftline.state.factory import open_store
 from driftline.state.store import Store
 from driftline.state.tables import records
+from driftline.types.secret import read_secret
 
 if TYPE_CHECKING:
+    from driftline.agent.state_trouble import StateTrouble
+    from driftline.delivery.network.http import HttpClient
     from driftline.extensions.registry import Registry
     from driftline.telemetry.metrics import Metrics
 
@@ -39,13 +43,6 @@ Clock = Callable[[], datetime]
 def system_clock() -> datetime:
     """Return the machine's time, UTC."""
     return datetime.now(UTC)
-
-
-def read_secret(kind: str, name: str) -> str:
-    """Return the value of `${env:NAME}` or `${file:PATH}`. Raises KeyError or OSError."""
-    if kind == "env":
-        return os.environ[name]
-    return Path(name).read_text(encoding="utf-8").rstrip("\n")
 
 
 def read_config(path: Path, registry: Registry | None = None) -> Config:
@@ -80,6 +77,13 @@ def make_guard(clock: Clock, metrics: Metrics | None = None) -> Guard:
     if metrics is None:
         return Guard(clock)
     return Guard(clock, lambda key, text: metrics.plugin_errors.labels(key).inc())
+
+
+def make_http(allow_private: bool) -> HttpClient:
+    """Return a client for requests of the agent itself."""
+    from driftline.delivery.network.http import HttpClient
+
+    return HttpClient(system_clock, allow_private=allow_private)
 
 
 def make_metrics() -> Metrics:
@@ -142,6 +146,7 @@ def open_agent(
     once: bool = False,
     callbacks: Callbacks | None = None,
     timeouts: Timeouts | None = None,
+    trouble: StateTrouble | None = None,
     seed: int | None = None,
 ) -> Iterator[Agent]:
     """Make an agent, and stop it and close its store at the end.
@@ -150,7 +155,7 @@ def open_agent(
     is reported in the first tick, and there are no metrics. `seed` sets the jitter of retries;
     without it each agent has its own.
     """
-    store = store or open_store(config.agent.state, base=config.origin.parent)
+    store = store or open_store(config.agent.state, base=config.origin.parent, warn=log.warning)
     try:
         metrics = None if once else make_metrics()
         services = make_services(config, store, clock, log, metrics=metrics, timeouts=timeouts)
@@ -158,7 +163,7 @@ def open_agent(
             console=console or sys.stdout,
             clock=clock,
             base=services.base,
-            permit=store.confirm,
+            permit=ask_unless_direct(store.confirm),
             phrasebook=phrasebook_for(config),
         )
         agent = Agent(
@@ -168,6 +173,7 @@ def open_agent(
             seed=secrets.randbits(64) if seed is None else seed,
             once=once,
             callbacks=callbacks,
+            trouble=trouble,
         )
         record_configuration(config, store, clock, log)
         try:

@@ -67,6 +67,7 @@ class DeliveryWorkers:
         self._up_to_date: set[str] = set()
         """Sinks whose receiver has taken the newest message of each incident."""
         self._links = PageLinks(config)
+        self._loops: dict[str, Loop] = {}
         self.workers = [self._make_sink_worker(name, sink) for name, sink in config.sinks.items()]
         self.workers += [
             self._make_action_worker(name, action)
@@ -127,20 +128,51 @@ class DeliveryWorkers:
         for worker in self.workers:
             worker.wake()
 
-    def loops(self, now: datetime) -> list[Loop]:
-        """Return the loops of the workers: each makes a round every 30 s, unless a send hangs."""
-        return [
-            Loop(
-                name=f"deliver {worker.name}",
-                every=timedelta(0),
-                clock=lambda: now,
-                patience=SEND_LIMIT,
-                beat=worker.beat,
-                start_time=now,
-                is_hanging=worker.overdue,
-            )
-            for worker in self.workers
-        ]
+    def deliver_directly(
+        self, notification: Notification, passes: Callable[[str], bool]
+    ) -> set[str]:
+        """Send a message without the outbox to those of its receivers whose name passes.
+
+        Returns the sinks that took it.
+        """
+        names = set(self._config.sinks)
+        if notification.model in self._config.models:
+            plans = receivers_of(self._config, notification.model)(notification)
+            names = {plan.name for plan in plans}
+        took = set()
+        for worker in self.workers:
+            if worker.name not in names or not passes(worker.name):
+                continue
+            error = worker.send_directly(notification)
+            if error:
+                self._services.log.warning("not delivered", sink=worker.name, error=error)
+            else:
+                took.add(worker.name)
+        return took
+
+    @property
+    def loops(self) -> list[Loop]:
+        """The loops of the workers."""
+        return list(self._loops.values())
+
+    def _make_loop(self, name: str) -> Loop:
+        """Add the loop of one worker: it makes a round every 30 s, unless a send hangs."""
+        loop = Loop(
+            name=f"deliver {name}",
+            every=SEND_LIMIT,
+            clock=self._services.clock,
+            monotonic=self._services.monotonic,
+        )
+        self._loops[name] = loop
+        return loop
+
+    def _watch_thread(self, worker: SinkWorker, loop: Loop) -> SinkWorker:
+        """Let the loop look at the thread of its worker."""
+        loop.is_alive = lambda: worker.is_alive
+        loop.find_hanging = lambda: (
+            (f"deliver {worker.name}: a send hangs",) if worker.overdue else ()
+        )
+        return worker
 
     def report_pauses(self, model: str, now: datetime) -> None:
         """Give messages of `model` to the fallback while a receiver asks for a long pause.
@@ -174,7 +206,8 @@ class DeliveryWorkers:
             chart_url=self._make_chart_url,
         )
         self._start(name, sink.plugin, context)
-        return SinkWorker(
+        loop = self._make_loop(name)
+        worker = SinkWorker(
             name=name,
             sink=sink.plugin,
             store=services.store,
@@ -182,7 +215,9 @@ class DeliveryWorkers:
             rng=self._make_rng(name),
             report=self._process_sink_report,
             log=services.log,
+            on_round=loop.end_round,
         )
+        return self._watch_thread(worker, loop)
 
     def _make_action_worker(self, name: str, action: ActionConfig) -> SinkWorker:
         services, part = self._services, f"actions.{name}"
@@ -190,7 +225,8 @@ class DeliveryWorkers:
         context = self._contexts.action_context(part, action, services.log.bind(part=part))
         self._start(part, action.plugin, context)
         performer = ActionSink(action=action.plugin)
-        return SinkWorker(
+        loop = self._make_loop(lane)
+        worker = SinkWorker(
             name=lane,
             sink=performer.use_requests(partial(load_request, services.store)),
             store=services.store,
@@ -199,7 +235,9 @@ class DeliveryWorkers:
             report=partial(self._process_action_report, name),
             log=services.log,
             policy=DeliveryPolicy(overdue=action.plugin.patience, give_up=GIVE_UP_AFTER),
+            on_round=loop.end_round,
         )
+        return self._watch_thread(worker, loop)
 
     def _make_rng(self, lane: str) -> Random:
         """Return the generator of one worker's jitter, so that not all try again at once."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import groupby
@@ -61,6 +61,8 @@ class Feed:
             cutoff = models.find_cutoff(connection, self.ledger)
             model = models.load_model(connection, self.ledger)
         since = self._listing_start(job, options)
+        job = replace(job, beat=self.callbacks.beat)
+        self.callbacks.step("listing", self.services.timeouts.listing)
         return self.services.guard.call(
             f"{self.ledger}.source",
             lambda: list_work(
@@ -84,15 +86,23 @@ class Feed:
         Raises SourceError when the source hangs.
         """
         services, callbacks = self.services, self.callbacks
+        callbacks.step(self.stage, services.timeouts.reading)
+        shared = services.shared_executor
+        executor, workers = self.reader.executor, services.workers
+        if shared is not None:
+            workers = shared.count_workers(executor, default=workers)
         reading = ReadPass(
             store=services.store,
             model=self.ledger,
             job=job,
-            executor=self.reader.executor,
+            executor=executor,
             clock=services.clock,
             monotonic=services.monotonic,
-            in_flight=services.workers + 1,
-            shared=services.executor is None,
+            in_flight=workers + 1,
+            renew_executor=None if shared is None else shared.renew,
+            make_executor=None if shared is None else shared.make,
+            shared=shared is None,
+            beat=callbacks.beat,
             progress=lambda objects, rows: callbacks.progress(self.stage, objects, total, rows),
             stopping=callbacks.stopping,
             patience=services.timeouts.reading,
@@ -114,6 +124,7 @@ class Feed:
             models.set_listed_at(
                 connection, self.ledger, as_micros(now), _digest(job) if listing.whole else None
             )
+        self.callbacks.step("confirming the listing", self.services.timeouts.listing)
         self.services.guard.call(
             f"{self.ledger}.source",
             job.source.confirm_listing,

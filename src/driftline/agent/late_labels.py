@@ -19,7 +19,7 @@ from driftline.ingest.read.read_pass import ReadCounts
 from driftline.profiles.spec import ProfileSpec
 from driftline.state import models, waiting
 from driftline.state.waiting import LABEL, PREDICTION
-from driftline.types.errors import DriftlineError
+from driftline.types.errors import DriftlineError, StateError
 from driftline.types.loss_reasons import LOSS_SHARE
 from driftline.types.monitoring_kind import MonitoringKind
 from driftline.types.time_form import TimeForm
@@ -100,6 +100,8 @@ class LateLabels:
         """
         try:
             report.reading = self._read(job, options)
+        except StateError:
+            raise
         except DriftlineError as error:
             report.error = " ".join(str(error).split())
         if not report.error and report.reading.waiting and report.reading.errors:

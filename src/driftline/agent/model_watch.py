@@ -1,6 +1,7 @@
 """Watches one model: one tick lists, reads, judges what is due and removes what is old.
 
-Errors of a tick are not raised: they are in its report, and are alerts of this model.
+Errors of a tick are in its report, and are alerts of this model. Those of the state are raised:
+without it there is nowhere to put them.
 """
 
 from __future__ import annotations
@@ -27,14 +28,15 @@ from driftline.agent.reference_state import ReferenceState, build_reference, loa
 from driftline.agent.retention import apply_retention
 from driftline.agent.services import Services
 from driftline.agent.tick import Tick
+from driftline.agent.window_length import explain_other_length
 from driftline.contracts.check import CheckContext
 from driftline.evaluate.check_plan import CheckPlan
 from driftline.ingest.pairs.pairing import pair_halves
 from driftline.ingest.read.job import Job
 from driftline.profiles.spec import ProfileSpec
-from driftline.state import accounts, empty_windows, models, pair_rows, windows
+from driftline.state import accounts, empty_windows, models, pair_rows
 from driftline.types.alert import Alert
-from driftline.types.errors import DriftlineError, SourceError
+from driftline.types.errors import DriftlineError, SourceError, StateError
 from driftline.types.family import Family
 from driftline.types.model import Measurement, Schema
 from driftline.types.monitoring_kind import MonitoringKind
@@ -45,6 +47,8 @@ RETRY_INTERVAL = timedelta(hours=1)
 
 After a start it is tried at once.
 """
+RETENTION_SECONDS = 240.0
+"""How long it may take to merge and remove old windows."""
 MAX_ERRORS = 20
 """Errors of objects that the report of a tick holds."""
 
@@ -89,16 +93,22 @@ class ModelWatch:
         """Do all the work that is due at `now`.
 
         With `seal`, the last line of every file is read even if it has no line end.
+
+        Raises StateError when the state can't be used.
         """
         begin = self._services.monotonic()
         report = Tick()
+        self.callbacks.step("beginning", 0.0)
         try:
             self._tick(now, seal, report)
+        except StateError:
+            raise  # it says nothing about the source
         except DriftlineError as error:
             report.error = " ".join(str(error).split())
         except Exception as error:
             report.error = f"{type(error).__name__}: {error}"
             self._services.log.exception("tick failed", model=self.name)
+        self.callbacks.step("reporting", 0.0)
         self._report_feed(now, report)
         report.seconds = self._services.monotonic() - begin
         return report
@@ -119,6 +129,7 @@ class ModelWatch:
                 plugins=settings.plugins,
                 now=as_micros(now),
             )
+        self.callbacks.step("starting the source", self._services.timeouts.probe)
         self._reader.start(settings.config.source)
         reference = self._load_or_build_reference(now)
         report.warnings = reference.warnings
@@ -127,6 +138,7 @@ class ModelWatch:
         if reference.warnings:
             reference = replace(reference, warnings=())  # reported once
         self.reference = reference
+        self.callbacks.step("applying acts", self._services.timeouts.listing)
         self._retire_alerts(now, reference, report)
         reference = self._apply_acceptances(now, reference, report)
         job = self._make_job(now, reference.schema, reference.spec, reference.input_columns)
@@ -143,6 +155,7 @@ class ModelWatch:
         if self._has_read_all(report):
             until = now - settings.config.windows.lateness
             self._close(closing, until, now, report, is_backlog_end=True)
+        self.callbacks.step("removing what is old", RETENTION_SECONDS)
         apply_retention(
             self._services, settings, reference.spec, self._labels, now=now, report=report
         )
@@ -189,6 +202,7 @@ class ModelWatch:
         is_backlog_end: bool = False,
     ) -> None:
         """Judge the windows that ended by `until`, oldest first."""
+        self.callbacks.step("judging", 0.0)
         self._note_silence(until)
         closing.close_due(
             until, now, report.closing, report.reading.rows, is_backlog_end=is_backlog_end
@@ -240,11 +254,10 @@ class ModelWatch:
 
     def _collect(self, plan: CheckPlan, ctx: CheckContext) -> Sequence[Measurement]:
         """Run a check within its time. Raises DriftlineError."""
+        seconds = self._services.timeouts.check
+        self.callbacks.step(f"check {plan.name}", seconds)
         return self._services.guard.collect(
-            f"{self.name}.{plan.name}",
-            plan.check.evaluate,
-            ctx,
-            timeout=self._services.timeouts.check,
+            f"{self.name}.{plan.name}", plan.check.evaluate, ctx, timeout=seconds
         )
 
     def _retire_alerts(self, now: datetime, reference: ReferenceState, report: Tick) -> None:
@@ -307,6 +320,7 @@ class ModelWatch:
         if self.reference is not None:
             return self.reference
         services, settings = self._services, self.settings
+        self.callbacks.step("the reference", services.timeouts.listing)
         self._check_window_length()
         reference = load_reference(services.store, settings, services.collectors)
         if reference is not None:
@@ -322,15 +336,9 @@ class ModelWatch:
 
     def _check_window_length(self) -> None:
         """Raise SourceError if stored windows have another length than the configured one."""
-        with self._services.store.read() as connection:
-            stored_length = windows.load_length(connection, self.name)
-        if stored_length not in (None, self.settings.window_length):
-            raise SourceError(
-                f"windows.length of {self.name} was "
-                f"{timedelta(microseconds=stored_length or 0)} and is now "
-                f"{self.settings.config.windows.length}: windows of two lengths can't be compared; "
-                "set it back, or give the model another name"
-            )
+        problem = explain_other_length(self._services.store, self.settings)
+        if problem:
+            raise SourceError(problem)
 
     def _make_job(
         self,

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from driftline.profiles.profile import Collectors
     from driftline.state.store import Store
 
-ESTIMATE_PREFIX = "estimated_"
-"""Begins the names of measurements that estimate another one without labels."""
 FAMILIES = (Family.PERFORMANCE, Family.FAIRNESS, Family.BUSINESS)
 SUMMED_WINDOWS = 24
 """The newest windows whose scores are summed."""
@@ -86,9 +84,10 @@ def load_performance(
             connection, name, newest, version=version, checks=checks
         )
     all_series = group_series(values, settings, phrasebook)
+    estimates = {plan.name: plan.check.estimates for plan in settings.plans}
     segments: dict[str, dict[str, SeriesValue]] = {}
     for segment, value in in_segments:
-        if value.value is not None and not value.name.startswith(ESTIMATE_PREFIX):
+        if value.value is not None and value.name not in estimates.get(value.check, {}):
             segments.setdefault(segment, {})[value.name] = value
     filled = [window for window in rows if window.rows][-SUMMED_WINDOWS:]
     now, before = _shapes(store, settings, collectors, version, filled)
@@ -138,13 +137,12 @@ def _shapes(
 
 def _pair(all_series: Sequence[Series]) -> list[MetricPair]:
     """The metrics of the model as a whole, in their order, each with its estimate."""
-    own = {
-        item.measurement: item
-        for item in all_series
-        if item.family == Family.PERFORMANCE and not item.subject
+    own = [item for item in all_series if item.family == Family.PERFORMANCE and not item.subject]
+    realised = {item.measurement: item for item in own if item.estimated is None}
+    estimated = {
+        item.estimated or item.measurement: item for item in own if item.estimated is not None
     }
-    names = dict.fromkeys(name.removeprefix(ESTIMATE_PREFIX) for name in own)
+    names = dict.fromkeys(item.estimated or item.measurement for item in own)
     return [
-        MetricPair(realised=own.get(name), estimated=own.get(f"{ESTIMATE_PREFIX}{name}"))
-        for name in names
+        MetricPair(realised=realised.get(name), estimated=estimated.get(name)) for name in names
     ]

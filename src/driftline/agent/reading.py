@@ -6,11 +6,14 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from driftline.agent.services import Services
 from driftline.contracts.plugin import Plugin
 from driftline.types.errors import DriftlineError, SourceError
+
+if TYPE_CHECKING:
+    from driftline.agent.shared_executor import SharedExecutor
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -41,27 +44,34 @@ class ModelReader:
         for source in self._started.values():
             self._services.guard.call(f"{self._model}.stop", source.stop, timeout=1.0)
         self._started.clear()
-        self.drop_executor()
+        if self._executor is not None:
+            self.drop_executor()
 
     @property
     def executor(self) -> Executor:
         """Where objects are read, created on first use. Raises SourceError."""
+        shared = self._shared_executor
+        if shared is not None:
+            return shared.get()
         if self._executor is None:
-            factory = self._services.executor
-            if factory is not None and self._in_process:
-                raise SourceError(
-                    "transform_batch hooks run in this process only: use executor threads, not "
-                    f"{factory.type}"
-                )
-            self._executor = (
-                DaemonThreadExecutor(self._services.workers, f"read-{self._model}")
-                if factory is None
-                else factory.create()
-            )
+            self._executor = DaemonThreadExecutor(self._services.workers, f"read-{self._model}")
         return self._executor
+
+    @property
+    def _shared_executor(self) -> SharedExecutor | None:
+        """The executor of a plugin. Raises SourceError where only this process can read."""
+        shared = self._services.shared_executor
+        if shared is not None and self._in_process:
+            raise SourceError(
+                "transform_batch hooks run in this process only: use executor threads, not "
+                f"{shared.type}"
+            )
+        return shared
 
     def drop_executor(self) -> None:
         """Abandon the executor, with tasks that may hang; the next reading gets a new one."""
+        if self._services.shared_executor is not None:
+            self._services.shared_executor.drop()
         if self._executor is not None:
             self._executor.shutdown(wait=False, cancel_futures=True)
             self._executor = None

@@ -147,6 +147,7 @@ def build_reference(
         list_reference_objects,
         make_reference,
     )
+    from driftline.ingest.reference.from_profiles import profiled_schema
 
     origin, schema = origin or settings.origin, schema or settings.schema
     if origin.span is not None and origin.span[1] > now:
@@ -165,8 +166,11 @@ def build_reference(
         batches = peek(reference_job, objects)
         if has_source:
             batches = batches + peek(job, _first_objects(job, now))
-        inference = infer_schema(batches, schema, settings.named_columns)
-        schema, warnings = inference.schema, inference.doubts
+        if (ready := profiled_schema(batches)) is not None:
+            schema = ready
+        else:
+            inference = infer_schema(batches, schema, settings.named_columns)
+            schema, warnings = inference.schema, inference.doubts
         if schema.embeddings_without_dimension:
             raise SourceError(
                 f"no vector of {schema.embeddings_without_dimension[0]} is in the first records: "
@@ -226,11 +230,13 @@ def _input_columns(
     from driftline.ingest.columns.infer import infer_schema
     from driftline.ingest.read.decode_object import choose_format
     from driftline.ingest.read.peek import peek
+    from driftline.kit.decoding.profile_records import is_profile_batch
 
     batches = peek(replace(reference_job, transform=None), objects[:1])
     # Its format is that of its name: the default formats hold one for each suffix.
     own_type = choose_format(reference_job.formats, objects[0].uri).type if batches else ""
-    if not batches or own_type in {form.type for form in job.formats.values()}:
+    own_formats = {form.type for form in job.formats.values()}
+    if not batches or is_profile_batch(batches[0]) or own_type in own_formats:
         return ()
     schema = schema or infer_schema(batches).schema
     fields = (

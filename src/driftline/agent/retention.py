@@ -9,7 +9,7 @@ from driftline.agent.model_settings import ModelSettings, microseconds
 from driftline.agent.services import Services
 from driftline.agent.tick import Tick
 from driftline.profiles.spec import ProfileSpec
-from driftline.state import models, pair_rows, windows
+from driftline.state import measurements, models, pair_rows, windows
 from driftline.types.times import as_micros
 
 MAX_WINDOWS = 200
@@ -47,9 +47,9 @@ def apply_retention(
         windows.roll_up(
             connection, model, newest - microseconds(hourly), spec, collectors, limit=MAX_WINDOWS
         )
-        windows.expire_rows(
-            connection,
-            model,
-            newest - microseconds(retention.profiles_daily),
-            newest - microseconds(retention.measurements),
+        windows.expire_day_profiles(
+            connection, model, newest - microseconds(retention.profiles_daily)
+        )
+        measurements.expire_measurements(
+            connection, model, newest - microseconds(retention.measurements)
         )

@@ -12,6 +12,7 @@ from driftline.contracts.chart import Chart
 from driftline.state.series import SeriesValue
 from driftline.types.model import Severity, Verdict
 from driftline.types.notification import AlertFact
+from driftline.types.phrasing import number, share
 from driftline.types.times import from_micros
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class Series:
     """Oldest first; windows without a value are among them."""
     chart: Chart = PLAIN
     """How it is drawn, as its check declares."""
+    estimated: str | None = None
+    """The measurement by labels that it estimates, empty if none has it; None if it has labels."""
 
     @property
     def newest(self) -> SeriesValue:
@@ -68,6 +71,13 @@ class Series:
         if newest.low is not None and newest.high is not None:
             spread = max(spread, (newest.high - newest.low) / 2)
         return abs(newest.value - middle) / spread if spread > 0 else 0.0
+
+
+def format_value(value: float | None, unit: str) -> str:
+    """Format a value of a series for people: a share in percent; empty for None."""
+    if value is None:
+        return ""
+    return share(value) if unit == "share" and 0 <= value <= 1 else number(value)
 
 
 def group_series(
@@ -108,4 +118,5 @@ def _series(check: Check | None, values: list[SeriesValue], phrasebook: Phrasebo
         column=labels.get("column", ""),
         values=values,
         chart=PLAIN if check is None else check.charts.get(first.name, PLAIN),
+        estimated=None if check is None else check.estimates.get(first.name),
     )

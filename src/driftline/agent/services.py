@@ -20,6 +20,7 @@ from driftline.profiles.profile import Collectors
 from driftline.state.store import Store
 
 if TYPE_CHECKING:
+    from driftline.agent.shared_executor import SharedExecutor
     from driftline.extensions.guard import Guard
     from driftline.extensions.registry import Registry
     from driftline.telemetry.metrics import Metrics
@@ -35,6 +36,8 @@ class Timeouts:
     """For listing a source."""
     reading: float = 300.0
     """Without a single record while an object is read."""
+    step: float = 60.0
+    """For a step without a limit of its own, and beyond the limit of every other."""
     probe: float = 30.0
     """For starting or probing a plugin."""
 
@@ -59,6 +62,15 @@ class Services:
     """Where objects are read; None for threads of this process."""
     timeouts: Timeouts = field(default_factory=Timeouts)
     retention: KeepConfig = field(default_factory=KeepConfig)
+
+    @cached_property
+    def shared_executor(self) -> SharedExecutor | None:
+        """The executor of the plugin; None for threads of this process."""
+        if self.executor is None:
+            return None
+        from driftline.agent.shared_executor import SharedExecutor
+
+        return SharedExecutor(self.executor)
 
     @cached_property
     def collectors(self) -> Collectors:

@@ -21,7 +21,7 @@ POLL = 2.0
 class Standby:
     """Stands in for the agent on the pages while another agent leads."""
 
-    def __init__(self, clock: Callable[[], datetime]) -> None:
+    def __init__(self, clock: Callable[[], datetime], monotonic: Callable[[], float]) -> None:
         self.is_standby = True
         self.leader = ""
         """Host and process of the agent that leads; empty while that is not known."""
@@ -31,13 +31,12 @@ class Standby:
         self.catalog = None
         """None: only the agent that leads handles acts."""
         self._metrics = Metrics(__version__)
-        self._reachable = True
         self._last_error = ""
         self._loop = Loop(
             name="stand by",
             every=timedelta(seconds=POLL),
             clock=clock,
-            patience=timedelta(seconds=60),
+            monotonic=monotonic,
         )
 
     @property
@@ -47,12 +46,11 @@ class Standby:
 
     def ready(self) -> tuple[bool, Sequence[Loop]]:
         """Return whether this agent could take over, that is, whether the database answers."""
-        return self._reachable and not self._loop.stuck, [self._loop]
+        return not self._loop.stuck, [self._loop]
 
     def note_error(self, error: StateError) -> bool:
         """Record why this agent does not lead. Returns whether the reason is a new one."""
-        self._loop.beat = self._loop.clock()
-        self._reachable = isinstance(error, AnotherAgentLeads)
+        self._loop.end_round("" if isinstance(error, AnotherAgentLeads) else str(error))
         self.leader = error.leader if isinstance(error, AnotherAgentLeads) else ""
         is_new, self._last_error = self._last_error != str(error), str(error)
         return is_new

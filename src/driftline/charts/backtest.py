@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from driftline.charts.picture import FORMATS, draw
+from driftline.charts.series_chart import TIME
 from driftline.charts.theme import Specification
 from driftline.types.errors import DriftlineError
 from driftline.types.phrasing import clean
@@ -48,7 +49,7 @@ def backtest_specification(result: Mapping[str, Any]) -> Specification:
         "field": "at",
         "type": "temporal",
         "scale": scale,
-        "axis": {"title": None},
+        "axis": TIME["axis"],
     }
     lane = {
         "field": "cause",

@@ -43,6 +43,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "silences": ("silences:silences_group", "List the silences, or end one."),
     "explain": ("explain:explain", "Explain an incident, or the verdicts of a window."),
+    "report": ("report:report", "Write a report of a model: HTML, PDF, PNG, JSON or Markdown."),
     "reproduce": (
         "reproduce:reproduce",
         "Compute an incident's numbers again from the logs, and compare.",
@@ -64,6 +65,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "reference:reference_group",
         "Import a baseline, list references, accept a change as normal.",
     ),
+    "backup": ("backup:backup", "Copy the state into one file, also while the agent runs."),
     "notify": ("notify:notify", "Send a test message through a sink, or resend dead letters."),
     "routes": ("routes:routes_group", "Show which sinks an incident goes to, and why."),
     "config": (
@@ -79,9 +81,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Set up": ("init", "validate", "doctor", "config", "schema", "reference"),
-    "Monitor": ("run", "status", "backtest"),
+    "Monitor": ("run", "status", "backtest", "backup"),
     "Incidents": (
-        "incidents", "explain", "reproduce", "ack", "snooze", "silence", "silences", "actions",
+        "incidents", "explain", "report", "reproduce", "ack", "snooze", "silence", "silences",
+        "actions",
     ),
     "Records": ("records", "search", "query"),
     "Messages": ("notify", "routes"),

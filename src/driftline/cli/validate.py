@@ -1,6 +1,7 @@
 """`driftline validate`: list every mistake of a configuration, with its place and how to fix it.
 
-Does not open a connection, read a secret, or import the SDK of a cloud.
+Does not open a connection or import the SDK of a cloud. Of secrets it reads the tokens of the
+agent's port, where they are there, for their length.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import click
 
@@ -24,14 +26,20 @@ if TYPE_CHECKING:
 def validate(config: Path, as_json: bool) -> int:
     """Check a configuration offline and list all mistakes. Exits with 2 when there are some."""
     from driftline.config import load_config
+    from driftline.config.document import read_document
+    from driftline.config.tokens import find_token_problems
     from driftline.types.errors import ConfigError
+    from driftline.types.secret import read_secret
 
     try:
         settings = load_config(config)
+        problems = list(find_token_problems(read_document(config), read_secret))
+        if problems:
+            raise ConfigError(problems)
     except ConfigError as error:
         if not as_json:
             raise
-        problems = [
+        described = [
             {
                 "file": problem.path,
                 "line": problem.line,
@@ -41,11 +49,15 @@ def validate(config: Path, as_json: bool) -> int:
             }
             for problem in error.problems
         ]
-        click.echo(json.dumps({"valid": False, "problems": problems}, indent=2))
+        click.echo(json.dumps({"valid": False, "problems": described}, indent=2))
         return 2
     notes = [str(problem) for problem in settings.registry.problems]
     times = {name: describe_times(model) for name, model in settings.models.items()}
-    hints = [hint for name, model in settings.models.items() for hint in find_hints(name, model)]
+    public_hints = find_public_hints(settings.agent.public_url)
+    hints = [
+        *public_hints,
+        *(hint for name, model in settings.models.items() for hint in find_hints(name, model)),
+    ]
     if as_json:
         document = {
             "valid": True,
@@ -71,6 +83,16 @@ def validate(config: Path, as_json: bool) -> int:
     )
     click.echo(f"{config}: fine: {summary}")
     return 0
+
+
+def find_public_hints(public_url: str | None) -> Iterator[str]:
+    """Yield a sentence when links in messages would lead people over a line without encryption."""
+    parts = urlsplit(public_url or "")
+    if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+        yield (
+            f"agent.public_url: {public_url} is not encrypted, and its links let people act on "
+            "incidents; use https"
+        )
 
 
 def find_hints(name: str, model: ModelConfig) -> Iterator[str]:

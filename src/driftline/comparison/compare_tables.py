@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
 
 from driftline.comparison.bars import make_bars
 from driftline.comparison.comparison_writer import ComparisonWriter, FindingPair, record_key
@@ -17,11 +20,11 @@ from driftline.evaluate.first_report import COMPARED_FAMILIES
 from driftline.evaluate.judge_windows import Inputs, measure_window
 from driftline.extensions.phrasebook import Phrasebook
 from driftline.ingest.reference.build import (
-    NewReference,
     ObjectProfiles,
     make_reference,
     profile_objects,
 )
+from driftline.ingest.reference.losses import losses_from_origin
 from driftline.profiles.spec import ALWAYS_COLLECTED, ProfileSpec
 from driftline.profiles.window import Window
 from driftline.types.errors import ComparisonError
@@ -29,6 +32,7 @@ from driftline.types.model import Schema, Verdict
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 
 if TYPE_CHECKING:
+    from driftline.contracts.check import Check
     from driftline.extensions.guard import Guard
     from driftline.extensions.registry import Registry
 
@@ -47,7 +51,7 @@ def compare_tables(
     Raises ComparisonError when they can't be compared, and SourceError when one can't be read.
     """
     columns = find_compared_columns(reference, current, roles)
-    plans = _plans(registry, columns.schema)
+    plans = comparing_plans(registry, columns.schema)
     first, second = _profile(reference, current, columns.schema, plans, registry, now)
     windows = {"": (first.profile.window(), second.profile.window())}
     for segment in first.segments.keys() | second.segments.keys():
@@ -107,18 +111,33 @@ def compare_tables(
     )
 
 
-def _plans(registry: Registry, schema: Schema) -> list[CheckPlan]:
-    """Return the default checks that compare rows, and those that compare segments."""
+def comparing_plans(registry: Registry, schema: Schema) -> list[CheckPlan]:
+    """Return the default checks that compare rows, those that compare segments, and your own."""
     parts = {part.kind.value for part in schema.features.values() if part.kind is not None}
     has_outputs = schema.prediction is not None or schema.score is not None
     parts |= {"label"} if schema.label is not None and has_outputs else set()
     checks = [
         type_() for type_ in registry.default_checks(parts) if type_.cause in COMPARED_FAMILIES
     ]
+    checks += own_checks(registry)
     if schema.segments and has_outputs:
         by_segment = (type_.for_segments(schema.segments) for type_ in registry.checks())
         checks += [check for check in by_segment if check is not None]
     return [CheckPlan(name=check.type, check=check) for check in checks]
+
+
+def own_checks(registry: Registry) -> list[Check]:
+    """Return the checks of files that no default runs; those that need options are left out.
+
+    Who names a file wants its checks to run: a comparison has no configuration that names them.
+    """
+    files = {info.name for info in registry.infos if info.kind == "check" and not info.distribution}
+    checks = []
+    for type_ in registry.checks():
+        if type_.type in files and type_.default_for is None:
+            with suppress(ValidationError):
+                checks.append(type_())
+    return checks
 
 
 def _profile(
@@ -128,23 +147,60 @@ def _profile(
     plans: Sequence[CheckPlan],
     registry: Registry,
     now: datetime,
-) -> tuple[NewReference, ObjectProfiles]:
-    """Profile both tables on the grid of the reference."""
-    names = {name for plan in plans for name in plan.check.collectors}
+) -> tuple[ObjectProfiles, ObjectProfiles]:
+    """Profile both tables on the grid of the reference, or on that of a profile among them."""
     collectors = registry.collectors()
-    job = reference.job(schema, ProfileSpec(columns={}), now, collectors)
-    first = make_reference(
-        job,
-        reference.objects,
-        now,
-        (*ALWAYS_COLLECTED, *sorted(names - set(ALWAYS_COLLECTED))),
-        options=collector_requests(plans),
-    )
-    job = current.job(schema, first.spec, now, collectors)
-    second = profile_objects(job, current.objects, now)
+    header = reference.profiled or current.profiled
+    if header is None:
+        job = reference.job(schema, ProfileSpec(columns={}), now, collectors)
+        made = make_reference(
+            job,
+            reference.objects,
+            now,
+            collector_names(plans),
+            options=collector_requests(plans),
+        )
+        spec = made.spec
+        first = ObjectProfiles(
+            profile=made.profile,
+            segments=made.segments,
+            losses=losses_from_origin(made.origin, made.profile.rows),
+        )
+    else:
+        spec = ProfileSpec.from_bytes(header.spec)
+        _check_collectors(spec, plans)
+        job = reference.job(schema, spec, now, collectors)
+        first = profile_objects(job, reference.objects, now)
+    second = profile_objects(current.job(schema, spec, now, collectors), current.objects, now)
+    for profile in (first.profile, second.profile):
+        if profile.spec.digest != spec.digest:
+            raise ComparisonError(
+                f"the profiles are on different grids ({spec.digest} and {profile.spec.digest}): "
+                "make the second one with the first as its reference: "
+                "driftline.profile(rows, reference)"
+            )
     if not second.profile.rows:
         raise ComparisonError(f"{current.name}: no row can be read: {second.losses.describe()}")
     return first, second
+
+
+def collector_names(plans: Sequence[CheckPlan]) -> tuple[str, ...]:
+    """Return the collectors that some checks read."""
+    names = {name for plan in plans for name in plan.check.collectors}
+    return (*ALWAYS_COLLECTED, *sorted(names - set(ALWAYS_COLLECTED)))
+
+
+def _check_collectors(spec: ProfileSpec, plans: Sequence[CheckPlan]) -> None:
+    """Raise ComparisonError when a profile lacks what the checks read."""
+    asked = [
+        name for name, texts in collector_requests(plans).items() if spec.options.get(name) != texts
+    ]
+    lacking = [name for name in collector_names(plans) if name not in spec.collectors]
+    if lacking or asked:
+        raise ComparisonError(
+            f"the profile lacks what the checks collect ({', '.join((*lacking, *asked))}): make it "
+            "with the same plugins and columns"
+        )
 
 
 def _due(segment: str, rows: int) -> DueWindow:
@@ -218,7 +274,7 @@ def _without_numbers(model: dict[str, list[FindingPair]]) -> set[str]:
 
 
 def _notes(
-    columns: ComparedColumns, first: NewReference, second: ObjectProfiles, current: str
+    columns: ComparedColumns, first: ObjectProfiles, second: ObjectProfiles, current: str
 ) -> Iterable[str]:
     yield from columns.doubts
     if lost := second.losses.describe():

@@ -14,8 +14,17 @@ class Comparison(ComparisonRecords):
     """Two tables compared. In a notebook it shows itself."""
 
     def save(self, path: str | Path) -> None:
-        """Write the report to `path`: HTML, or JSON where the name ends in .json."""
+        """Write the report to `path`: JSON, Markdown, PNG or PDF by the end of its name, else HTML.
+
+        Raises OSError where the file can't be written.
+        """
         path = Path(path)
+        if path.suffix in (".png", ".pdf", ".md"):
+            from driftline.comparison.comparison_document import comparison_document
+            from driftline.documents.save import save_document
+
+            save_document(path, lambda: comparison_document(self), self.to_dict)
+            return
         if path.suffix == ".json":
             text = json.dumps(self.to_dict(), ensure_ascii=False, indent=2)
         else:
@@ -25,6 +34,10 @@ class Comparison(ComparisonRecords):
     def _repr_html_(self) -> str:
         """Return the report as a part of a page, for notebooks."""
         return report_part(self)
+
+    def __repr__(self) -> str:
+        """Return the text that a person reads at a prompt."""
+        return report_text(self)
 
     def __str__(self) -> str:
         """Return the headline and one line for each column that is not `ok`."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from driftline.comparison.tables import OpenTable
 from driftline.ingest.columns.infer import infer_schema
 from driftline.ingest.columns.roles import DeclaredRoles
+from driftline.ingest.reference.from_profiles import header_schema
 from driftline.kit.decoding.repeated_columns import repeated_columns
 from driftline.profiles.label_classes import listing
 from driftline.types.errors import ComparisonError
@@ -58,41 +59,16 @@ def find_compared_columns(
     A column with one value stays: in the current table it may have others. Raises ComparisonError
     when a named column is absent, or when the tables have no column in common.
     """
-    for option, names in (
-        ("label", (roles.label,)),
-        ("prediction", (roles.prediction,)),
-        ("score", (roles.score,)),
-        ("segment", roles.segments),
-    ):
-        for name in names:
-            for table in (reference, current):
-                if name is not None and name not in table.columns:
-                    raise ComparisonError(
-                        f"{option}: {table.name} has no column {name!r}; it has "
-                        f"{listing(table.columns)}"
-                    )
+    check_roles(roles, reference, current)
     common = set(reference.columns) & set(current.columns)
     if not common:
         raise ComparisonError(
             f"the tables have no column in common: {reference.name} has "
             f"{listing(reference.columns)}; {current.name} has {listing(current.columns)}"
         )
-    declared = DeclaredRoles(label=roles.label, prediction=roles.prediction, score=roles.score)
-    samples = [_sample(batch) for batch in reference.batches]
-    inference = infer_schema(
-        samples,
-        named=frozenset((*_constants(samples), *roles.segments)),
-        roles=declared,
-    )
-    schema = replace(inference.schema, timestamp=None, id=None, version=None)
-    schema = replace(
-        schema,
-        features={
-            name: replace(part, kind=Kind.CATEGORICAL) if name in roles.segments else part
-            for name, part in schema.features.items()
-        },
-        segments=roles.segments,
-    )
+    schema, doubts = _profiled_schema(reference, current, roles), list[str]()
+    if schema is None:
+        schema, doubts = infer_compared_schema(reference.batches, roles)
     input_columns = {
         path
         for part in schema.fields
@@ -114,9 +90,78 @@ def find_compared_columns(
             *_repeated(reference),
             *_repeated(current),
             # The others ask for settings of a configuration, which a comparison does not have.
-            *(doubt for doubt in inference.doubts if "schema." not in doubt),
+            *(doubt for doubt in doubts if "schema." not in doubt),
         ),
     )
+
+
+def check_roles(roles: ColumnRoles, *tables: OpenTable) -> None:
+    """Raise ComparisonError when a table lacks a column that a person named."""
+    for option, names in (
+        ("label", (roles.label,)),
+        ("prediction", (roles.prediction,)),
+        ("score", (roles.score,)),
+        ("segment", roles.segments),
+    ):
+        for name in names:
+            for table in tables:
+                if name is not None and name not in table.columns:
+                    raise ComparisonError(
+                        f"{option}: {table.name} has no column {name!r}; it has "
+                        f"{listing(table.columns)}"
+                    )
+
+
+def infer_compared_schema(
+    batches: Sequence[pa.RecordBatch], roles: ColumnRoles
+) -> tuple[Schema, list[str]]:
+    """Return the schema of the first records of a table, without times and ids, and the doubts."""
+    declared = DeclaredRoles(label=roles.label, prediction=roles.prediction, score=roles.score)
+    samples = [_sample(batch) for batch in batches]
+    inference = infer_schema(
+        samples,
+        named=frozenset((*_constants(samples), *roles.segments)),
+        roles=declared,
+    )
+    schema = replace(inference.schema, timestamp=None, id=None, version=None)
+    schema = replace(
+        schema,
+        features={
+            name: replace(part, kind=Kind.CATEGORICAL) if name in roles.segments else part
+            for name, part in schema.features.items()
+        },
+        segments=roles.segments,
+    )
+    return schema, inference.doubts
+
+
+def _profiled_schema(reference: OpenTable, current: OpenTable, roles: ColumnRoles) -> Schema | None:
+    """Return the schema of the profiles among the tables, of the reference first; else None.
+
+    Raises ComparisonError when the profiles have other roles than those that are named.
+    """
+    for table in (reference, current):
+        if table.profiled is None:
+            continue
+        schema = header_schema(table.profiled)
+        for option, name, part in (
+            ("label", roles.label, schema.label),
+            ("prediction", roles.prediction, schema.prediction),
+            ("score", roles.score, schema.score),
+        ):
+            if name is not None and (part is None or part.path != name):
+                raise ComparisonError(
+                    f"{option}: {table.name} was profiled without it: name {name!r} in "
+                    "driftline.profile, too"
+                )
+        if roles.segments and roles.segments != schema.segments:
+            raise ComparisonError(
+                f"segment: {table.name} was profiled with "
+                f"{listing(schema.segments) if schema.segments else 'no segments'}: name the "
+                "segments in driftline.profile"
+            )
+        return replace(schema, timestamp=None, id=None, version=None)
+    return None
 
 
 def _repeated(table: OpenTable) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -12,14 +12,21 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from driftline.comparison.memory_source import MemorySource
+from driftline.comparison.spooled_stream import take_rows
+from driftline.comparison.table_profile import TableProfile
 from driftline.contracts.context import StartContext
 from driftline.contracts.format import Format
 from driftline.contracts.source import Source
 from driftline.extensions.registry import SourceFormats
+from driftline.ingest.read.decode_object import decode_records
+from driftline.ingest.read.decoding import Decoding
 from driftline.ingest.read.job import Job
 from driftline.ingest.read.peek import peek
+from driftline.ingest.read.plan import whole_object
 from driftline.ingest.read.profile_rows import latest_event_time
 from driftline.ingest.reference.build import list_reference_objects
+from driftline.ingest.reference.from_profiles import header_schema
+from driftline.kit.decoding.profile_records import ProfileHeader, profile_batch, profile_header
 from driftline.onboarding.inspect_logs import inspect_reference
 from driftline.profiles.profile import Collectors
 from driftline.profiles.spec import ProfileSpec
@@ -28,6 +35,10 @@ from driftline.types.model import LogObject, Schema
 
 if TYPE_CHECKING:
     from driftline.extensions.registry import Registry
+
+
+Table = str | os.PathLike[str] | TableProfile | Any
+"""A path, an address, a profile, or an object with `__arrow_c_stream__`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,9 +54,29 @@ class OpenTable:
     """The first records, with all columns."""
 
     @property
+    def profiled(self) -> ProfileHeader | None:
+        """What its profiles have in common; None where it holds rows."""
+        return next(map(profile_header, self.batches), None)
+
+    @property
     def columns(self) -> list[str]:
         """The names of its columns, in their order."""
+        if self.profiled is not None:
+            return [part.path for part in header_schema(self.profiled).fields]
         return list(dict.fromkeys(name for batch in self.batches for name in batch.schema.names))
+
+    def held_rows(self) -> pa.Table:
+        """Return the rows of a table in memory. Raises TypeError for files."""
+        if not isinstance(self.source, MemorySource):
+            raise TypeError(f"{self.name} is not in memory")
+        return self.source.table
+
+    def all_batches(self, now: datetime) -> Iterator[pa.RecordBatch]:
+        """Yield all records with all columns. Raises Unreadable where there are none."""
+        job = self.job(Schema(), ProfileSpec(columns={}), now, {})
+        for obj in self.objects:
+            decoding = Decoding(uri=obj.uri, parts=obj.parts, takes_profiles=True)
+            yield from decode_records(job, whole_object(obj, now), decoding)
 
     def job(self, schema: Schema, spec: ProfileSpec, now: datetime, collectors: Collectors) -> Job:
         """Return how it is read."""
@@ -63,14 +94,17 @@ class OpenTable:
 def open_table(
     data: Any, role: str, registry: Registry, context: StartContext, now: datetime
 ) -> OpenTable:
-    """Open a path, an address, or an object with `__arrow_c_stream__`.
+    """Open a path, an address, a profile, or an object with `__arrow_c_stream__`.
 
     `role` is `reference` or `current`. Raises TypeError for another object, and SourceError or
     ComparisonError for a table that can't be read.
     """
     if isinstance(data, (str, os.PathLike)):
         return _open_address(os.fspath(data), registry, context, now)
-    table = _arrow_table(data, role)
+    if isinstance(data, TableProfile):
+        table = pa.Table.from_batches([profile_batch(*data.to_records())])
+    else:
+        table = _arrow_table(data, role)
     if not table.num_rows:
         raise ComparisonError(f"the {role} table has no rows")
     source = MemorySource.of(role, table)
@@ -123,7 +157,7 @@ def _arrow_table(data: Any, role: str) -> pa.Table:
             "or newer), polars, pyarrow or DuckDB, or another object with __arrow_c_stream__"
         )
     try:
-        table = pa.table(data)
+        table = take_rows(data)
     except (pa.ArrowException, ValueError, TypeError) as error:
         raise ComparisonError(
             f"the {role} table can't be handed over through Arrow: {' '.join(str(error).split())}"
@@ -134,5 +168,6 @@ def _arrow_table(data: Any, role: str) -> pa.Table:
             f"the {role} table has more than one column {repeated[0]!r}: rename or drop the "
             "repeated ones"
         )
-    # Small chunks are slow, and sums of other parts differ in their last digits.
-    return table.combine_chunks()
+    if not table.num_columns:
+        raise ComparisonError(f"the {role} table has no columns")
+    return table

@@ -15,6 +15,7 @@ from driftline.config.document import Document, Loc
 from driftline.config.mistakes import unknown_name
 from driftline.config.patterns import PLACEHOLDER, NamePattern, find_folder_option
 from driftline.config.references import has_reference
+from driftline.config.tokens import find_token_problems
 from driftline.contracts.check import COLUMNS_OPTION, Check, ColumnNames
 from driftline.extensions.registry import Registry
 from driftline.profiles.language import column_names, parse
@@ -32,6 +33,8 @@ def find_cross_problems(document: Document, registry: Registry) -> Iterator[Prob
         yield from _check_names(document, (part,), names)
     yield from _check_http_token(document)
     yield from _check_token(document)
+    yield from _check_certificate(document)
+    yield from find_token_problems(document)
     yield from _check_names(document, ("mute_times",), _get_dict(document.value, "mute_times"))
     yield from _check_routes(document, ("routes",), _get_dict(document.value, "routes"), sinks)
     for name, sink in sinks.items():
@@ -106,6 +109,14 @@ def _check_token(document: Document) -> Iterator[Problem]:
     if agent.get("public_url") is not None and agent.get("token") is None:
         message = "links in messages are signed: set agent.token, such as ${env:DRIFTLINE_TOKEN}"
         yield document.problem(("agent", "public_url"), message)
+
+
+def _check_certificate(document: Document) -> Iterator[Problem]:
+    """Check that the certificate of the agent's port has its key, and the key its certificate."""
+    agent = _get_dict(document.value, "agent")
+    for name, other in (("http_certificate", "http_key"), ("http_key", "http_certificate")):
+        if agent.get(name) is not None and agent.get(other) is None:
+            yield document.problem(("agent", name), f"TLS needs both: set agent.{other}, too")
 
 
 def _is_loopback(host: str) -> bool:

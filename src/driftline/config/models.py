@@ -83,6 +83,22 @@ class OtlpConfig(Settings):
     """The time between two pushes."""
 
 
+class HeartbeatConfig(Settings):
+    """A dead man's switch: requests that stop when the agent does not do its work."""
+
+    type: Literal["ping", "alertmanager"] = "ping"
+    """`ping` posts to `url`, for services such as Healthchecks.
+
+    `alertmanager` keeps an alert called `Watchdog` firing in the Alertmanager at `url`.
+    """
+    url: Annotated[Secret | str, Field(union_mode="left_to_right")]
+    """The URL of the check, or the address of an Alertmanager such as `http://localhost:9093`."""
+    every: Length = timedelta(seconds=60)
+    """The time between two requests."""
+    allow_private: bool = False
+    """Whether `url` may be on this machine or in a private network."""
+
+
 class AgentConfig(Settings):
     """The agent itself."""
 
@@ -104,8 +120,17 @@ class AgentConfig(Settings):
     Without `http_token`, requests for other names are turned away: they come from pages of other
     sites. IP addresses need no entry.
     """
+    http_certificate: Path | None = None
+    """The certificate, in PEM with its chain, with which `http` speaks TLS. Needs `http_key`.
+
+    A relative path starts at the folder of this file.
+    """
+    http_key: Path | None = None
+    """The key of `http_certificate`, in PEM."""
     otlp: OtlpConfig | None = None
     """Where metrics are pushed. They can be scraped from `http`, too. Needs the extra `otlp`."""
+    heartbeat: HeartbeatConfig | None = None
+    """A dead man's switch: requests that a service expects, so that a dead agent is noticed."""
     token: Secret | None = None
     """The token for acting on incidents over HTTP.
 

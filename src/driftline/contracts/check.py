@@ -189,6 +189,13 @@ class Check(Plugin, ABC):
 
     Without one a change of the family `performance` needs a retrain. `watch`: it is no proof.
     """
+    estimates: ClassVar[Mapping[str, str]] = {}
+    """Measurements without labels, each with the measurement by labels that it estimates.
+
+    An empty name stands for a number that no measurement has by labels. While both are changed, a
+    message says that labels confirm the estimated loss. A check with estimates never tells that
+    performance is known.
+    """
     explains: ClassVar[frozenset[str]] = frozenset()
     """The families whose changes the detail `likely_cause` of its measurements explains.
 

@@ -13,4 +13,12 @@ class ExecutorFactory(Plugin, ABC):
 
     @abstractmethod
     def create(self) -> Executor:
-        """An executor; the host shuts it down."""
+        """Return an executor; the host shuts it down.
+
+        A task whose process ends must break off with `concurrent.futures.BrokenExecutor`: its
+        objects are then read again, one at a time. Raises SourceError when there is no executor.
+        """
+
+    def count_workers(self, executor: Executor) -> int | None:
+        """Return how many tasks `executor` runs at a time; None when that is unknown."""
+        return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 from base64 import urlsafe_b64encode
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from urllib.parse import quote
 
@@ -91,4 +91,4 @@ def is_valid(secret: str, subject: str, act: str, until: str, sig: str, *, now: 
     if not until.isascii() or not until.isdigit() or len(until) > 12 or not sig.isascii():
         return False
     is_signed = hmac.compare_digest(signature(secret, subject, act, int(until)), sig)
-    return is_signed and now < datetime.fromtimestamp(int(until), UTC)
+    return is_signed and now.timestamp() < int(until)

@@ -17,11 +17,12 @@ from sqlalchemy.engine import Connection
 
 from driftline.contracts.context import Logger
 from driftline.contracts.sink import Sink
+from driftline.delivery.direct import mark_direct
 from driftline.delivery.network.http_errors import LONGEST_PAUSE
 from driftline.delivery.redaction import redact_secrets
 from driftline.state import outbox
 from driftline.state.store import Store
-from driftline.types.errors import OutcomeUnknown, Rejected, Retryable, Throttled
+from driftline.types.errors import OutcomeUnknown, Rejected, Retryable, StateError, Throttled
 from driftline.types.notification import Notification
 from driftline.types.phrasing import clean
 from driftline.types.records import ClaimedMessage
@@ -78,17 +79,23 @@ class SendThread:
     """
 
     def __init__(
-        self, sink: Sink, notification: Notification, since: datetime | None = None
+        self,
+        sink: Sink,
+        notification: Notification,
+        since: datetime | None = None,
+        *,
+        is_direct: bool = False,
     ) -> None:
         """Start to send; `since` is given for a message that was tried before.
 
-        A sink that can look for the message at its receiver looks first then.
+        A sink that can look for the message at its receiver looks first then. With `is_direct` the
+        message does not come from the outbox.
         """
         self._done = threading.Event()
         self._result: str | Exception | None = None
         threading.Thread(
             target=self._send,
-            args=(sink, notification, since),
+            args=(sink, notification, since, is_direct),
             name=f"send-{sink.type}",
             daemon=True,
         ).start()
@@ -101,8 +108,12 @@ class SendThread:
         """The receiver's reference, or the exception that the sink raised."""
         return self._result
 
-    def _send(self, sink: Sink, notification: Notification, since: datetime | None) -> None:
+    def _send(
+        self, sink: Sink, notification: Notification, since: datetime | None, is_direct: bool
+    ) -> None:
         try:
+            if is_direct:
+                mark_direct()
             answer = None
             if since is not None and sink.repeat == "looks":
                 answer = sink.find_delivered(notification, since)
@@ -131,7 +142,9 @@ class SinkWorker:
         report: Callable[[DeliveryReport], None] = lambda report: None,
         log: Logger | None = None,
         policy: DeliveryPolicy | None = None,
+        on_round: Callable[[str], None] = lambda failure: None,
     ) -> None:
+        """`on_round` is called at each round of the thread, with why the last one failed."""
         self.name = name
         self.policy = policy or DeliveryPolicy()
         self.beat: datetime | None = None
@@ -142,6 +155,8 @@ class SinkWorker:
         self._rng = rng
         self._report = report
         self._log = log
+        self._on_round = on_round
+        self._turn = threading.Lock()
         self._pace = timedelta(seconds=sink.pace)
         self._last: datetime | None = None
         self._hanging: tuple[ClaimedMessage, SendThread] | None = None
@@ -176,10 +191,14 @@ class SinkWorker:
             self._last = now
             attempts += 1
             # A failed attempt may have arrived all the same: a sink that can look checks it first.
-            sending = SendThread(
-                self._sink, message.notification, message.created if message.attempts > 1 else None
-            )
-            if not sending.wait(self.policy.overdue):
+            with self._turn:
+                sending = SendThread(
+                    self._sink,
+                    message.notification,
+                    message.created if message.attempts > 1 else None,
+                )
+                is_over = sending.wait(self.policy.overdue)
+            if not is_over:
                 self._hanging = message, sending
                 timeout = OutcomeUnknown(f"no answer within {self.policy.overdue:g} s")
                 self._write_outcome(message, timeout, now, overdue=True)
@@ -187,11 +206,32 @@ class SinkWorker:
             self._write_outcome(message, sending.result(), now)
         return attempts
 
+    def send_directly(self, notification: Notification) -> str:
+        """Send a message that is not in the outbox, once.
+
+        Returns why it failed, without secrets; empty when it was sent.
+        """
+        with self._turn:
+            if self._hanging is not None:
+                return "an earlier send hangs"
+            sending = SendThread(self._sink, notification, is_direct=True)
+            if not sending.wait(self.policy.overdue):
+                return f"no answer within {self.policy.overdue:g} s"
+        result = sending.result()
+        if not isinstance(result, Exception):
+            return ""
+        return clean(redact_secrets(str(result) or type(result).__name__, self._sink), 400)
+
     def next_due(self, now: datetime) -> datetime | None:
         """When the next message is due; None when no message waits."""
         with self._store.read() as connection:
             due = outbox.find_next_due(connection, self.name)
         return due if due is None or self._last is None else max(due, self._last + self._pace)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread that delivers runs, or was not started yet."""
+        return self._thread is None or self._thread.is_alive() or self._stopping.is_set()
 
     def start(self) -> None:
         """Start the thread that delivers."""
@@ -225,10 +265,12 @@ class SinkWorker:
         return True
 
     def _run(self) -> None:
+        failure = ""
         while not self._stopping.is_set():
             self._wake.clear()
             now = self.beat = self._clock()
-            wait = 30.0
+            self._on_round(failure)
+            wait, failure = 30.0, ""
             try:
                 self.deliver_due(now)
                 after = self._clock()
@@ -242,7 +284,9 @@ class SinkWorker:
                     self._idle.set()
             except Exception as error:  # the database may be busy or full; the loop goes on
                 wait = 1.0
-                if self._log is not None:
+                failure = f"deliver {self.name}: {error}"
+                # The loops of the models say that the state can't be used.
+                if self._log is not None and not isinstance(error, StateError):
                     self._log.warning(
                         "delivery stumbled", sink=self.name, error=type(error).__name__
                     )

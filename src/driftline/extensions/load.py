@@ -10,7 +10,7 @@ import importlib.metadata
 import importlib.util
 import linecache
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -21,6 +21,9 @@ from driftline.contracts.plugin import PluginKind
 
 GROUP = "driftline"
 """The group of entry points."""
+
+OWN_PREFIX = "driftline_own_"
+"""Begins the names of modules from `plugins.paths`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +159,7 @@ def _is_skipped(stem: str) -> bool:
 
 def _load(file: Path, path: Path) -> PluginModule | PluginProblem:
     origin = str(file)
-    name = f"driftline_own_{file.stem}_{sha256(str(file.resolve()).encode()).hexdigest()[:8]}"
+    name = f"{OWN_PREFIX}{file.stem}_{sha256(str(file.resolve()).encode()).hexdigest()[:8]}"
     try:
         source = file.read_bytes()
         module = _execute(name, file, source)
@@ -168,6 +171,23 @@ def _load(file: Path, path: Path) -> PluginModule | PluginProblem:
     return PluginModule(
         module=module, origin=origin, version=sha256(source).hexdigest()[:12], path=path
     )
+
+
+def own_modules() -> dict[str, tuple[Path, bytes]]:
+    """Return file and source of each module that was loaded from `plugins.paths`, by its name."""
+    files = {
+        name: Path(module.__file__)
+        for name, module in sys.modules.items()
+        if name.startswith(OWN_PREFIX) and module.__file__
+    }
+    return {name: (file, file.read_bytes()) for name, file in files.items() if file.exists()}
+
+
+def load_own_modules(modules: Mapping[str, tuple[Path, bytes]]) -> None:
+    """Load what `own_modules` returned in another process; the files need not be there."""
+    for name, (file, source) in modules.items():
+        if name not in sys.modules:
+            _execute(name, file, source)
 
 
 def _execute(name: str, file: Path, source: bytes) -> ModuleType:

@@ -73,11 +73,14 @@ class Phrasebook:
         self._outputs = dict(outputs or {})
         self._by_measurement: dict[str, Wording] = {}
         self._by_check: dict[tuple[str, str], Wording] = {}
+        self._estimates: dict[str, Mapping[str, str]] = {}
         for type_ in types:
+            self._estimates[type_.type] = type_.estimates
             for measurement, wording in type_.wordings.items():
                 self._by_measurement.setdefault(measurement, wording)
                 self._by_check[type_.type, measurement] = wording
         for name, type_ in (names or {}).items():
+            self._estimates[name] = type_.estimates
             for measurement, wording in type_.wordings.items():
                 self._by_check[name, measurement] = wording
 
@@ -161,16 +164,25 @@ class Phrasebook:
     def advice(self, notification: Notification) -> str:
         """Return what to do first, in one short sentence of plain text; empty at the end.
 
-        An alert that recommends a decision knows more than others, so its advice counts.
+        An alert that recommends a decision knows more than others, so its advice counts, and labels
+        know more than an estimate. Where labels show the loss that was estimated, it says so.
         """
         firing = [alert for alert in notification.alerts if alert.state == "firing"]
-        firing.sort(key=lambda alert: alert.decision is None)
+        firing.sort(key=lambda alert: (alert.decision is None, self._estimated(alert) is not None))
         if advice := upstream_advice(notification):
             return advice
         own = _call(self.wording(firing[0]).advice, firing[0]) if firing else ""
-        return own or default_advice(
+        advice = own or default_advice(
             notification, self._outputs.get(notification.model, frozenset())
         )
+        by_labels = {alert.measurement for alert in firing if self._estimated(alert) is None}
+        if advice and any(self._estimated(alert) in by_labels for alert in firing):
+            return f"Labels confirm the estimated loss: {advice[0].lower()}{advice[1:]}"
+        return advice
+
+    def _estimated(self, alert: AlertFact) -> str | None:
+        """Return the measurement by labels that an alert estimates; None where it is by labels."""
+        return self._estimates.get(alert.check, {}).get(alert.measurement)
 
     def smallest_visible(self, alert: AlertFact) -> str:
         """Format the smallest change that so many rows can show: `shows from 0.4 on`.

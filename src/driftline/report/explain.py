@@ -16,13 +16,21 @@ from sqlalchemy.engine import Connection, Row
 
 from driftline.agent.decision_log import summarise_decision
 from driftline.state import action_runs
-from driftline.state.measurements import load_bound
+from driftline.state.measurement_reader import (
+    Selection,
+    at_window,
+    find_newest_changed,
+    read_measurements,
+    select_series,
+    series_of,
+)
+from driftline.state.measurements import JUDGED, load_bound
 from driftline.state.notification_json import parse_notification
+from driftline.state.stored_measurement import StoredMeasurement
 from driftline.state.tables import (
     configurations,
     incident_events,
     incidents,
-    measurements,
     objects,
     references,
     shares,
@@ -30,6 +38,7 @@ from driftline.state.tables import (
 )
 from driftline.types.labels import labels_json
 from driftline.types.notification import AlertFact, Notification
+from driftline.types.records import WindowKey
 from driftline.types.times import as_micros, from_micros
 
 Values = dict[str, Any]
@@ -126,16 +135,14 @@ def explain_window(
 
     With a check or a column, all of its measurements, judged or not. Returns values for JSON.
     """
-    c = measurements.c
-    query = sa.select(measurements).where(c.model == model, c.start == as_micros(start))
-    query = query.where(c.check == check) if check is not None else query
-    query = query.where(c.verdict != "") if check is None and column is None else query
-    query = query.order_by(c.version, c.segment, c.check, c.labels, c.name)
-    rows = [
-        row
-        for row in connection.execute(query)
-        if column is None or json.loads(row.labels).get("column") == column
-    ]
+    selection = Selection(
+        model=model,
+        checks=None if check is None else (check,),
+        column=column or "",
+    )
+    verdicts = JUDGED if check is None and column is None else None
+    rows = read_measurements(connection, at_window(selection, as_micros(start)), verdicts=verdicts)
+    rows.sort(key=lambda row: (row.version, row.segment, row.check, row.labels, row.name))
     order = {verdict: place for place, verdict in enumerate(VERDICT_ORDER)}
     rows.sort(key=lambda row: order.get(row.verdict, len(order)))
     findings = [_explain_measurement(connection, row) for row in rows]
@@ -148,23 +155,20 @@ def explain_window(
     }
 
 
-def _date_begin(
-    connection: Connection, is_series: sa.ColumnElement[bool], since: int, newest: int
-) -> Values:
+def _date_begin(connection: Connection, newest: StoredMeasurement, since: int) -> Values:
     """When the values of a series changed, as `began`: window, and the first and last it may be.
 
     Empty where fewer than 8 windows before it are stored. Times are microseconds.
     """
     from driftline import stats
 
-    c = measurements.c
-    query = (
-        sa.select(c.start, c.value)
-        .where(is_series, c.start <= newest, c.value.is_not(None))
-        .order_by(c.start.desc())
-        .limit(MOST_DATED)
-    )
-    rows = connection.execute(query).all()[::-1]
+    rows = read_measurements(
+        connection,
+        select_series(*series_of(newest), until=newest.start + 1),
+        newest_first=True,
+        limit=MOST_DATED,
+        with_value=True,
+    )[::-1]
     if sum(row.start < since for row in rows) < FEWEST_BEFORE:
         return {}
     dated = stats.date_change(np.array([row.value for row in rows], np.float64))
@@ -178,27 +182,21 @@ def _explain_alert(
     connection: Connection, row: Row[Any], notification: Notification, alert: AlertFact
 ) -> Values:
     """Explain an alert by the newest measurement that showed it; `row` is its incident."""
-    c = measurements.c
     labels = {
         name: value for name, value in alert.labels.items() if name not in ("segment", "version")
     }
     segment = alert.labels.get("segment", "")
-    is_series = sa.and_(
-        c.model == row.model,
-        c.version == alert.labels.get("version", notification.model_version),
-        c.check == alert.check,
-        c.segment == segment,
-        c.name == alert.measurement,
-        c.labels == labels_json(labels),
+    version = alert.labels.get("version", notification.model_version)
+    series = (
+        WindowKey(row.model, as_micros(alert.since), version, segment),
+        alert.check,
+        alert.measurement,
+        labels_json(labels),
     )
-    query = sa.select(measurements).where(is_series, c.start >= as_micros(alert.since))
-    if row.resolved_at is not None:
-        query = query.where(c.start < row.resolved_at)
-    newest = query.order_by((c.verdict == "changed").desc(), c.start.desc()).limit(1)
-    measurement = connection.execute(newest).one_or_none()
+    measurement = _find_newest(connection, series, as_micros(alert.since), row.resolved_at)
     since = {"since": alert.since.isoformat()}
     if measurement is not None:
-        began = _date_begin(connection, is_series, as_micros(alert.since), measurement.start)
+        began = _date_begin(connection, measurement, as_micros(alert.since))
         return _explain_measurement(connection, measurement) | since | began
     # Trouble of the agent itself has no window, and old measurements expire: then the message is
     # all there is.
@@ -226,7 +224,22 @@ def _explain_alert(
     }
 
 
-def _explain_measurement(connection: Connection, row: Row[Any]) -> Values:
+def _find_newest(
+    connection: Connection,
+    series: tuple[WindowKey, str, str, str],
+    since: int,
+    until: int | None,
+) -> StoredMeasurement | None:
+    """The newest changed measurement of a series; the newest one where none is changed."""
+    selection = select_series(*series, since=since, until=until)
+    changed = find_newest_changed(connection, *series, since=since, until=until)
+    if changed is not None:
+        selection = at_window(selection, changed)
+    newest = read_measurements(connection, selection, newest_first=True, limit=1)
+    return newest[0] if newest else None
+
+
+def _explain_measurement(connection: Connection, row: StoredMeasurement) -> Values:
     labels = json.loads(row.labels)
     past = _past_values(connection, row)
     since = None
@@ -258,19 +271,14 @@ def _explain_measurement(connection: Connection, row: Row[Any]) -> Values:
     }
 
 
-def _past_values(connection: Connection, row: Row[Any]) -> list[Values]:
+def _past_values(connection: Connection, row: StoredMeasurement) -> list[Values]:
     """The values of the same series in the last windows up to this one, oldest first."""
-    c = measurements.c
-    query = sa.select(c.start, c.value, c.rows, c.verdict).where(
-        c.model == row.model,
-        c.version == row.version,
-        c.segment == row.segment,
-        c.check == row.check,
-        c.name == row.name,
-        c.labels == row.labels,
-        c.start <= row.start,
+    earlier_rows = read_measurements(
+        connection,
+        select_series(*series_of(row), until=row.start + 1),
+        newest_first=True,
+        limit=PAST_WINDOWS,
     )
-    query = query.order_by(c.start.desc()).limit(PAST_WINDOWS)
     return [
         {
             "window": _iso(earlier.start),
@@ -278,11 +286,11 @@ def _past_values(connection: Connection, row: Row[Any]) -> list[Values]:
             "rows": earlier.rows,
             "verdict": earlier.verdict,
         }
-        for earlier in connection.execute(query).all()[::-1]
+        for earlier in earlier_rows[::-1]
     ]
 
 
-def _check_settings(connection: Connection, row: Row[Any], column: str | None) -> Values:
+def _check_settings(connection: Connection, row: StoredMeasurement, column: str | None) -> Values:
     """The settings of the check when the window was judged: type, rule, and options of a column."""
     configuration = _configuration(connection, _config_digest(connection, row))
     content = configuration["content"] if configuration is not None else {}
@@ -298,7 +306,7 @@ def _check_settings(connection: Connection, row: Row[Any], column: str | None) -
     return {"type": check.get("type"), "rule": check.get("rule"), **column_options}
 
 
-def _config_digest(connection: Connection, row: Row[Any]) -> str:
+def _config_digest(connection: Connection, row: StoredMeasurement) -> str:
     """The digest of the configuration that judged the window of a measurement."""
     c = windows.c
     query = sa.select(c.config_digest).where(

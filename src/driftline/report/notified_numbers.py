@@ -6,7 +6,7 @@ Incidents about the agent itself and digests of other incidents have no such num
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,8 +14,15 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from driftline.alerting.digest import CAUSE as DIGEST
+from driftline.state.measurement_reader import (
+    Selection,
+    at_window,
+    find_newest_start,
+    read_measurements,
+)
 from driftline.state.notification_json import parse_notification
-from driftline.state.tables import incident_events, incidents, measurements, windows
+from driftline.state.stored_measurement import StoredMeasurement
+from driftline.state.tables import incident_events, incidents, windows
 from driftline.types.family import Family
 from driftline.types.labels import labels_json
 from driftline.types.notification import AlertFact, Notification
@@ -39,8 +46,7 @@ class NotifiedNumbers:
     incident: Row[Any]
     notified_at: datetime
     """When the message was made."""
-    rows: Sequence[Row[Any]]
-    """Rows of the table `measurements`."""
+    rows: Sequence[StoredMeasurement]
     windows: Mapping[WindowKey, Row[Any]]
     """The windows that were measured, by version and segment; all have one start."""
     missing_numbers: int
@@ -59,22 +65,21 @@ def load_notified_numbers(
         reason = CAUSES_WITHOUT_NUMBERS[incident.cause]
         raise NoNumbersError(f"{name} {reason}; no number of a window is behind it")
     event, notification, firing = _load_message(connection, name)
-    series = [_is_series(incident.model, notification, alert) for alert in firing]
-    c = measurements.c
+    series = [_find_series(incident.model, notification, alert) for alert in firing]
     if at is None:
         end = as_micros(notification.window[1]) if notification.window is not None else event.at
-        newest = sa.select(sa.func.max(c.start)).where(c.start < end)
-        starts = [connection.execute(newest.where(*is_series)).scalar() for is_series in series]
+        starts = [
+            find_newest_start(connection, replace(selection, until=end)) for selection in series
+        ]
         start = max((value for value in starts if value is not None), default=None)
     else:
         start = as_micros(at)
-    matches = [
-        connection.execute(
-            sa.select(measurements).where(*is_series, c.start == start)
-        ).one_or_none()
-        for is_series in series
+    rows = [
+        row
+        for selection in series
+        if start is not None
+        for row in read_measurements(connection, at_window(selection, start))
     ]
-    rows = [row for row in matches if row is not None]
     if start is None or not rows:
         where = "" if at is None else f" in a window from {at:%Y-%m-%d %H:%M} UTC"
         raise NoNumbersError(
@@ -111,21 +116,18 @@ def _load_message(
     raise NoNumbersError(f"{name} has notified no number")
 
 
-def _is_series(
-    model: str, notification: Notification, alert: AlertFact
-) -> tuple[sa.ColumnElement[bool], ...]:
-    """The conditions for the measurements of an alert."""
-    c = measurements.c
+def _find_series(model: str, notification: Notification, alert: AlertFact) -> Selection:
+    """The measurements of an alert."""
     labels = {
         name: value for name, value in alert.labels.items() if name not in ("segment", "version")
     }
-    return (
-        c.model == model,
-        c.version == alert.labels.get("version", notification.model_version),
-        c.segment == alert.labels.get("segment", ""),
-        c.check == alert.check,
-        c.name == alert.measurement,
-        c.labels == labels_json(labels),
+    return Selection(
+        model=model,
+        versions=(alert.labels.get("version", notification.model_version),),
+        segments=(alert.labels.get("segment", ""),),
+        checks=(alert.check,),
+        names=(alert.measurement,),
+        labels=labels_json(labels),
     )
 
 

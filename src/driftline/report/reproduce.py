@@ -14,7 +14,6 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Row
 
 from driftline.agent.closing import ModelEvaluation
 from driftline.agent.model_settings import ModelSettings, make_settings
@@ -35,8 +34,10 @@ from driftline.ingest.read.recount_windows import (
 from driftline.ingest.read.window_rows import read_window_rows
 from driftline.profiles.profile import Profile
 from driftline.report.notified_numbers import NoNumbersError, NotifiedNumbers, load_notified_numbers
+from driftline.state.measurement_block import QUIET_PRECISION
 from driftline.state.provenance import load_counted_objects
 from driftline.state.store import Store
+from driftline.state.stored_measurement import StoredMeasurement
 from driftline.state.tables import references
 from driftline.types.errors import StateError
 from driftline.types.labels import labels_json
@@ -254,11 +255,11 @@ class Reproducer:
         return results
 
 
-def _key(row: Row[Any]) -> WindowKey:
+def _key(row: StoredMeasurement) -> WindowKey:
     return WindowKey(row.model, row.start, row.version, row.segment)
 
 
-def _compare(row: Row[Any], results: Results) -> Values:
+def _compare(row: StoredMeasurement, results: Results) -> Values:
     """A stored number beside what is measured now; `same` is None where it cannot be measured."""
     stored_values = _number_values(
         value=row.value,
@@ -294,7 +295,9 @@ def _compare(row: Row[Any], results: Results) -> Values:
         detail=measurement.detail,
     )
     differences = [
-        name for name, value in stored_values.items() if not is_same_value(value, now.get(name))
+        name
+        for name, value in stored_values.items()
+        if not is_same_value(value, now.get(name), _tolerance(name, row))
     ]
     return comparison | {"now": now, "same": not differences, "why": ", ".join(differences)}
 
@@ -327,16 +330,24 @@ def _number_values(
     return {"value": value, "was": was, "low": low, "high": high, "rows": rows, **details}
 
 
-def is_same_value(first: object, second: object) -> bool:
+def _tolerance(name: str, row: StoredMeasurement) -> float:
+    """The relative difference up to which a number of a measurement is the same."""
+    is_rounded = row.is_quiet and name.startswith("detail ")
+    return QUIET_PRECISION if is_rounded else RELATIVE_TOLERANCE
+
+
+def is_same_value(
+    first: object, second: object, relative_tolerance: float = RELATIVE_TOLERANCE
+) -> bool:
     """Whether two values are the same.
 
-    Floats may differ by RELATIVE_TOLERANCE, unless both are whole; all else must be equal.
+    Floats may differ by `relative_tolerance`, unless both are whole; all else must be equal.
     """
     if not (isinstance(first, (int, float)) and isinstance(second, (int, float))):
         return first == second
     if float(first).is_integer() and float(second).is_integer():
         return first == second
-    return math.isclose(first, second, rel_tol=RELATIVE_TOLERANCE, abs_tol=0.0)
+    return math.isclose(first, second, rel_tol=relative_tolerance, abs_tol=0.0)
 
 
 def _object_values(recount: RecountedObject) -> Values:

@@ -18,13 +18,17 @@ def open_store(
     *,
     base: Path | None = None,
     readonly: bool = False,
+    reopen: bool = False,
     on_lost: Callable[[], None] = lambda: None,
+    warn: Callable[[str], None] = lambda text: None,
 ) -> Store:
     """Open the database at `url`; create and migrate it as needed.
 
     A relative SQLite path starts at `base`. With `readonly` nothing is created, migrated or locked,
-    so that the state of a running agent can be read. `on_lost` is called once, from another thread,
-    when this process has lost the right to write; the store can't be used then.
+    so that the state of a running agent can be read. With `reopen`, the state is one that this
+    process had open: a file must exist, and take a write. `on_lost` is called once,
+    perhaps from another thread, when this process may not write any more; the store can't be used
+    then. `warn` gets a sentence about what was odd.
 
     Raises AnotherAgentLeads when another agent works on a PostgreSQL database, Unreachable when the
     database can't be reached, and StateError, with the remedy, when it is locked, newer, damaged or
@@ -32,7 +36,14 @@ def open_store(
     """
     address = _parse_url(url)
     if address.get_backend_name() == "sqlite":
-        return sqlite.open_file(address, base or Path.cwd(), readonly)
+        return sqlite.open_file(
+            address,
+            base or Path.cwd(),
+            readonly=readonly,
+            reopen=reopen,
+            on_lost=on_lost,
+            warn=warn,
+        )
     try:
         from driftline.state import postgres
     except ModuleNotFoundError as error:

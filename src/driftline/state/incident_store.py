@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy import RowMapping, delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.engine import Connection
 
 from driftline.alerting import AlertingState, Change, Step
@@ -29,15 +29,25 @@ from driftline.state.incident_json import (
     parse_alert,
     parse_incident_fields,
 )
+from driftline.state.measurement_reader import read_measurements, select_series
 from driftline.state.measurements import load_bound
 from driftline.state.notification_json import dump_notification
-from driftline.state.tables import alerts, incident_events, incidents, measurements, outbox, pages
+from driftline.state.stored_measurement import StoredMeasurement
+from driftline.state.tables import (
+    alerts,
+    incident_events,
+    incidents,
+    measurement_blocks,
+    outbox,
+    pages,
+)
 from driftline.types.alert import Alert
 from driftline.types.incident import Incident, Reason
 from driftline.types.labels import labels_json
 from driftline.types.matchers import Matchers
 from driftline.types.model import Judgement, Severity, Verdict
 from driftline.types.notification import Event
+from driftline.types.records import WindowKey
 from driftline.types.times import as_micros, from_micros, from_micros_or_none
 
 PAGES = 100
@@ -167,7 +177,7 @@ def load_later_facts(connection: Connection, facts: Sequence[Fact]) -> list[Fact
     it. At most the next 16 windows (`HORIZON`) of each series are read.
     """
     later_facts: list[Fact] = []
-    columns = measurements.c
+    columns = measurement_blocks.c
     newest: dict[str, int] = {}
     for fact in facts:
         if fact.verdict is not Verdict.CHANGED:
@@ -177,52 +187,40 @@ def load_later_facts(connection: Connection, facts: Sequence[Fact]) -> list[Fact
             newest[fact.model] = connection.execute(query).scalar() or 0
         if newest[fact.model] <= as_micros(fact.start):
             continue
-        series = (
-            columns.model == fact.model,
-            columns.version == fact.version,
-            columns.segment == fact.segment,
-            columns.check == fact.check,
-            columns.name == fact.measurement,
-            columns.labels == labels_json(dict(fact.labels)),
-        )
-        is_judged = columns.verdict.in_((Verdict.OK.value, Verdict.CHANGED.value))
-        rows = (
-            select(measurements)
-            .where(*series, is_judged, columns.start > as_micros(fact.start))
-            .order_by(columns.start)
-        )
-        later_facts += [
-            _make_later_fact(fact, row)
-            for row in connection.execute(rows.limit(HORIZON)).mappings()
-        ]
+        key = WindowKey(fact.model, as_micros(fact.start), fact.version, fact.segment)
+        labels = labels_json(dict(fact.labels))
+        series = select_series(key, fact.check, fact.measurement, labels, since=key.start + 1)
+        judged = (Verdict.OK.value, Verdict.CHANGED.value)
+        rows = read_measurements(connection, series, verdicts=judged, limit=HORIZON)
+        later_facts += [_make_later_fact(fact, row) for row in rows]
     keys = {(fact.key, fact.start) for fact in facts}
     return [fact for fact in later_facts if (fact.key, fact.start) not in keys]
 
 
-def _make_later_fact(fact: Fact, row: RowMapping) -> Fact:
+def _make_later_fact(fact: Fact, row: StoredMeasurement) -> Fact:
     """Make the fact of a later window in the series of `fact` from its stored measurement."""
-    start, reason = from_micros(row["start"]), row["reason"]
-    interval = None if row["low"] is None or row["high"] is None else (row["low"], row["high"])
+    start, reason = from_micros(row.start), row.reason
+    interval = None if row.low is None or row.high is None else (row.low, row.high)
     judgement = Judgement(
-        verdict=Verdict(row["verdict"]),
-        severity=Severity(row["severity"]) if row["severity"] else None,
+        verdict=Verdict(row.verdict),
+        severity=Severity(row.severity) if row.severity else None,
         reason=reason,
-        bound=load_bound(row["bound_side"], row["bound_value"], reason),
+        bound=load_bound(row.bound_side, row.bound_value, reason),
     )
     measurement = replace(
         fact.judged.measurement,
-        value=row["value"],
-        was=row["was"],
+        value=row.value,
+        was=row.was,
         interval=interval,
-        unit=row["unit"],
-        detail=json.loads(row["detail"]),
+        unit=row.unit,
+        detail=json.loads(row.detail),
     )
     return replace(
         fact,
         start=start,
         end=start + (fact.end - fact.start),
-        judged=replace(fact.judged, measurement=measurement, judgement=judgement, rows=row["rows"]),
-        revision=row["revision"],
+        judged=replace(fact.judged, measurement=measurement, judgement=judgement, rows=row.rows),
+        revision=row.revision,
     )
 
 

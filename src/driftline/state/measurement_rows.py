@@ -9,7 +9,10 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from driftline.state.tables import measurements, windows
+from driftline.state.measurement_dictionaries import load_entries
+from driftline.state.measurement_reader import Selection, read_measurements
+from driftline.state.tables import measurement_dictionaries, windows
+from driftline.types.records import WindowKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,44 +37,43 @@ class MeasurementRow:
     unit: str
 
 
-_FIELDS = [name for name in MeasurementRow.__dataclass_fields__ if name != "end"]
-
-
 def load_measurement_rows(
     connection: Connection, model: str, name: str, since: int | None, until: int | None
 ) -> Iterator[MeasurementRow]:
     """Yield the measurements of one name in windows that start in [since, until), oldest first."""
-    c = measurements.c
-    w = windows.c
-    query = (
-        sa.select(*(c[field] for field in _FIELDS), w.end)
-        .join(
-            windows,
-            sa.and_(
-                w.model == c.model,
-                w.start == c.start,
-                w.version == c.version,
-                w.segment == c.segment,
-            ),
-        )
-        .where(c.model == model, c.name == name)
-        .order_by(c.start, c.version, c.segment, c.check, c.labels)
-    )
-    if since is not None:
-        query = query.where(c.start >= since)
-    if until is not None:
-        query = query.where(c.start < until)
-    for row in connection.execute(query).mappings():
-        yield MeasurementRow(**{**row, "labels": msgspec.json.decode(row["labels"])})
+    selection = Selection(model=model, names=(name,), since=since, until=until)
+    ends = _load_ends(connection, selection)
+    for row in read_measurements(connection, selection):
+        end = ends.get(WindowKey(row.model, row.start, row.version, row.segment))
+        if end is not None:
+            fields = {name: getattr(row, name) for name in _FIELDS}
+            labels = msgspec.json.decode(row.labels)
+            yield MeasurementRow(end=end, labels=labels, **fields)
+
+
+def _load_ends(connection: Connection, selection: Selection) -> dict[WindowKey, int]:
+    """The ends of the windows of a model, by window."""
+    c = windows.c
+    query = sa.select(c.start, c.version, c.segment, c.end).where(c.model == selection.model)
+    if selection.since is not None:
+        query = query.where(c.start >= selection.since)
+    if selection.until is not None:
+        query = query.where(c.start < selection.until)
+    return {
+        WindowKey(selection.model, start, version, segment): end
+        for start, version, segment, end in connection.execute(query)
+    }
 
 
 def load_metric_names(connection: Connection, model: str) -> list[str]:
     """Load the names of the measurements of a model, sorted."""
-    c = measurements.c
-    query = sa.select(c.name).where(c.model == model).distinct()
-    return sorted(connection.execute(query).scalars())
+    return sorted({entry.name for entry in load_entries(connection, model)})
 
 
 def load_measured_models(connection: Connection) -> list[str]:
     """Load the names of the models that have measurements, sorted."""
-    return sorted(connection.execute(sa.select(measurements.c.model).distinct()).scalars())
+    c = measurement_dictionaries.c
+    return sorted(connection.execute(sa.select(c.model).distinct()).scalars())
+
+
+_FIELDS = [name for name in MeasurementRow.__dataclass_fields__ if name not in ("end", "labels")]

@@ -5,22 +5,41 @@ A new revision of a window replaces all measurements of the older one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from driftline.contracts.check import PastValue
 from driftline.state.bulk_insert import insert_columns
 from driftline.state.earlier_bounds import parse_earlier_bound
-from driftline.state.tables import measurements
+from driftline.state.measurement_block import VERDICTS, Block, dump_detail, pack_block
+from driftline.state.measurement_dictionaries import OpenDictionary, expire_dictionaries
+from driftline.state.measurement_reader import (
+    Selection,
+    at_window,
+    read_blocks,
+    read_measurements,
+    select_series,
+)
+from driftline.state.measurement_tables import (
+    changed_measurements,
+    measurement_blocks,
+    measurement_traces,
+)
+from driftline.state.series_dictionary import SeriesDictionary
+from driftline.state.stored_measurement import StoredMeasurement
+from driftline.state.traces import PlacedTrace, TraceKey, add_traces, load_window_traces
 from driftline.types.labels import labels_json
 from driftline.types.model import Bound, BoundSide
 from driftline.types.records import JudgedMeasurement, WindowKey
 from driftline.types.times import from_micros
+
+JUDGED = ("ok", "changed", "unsure", "error")
+_CHANGED_COLUMNS = tuple(changed_measurements.c.keys())
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,71 +57,123 @@ def replace_measurements(
     judged_measurements: Sequence[JudgedMeasurement],
     reference_id: int | None,
     checks: Sequence[str] | None = None,
-) -> None:
-    """Replace the measurements of one window, those of all checks or of `checks` alone."""
+    *,
+    dictionary: OpenDictionary | None = None,
+) -> OpenDictionary:
+    """Replace the measurements of one window, those of all checks or of `checks` alone.
+
+    Returns the dictionary that it was written with, for the next window of the model.
+    """
+    rows = [_stored(key, revision, row, reference_id) for row in judged_measurements]
+    traces = {
+        place: (row.trace, reference_id)
+        for place, row in enumerate(judged_measurements)
+        if row.trace is not None
+    }
+    kept_traces: Sequence[tuple[TraceKey, bytes]] = ()
+    if checks is not None:
+        kept = [
+            row for row in read_measurements(connection, _window(key)) if row.check not in checks
+        ]
+        rows += kept
+        kept_traces = [
+            (trace_key, trace)
+            for trace_key, trace in load_window_traces(connection, key)
+            if trace_key.entry.check not in checks
+        ]
+    if dictionary is None or dictionary.content.is_full:
+        dictionary = OpenDictionary.load(connection, key.model)
+    places = write_block(connection, key, rows, dictionary)
+    by_reference: dict[int | None, list[PlacedTrace]] = {}
+    for trace_key, trace in kept_traces:
+        placed = PlacedTrace(dictionary.content.place(trace_key.entry), trace)
+        by_reference.setdefault(trace_key.reference_id, []).append(placed)
+    for row_place, (trace, id) in traces.items():
+        by_reference.setdefault(id, []).append(PlacedTrace(places[row_place], trace))
+    add_traces(connection, key, dictionary.id, by_reference)
+    dictionary.save(connection)
+    return dictionary
+
+
+def write_block(
+    connection: Connection,
+    key: WindowKey,
+    rows: Sequence[StoredMeasurement],
+    dictionary: OpenDictionary,
+    *,
+    exact: bool = False,
+) -> Sequence[int]:
+    """Write the block and the changed rows of one window in place of all that was stored of it.
+
+    The caller saves the dictionary. Returns the place of each row in it. See `pack_block`.
+    """
     window = {
         "model": key.model,
         "start": key.start,
         "version": key.version,
         "segment": key.segment,
     }
-    if checks is None:
-        connection.execute(_DELETE_WINDOW, {f"of_{name}": value for name, value in window.items()})
-    else:
-        c = measurements.c
-        connection.execute(
-            measurements.delete().where(
-                *(c[name] == value for name, value in window.items()), c.check.in_(checks)
-            )
-        )
-    same = {**window, "revision": revision, "reference_id": reference_id}
-    count = len(judged_measurements)
-    insert_columns(
-        connection,
-        measurements,
-        {name: [value] * count for name, value in same.items()} | _columns(judged_measurements),
+    condition = {f"of_{name}": value for name, value in window.items()}
+    if connection.execute(_DELETE_BLOCK, condition).rowcount:
+        connection.execute(_DELETE_CHANGED, condition)
+        connection.execute(_DELETE_TRACES, condition)
+    block = pack_block(rows, dictionary.content, exact=exact)
+    connection.execute(
+        _INSERT_BLOCK,
+        {
+            **window,
+            "dictionary_id": dictionary.id,
+            "measurements": len(rows),
+            **{verdict: sum(row.verdict == verdict for row in rows) for verdict in JUDGED},
+            "places": block.places,
+            "figures": block.figures,
+            "details": block.details,
+        },
+    )
+    changed = [row for row in rows if row.verdict == "changed"]
+    columns = {name: [getattr(row, name) for row in changed] for name in _CHANGED_COLUMNS}
+    insert_columns(connection, changed_measurements, columns)
+    return block.row_places
+
+
+def _stored(
+    key: WindowKey, revision: int, row: JudgedMeasurement, reference_id: int | None
+) -> StoredMeasurement:
+    measurement = row.measurement
+    low, high = measurement.interval or (None, None)
+    bound = None if row.judgement is None else row.judgement.bound
+    return StoredMeasurement(
+        model=key.model,
+        start=key.start,
+        version=key.version,
+        segment=key.segment,
+        check=row.check,
+        name=measurement.name,
+        labels=labels_json(measurement.labels),
+        revision=revision,
+        value=measurement.value,
+        low=low,
+        high=high,
+        p_value=measurement.p_value,
+        was=measurement.was,
+        rows=row.rows,
+        verdict=row.verdict,
+        severity=row.severity,
+        reason=row.reason or measurement.reason,
+        unit=measurement.unit,
+        detail=dump_detail(measurement.detail),
+        reference_id=reference_id,
+        bound_side="" if bound is None else bound.side.value,
+        bound_value=None if bound is None else bound.value,
     )
 
 
-def _columns(rows: Sequence[JudgedMeasurement]) -> dict[str, list[Any]]:
-    """The values of each column that differs between the measurements of a window."""
-    numbers = [row.measurement for row in rows]
-    intervals = [m.interval or (None, None) for m in numbers]
-    bounds = [None if row.judgement is None else row.judgement.bound for row in rows]
-    return {
-        "check": [row.check for row in rows],
-        "name": [m.name for m in numbers],
-        "labels": [labels_json(m.labels) for m in numbers],
-        "value": [m.value for m in numbers],
-        "low": [low for low, _ in intervals],
-        "high": [high for _, high in intervals],
-        "p_value": [m.p_value for m in numbers],
-        "was": [m.was for m in numbers],
-        "rows": [row.rows for row in rows],
-        "verdict": [row.verdict for row in rows],
-        "severity": [row.severity for row in rows],
-        "reason": [row.reason or row.measurement.reason for row in rows],
-        "unit": [m.unit for m in numbers],
-        "detail": [_detail_json(m.detail) for m in numbers],
-        "trace": [row.trace for row in rows],
-        "bound_side": ["" if bound is None else bound.side.value for bound in bounds],
-        "bound_value": [None if bound is None else bound.value for bound in bounds],
-    }
-
-
-def _detail_json(detail: Mapping[str, str | float | int | None]) -> str:
-    return _encoder.encode(detail).decode() if detail else "{}"
-
-
-def _plain(fact: object) -> str | float | int:
-    """A number or text as a type that JSON has; numpy's and enumerations' are of other types."""
-    for plain in (float, int, str):
-        if isinstance(fact, plain):
-            return plain(fact)
-    raise TypeError(f"a detail that is {type(fact).__name__}")
-
-
-_encoder = msgspec.json.Encoder(enc_hook=_plain)
+def expire_measurements(connection: Connection, model: str, before: int) -> None:
+    """Delete the measurements of windows that start before `before`, in microseconds."""
+    for table in (measurement_blocks, changed_measurements, measurement_traces):
+        c = table.c
+        connection.execute(table.delete().where(c.model == model, c.start < before))
+    expire_dictionaries(connection, model)
 
 
 def load_bound(side: str | None, value: float | None, reason: str) -> Bound | None:
@@ -128,11 +199,16 @@ def load_earlier_values(
     name: str,
     labels: Mapping[str, str],
     limit: int,
+    dictionaries: dict[int, SeriesDictionary] | None = None,
 ) -> Sequence[PastValue]:
-    """Load the values of one series before the window `key`, oldest first."""
-    parameters = _series_values(key, check=check, name=name, labels=labels) | {"limit": limit}
-    rows = connection.execute(_EARLIER_VALUES, parameters)
-    return [_past_value(*row) for row in rows][::-1]
+    """Load the values of one series before the window `key`, oldest first; see `read_blocks`."""
+    selection = select_series(key, check, name, labels_json(labels), until=key.start)
+    values: list[PastValue] = []
+    for block in read_blocks(connection, selection, newest_first=True, dictionaries=dictionaries):
+        values += _past_values(block)
+        if len(values) >= limit:
+            break
+    return values[:limit][::-1]
 
 
 def load_values_since(
@@ -142,14 +218,21 @@ def load_values_since(
     name: str,
     labels: Mapping[str, str],
     since: int,
+    dictionaries: dict[int, SeriesDictionary] | None = None,
 ) -> Sequence[PastValue]:
     """Load the values of one series from `since` to the window `key`, oldest first."""
-    parameters = _series_values(key, check=check, name=name, labels=labels) | {"since": since}
-    return [_past_value(*row) for row in connection.execute(_VALUES_SINCE, parameters)]
+    selection = select_series(key, check, name, labels_json(labels), since=since, until=key.start)
+    blocks = read_blocks(connection, selection, dictionaries=dictionaries)
+    return [value for block in blocks for value in _past_values(block)]
 
 
-def _past_value(start: int, value: float, rows: int, verdict: str) -> PastValue:
-    return PastValue(from_micros(start), value, rows, verdict)
+def _past_values(block: Block) -> list[PastValue]:
+    """The value of a series in one window; none where it has no value."""
+    (value,), (rows,), (verdict,) = block.figure("value"), block.rows, block.verdicts
+    if math.isnan(value):
+        return []
+    start = from_micros(block.key.start)
+    return [PastValue(start, float(value), int(rows), VERDICTS[verdict])]
 
 
 def load_intervals(
@@ -161,99 +244,41 @@ def load_intervals(
     limit: int,
 ) -> Sequence[Interval]:
     """Load the values of one series with their intervals, oldest first."""
-    parameters = _series_values(key, check=check, name=name, labels=labels) | {"limit": limit}
-    return [Interval(*row) for row in connection.execute(_INTERVALS, parameters)][::-1]
-
-
-def _select_series(*columns: sa.Column[Any]) -> sa.Select[Any]:
-    c = measurements.c
-    equal_columns = (c.model, c.version, c.segment, c.check, c.name, c.labels)
-    return (
-        sa.select(*columns)
-        .where(
-            *(column == sa.bindparam(column.name) for column in equal_columns),
-            c.start < sa.bindparam("start"),
-            c.value.is_not(None),
-        )
-        .order_by(c.start.desc())
-    )
-
-
-# The statements that run for each window are made once.
-_DELETE_WINDOW = measurements.delete().where(
-    *(
-        measurements.c[name] == sa.bindparam(f"of_{name}")
-        for name in ("model", "start", "version", "segment")
-    )
-)
-_PAST_VALUES = _select_series(
-    measurements.c.start, measurements.c.value, measurements.c.rows, measurements.c.verdict
-)
-_EARLIER_VALUES = _PAST_VALUES.limit(sa.bindparam("limit"))
-_VALUES_SINCE = (
-    _PAST_VALUES.where(measurements.c.start >= sa.bindparam("since"))
-    .order_by(None)
-    .order_by(measurements.c.start)
-)
-_INTERVALS = _select_series(
-    measurements.c.start, measurements.c.value, measurements.c.low, measurements.c.high
-).limit(sa.bindparam("limit"))
-
-
-def _series_values(
-    key: WindowKey, *, check: str, name: str, labels: Mapping[str, str]
-) -> dict[str, Any]:
-    return {
-        "model": key.model,
-        "version": key.version,
-        "segment": key.segment,
-        "check": check,
-        "name": name,
-        "labels": labels_json(labels),
-        "start": key.start,
-    }
+    selection = select_series(key, check, name, labels_json(labels), until=key.start)
+    values: list[Interval] = []
+    for block in read_blocks(connection, selection, newest_first=True):
+        value, low, high = (float(block.figure(name)[0]) for name in ("value", "low", "high"))
+        if not math.isnan(value):
+            ends = (None if math.isnan(end) else end for end in (low, high))
+            values.append(Interval(block.key.start, value, *ends))
+            if len(values) >= limit:
+                break
+    return values[::-1]
 
 
 def count_verdicts(connection: Connection, model: str) -> VerdictCounts:
     """Count the measurements, in all and for each verdict."""
-    c = measurements.c
-    query = sa.select(c.verdict, sa.func.count()).where(c.model == model).group_by(c.verdict)
-    counts = {row[0]: int(row[1]) for row in connection.execute(query)}
-    verdicts = {name: counts.get(name, 0) for name in ("ok", "changed", "unsure", "error")}
-    return VerdictCounts(sum(counts.values()), verdicts)
+    c = measurement_blocks.c
+    sums = (sa.func.sum(c[name]) for name in ("measurements", *JUDGED))
+    counts = connection.execute(sa.select(*sums).where(c.model == model)).one()
+    total, *verdicts = (int(count or 0) for count in counts)
+    return VerdictCounts(total, dict(zip(JUDGED, verdicts, strict=True)))
 
 
-class TraceRow(NamedTuple):
-    """The trace of one series in one window: what judging later windows needs of it."""
-
-    start: int
-    version: str
-    segment: str
-    check: str
-    name: str
-    labels: str
-    trace: bytes
+def _window(key: WindowKey) -> Selection:
+    """All measurements of one window."""
+    selection = Selection(model=key.model, versions=(key.version,), segments=(key.segment,))
+    return at_window(selection, key.start)
 
 
-def load_traces(
-    connection: Connection, model: str, reference_id: int | None, count: int
-) -> Iterator[TraceRow]:
-    """Load the traces of the newest `count` windows with one reference, oldest first."""
-    c = measurements.c
-    condition = sa.and_(
-        c.model == model, c.trace.is_not(None), c.reference_id.is_not_distinct_from(reference_id)
+# The statements that run for each window are made once.
+_INSERT_BLOCK = measurement_blocks.insert()
+_DELETE_BLOCK, _DELETE_CHANGED, _DELETE_TRACES = (
+    table.delete().where(
+        *(
+            table.c[name] == sa.bindparam(f"of_{name}")
+            for name in ("model", "start", "version", "segment")
+        )
     )
-    starts = (
-        sa.select(c.start)
-        .where(condition)
-        .distinct()
-        .order_by(c.start.desc())
-        .limit(count)
-        .subquery()
-    )
-    since = connection.execute(sa.select(sa.func.min(starts.c.start))).scalar()
-    if since is None:
-        return
-    query = sa.select(*(c[field] for field in TraceRow._fields))
-    for row in connection.execute(query.where(condition, c.start >= since).order_by(c.start)):
-        yield TraceRow(*row)
+    for table in (measurement_blocks, changed_measurements, measurement_traces)
+)

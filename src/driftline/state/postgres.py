@@ -45,6 +45,8 @@ sa.Index("objects_by_uri_hash", objects.c.uri, postgresql_using="hash").ddl_if(d
 class Postgres(Store):
     """A database that is read through a pool and written through the leader's session."""
 
+    is_shared = True
+
     def __init__(self, url: URL, leadership: Leadership | None) -> None:
         super().__init__(_engine(url, "READ ONLY", pool_pre_ping=True))
         self._url = url

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from driftline.state.tables import measurements, windows
-from driftline.types.labels import labels_json
+from driftline.state.measurement_block import SEVERITIES, VERDICTS, Block
+from driftline.state.measurement_reader import Selection, read_blocks
+from driftline.state.tables import measurement_blocks, windows
 from driftline.types.times import END_OF_TIME
 
 MOST_VALUES = 40_000
 """Measurements that one page reads."""
 
 
-@dataclass(frozen=True, slots=True)
-class WindowRows:
-    """One span of time with its rows of all versions."""
+class WindowRows(msgspec.Struct, frozen=True):
+    """One span of time with its rows of all versions; the overview reads many thousands."""
 
     start: int
     """Microseconds since the epoch."""
@@ -118,68 +117,75 @@ def load_series(
     """
     if not starts:
         return []
-    c = measurements.c
-    narrow: list[sa.ColumnElement[bool]] = []
-    if column:
-        narrow.append(c.labels.contains(labels_json({"column": column})[1:-1], autoescape=True))
-    if checks is not None:
-        narrow.append(c.check.in_(checks))
-    query = (
-        sa.select(*_VALUE_COLUMNS)
-        .where(
-            c.model == model,
-            c.start >= min(starts),
-            c.start <= max(starts),
-            c.version.in_({version, ""}),
-            c.segment == segment,
-            *narrow,
-        )
-        .order_by(c.start.desc(), c.check, c.name, c.labels)
-        .limit(MOST_VALUES)
+    selection = Selection(
+        model=model,
+        since=min(starts),
+        until=max(starts) + 1,
+        versions={version, ""},
+        segments=(segment,),
+        checks=checks,
+        column=column,
     )
-    return [SeriesValue(*row) for row in connection.execute(query).all()][::-1]
+    newest = read_blocks(connection, selection, newest_first=True)
+    pages: list[list[SeriesValue]] = []
+    count = 0
+    for _, blocks in itertools.groupby(newest, key=lambda block: block.key.start):
+        pages.append([value for block in blocks for value in _series_values(block)])
+        count += len(pages[-1])
+        if count >= MOST_VALUES:
+            break
+    return [value for page in reversed(pages) for value in page][-MOST_VALUES:]
 
 
 def count_series(
     connection: Connection, model: str, start: int, *, version: str, segment: str = ""
 ) -> int:
     """Count the measurements of the window that starts at `start` (microseconds)."""
-    c = measurements.c
-    query = sa.select(sa.func.count()).where(
+    c = measurement_blocks.c
+    query = sa.select(sa.func.sum(c.measurements)).where(
         c.model == model,
         c.start == start,
         c.version.in_({version, ""}),
         c.segment == segment,
     )
-    return int(connection.execute(query).scalar_one())
+    return int(connection.execute(query).scalar_one() or 0)
 
 
-def load_one_series(
+def load_chosen_series(
     connection: Connection,
     model: str,
     starts: Sequence[int],
-    newest: SeriesValue,
+    newest: Collection[SeriesValue],
     *,
     version: str,
     segment: str = "",
-) -> list[SeriesValue]:
-    """Load the series of `newest` in the windows that start at `starts`, oldest first."""
-    parameters = {
-        "model": model,
-        "segment": segment,
-        "check": newest.check,
-        "name": newest.name,
-        "labels": newest.labels,
-        "first": min(starts),
-        "last": max(starts),
-    }
-    # One version at a time: else SQLite reads all measurements of the windows.
-    values = [
-        SeriesValue(*row)
-        for row_version in sorted({version, ""})
-        for row in connection.execute(_ONE_SERIES, parameters | {"version": row_version}).all()
-    ]
-    return sorted(values, key=lambda value: value.start)
+) -> dict[SeriesName, list[SeriesValue]]:
+    """Load the series of the values `newest` in the windows that start at `starts`, oldest first.
+
+    All are read in one pass over the windows.
+    """
+    chosen: dict[SeriesName, list[SeriesValue]] = {series_name(value): [] for value in newest}
+    selection = Selection(
+        model=model,
+        since=min(starts),
+        until=max(starts) + 1,
+        versions={version, ""},
+        segments=(segment,),
+        series=chosen.keys(),
+    )
+    for block in read_blocks(connection, selection):
+        for value in _series_values(block):
+            chosen[series_name(value)].append(value)
+    return chosen
+
+
+SeriesName = tuple[str, str, str]
+"""Check, measurement, and labels as JSON with sorted keys."""
+
+
+def series_name(value: SeriesValue) -> SeriesName:
+    """The name of the series that a value belongs to."""
+    return value.check, value.name, value.labels
 
 
 def load_segment_values(
@@ -189,34 +195,58 @@ def load_segment_values(
 
     `start` is in microseconds. The result has each segment with its value, by segment.
     """
-    c = measurements.c
-    query = (
-        sa.select(c.segment, *_VALUE_COLUMNS)
-        .where(
-            c.model == model,
-            c.start == start,
-            c.version.in_({version, ""}),
-            c.segment != "",
-            c.check.in_(checks),
-            c.labels == "{}",
-        )
-        .order_by(c.segment, c.check, c.name)
-        .limit(MOST_VALUES)
+    selection = Selection(
+        model=model,
+        since=start,
+        until=start + 1,
+        versions={version, ""},
+        checks=checks,
+        labels="{}",
     )
-    return [(row[0], SeriesValue(*row[1:])) for row in connection.execute(query).all()]
+    blocks = sorted(
+        (block for block in read_blocks(connection, selection) if block.key.segment),
+        key=lambda block: block.key.segment,
+    )
+    values = [(block.key.segment, value) for block in blocks for value in _series_values(block)]
+    return values[:MOST_VALUES]
 
 
-PLAIN = ("check", "name", "verdict", "severity", "unit")
-"""Columns whose texts come from plugins and the configuration: they hold no NUL to decode."""
+def _series_values(block: Block) -> list[SeriesValue]:
+    """The selected measurements of one window."""
+    figures = (block.figure(name).tolist() for name in ("value", "low", "high", "was"))
+    columns = zip(
+        block.selected_entries,
+        *figures,
+        block.rows.tolist(),
+        block.verdicts.tolist(),
+        block.severities.tolist(),
+        block.reasons(),
+        strict=True,
+    )
+    start = block.key.start
+    return [
+        SeriesValue(
+            start,
+            entry.check,
+            entry.name,
+            entry.labels,
+            None if value != value else value,
+            None if low != low else low,
+            None if high != high else high,
+            None if was != was else was,
+            rows,
+            VERDICTS[verdict],
+            SEVERITIES[severity],
+            reason,
+            entry.unit,
+        )
+        for entry, value, low, high, was, rows, verdict, severity, reason in columns
+    ]
+
+
 OTHER_VERSION_ROWS = 8
 """Rows of windows that are read beyond the windows of a page: those of other versions."""
-_VALUE_COLUMNS = [
-    sa.type_coerce(measurements.c[name], sa.String).label(name)
-    if name in PLAIN
-    else measurements.c[name]
-    for name in SeriesValue.__struct_fields__
-]
-# Statements that run many times for one page are made once.
+# The statement runs many times for one page.
 _WINDOW_ROWS = (
     sa.select(windows.c.start, windows.c.end, windows.c.rows, windows.c.revision)
     .where(
@@ -227,15 +257,4 @@ _WINDOW_ROWS = (
     .order_by(windows.c.start.desc(), windows.c.version)
     .limit(sa.bindparam("size"))
     .offset(sa.bindparam("offset"))
-)
-_ONE_SERIES = (
-    sa.select(*_VALUE_COLUMNS)
-    .where(
-        *(
-            measurements.c[name] == sa.bindparam(name)
-            for name in ("model", "version", "segment", "check", "name", "labels")
-        ),
-        measurements.c.start.between(sa.bindparam("first"), sa.bindparam("last")),
-    )
-    .order_by(measurements.c.start)
 )

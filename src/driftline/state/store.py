@@ -24,6 +24,9 @@ class Leader:
 class Store:
     """One database. Reads see a snapshot; writes are serialised and commit as a whole."""
 
+    is_shared = False
+    """Whether several agents may use the state; then one leads."""
+
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._writing = threading.RLock()

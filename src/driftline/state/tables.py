@@ -9,20 +9,30 @@ from __future__ import annotations
 from sqlalchemy import (
     BigInteger,
     Column,
-    Float,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     Table,
     UniqueConstraint,
 )
 
+from driftline.state.measurement_tables import (
+    changed_measurements,
+    measurement_blocks,
+    measurement_dictionaries,
+    measurement_traces,
+)
+from driftline.state.metadata import Id, metadata
 from driftline.state.text_columns import NulSafeString, NulSafeText
 
-metadata = MetaData()
-Id = BigInteger().with_variant(Integer, "sqlite")
+__all__ = [
+    "changed_measurements",
+    "measurement_blocks",
+    "measurement_dictionaries",
+    "measurement_traces",
+    "metadata",
+]
 
 models = Table(
     "models",
@@ -352,53 +362,6 @@ references = Table(
     ),
     Index("references_by_number", "model", "number", unique=True),
     comment="Frozen, versioned profiles that windows are compared with.",
-)
-
-measurements = Table(
-    "measurements",
-    metadata,
-    *(
-        Column("model", NulSafeString, primary_key=True),
-        Column("start", BigInteger, primary_key=True),
-        Column("version", NulSafeString, primary_key=True),
-        Column("segment", NulSafeString, primary_key=True),
-        Column("check", NulSafeString, primary_key=True),
-        Column("name", NulSafeString, primary_key=True),
-        Column("labels", NulSafeText, primary_key=True, comment="JSON with sorted keys"),
-        Column("revision", Integer, nullable=False),
-        Column("value", Float),
-        Column("low", Float),
-        Column("high", Float),
-        Column("p_value", Float),
-        Column("was", Float),
-        Column("rows", BigInteger, nullable=False),
-        Column(
-            "verdict",
-            NulSafeString,
-            nullable=False,
-            comment="empty for a measurement that no rule judges",
-        ),
-        Column("severity", NulSafeString, nullable=False, default=""),
-        Column("reason", NulSafeText, nullable=False, default=""),
-        Column("unit", NulSafeString, nullable=False, default=""),
-        Column("detail", NulSafeText, nullable=False, default="{}"),
-        Column("reference_id", Id),
-        Column(
-            "trace",
-            LargeBinary,
-            comment="what judging later windows by this series needs of this one",
-        ),
-        Column(
-            "bound_side",
-            NulSafeString,
-            comment="side of the bound that was crossed; empty for none, null in rows before 0006",
-        ),
-        Column("bound_value", Float),
-    ),
-    Index(
-        "measurements_by_series", "model", "version", "segment", "check", "name", "labels", "start"
-    ),
-    comment="Every measurement of the newest revision of every window, judged or not.",
 )
 
 alerts = Table(

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 
 from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.spec import ProfileSpec
-from driftline.state.tables import measurements, objects, rollups, shares, windows
+from driftline.state.tables import objects, rollups, shares, windows
 from driftline.types.model import LogObject
 from driftline.types.records import DueWindow, WindowKey
 from driftline.types.times import DAY_MICROS, from_micros
@@ -351,18 +351,9 @@ def _add_to_day(connection: Connection, key: WindowKey, profile: Profile) -> Non
     connection.execute(rollups.insert().values(**row, **values))
 
 
-def expire_rows(
-    connection: Connection, model: str, profiles_before: int, measurements_before: int
-) -> None:
-    """Delete old profiles of days, and old measurements. Ledger and row counts stay."""
-    connection.execute(
-        rollups.delete().where(rollups.c.model == model, rollups.c.end <= profiles_before)
-    )
-    connection.execute(
-        measurements.delete().where(
-            measurements.c.model == model, measurements.c.start < measurements_before
-        )
-    )
+def expire_day_profiles(connection: Connection, model: str, before: int) -> None:
+    """Delete the profiles of days that end before `before`, microseconds. Row counts stay."""
+    connection.execute(rollups.delete().where(rollups.c.model == model, rollups.c.end <= before))
 
 
 def load_day_profiles(

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from driftline.contracts.check import Worth
-from driftline.state.tables import measurements, windows
+from driftline.state.measurement_reader import Selection, read_measurements
+from driftline.state.tables import windows
 from driftline.types.labels import labels_json
 
 
@@ -41,17 +42,20 @@ class Scope:
 
 def load_worth(connection: Connection, scope: Scope, check: str, worth: Worth) -> list[WorthRow]:
     """Load the windows of a scope in which the worth has a value, here and before."""
-    c = measurements.c
-    query = sa.select(c.rows, c.value, c.low, c.high, c.was, c.detail, c.unit).where(
-        *_in_scope(measurements, scope),
-        c.check == check,
-        c.name == worth.measurement,
-        c.labels == labels_json(worth.labels),
-        c.value.is_not(None),
-        c.was.is_not(None),
+    selection = Selection(
+        model=scope.model,
+        since=scope.since,
+        until=scope.until,
+        versions=(scope.version,) if scope.version else None,
+        segments=(scope.segment,),
+        checks=(check,),
+        names=(worth.measurement,),
+        labels=labels_json(worth.labels),
     )
     rows = []
-    for row in connection.execute(query.order_by(c.start, c.version)):
+    for row in read_measurements(connection, selection):
+        if row.value is None or row.was is None:
+            continue
         detail = json.loads(row.detail)
         rows.append(
             WorthRow(
@@ -69,19 +73,17 @@ def load_worth(connection: Connection, scope: Scope, check: str, worth: Worth) -
 def count_rows(connection: Connection, scope: Scope) -> int:
     """Count the rows of a scope in windows that are judged, with or without a worth."""
     c = windows.c
-    query = sa.select(sa.func.sum(c.rows)).where(*_in_scope(windows, scope), c.revision > 0)
-    return int(connection.execute(query).scalar() or 0)
-
-
-def _in_scope(table: sa.Table, scope: Scope) -> list[sa.ColumnElement[bool]]:
-    c = table.c
     conditions = [
         c.model == scope.model,
         c.segment == scope.segment,
         c.start >= scope.since,
         c.start < scope.until,
+        c.revision > 0,
     ]
-    return [*conditions, c.version == scope.version] if scope.version else conditions
+    if scope.version:
+        conditions.append(c.version == scope.version)
+    query = sa.select(sa.func.sum(c.rows)).where(*conditions)
+    return int(connection.execute(query).scalar() or 0)
 
 
 def _interval(low: float | None, high: float | None) -> tuple[float, float] | None:

@@ -30,6 +30,18 @@ class Metrics:
             "1 in the agent that works, 0 in one that stands by.",
             registry=registry,
         )
+        self.reloads = Counter(
+            "driftline_reloads",
+            "Reloads of the configuration, by what came of them: done or refused.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.reload_successful = Gauge(
+            "driftline_reload_successful",
+            "0 when the last reload was refused and the old configuration goes on, else 1.",
+            registry=registry,
+        )
+        self.reload_successful.set(1)
         self.rows = Counter(
             "driftline_rows", "Rows that were counted in a window.", ["model"], registry=registry
         )

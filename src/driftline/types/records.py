@@ -191,9 +191,12 @@ class ReadOutcome:
     def add_event_times(self, events: NDArray[np.int64]) -> None:
         """Note the event times (microseconds) of some rows."""
         if len(events):
-            first, last = int(events.min()), int(events.max())
-            self.first_event = first if self.first_event is None else min(first, self.first_event)
-            self.last_event = last if self.last_event is None else max(last, self.last_event)
+            self.add_span(int(events.min()), int(events.max()))
+
+    def add_span(self, first: int, last: int) -> None:
+        """Note the first and the last event time (microseconds) of some rows."""
+        self.first_event = first if self.first_event is None else min(first, self.first_event)
+        self.last_event = last if self.last_event is None else max(last, self.last_event)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,10 @@ root resolves that.
 
 from __future__ import annotations
 
+import os
 import re
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -30,21 +33,44 @@ class Resolved(str):
 class Secret:
     """A secret setting. It shows its reference, never its value."""
 
-    __slots__ = ("_value", "reference")
+    __slots__ = ("_stamps", "_value", "reference")
 
     def __init__(self, reference: str, value: str | None = None) -> None:
         self.reference = reference
         """The reference, such as `${env:SLACK_WEBHOOK_URL}`."""
         self._value = value
+        self._stamps = _find_stamps(reference)
 
     def reveal(self) -> str:
-        """Return the secret. Raises RuntimeError if the configuration was only validated."""
+        """Return the secret; a file that has changed is read again.
+
+        The last value stays while the file can't be read. Raises RuntimeError if the configuration
+        was only validated.
+        """
         if self._value is None:
             raise RuntimeError(f"{self.reference} has not been resolved")
+        stamps = _find_stamps(self.reference)
+        if stamps != self._stamps:
+            try:
+                value = REFERENCE.sub(lambda match: read_secret(*match.groups()), self.reference)
+            except (KeyError, OSError, UnicodeDecodeError):
+                return self._value
+            if value:  # a file that is being written may be empty
+                self._value, self._stamps = value, stamps
         return self._value
 
     def __repr__(self) -> str:
         return f"Secret({self.reference})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Only the reference is pickled: another process resolves it in its own environment."""
+        return _resolve_here, (self.reference,)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Secret:
+        return self
+
+    def __copy__(self) -> Secret:
+        return self
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Secret) and (self.reference, self._value) == (
@@ -87,3 +113,30 @@ class Secret:
         raise ValueError(
             "a secret must not be written here; name it as ${env:NAME} or ${file:/path}"
         )
+
+
+def _find_stamps(reference: str) -> tuple[tuple[int, int, int], ...]:
+    """Return what tells the files of a reference from later ones; nothing for other references."""
+    stamps = []
+    for kind, name in REFERENCE.findall(reference):
+        if kind == "file":
+            with suppress(OSError):
+                facts = os.stat(name)
+                stamps.append((facts.st_ino, facts.st_mtime_ns, facts.st_size))
+    return tuple(stamps)
+
+
+def read_secret(kind: str, name: str) -> str:
+    """Return the value of `${env:NAME}` or `${file:PATH}`. Raises KeyError or OSError."""
+    if kind == "env":
+        return os.environ[name]
+    return Path(name).read_text(encoding="utf-8").rstrip("\n")
+
+
+def _resolve_here(reference: str) -> Secret:
+    """Return the secret with the value that the reference has in this process, if it has one."""
+    match = REFERENCE.fullmatch(reference)
+    try:
+        return Secret(reference, None if match is None else read_secret(*match.groups()))
+    except (KeyError, OSError, UnicodeDecodeError):
+        return Secret(reference)

@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from driftline.contracts.context import Logger
 from driftline.types.errors import DriftlineError
 from driftline.types.phrasing import clean
 from driftline.types.secret import Secret
@@ -34,7 +35,9 @@ from driftline.web.model_pages import OVERVIEW_WINDOWS, model_routes, overview_r
 from driftline.web.operation_pages import operation_routes
 from driftline.web.pages import render_message, render_page
 from driftline.web.query import refresh_values
+from driftline.web.static_files import static_routes
 from driftline.web.status import StatusSource
+from driftline.web.wrong_tokens import WrongTokens
 
 SAFE_HEADERS = {
     "Cache-Control": "no-store",
@@ -74,6 +77,7 @@ def create_app(
     clock: Callable[[], datetime],
     inbox: Inbox | None = None,
     hosts: Collection[str] = (),
+    log: Logger | None = None,
 ) -> Starlette:
     """The application for one running agent.
 
@@ -93,10 +97,12 @@ def create_app(
     def readyz(request: Request) -> Response:
         ready, loops = status.ready()
         body: dict[str, object] = {"ready": ready}
+        reasons = [loop.reason for loop in loops if loop.stuck]
         if status.is_standby:
             body["standby"] = True
         if access.can_read(request):
             body |= {"leader": status.leader} if status.leader else {}
+            body |= {"reasons": reasons} if reasons else {}
             body["loops"] = [
                 {
                     "name": loop.name,
@@ -132,6 +138,7 @@ def create_app(
             "index",
             ready=ready,
             stuck=stuck,
+            reasons=list(dict.fromkeys(loop.reason for loop in loops if loop.stuck)),
             is_standby=status.is_standby,
             leader=status.leader,
             links=LINKS,
@@ -159,6 +166,7 @@ def create_app(
         *incident_routes(status, access),
         *model_routes(status, access),
         *operation_routes(status, access),
+        *static_routes(),
     ]
     if token is not None:
         routes += [*api_routes(status, access, inbox), *form_routes(status, access, token)]
@@ -174,6 +182,8 @@ def create_app(
     if http_token is None:
         # With a token another site learns nothing: its page does not have it.
         app.add_middleware(KnownHosts, names=hosts)
+    tokens = [secret for secret in (http_token, token) if secret is not None]
+    app.add_middleware(WrongTokens, tokens=tokens, clock=clock, log=log)
     app.add_middleware(_SafeHeaders)
     return app
 

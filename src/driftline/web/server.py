@@ -6,6 +6,7 @@ Does not handle signals: the agent does.
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 from threading import Thread
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import uvicorn
     from starlette.applications import Starlette
 
+BACKLOG = 64
 GRACE = 2
 """Seconds that running requests get at a stop."""
 
@@ -41,12 +43,17 @@ class WebServer:
         self._thread.join(GRACE + 3)
 
 
-def serve(app: Starlette, host: str, port: int) -> WebServer:
+def serve(
+    app: Starlette, host: str, port: int, *, certificate: tuple[Path, Path] | None = None
+) -> WebServer:
     """Listen on `host` and `port`, and return when requests are answered.
 
-    Raises DriftlineError when the address can't be used.
+    With `certificate`, the files of a certificate and its key, it speaks TLS. Raises DriftlineError
+    when the address or the certificate can't be used.
     """
     import uvicorn
+
+    from driftline.web.connections import ConnectionLimits, limited_protocol
 
     try:
         listener = socket.create_server(
@@ -63,10 +70,22 @@ def serve(app: Starlette, host: str, port: int) -> WebServer:
         lifespan="off",
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=64,
+        http=limited_protocol(ConnectionLimits()),
+        # So many connections are accepted at a time before too many are closed.
+        backlog=BACKLOG,
         timeout_keep_alive=5,
         timeout_graceful_shutdown=GRACE,
     )
+    if certificate is not None:
+        config.ssl_certfile, config.ssl_keyfile = certificate
+        try:
+            config.load()
+        except OSError as error:
+            listener.close()
+            raise DriftlineError(
+                f"agent.http_certificate: {certificate[0]} and its key {certificate[1]} can't be "
+                f"used: {error}"
+            ) from error
     server = uvicorn.Server(config)
     thread = Thread(target=server.run, args=([listener],), name="web", daemon=True)
     thread.start()

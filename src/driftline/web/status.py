@@ -33,7 +33,12 @@ class LoopStatus(Protocol):
 
     @property
     def stuck(self) -> bool:
-        """Whether it is overdue."""
+        """Whether it does not do its work."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Why it does not do its work; empty when it does."""
         ...
 
 

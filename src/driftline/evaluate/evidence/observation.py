@@ -26,13 +26,12 @@ SHARES: Mapping[str, float] = {
     Family.FAIRNESS: 0.04,
     Family.BUSINESS: 0.04,
 }
-"""Share of the alarm budget of a model, by family; with `SEARCH_SHARE` they sum to 1.
+"""Share of the alarm budget of a model, by family.
 
+What is left to 1 belongs to the checks whose rule `p_value` names a `budget` of its own.
 Estimates without labels are part of performance; labels and plain statistics, also those of
 numbers from outside, of data quality.
 """
-SEARCH_SHARE = 0.12
-"""The share of a search over many slices; its rule `p_value` names it as its budget."""
 
 
 @dataclass(slots=True, kw_only=True)  # Not frozen: a window makes hundreds of them.

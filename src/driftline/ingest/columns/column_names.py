@@ -46,6 +46,8 @@ PREDICTIONS = (
     "predictions",
     "model_prediction",
     "model_output",
+    "forecast",
+    "forecast_value",
 )
 SCORES = (
     "score",

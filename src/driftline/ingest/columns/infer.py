@@ -25,6 +25,7 @@ from driftline.ingest.columns.column_names import (
 )
 from driftline.ingest.columns.date_formats import has_unclear_dates
 from driftline.ingest.columns.roles import NO_ROLES, SHARE, DeclaredRoles, find_roles, holds_times
+from driftline.ingest.columns.task_settings import find_hints
 from driftline.kit.decoding.plain_types import is_text_type
 from driftline.types.model import Field, Kind, Schema, Task
 
@@ -89,6 +90,14 @@ def infer_schema(
     doubts: list[str] = []
     if declared is None:
         schema, no_features = find_roles(columns, doubts, roles)
+        filled = {
+            name: read_name(name)
+            for name, array in columns.items()
+            if array.null_count < len(array)
+        }
+        hints = find_hints(columns, filled, schema)
+        doubts += hints.sentences
+        no_features |= hints.columns
     used_paths = {part.path for part in schema.fields}
     if schema.features:
         return InferredSchema(

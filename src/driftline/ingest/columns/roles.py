@@ -27,6 +27,7 @@ from driftline.ingest.columns.column_names import (
     read_name,
 )
 from driftline.ingest.columns.date_formats import fitting_date_formats, has_unclear_dates
+from driftline.ingest.columns.task_settings import find_class_sets
 from driftline.ingest.columns.timestamps import to_micros
 from driftline.kit.decoding.plain_types import is_text_type
 from driftline.profiles.categories import count_categories
@@ -91,15 +92,20 @@ def find_roles(
     free = {name: read for name, read in outputs.items() if name not in declared.columns}
     # With a declared score, a decision is looked for below: it is taken by that score.
     prediction = declared.prediction
+    predicted_sets = true_sets = None
+    if declared == NO_ROLES:
+        predicted_sets, true_sets = find_class_sets(columns, free)
     if prediction is None and declared.score is None:
-        prediction = _find_prediction(columns, free)
+        prediction = predicted_sets or _find_prediction(columns, free)
     score = declared.score
     if score is None:
         others = {name: read for name, read in outputs.items() if name != declared.label}
         score = _find_score(columns, others, prediction)
     if prediction is None and score is None:
         prediction, score = _find_unnamed_outputs(columns, outputs, doubts)
-    label = declared.label or _find_label(columns, outputs, prediction, score)
+    label = declared.label or true_sets
+    if label is None and predicted_sets is None:
+        label = _find_label(columns, outputs, prediction, score)
     positive, unused = "", None
     if prediction is None and score is not None:
         decision, positive = _find_decision(columns, outputs, score, label, doubts)
@@ -110,7 +116,7 @@ def find_roles(
     if prediction is None and score is None and label is None:
         prediction, score, label = _find_letters(columns, outputs)
     has_classes = sum(read.is_class_score for read in names.values()) > 2
-    task = _task(columns, prediction, score, label)
+    task = _task(columns, prediction, score, label) if predicted_sets is None else Task.MULTILABEL
     if has_classes and task is Task.BINARY and label is None and prediction is not None:
         task = Task.MULTICLASS
     if task is Task.REGRESSION and prediction is None and score is not None:

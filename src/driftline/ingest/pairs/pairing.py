@@ -30,6 +30,7 @@ from driftline.state.store import Store
 from driftline.state.tables import objects
 from driftline.state.waiting import REQUEST, RESPONSE, WaitingRow
 from driftline.types.arrays import Hashes, Ints
+from driftline.types.errors import StateError
 from driftline.types.model import LogObject
 from driftline.types.records import QUARANTINED, ReadOutcome
 from driftline.types.times import from_micros
@@ -190,6 +191,8 @@ class _PairReader:
             outcome = ReadOutcome(object=log_objects[unit[0]], piece=unit[1])
             try:
                 profile_rows(self.job, self.rows(unit, request_matches), outcome, window=unit[2])
+            except StateError:
+                raise
             except Exception as error:
                 outcome.state, outcome.shares = QUARANTINED, ()
                 outcome.error = describe_failure(error)

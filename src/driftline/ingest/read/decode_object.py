@@ -15,6 +15,7 @@ from driftline.ingest.read.job import Job
 from driftline.ingest.read.plan import Work
 from driftline.ingest.read.source_stream import iterate, open_object, translate_unknown
 from driftline.ingest.read.unfinished_record import TailStream
+from driftline.kit.decoding.profile_records import is_profile_batch
 from driftline.kit.decoding.split_records import side_of
 from driftline.types.errors import Unreadable
 from driftline.types.model import LogObject
@@ -70,6 +71,11 @@ def decode_records(job: Job, work: Work, decoding: Decoding) -> Iterator[pa.Reco
     batches = _decode_stream(job, work, decoding) if table is None else iterate(table)
     for batch in batches:
         job.beat()
+        if is_profile_batch(batch):
+            if not decoding.takes_profiles:
+                raise Unreadable("it holds profiles, and no rows that could be read again")
+            yield batch
+            continue
         if decoding.parts:
             batch = add_path_columns(batch, decoding)
         yield batch if job.transform is None or side_of(batch) is not None else job.transform(batch)

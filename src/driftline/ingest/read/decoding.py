@@ -39,6 +39,8 @@ class Decoding:
     """Values that the object's path holds, by name."""
     open_reference: Callable[[str], BinaryIO] = _no_reference
     """Opens another object that a record refers to."""
+    takes_profiles: bool = False
+    """Whether the reader also counts profiles that were made elsewhere, in place of rows."""
     rejected: int = 0
     """Records that could not be read."""
     reasons: LossReasons = field(default_factory=LossReasons)

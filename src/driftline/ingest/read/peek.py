@@ -37,7 +37,12 @@ def peek(job: Job, objects: Sequence[LogObject]) -> list[pa.RecordBatch]:
     for number, obj in enumerate(_spread(objects)):
         if number >= OBJECTS and len(sides - {None}) != 1:
             break
-        decoding = Decoding(uri=obj.uri, parts=obj.parts, open_reference=open_reference(job.source))
+        decoding = Decoding(
+            uri=obj.uri,
+            parts=obj.parts,
+            open_reference=open_reference(job.source),
+            takes_profiles=True,
+        )
         batches = decode_records(job, Work(object=obj, start=0, is_complete=True), decoding)
         try:
             first = list(islice(batches, 1 if number < OBJECTS else 2))

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from driftline.ingest.labels.decode_labels import LabelBuffer
 from driftline.ingest.labels.waiting_predictions import PredictionBuffer
 from driftline.ingest.read.job import Job
+from driftline.ingest.read.ready_profiles import match_profiles
+from driftline.kit.decoding.profile_records import is_profile_batch
 from driftline.profiles.batch import Batch
 from driftline.profiles.profile import Profile
 from driftline.profiles.spec import SEGMENTS, CategorySpec, ProfileSpec
@@ -77,6 +79,13 @@ class _WindowProfiles:
             oldest, profile = self._live.popitem(last=False)
             self._packed[oldest] = profile.to_bytes(), profile.rows
 
+    def merge(self, key: SegmentKey, other: Profile) -> None:
+        """Add a profile that was made elsewhere."""
+        profile = self._live.get(key)
+        if profile is None:
+            profile = self._live[key] = Profile(self._job.spec, self._job.collectors)
+        profile.merge(other)
+
     def limit_version(self, version: str) -> str:
         """The version itself, or OTHER_VERSIONS once there are too many."""
         if version in self._versions or len(self._versions) < NAMED_VERSIONS:
@@ -116,6 +125,10 @@ def profile_rows(
     labels = LabelBuffer(job.schema) if job.labels else None
     try:
         for batch in batches:
+            if is_profile_batch(batch):
+                for key, profile in match_profiles(batch, job, outcome):
+                    profiles.merge((key[0], profiles.limit_version(key[1]), key[2]), profile)
+                continue
             outcome.rows += len(batch)
             cast: CastBatch = caster.cast(batch)
             outcome.held += cast.rows_held_back

@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from driftline.contracts.context import StartContext
 from driftline.ingest.read.content_mark import is_continued, mark_before, mark_of_whole
@@ -29,6 +30,9 @@ from driftline.types.errors import (
     Unreadable,
 )
 from driftline.types.records import GONE, QUARANTINED, WAITING, ReadOutcome
+
+if TYPE_CHECKING:
+    from driftline.ingest.read.packed_job import PackedJob
 
 PREFETCH_BYTES = 1 << 18
 """Size of an object from which a thread that decodes ahead saves more than it costs."""
@@ -70,9 +74,10 @@ def read_objects(job: Job, works: Sequence[Work]) -> list[ReadOutcome]:
 
 
 def read_in_other_process(
-    clock: Callable[[], datetime], job: Job, works: Sequence[Work]
+    clock: Callable[[], datetime], packed: PackedJob, works: Sequence[Work]
 ) -> list[ReadOutcome]:
     """The same in another process: the source arrives without its connections and is started."""
+    job = packed.unpack()
     log = _StandardLog(logging.getLogger("driftline"))
     job.source.start(
         StartContext(name=job.source.type, log=log, clock=clock, config_folder=job.base)
@@ -106,6 +111,7 @@ def _read(job: Job, work: Work, outcome: ReadOutcome) -> None:
         is_complete=work.is_complete,
         parts=work.object.parts,
         open_reference=open_reference(job.source),
+        takes_profiles=True,
     )
     halves = HalfBuffer(make_caster(job, work.object, work.start), job.length, outcome)
     try:

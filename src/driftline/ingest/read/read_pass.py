@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 from driftline.ingest.read.job import Job
 from driftline.ingest.read.plan import Work
@@ -24,10 +25,17 @@ from driftline.types.errors import SourceError
 from driftline.types.loss_reasons import LossReasons
 from driftline.types.records import GONE, QUARANTINED, WAITING, ReadOutcome
 
+if TYPE_CHECKING:
+    from driftline.ingest.read.packed_job import PackedJob
+
 TASK_BYTES = 32 << 20
 TASK_OBJECTS = 200
 ERRORS_SHOWN = 20
+DEATHS = 3
+"""Ends of worker processes after which the object that they read is quarantined."""
 
+ReadWork = Callable[[Sequence[Work]], list[ReadOutcome]]
+Submitted = tuple[list[Work], "Future[list[ReadOutcome]]"]
 ReportObjects = Callable[[int, int], None]
 """Called with objects read and rows so far."""
 
@@ -81,6 +89,10 @@ class ReadPass:
     """The name under which the ledger keeps the objects."""
     job: Job
     executor: Executor
+    renew_executor: Callable[[], Executor] | None = None
+    """Drops an executor that broke and returns the next one; None where none can break."""
+    make_executor: Callable[[], Executor] | None = None
+    """Makes an executor that no one else uses, to find the object that ends processes."""
     clock: Callable[[], datetime]
     """For sources in other processes, to which it is sent."""
     monotonic: Callable[[], float]
@@ -89,6 +101,7 @@ class ReadPass:
     shared: bool = True
     """Whether the executor runs in this process."""
     progress: ReportObjects = lambda objects, rows: None
+    beat: Callable[[], None] = lambda: None
     stopping: Callable[[], bool] = lambda: False
     """Asked before each task; when true, no further task is submitted."""
     patience: float = 300.0
@@ -97,59 +110,118 @@ class ReadPass:
     def run(self, work: Sequence[Work], counts: ReadCounts) -> None:
         """Read some work, commit it and add to `counts`.
 
-        Raises SourceError when the source hangs or the executor breaks; finished tasks are
-        committed before.
+        When a worker process ends, what was under way is read again, one object at a time, so that
+        only the object that ended it is given up. Raises SourceError when the source hangs or the
+        executor fails; finished tasks are committed before.
         """
         beats = [self.monotonic()]
 
         def beat() -> None:
             beats[0] = self.monotonic()
+            self.beat()
 
-        # A closure can't be sent to another process: there the end of a task is the only heartbeat.
-        job = replace(self.job, beat=beat) if self.shared else self.job
-        read = read_objects if self.shared else partial(read_in_other_process, self.clock)
+        if self.shared:
+            read = partial(read_objects, replace(self.job, beat=beat))
+        else:
+            # A closure can't be sent: there the end of a task is the only heartbeat.
+            read = partial(read_in_other_process, self.clock, self._pack_job())
         tasks = _tasks(work)
-        pending: deque[tuple[list[Work], Future[list[ReadOutcome]]]] = deque()
+        executor = self.executor
+
+        pending: deque[Submitted] = deque()
         while True:
-            while len(pending) < self.in_flight and not self.stopping():
-                task = next(tasks, None)
-                if task is None:
-                    break
-                pending.append((task, self.executor.submit(read, job, task)))
-            if not pending:
-                return
-            task, future = pending.popleft()
             try:
-                outcomes = self._result(future, beats)
+                while len(pending) < self.in_flight and not self.stopping():
+                    task = next(tasks, None)
+                    if task is None:
+                        break
+                    # First in the list: where `submit` fails, its objects are read again, too.
+                    pending.append((task, Future()))
+                    pending[-1] = (task, _submit(executor, read, task))
+                if not pending:
+                    return
+                outcomes = self._result(pending[0][1], beats)
+            except BrokenExecutor as error:
+                if self.renew_executor is None or self.make_executor is None:
+                    raise SourceError(f"the executor broke while it read: {error}") from None
+                executor = self.renew_executor()
+                self._read_alone(self._commit_finished(pending, counts), counts, read, beats)
             except SourceError as error:
-                # A hanging read is a failed attempt, so that the object is given up some time.
-                self._commit(
-                    [
-                        ReadOutcome(
-                            object=work.object, piece=work.start, state=WAITING, error=str(error)
-                        )
-                        for work in task
-                    ],
-                    counts,
-                )
-                for _, other_future in pending:
-                    if other_future.done() and other_future.exception() is None:
-                        self._commit(other_future.result(), counts)
+                if isinstance(error, ReadingHangs):
+                    # It is a failed attempt, so that the object is given up some time.
+                    task, _ = pending.popleft()
+                    self._commit([_waiting(work, str(error)) for work in task], counts)
+                self._commit_finished(pending, counts)
                 raise
-            self._commit(outcomes, counts)
+            else:
+                pending.popleft()
+                self._commit(outcomes, counts)
             self.progress(counts.objects + counts.waiting + counts.gone, counts.rows)
+
+    def _pack_job(self) -> PackedJob:
+        from driftline.ingest.read.packed_job import pack_job
+
+        try:
+            return pack_job(self.job)
+        except Exception as error:
+            raise SourceError(f"the job can't be sent to another process: {error}") from error
+
+    def _commit_finished(self, pending: deque[Submitted], counts: ReadCounts) -> list[Work]:
+        """Commit the tasks that are finished and return the work of the others; none is pending."""
+        unfinished: list[Work] = []
+        while pending:
+            task, future = pending.popleft()
+            if future.done() and not future.cancelled() and future.exception() is None:
+                self._commit(future.result(), counts)
+            else:
+                unfinished += task
+        return unfinished
+
+    def _read_alone(
+        self,
+        suspects: Sequence[Work],
+        counts: ReadCounts,
+        read: ReadWork,
+        beats: list[float],
+    ) -> None:
+        """Read objects one at a time; one whose reading ends `DEATHS` processes is quarantined."""
+        assert self.make_executor is not None
+        executor = self.make_executor()
+        try:
+            for work in suspects:
+                if self.stopping():
+                    return
+                outcomes = [_deadly(work)]
+                for _ in range(DEATHS):
+                    beats[0] = self.monotonic()
+                    try:
+                        outcomes = self._result(_submit(executor, read, [work]), beats)
+                        break
+                    except BrokenExecutor:
+                        executor.shutdown(wait=False, cancel_futures=True)
+                        executor = self.make_executor()
+                self._commit(outcomes, counts)
+        finally:
+            executor.shutdown(wait=False, cancel_futures=True)
 
     def _result(self, future: Future[list[ReadOutcome]], beats: list[float]) -> list[ReadOutcome]:
         while True:
             try:
                 return future.result(timeout=min(self.patience, 1.0))
-            except BrokenExecutor as error:
-                raise SourceError(f"the executor broke while it read: {error}") from None
-            except FutureTimeout:
+            except FutureTimeout as error:
                 if future.done():
-                    raise
+                    raise SourceError(f"the executor failed: {error}") from None
                 if self.monotonic() - beats[0] > self.patience:
-                    raise SourceError(f"reading hangs: no record for {self.patience:g} s") from None
+                    raise ReadingHangs(
+                        f"reading hangs: no record for {self.patience:g} s"
+                    ) from None
+            except (BrokenExecutor, SourceError):
+                raise
+            except CancelledError:
+                raise SourceError("the executor was shut down while it read") from None
+            except Exception as error:
+                # A task that can't be sent, or a worker that can't load it: no object is at fault.
+                raise SourceError(f"the executor failed: {error}") from error
 
     def _commit(self, outcomes: list[ReadOutcome], counts: ReadCounts) -> None:
         with self.store.write() as connection:
@@ -158,6 +230,33 @@ class ReadPass:
             )
         for outcome in outcomes:
             counts.add(outcome)
+
+
+class ReadingHangs(SourceError):
+    """No record came for a long time while an object was read."""
+
+
+def _submit(executor: Executor, read: ReadWork, task: Sequence[Work]) -> Future[list[ReadOutcome]]:
+    """Submit a task. Raises BrokenExecutor, or SourceError when the executor was shut down."""
+    try:
+        return executor.submit(read, task)
+    except BrokenExecutor:
+        raise
+    except RuntimeError as error:
+        raise SourceError(f"the executor takes no task: {error}") from None
+
+
+def _waiting(work: Work, error: str) -> ReadOutcome:
+    """An object to be tried again."""
+    return ReadOutcome(object=work.object, piece=work.start, state=WAITING, error=error)
+
+
+def _deadly(work: Work) -> ReadOutcome:
+    """An object whose reading ended its process as often as it was tried."""
+    error = f"{DEATHS} processes ended while they read this object"
+    return ReadOutcome(
+        object=work.object, piece=work.start, state=QUARANTINED, error=error, broken=True
+    )
 
 
 def _tasks(works: Sequence[Work]) -> Iterator[list[Work]]:

@@ -7,10 +7,11 @@ rows are read again to be counted.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
+from itertools import chain
 
 import numpy as np
 import pyarrow as pa
@@ -27,9 +28,11 @@ from driftline.ingest.read.plan import whole_object
 from driftline.ingest.read.profile_rows import watched_segments
 from driftline.ingest.read.sample_rows import NO_RECORD
 from driftline.ingest.read.source_stream import open_reference
+from driftline.ingest.reference.from_profiles import add_profiles, check_reference_profiles
 from driftline.ingest.reference.losses import ReferenceLosses
 from driftline.ingest.reference.naive_errors import NaiveErrors
 from driftline.ingest.reference.spans import SpanProfiles, TimeRange
+from driftline.kit.decoding.profile_records import is_profile_batch
 from driftline.kit.decoding.split_records import side_of
 from driftline.profiles.batch import Batch
 from driftline.profiles.categories import count_categories
@@ -129,7 +132,20 @@ def make_reference(
     """
     rows_by_uri: dict[str, int] = {}
     data, losses = _GridData(naive_errors=NaiveErrors(job.schema)), ReferenceLosses()
-    for timed in _batches(job, objects, now, span, limit, losses):
+    records, has_profiles = _look_ahead(_records(job, objects, now, losses))
+    if has_profiles:
+        total = add_profiles(records, job.collectors, span)
+        check_reference_profiles(total, job.schema, collectors, options or {})
+        losses.rows = total.profile.rows
+        return NewReference(
+            spec=total.spec,
+            profile=total.profile,
+            segments=total.segments,
+            spans=(),
+            origin=_origin_json(objects, total.rows_by_uri, losses),
+            digest=fingerprint(objects),
+        )
+    for timed in _batches(job, records, span, limit, losses):
         uri = timed.object.uri
         rows_by_uri[uri] = rows_by_uri.get(uri, 0) + timed.batch.rows
         _add_batch(data, timed, job)
@@ -161,9 +177,7 @@ def make_reference(
     spans = SpanProfiles(spec, job.collectors, data.times)
     segment_names = watched_segments(spec, job.schema)
     batches = (
-        data.batches
-        if data.batches is not None
-        else _batches(job, objects, now, span, limit, ReferenceLosses())
+        data.batches if data.batches is not None else _read_again(job, objects, now, span, limit)
     )
     for timed in batches:
         batch = timed.batch
@@ -173,19 +187,12 @@ def make_reference(
             segments.setdefault(segment, Profile(spec, job.collectors)).update(rows)
         if limit is not None and profile.rows >= limit:
             break
-    origin: list[dict[str, object]] = [
-        {"uri": obj.uri, "version": obj.version, "rows": rows_by_uri[obj.uri]}
-        for obj in objects
-        if obj.uri in rows_by_uri
-    ]
-    if losses.describe():
-        origin[0]["losses"] = losses.to_plain()
     return NewReference(
         spec=spec,
         profile=profile,
         segments=segments,
         spans=spans.profiles(),
-        origin=json.dumps(origin[:1000]),
+        origin=_origin_json(objects, rows_by_uri, losses),
         digest=fingerprint(objects),
     )
 
@@ -198,7 +205,12 @@ def profile_objects(job: Job, objects: list[LogObject], now: datetime) -> Object
     spec, losses = job.spec, ReferenceLosses()
     profile, segments = Profile(spec, job.collectors), dict[str, Profile]()
     segment_names = watched_segments(spec, job.schema)
-    for timed in _batches(job, objects, now, None, None, losses):
+    records, has_profiles = _look_ahead(_records(job, objects, now, losses))
+    if has_profiles:
+        total = add_profiles(records, job.collectors)
+        losses.rows = total.profile.rows
+        return ObjectProfiles(profile=total.profile, segments=total.segments, losses=losses)
+    for timed in _batches(job, records, None, None, losses):
         profile.update(timed.batch)
         for segment, rows in split_by_segment(timed.batch, job.schema.segments, segment_names):
             segments.setdefault(segment, Profile(spec, job.collectors)).update(rows)
@@ -207,10 +219,45 @@ def profile_objects(job: Job, objects: list[LogObject], now: datetime) -> Object
     return ObjectProfiles(profile=profile, segments=segments, losses=losses)
 
 
-def _batches(
+def _origin_json(
+    objects: Sequence[LogObject], rows_by_uri: Mapping[str, int], losses: ReferenceLosses
+) -> str:
+    """Return the objects with their versions and rows, as JSON."""
+    origin: list[dict[str, object]] = [
+        {"uri": obj.uri, "version": obj.version, "rows": rows_by_uri[obj.uri]}
+        for obj in objects
+        if obj.uri in rows_by_uri
+    ]
+    if losses.describe():
+        origin[0]["losses"] = losses.to_plain()
+    return json.dumps(origin[:1000])
+
+
+def _look_ahead(
+    records: Iterator[tuple[LogObject, pa.RecordBatch]],
+) -> tuple[Iterator[tuple[LogObject, pa.RecordBatch]], bool]:
+    """Return the same records, and whether the first of them are profiles."""
+    first = next(records, None)
+    if first is None:
+        return iter(()), False
+    return chain((first,), records), is_profile_batch(first[1])
+
+
+def _read_again(
     job: Job,
     objects: list[LogObject],
     now: datetime,
+    span: tuple[int, int] | None,
+    limit: int | None,
+) -> Iterator[TimedBatch]:
+    """Yield the rows of the second reading, whose losses are counted already."""
+    losses = ReferenceLosses()
+    return _batches(job, _records(job, objects, now, losses), span, limit, losses)
+
+
+def _batches(
+    job: Job,
+    decoded: Iterator[tuple[LogObject, pa.RecordBatch]],
     span: tuple[int, int] | None,
     limit: int | None,
     losses: ReferenceLosses,
@@ -219,7 +266,7 @@ def _batches(
     # A training file need not have times: without a span all its rows count.
     schema = job.schema if span is not None else replace(job.schema, timestamp=None)
     casters: dict[str, Caster] = {}
-    for obj, records in pair_batches(_records(job, objects, now, losses), job.transform, limit):
+    for obj, records in pair_batches(decoded, job.transform, limit):
         caster = casters.get(obj.uri)
         if caster is None:
             caster = casters[obj.uri] = Caster(
@@ -258,6 +305,7 @@ def _records(
             is_complete=True,
             parts=obj.parts,
             open_reference=open_reference(job.source),
+            takes_profiles=True,
         )
         try:
             for batch in decode_records(job, whole_object(obj, now), decoding):

@@ -1,0 +1,1 @@
+"""Reads the state of an agent from Python, as tables. Never writes."""

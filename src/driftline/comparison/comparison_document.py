@@ -1,0 +1,73 @@
+"""A comparison as a document: for the forms that its HTML, made for notebooks, does not have."""
+
+from __future__ import annotations
+
+from driftline.charts.distribution_chart import distribution_specification
+from driftline.comparison.records import NO_PAST, ColumnComparison, ComparisonRecords
+from driftline.comparison.text_report import heading, name_list, shown_records
+from driftline.documents.document import Document, Figure, Section, Table
+from driftline.types.model import Verdict
+from driftline.types.phrasing import number, share
+
+MOST_ROWS, MOST_CHARTS, CHART_WIDTH = 500, 24, 430
+"""Rows of the table, charts, and pixels of a chart."""
+
+
+def comparison_document(comparison: ComparisonRecords) -> Document:
+    """Return what a comparison found as titles, tables and charts."""
+    names, headline, _ = heading(comparison)
+    rows = shown_records(comparison)
+    table = Table(
+        head=("Column", "Verdict", "How much, with 95% intervals", "Size"),
+        rows=[
+            (row.name, row.verdict, row.text, f"{number(round(row.size, 2))} ×" if row.size else "")
+            for row in rows[:MOST_ROWS]
+        ],
+        widths=(4, 2, 12, 2),
+    )
+    charts = [row for row in comparison.columns if row.bars and row.verdict == Verdict.CHANGED]
+    same = [row.name for row in comparison.columns if row.verdict == Verdict.OK]
+    sections = [Section(title="What differs, the most important first", table=table)]
+    if charts:
+        text = "Share of the rows with a value: narrow bars are the current table, wide bars the "
+        sections.append(
+            Section(
+                title="How the values are spread",
+                text=text + "reference.",
+                figures=[_figure(row) for row in charts[:MOST_CHARTS]],
+            )
+        )
+    sections += [
+        Section(title=f"{label} ({len(part):,})", text=name_list(part))
+        for label, part in (
+            ("Without a change", same),
+            ("Only in the reference", comparison.removed),
+            ("Only in the current table", comparison.added),
+            ("Not compared", comparison.left_out),
+        )
+        if part
+    ]
+    return Document(
+        title=headline,
+        subject=names,
+        lines=[NO_PAST, *comparison.notes],
+        sections=sections if rows else sections[1:],
+    )
+
+
+def _figure(row: ColumnComparison) -> Figure:
+    is_numeric = row.kind == "numeric"
+    return Figure(
+        title=row.name,
+        text=row.text,
+        specification=distribution_specification(
+            [(bar.name, bar.current, bar.reference) for bar in row.bars],
+            is_numeric=is_numeric,
+            description="shares of rows",
+            width=CHART_WIDTH if is_numeric else CHART_WIDTH - 130,
+        ),
+        table=Table(
+            head=("Values", "Current", "Reference"),
+            rows=[(bar.name, share(bar.current), share(bar.reference)) for bar in row.bars],
+        ),
+    )
