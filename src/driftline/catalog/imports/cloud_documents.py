@@ -37,7 +37,7 @@ def read_model_package(document: Document) -> Iterator[ImportedRecord]:
             "approval": document.get("ModelApprovalStatus"),
             "status": document.get("ModelPackageStatus"),
             "stage": document.get("ModelLifeCycle", {}).get("Stage"),
-            "domain": document.get("Domain"),
+            "sagemaker_domain": document.get("Domain"),
             "task": document.get("Task"),
             "commit": properties.get("CommitId"),
         }
