@@ -134,7 +134,7 @@ def test_metrics_with_labels_stand_beside_their_estimates(pages):
 def test_scores_groups_and_segments_are_shown(pages):
     """Three curves, the confusion, fairness by group, and a line for each segment."""
     page = pages.get("/m/shop/performance").text
-    assert page.count('<svg class="curves"') == 3
+    assert page.count('<svg class="curves"') == 4
     assert "1,200 rows with a label" in page
     assert 'id="fairness"' in page
     for plan in "abc":
