@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import pytest
@@ -67,8 +68,10 @@ def test_a_chart_has_a_line_a_band_the_usual_value_and_what_changed():
 def test_counts_are_bars_from_zero():
     """A count has no line and no cut scale."""
     chart = series_specification(make_line(is_count=True, has_band=False))
-    [layer] = [layer for layer in chart["layer"] if layer["mark"]["type"] == "bar"]
+    [layer] = [layer for layer in chart["layer"] if layer["mark"]["type"] == "rect"]
     assert layer["encoding"]["y"]["scale"]["zero"] is True
+    rows = chart["data"]["values"]
+    assert all(row["until"] < after["at"] for row, after in itertools.pairwise(rows))
     assert not [layer for layer in chart["layer"] if layer["mark"]["type"] in ("line", "area")]
 
 

@@ -164,6 +164,7 @@ def test_a_filter_changes_the_list_without_a_new_page(visit):
     """The address has the choice, so that it can be shared; the field keeps its focus."""
     page = visit("/incidents")
     page.evaluate("window.isSamePage = true")
+    page.get_by_label("Severity").focus()
     page.get_by_label("Severity").select_option("info")
     page.get_by_text("No incident matches.").wait_for()
     assert page.evaluate("window.isSamePage") is True

@@ -394,6 +394,7 @@ class Closing:
         report.changes += prepared_step.step.changes
         for verdict in verdicts:
             window_cache.add(verdict.due.key, verdict.window)
+            earlier_values.add(verdict.due, verdict.judged)
             self.callbacks.on_window(verdict.window)
         self.callbacks.on_changes(prepared_step.step.changes)
         return dictionary

@@ -14,6 +14,8 @@ from driftline.charts.theme import Specification
 from driftline.types.model import Severity
 from driftline.types.phrasing import clean, number
 
+BAR = 0.8
+"""The part of a window that its bar covers."""
 TIME = {
     "field": "at",
     "type": "temporal",
@@ -67,10 +69,12 @@ def series_specification(
     scale = {"zero": line.is_count}
     value = {**VALUE, "scale": scale}
     layers = [*_span_layers(line, points), *_band_layers(line, rows, scale)]
-    if line.is_count:
-        room = width if isinstance(width, int) else 600
-        wide = max(1, min(14, room // max(len(rows), 1) - 1))
-        mark: dict[str, Any] = {"type": "bar", "style": "count", "width": wide}
+    if line.is_count and points:
+        # A bar ends before the next one, on a screen of any width.
+        step = (points[-1].start - points[0].start) / 1000 / max(len(points) - 1, 1)
+        for row in rows:
+            row["until"] = round(row["at"] + BAR * step)
+        mark: dict[str, Any] = {"type": "rect", "style": "count"}
     else:
         mark = {"type": "line", "style": "now", "invalid": "break-paths-show-domains"}
     if line.usual is not None:
@@ -84,7 +88,8 @@ def series_specification(
     layers.append(
         {
             "mark": mark,
-            "encoding": {"x": TIME, "y": value, "tooltip": TOOLTIP},
+            "encoding": {"x": TIME, "y": value, "tooltip": TOOLTIP}
+            | ({"x2": {"field": "until"}, "y2": {"datum": 0}} if line.is_count else {}),
         }
     )
     estimates = [_row(point) for point in thin(line.estimates, most)]
