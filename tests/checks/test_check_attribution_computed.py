@@ -85,9 +85,8 @@ def explain(model):
     )[:, :, 0]
 
 
-@pytest.mark.parametrize(
-    "make", [xgboost_file, pytest.param(lightgbm_file, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("make", [xgboost_file, lightgbm_file])
 def test_values_of_boosters_are_those_of_shap(tmp_path, make):
     """The same numbers as shap's TreeExplainer, for a model that was read from its file."""
     import shap
