@@ -14,7 +14,7 @@ from driftline.stats.basics.estimate import Z95, Estimate
 from driftline.stats.basics.proportion import newcombe
 
 NO_EVENTS = 3.69
-"""The upper end of the 95% interval of a Poisson mean of which no event was seen."""
+"""The upper end of the 95% interval of a Poisson mean where 0 events were counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
