@@ -98,7 +98,12 @@ def with_theme(specification: Mapping[str, Any], palette: Palette) -> Specificat
         "aria": False,
         "mark": {"aria": False},
         "axis": axis,
-        "axisX": {"grid": False, "labelOverlap": True, "labelFlush": True},
+        "axisX": {
+            "grid": False,
+            "labelOverlap": True,
+            "labelFlush": True,
+            "labelSeparation": 8,
+        },
         "axisY": {"tickCount": 4, "gridOpacity": 0.7},
         "view": {"stroke": None},
         "title": {
