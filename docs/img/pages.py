@@ -23,8 +23,11 @@ from playwright.sync_api import Browser, sync_playwright
 
 from driftline.agent.agent import Agent
 from driftline.agent.composition_root import open_agent, read_config
+from driftline.delivery.links import expiry, sign_query
 from driftline.report.model_report import load_report
 from driftline.telemetry.logs import make_log
+from driftline.types.notification import OPEN
+from driftline.types.secret import Secret
 from driftline.web import create_app, serve
 
 BEGIN, DAYS, STEP = datetime(2026, 5, 4, tzinfo=UTC), 16, timedelta(hours=6)
@@ -140,6 +143,21 @@ def take_pictures(browser: Browser, address: str, agent: Agent, folder: Path) ->
     load_report(agent.model_views, "churn").save(folder / "report.png")
 
 
+def take_incident(
+    browser: Browser, agent: Agent, clock: Callable[[], datetime], path: Path
+) -> None:
+    """Show the page of the open incident to somebody who may act."""
+    row = agent.incident_service.list_incidents()[0]
+    token, act = Secret("", "reader"), Secret("", "act")
+    server = serve(create_app(agent, token, act, clock=clock), "127.0.0.1", 0)
+    query = sign_query(act.reveal(), row["id"], OPEN, expiry(clock()))
+    page = browser.new_page(viewport={"width": 800, "height": 1000})
+    page.goto(f"http://{server.address}/i/{row['id']}?{query}", wait_until="networkidle")
+    page.screenshot(path=path, full_page=True)
+    page.close()
+    server.stop()
+
+
 def main() -> None:
     """Run the agent over the days, then show its pages."""
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
@@ -173,6 +191,7 @@ def main() -> None:
                     args=["--no-sandbox", "--disable-background-networking"],
                 )
                 take_pictures(browser, server.address, agent, target)
+                take_incident(browser, agent, clock, target / "incident-page.png")
                 browser.close()
             server.stop()
 

@@ -67,6 +67,7 @@ def test_curves_of_scores_that_separate_the_classes():
     shapes = shape_scores(cells)
     assert (0.0, 1.0) in shapes.roc
     assert shapes.precision_recall[0] == (1.0, 1.0)
+    assert shapes.gain == [(0.0, 0.0), (0.5, 1.0), (1.0, 1.0)]
     assert shapes.reliability[0][:2] == (pytest.approx(0.2), 0.0)
     assert shapes.reliability[-1][:2] == (pytest.approx(0.8), 1.0)
 
@@ -85,6 +86,7 @@ def test_one_class_has_no_curve(negatives, positives):
         )
     )
     assert (shapes.roc, shapes.precision_recall, shapes.reliability) == ([], [], [])
+    assert shapes.gain == []
 
 
 def test_without_labels_there_are_no_shapes():
@@ -130,14 +132,14 @@ def test_metrics_with_labels_stand_beside_their_estimates(pages):
 
 @pytest.mark.system
 def test_scores_groups_and_segments_are_shown(pages):
-    """Three curves, the confusion, fairness by group, and a line for each segment."""
+    """Four curves, the confusion, fairness by group, and a line for each segment."""
     page = pages.get("/m/shop/performance").text
-    assert page.count('<svg class="curves"') == 3
+    assert page.count('<svg class="curves"') == 4
     assert "1,200 rows with a label" in page
     assert 'id="fairness"' in page
     for plan in "abc":
         assert f'<th scope="row">plan={plan}</th>' in page
-    assert page.count("<figure>") == page.count('<svg class="series"') + 3
+    assert page.count("<figure>") == page.count('<svg class="series"') + 4
 
 
 @pytest.mark.system

@@ -240,6 +240,14 @@ def _performance(view: PerformanceView) -> dict[str, Any]:
                 up="share right of those",
                 with_diagonal=False,
             ),
+            _curves(
+                now.gain,
+                old.gain,
+                name="gain of the highest scores; above the diagonal by the lift",
+                across="share of rows",
+                up="share of positives found",
+                with_diagonal=True,
+            ),
         ]
     return {
         "title": f"performance of {view.model}",
