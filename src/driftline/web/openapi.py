@@ -50,7 +50,8 @@ QUERY_FORMS = [form.value for form in (OutputForm.JSON, OutputForm.CSV, OutputFo
 PLACE = ("model", "kind", "name")
 QUESTION = ("model", "metric", "where", "by", "since", "until")
 
-OPERATIONS: Mapping[tuple[str, str], tuple[str, Iterable[str], Schema | None, Schema]] = {
+Description = tuple[str, Iterable[str], Schema | None, Schema]
+OPERATIONS: Mapping[tuple[str, str], Description] = {
     ("GET", "/api/incidents"): (
         "List incidents, open ones alone without `all`.",
         ("all",),
@@ -120,7 +121,7 @@ def make_document(routes: Iterable[BaseRoute]) -> Schema:
 
 
 def _operation(method: str, path: str) -> Schema:
-    default = (f"{method} {path}", (), None, {})
+    default: Description = (f"{method} {path}", (), None, {})
     summary, names, body, answer = OPERATIONS.get((method, path), default)
     parameters = [
         {"name": name[1:-1], "in": "path", "required": True, "schema": TEXT}
