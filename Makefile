@@ -19,7 +19,7 @@ USUAL := not slow and not browser and not container
 PYTEST := $(BIN)/pytest -n 3 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help run late-labels test test-fast test-all lint types generated docs dist changelog-entry bench bench-peers soak test-container clean
+.PHONY: help run late-labels loans test test-fast test-all lint types generated docs dist changelog-entry bench bench-peers soak test-container clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -34,6 +34,12 @@ late-labels: $(RUN_STAMP) ## The example of late labels: an estimated loss, then
 		$(BIN)/python $(LATE)/deliver.py $(LATE)/arrived $$step || exit 1; \
 		{ $(BIN)/driftline run --once -c $(LATE)/config.yaml || [ $$? -eq 1 ]; } || exit 1; \
 	done
+
+LOANS := examples/loans
+loans: $(RUN_STAMP) ## The example of unfair decisions: who is treated worse, and what that has cost (10 s)
+	@rm -f $(LOANS)/driftline.db*
+	@$(BIN)/python $(LOANS)/generate.py
+	@$(BIN)/driftline run --once -c $(LOANS)/config.yaml || [ $$? -eq 1 ]
 
 test: $(TEST_STAMP) $(AZURITE_STAMP) lint types ## Lint, types and the usual tests, on SQLite and PostgreSQL (16 min)
 	@$(PYTEST) -m "$(USUAL)" $(PYTEST_ARGS)

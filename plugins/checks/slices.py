@@ -6,15 +6,16 @@ Needs labels in the records. Does not judge all rows: the check `performance` do
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic import PositiveInt
 
 from driftline import AlertFact, Check, CheckContext, Measurement, Rule, Window, hookimpl, stats
 from driftline.kit.checks import PValue, Wording, phrasing
-from driftline.kit.checks.loss_rows import LossRows
-from driftline.kit.checks.loss_tallies import LossTallies
+
+if TYPE_CHECKING:
+    from driftline.kit.checks.loss_tallies import LossTallies
 
 SPANS: Mapping[int, float] = {1: 0.1, 3: 0.8, 7: 0.1}
 """Newest windows whose rows are looked at together, with the part of the level of each."""
@@ -88,6 +89,9 @@ class Slices(Check):
 
     def evaluate(self, ctx: CheckContext) -> Iterator[Measurement]:
         """Yield the worst slice, the weakest slice and the change of all rows."""
+        from driftline.kit.checks.loss_rows import LossRows  # loads the statistics of slices
+        from driftline.kit.checks.loss_tallies import LossTallies
+
         rows = LossRows(ctx.schema, self.columns, self.ignore, self.most_columns)
         count = len(rows.rows(ctx.current).losses)
         reason = rows.missing_reason(ctx.current)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import pytest
@@ -52,8 +53,10 @@ def test_a_chart_has_a_line_a_band_the_usual_value_and_what_changed():
     """Each part has its rows; the changed windows have dots."""
     line = make_line(usual=0.3, since=35 * HOUR, spans=[Span(30 * HOUR, 99 * HOUR, "critical")])
     chart = series_specification(line)
-    assert len(find_layer(chart, "now")["data"]["values"]) == 40
-    assert len(find_layer(chart, "band")["data"]["values"]) == 40
+    assert len(chart["data"]["values"]) == 40
+    assert {"at", "value", "low", "high"} == set(chart["data"]["values"][0])
+    assert find_layer(chart, "now")["encoding"]["y"]["field"] == "value"
+    assert find_layer(chart, "band")["encoding"]["y"]["field"] == "low"
     assert find_layer(chart, "usual")["data"]["values"] == [{"value": 0.3}]
     assert len(find_layer(chart, "dot-warning")["data"]["values"]) == 5
     assert find_layer(chart, "since-warning")["data"]["values"] == [{"at": 35 * 3_600_000}]
@@ -65,8 +68,10 @@ def test_a_chart_has_a_line_a_band_the_usual_value_and_what_changed():
 def test_counts_are_bars_from_zero():
     """A count has no line and no cut scale."""
     chart = series_specification(make_line(is_count=True, has_band=False))
-    [layer] = [layer for layer in chart["layer"] if layer["mark"]["type"] == "bar"]
+    [layer] = [layer for layer in chart["layer"] if layer["mark"]["type"] == "rect"]
     assert layer["encoding"]["y"]["scale"]["zero"] is True
+    rows = chart["data"]["values"]
+    assert all(row["until"] < after["at"] for row, after in itertools.pairwise(rows))
     assert not [layer for layer in chart["layer"] if layer["mark"]["type"] in ("line", "area")]
 
 

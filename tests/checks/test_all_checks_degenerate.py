@@ -55,6 +55,7 @@ SETTINGS = {
     },
     "service_health": {"slo": {"availability": 99.9, "latency": {"below": "1s", "share": 99}}},
     "fairness": {"facets": ["c", "nowhere"], "metrics": ["accuracy_difference", "DI", "CDDPL"]},
+    "flip_test": {"facets": ["c", "nowhere"]},
     "range": {"limits": {"x": {"low": 0.5, "high": 1}}},
     "constraints": {
         "features": {

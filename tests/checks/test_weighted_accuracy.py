@@ -28,10 +28,10 @@ def draw(rng, count, shift=0.0):
     return {"x": x, "z": z, "s": score, "y": (rng.random(count) < probability).astype(int)}
 
 
-def evaluate(reference, now, sample_rows=1_000, hours=0):
+def evaluate(reference, now, sample_rows=1_000, hours=0, labelled=0):
     spec = profile_spec(SCHEMA, reference, sample_rows)
     ctx = CheckContext(
-        current=profile_rows(SCHEMA, spec, now, 0, 2 * hours),
+        current=profile_rows(SCHEMA, spec, now, labelled, 2 * hours),
         reference=profile_rows(SCHEMA, spec, reference, hours=2 * hours + 1),
         schema=SCHEMA,
         seed=hours,
@@ -76,6 +76,31 @@ def test_inputs_far_from_the_reference_have_no_weighted_estimate():
     assert weighted.reason.startswith("the reference has too few rows like those of the window:")
 
 
+def test_inputs_far_from_the_reference_have_estimates_with_labels_only():
+    """Scores alone say nothing there, with the reason; labels of the window still do."""
+    rng = np.random.default_rng(3)
+    reference, now = draw(rng, 3_000), draw(rng, 1_000, shift=4.0)
+    estimate = evaluate(reference, now)["estimated_accuracy"]
+    assert estimate.value is None
+    assert estimate.reason.startswith("the reference has too few rows like those of the window:")
+    found = evaluate(reference, now, labelled=300)
+    assert found["correction"].rows == 300
+    low, high = found["estimated_accuracy"].interval
+    assert low <= accuracy(now) <= high
+
+
+@pytest.mark.parametrize("repeats", [10, pytest.param(300, marks=pytest.mark.slow)])
+def test_intervals_hold_where_scores_mean_less(repeats):
+    """The correction of the reference widens the intervals of estimates from scores alone."""
+    rng, held = np.random.default_rng(5), 0
+    for repeat in range(repeats):
+        now = draw(rng, 1_000, shift=rng.uniform(0.2, 0.8))
+        found = evaluate(draw(rng, 4_000), now, hours=repeat)
+        low, high = found["estimated_accuracy"].interval
+        held += low <= accuracy(now) <= high
+    assert held / repeats >= 0.9 - 0.5 / np.sqrt(repeats)
+
+
 def test_a_model_without_features_has_a_reason():
     """Weights need inputs."""
     schema = Schema(score=SCHEMA.score, label=SCHEMA.label, task=Task.BINARY)
@@ -90,11 +115,12 @@ def test_a_model_without_features_has_a_reason():
 @pytest.mark.parametrize(
     ("correction", "error"),
     [
-        (stats.Estimate(-0.05, 0.03, n=300), 0.04),
-        (stats.Estimate(0.02, 0.03, n=300), 0.0),
+        (stats.Estimate(-0.05, 0.03, n=300), 0.05),
+        (stats.Estimate(0.02, 0.03, n=300), 0.02),
+        (stats.Estimate(None, n=12, reason="too few rows like those of the window"), np.inf),
         (stats.Estimate(None, reason="the model has no features"), 0.0),
     ],
 )
-def test_the_doubt_is_what_chance_does_not_explain(correction, error):
-    """A correction beyond its own error widens estimates by the rest; others do not."""
+def test_the_doubt_is_the_size_of_the_correction(correction, error):
+    """A correction widens estimates by its size; one of too few rows leaves no estimate."""
     assert weighted.doubt(correction) == pytest.approx(error)

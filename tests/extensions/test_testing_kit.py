@@ -72,6 +72,7 @@ OPTIONS = {
     "other_tool": {"like": "vertex"},
     "business_value": {"values": {"tp": 5.0}, "expressions": {"double": "number * 2"}},
     "fairness": {"facets": ["word"], "metrics": [*get_args(Difference)]},
+    "flip_test": {"facets": ["word"]},
     "rules": {"expressions": {"positive": "number > 0", "known": "word in ['a'] or says is null"}},
     "service_health": {"slo": {"availability": 99.9, "latency": {"below": "1s", "share": 99}}},
     "skew": {"pairs": {"number": "score", "word": "says"}},

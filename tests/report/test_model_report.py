@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from datetime import timedelta
 from html.parser import HTMLParser
@@ -16,11 +17,13 @@ from station import START, Station
 
 from driftline.agent.series_groups import format_value
 from driftline.charts.distribution_chart import distribution_specification
+from driftline.charts.series_chart import series_specification
+from driftline.charts.series_points import SeriesLine, SeriesPoint
 from driftline.cli.report import report
 from driftline.documents.document import Document, Figure, Section, Table
 from driftline.documents.html_file import write_html
 from driftline.documents.markdown_file import escape_markdown, write_markdown
-from driftline.documents.save import file_name
+from driftline.documents.save import file_name, save_document
 from driftline.documents.sheet import draw_sheet
 from driftline.report.model_report import load_report
 from driftline.types.errors import DriftlineError
@@ -188,3 +191,34 @@ def test_the_name_of_a_file_stays_in_its_folder(name):
     """No part of a path and no end of a name comes from a model."""
     assert file_name(name).replace("-", "").replace("_", "").isalnum() or file_name(name) == "-1"
     assert len(file_name(name)) <= 80
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", ["html", "png", "pdf", "md"])
+def test_the_largest_report_stays_small(tmp_path, end):
+    """500 rows and 24 charts, each of a series of a year of hours."""
+    values = [math.sin(place * place) for place in range(8_760)]
+    points = [
+        SeriesPoint(
+            start=place * 3_600_000_000,
+            value=value,
+            low=value - 1,
+            high=value + 1,
+            severity="warning" if place % 3 == 0 else "",
+        )
+        for place, value in enumerate(values)
+    ]
+    line = SeriesLine(name="x", points=points, usual=0.0)
+    row = ("some column category share", "0.123 sd", "0.1 to 0.2", "0.3", "changed", "critical")
+    table = Table(head=tuple("abcdef"), rows=[row] * 500)
+    figure = Figure(
+        title="column",
+        text="newest 4.72",
+        specification=series_specification(line, width=430, most=300),
+        table=Table(head=tuple("abcdef"), rows=[row] * 24),
+    )
+    sections = [Section(title="s", table=table), Section(title="f", figures=[figure] * 24)]
+    document = Document(title="t", subject="s", sections=sections)
+    path = tmp_path / f"r.{end}"
+    save_document(path, lambda: document, dict)
+    assert path.stat().st_size < 2_000_000

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import databases
 import pytest
+import sqlalchemy as sa
 
 from driftline.state import models
 from driftline.state.earlier_values import EarlierValues
 from driftline.state.measurements import load_earlier_values, replace_measurements
 from driftline.types.model import Judgement, Measurement, Severity, Verdict
-from driftline.types.records import JudgedMeasurement, WindowKey
+from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 
 pytestmark = pytest.mark.postgres
 
@@ -82,3 +83,38 @@ def test_more_values_than_before(connection):
         updated, anew = both(connection, earlier, 9, limit)
         assert updated == anew
         assert len(updated) == limit
+
+
+def test_values_that_were_judged_just_now_are_not_read(connection):
+    """Windows that are handed over give the values that are stored, also across a gap."""
+    earlier = EarlierValues()
+    for hour in (0, 1, 2, 3, 7, 8):
+        updated, anew = both(connection, earlier, hour)
+        assert updated == anew
+        value = None if hour == 2 else hour + 1.0
+        store_window(connection, hour, value)
+        key = WindowKey("m", hour * HOUR, "", "")
+        earlier.add(DueWindow(key=key, end=(hour + 1) * HOUR, rows=3, revision=0), [judged(value)])
+        if hour == 3:
+            store_window(connection, 5, 55.0)
+    statements: list[str] = []
+    sa.event.listen(
+        connection, "before_cursor_execute", lambda c, cursor, text, *_: statements.append(text)
+    )
+    key = WindowKey("m", 9 * HOUR, "", "")
+    values = earlier.load(connection, key, "c", "x", COLUMN, 5)
+    assert not statements
+    assert [item.value for item in values] == [2.0, 4.0, 55.0, 8.0, 9.0]
+
+
+def test_late_labels_of_a_window_are_no_reason_to_miss_its_other_checks(connection):
+    """A window whose labels came later has new values of some checks only: all are read anew."""
+    earlier = EarlierValues()
+    both(connection, earlier, 0)
+    store_window(connection, 0, 7.0)
+    key = WindowKey("m", 0, "", "")
+    due = DueWindow(key=key, end=HOUR, rows=3, revision=1, labels_only=True)
+    earlier.add(due, [])
+    updated, anew = both(connection, earlier, 1)
+    assert updated == anew
+    assert [item.value for item in updated] == [7.0]

@@ -185,7 +185,7 @@ def test_rows_counted_in_parts_give_the_slices_of_all_rows(is_number):
         for a, b in ((0, 700), (700, 701), (701, 3_000))
     ]
     whole = grid.count(now, losses[1])
-    together = parts[0] + parts[1] + parts[2]
+    together = grid.total(parts)
     assert np.array_equal(together.rows, whole.rows)
     assert together.sums == pytest.approx(whole.sums, rel=1e-12)
     earlier = grid.count(before, losses[0])

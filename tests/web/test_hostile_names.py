@@ -10,6 +10,7 @@ from urllib.parse import quote, urljoin
 import pytest
 from hostile_names import HOSTILE_NAMES
 from page_client import open_pages
+from page_scripts import without_own_scripts
 from station import START, Station
 
 from driftline.types.phrasing import clean
@@ -27,7 +28,7 @@ class Page(HTMLParser):
         self.addresses: list[str] = []
         self.heading = ""
         self._in_heading = False
-        self.feed(text)
+        self.feed(without_own_scripts(text))
 
     def handle_starttag(self, tag, attrs):
         self.tags.add(tag)

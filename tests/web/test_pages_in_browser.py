@@ -25,7 +25,7 @@ READER = Secret("${env:R}", "reader-token")
 CHARTS = {
     "/": 1,
     "/incidents": 1,
-    "/m/shop": 1,
+    "/m/shop": 2,
     "/m/shop/performance": 3,
     "/m/shop/runs": 0,
     "/m/shop/column?name=amount": 2,
@@ -135,6 +135,55 @@ def test_a_page_fits_its_screen_and_draws_its_charts(visit, incident, path, widt
     assert charts.count() == page.locator("main svg").count()
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(12, 17, 29)"
     assert dark == (scheme == "dark")
+
+
+LIVE = {"/m/shop": 2, "/m/shop/performance": 5, "/m/shop/column?name=amount": 3}
+"""Pages whose charts the browser draws, and the least number of them."""
+
+
+@pytest.mark.parametrize("path", LIVE)
+def test_the_browser_draws_each_chart_in_the_place_of_its_picture(visit, path):
+    """Within the policy of the page: without eval, styles or other sites."""
+    page = visit(path)
+    charts = page.locator("[data-spec]")
+    assert charts.count() >= LIVE[path]
+    for place in range(charts.count()):
+        charts.nth(place).scroll_into_view_if_needed()
+        charts.nth(place).locator(".vega-embed svg[role=img][aria-label]").wait_for()
+    assert page.locator("[data-spec] > svg").count() == 0
+
+
+@pytest.mark.parametrize("path", LIVE)
+def test_without_scripts_a_page_has_the_same_charts(visit, path):
+    """As pictures of the server, each with its name."""
+    page = visit(path, java_script_enabled=False)
+    assert page.locator("[data-spec] > svg[role=img][aria-label]").count() >= LIVE[path]
+
+
+def test_a_filter_changes_the_list_without_a_new_page(visit):
+    """The address has the choice, so that it can be shared; the field keeps its focus."""
+    page = visit("/incidents")
+    page.evaluate("window.isSamePage = true")
+    page.get_by_label("Severity").focus()
+    page.get_by_label("Severity").select_option("info")
+    page.get_by_text("No incident matches.").wait_for()
+    assert page.evaluate("window.isSamePage") is True
+    assert "severity=info" in page.url
+    assert page.evaluate("document.activeElement.name") == "severity"
+
+
+def test_a_page_that_loads_again_asks_with_its_tag(visit):
+    """A page without news is answered with 304, and what a reader opened stays open."""
+    page = visit("/m/shop?refresh=10")
+    page.locator("main details summary").first.click()
+    with page.expect_response(lambda answer: "refresh" in answer.url, timeout=30_000):
+        pass
+    page.wait_for_timeout(500)
+    assert page.locator("main details").first.evaluate("item => item.open")
+    with page.expect_response(lambda answer: "refresh" in answer.url, timeout=30_000) as second:
+        pass
+    assert second.value.status == 304
+    assert page.locator("main details").first.evaluate("item => item.open")
 
 
 @pytest.mark.parametrize("path", [*CHARTS, "incident"])

@@ -67,6 +67,7 @@ def test_curves_of_scores_that_separate_the_classes():
     shapes = shape_scores(cells)
     assert (0.0, 1.0) in shapes.roc
     assert shapes.precision_recall[0] == (1.0, 1.0)
+    assert shapes.gain == [(0.0, 0.0), (0.5, 1.0), (1.0, 1.0)]
     assert shapes.reliability[0][:2] == (pytest.approx(0.2), 0.0)
     assert shapes.reliability[-1][:2] == (pytest.approx(0.8), 1.0)
 
@@ -85,6 +86,7 @@ def test_one_class_has_no_curve(negatives, positives):
         )
     )
     assert (shapes.roc, shapes.precision_recall, shapes.reliability) == ([], [], [])
+    assert shapes.gain == []
 
 
 def test_without_labels_there_are_no_shapes():

@@ -112,7 +112,8 @@ class EstimatedPerformance(Check):
     | decisions that no threshold on the score gives | no value, with the reason |
     | over 10% of predictions are classes that the reference lacks | no value, with the reason |
     | labelled predictions of the reference that are all right | no value, with the reason |
-    | no features, or fewer than 100 effective rows | no weighted_accuracy, with the reason |
+    | no features | no weighted_accuracy, with the reason |
+    | fewer than 30 rows of the reference like those of the window | no value without labels |
     | over 20 classes, or predictions that hardly tell them apart | no class shares |
     | more than 200 classes | no macro averages, with the reason |
     | no rows, or nothing predicted positive | no value, with the reason |
@@ -209,7 +210,8 @@ class EstimatedPerformance(Check):
             elif window is None:
                 yield _without_value(metric, ctx.current.rows, reason)
             else:
-                yield _corrected_measurement(metric, window, ctx, doubt)
+                support = "" if correction is None else correction.reason
+                yield _corrected_measurement(metric, window, ctx, doubt, support)
         yield _correction(window, reason)
         yield _weighted_accuracy(ctx, window, correction, reason)
         yield from measure_class_shares(ctx, window)
@@ -290,14 +292,22 @@ def _without_value(metric: EstimatedMetric, rows: int, reason: str) -> Measureme
 
 
 def _corrected_measurement(
-    metric: EstimatedMetric, window: CalibratedScores, ctx: CheckContext, doubt: float
+    metric: EstimatedMetric,
+    window: CalibratedScores,
+    ctx: CheckContext,
+    doubt: float,
+    support: str,
 ) -> Measurement:
     """Return the estimate of a metric, corrected where labels can do it.
 
-    `doubt` is the error of estimates from scores alone that the reference shows.
+    `doubt` is the error of estimates from scores alone that the reference shows; where it is
+    infinite, there is none without labels, and `support` says why.
     """
     alone, corrected = _estimate(metric, window, ctx)
-    if doubt and alone.value is not None and alone.se is not None:
+    if math.isinf(doubt):
+        if corrected is None:
+            return _without_value(metric, alone.n, support)
+    elif doubt and alone.value is not None and alone.se is not None:
         alone = stats.bounded_estimate(alone.value, math.hypot(alone.se, doubt), alone.n)
     detail: dict[str, str | float | int | None] = {}
     if metric == "accuracy" and ctx.schema.task is Task.BINARY:

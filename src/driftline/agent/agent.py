@@ -19,7 +19,6 @@ from driftline.agent.loop import Loop
 from driftline.agent.model_settings import make_settings, phrasebook_for
 from driftline.agent.model_watch import ModelWatch
 from driftline.agent.services import Services
-from driftline.agent.state_trouble import StateTrouble
 from driftline.agent.tick import Tick
 from driftline.agent.tick_report import count_tick, log_judging, update_state_metrics
 from driftline.alerting.fact import Fact
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from driftline.agent.model_settings import ModelSettings
     from driftline.agent.model_views import ModelViews
     from driftline.agent.operation_views import OperationViews
+    from driftline.agent.state_trouble import StateTrouble
     from driftline.catalog.catalog import Catalog
     from driftline.incidents.incident_service import IncidentService
 
@@ -72,7 +72,7 @@ class Agent:
         self.loops: dict[str, Loop] = {}
         self._services = services
         self._callbacks = callbacks or Callbacks()
-        self._trouble = trouble or StateTrouble(services.log, services.clock, services.monotonic)
+        self._trouble = trouble
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._phrasebook = phrasebook_for(config)
@@ -98,9 +98,10 @@ class Agent:
             report_facts=self._report_facts,
             seed=seed,
         )
-        self._trouble.use_sinks(
-            self._delivery.deliver_directly, config.models, is_shared=self.store.is_shared
-        )
+        if trouble is not None:
+            trouble.use_sinks(
+                self._delivery.deliver_directly, config.models, is_shared=self.store.is_shared
+            )
 
     @property
     def registry(self) -> CollectorRegistry:
@@ -276,12 +277,14 @@ class Agent:
                 # The database may be full or busy: the loop must outlive that, and the next tick
                 # repeats the work.
                 failure = f"watch {name}: the last round had no effect: {error}"
-                self._trouble.note_failure(name, str(error))
+                if self._trouble is not None:
+                    self._trouble.note_failure(name, str(error))
             except Exception as error:
                 failure = f"watch {name}: the last round failed: {describe_error(error)}"
                 self._services.log.exception("a tick failed", model=name)
             else:
-                self._trouble.note_commit(name)
+                if self._trouble is not None:
+                    self._trouble.note_commit(name)
             loop.end_round(failure)
             self._stopping.wait(loop.every.total_seconds())
 

@@ -1,10 +1,12 @@
 """Judges the windows that are due, oldest first, each span of time in one transaction.
 
-A window is due when it ended before the time up to which the source was read.
+A window is due when it ended before the time up to which the source was read. What only judging
+needs is imported where it is used: most passes of an agent have no window to judge.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -15,7 +17,6 @@ from sqlalchemy.engine import Connection
 
 from driftline.agent.callbacks import Callbacks
 from driftline.agent.decision_log import record_decision
-from driftline.agent.first_reports import FirstReports
 from driftline.agent.model_alerts import ModelAlerts
 from driftline.agent.model_settings import ModelSettings
 from driftline.agent.reference_state import ReferenceState
@@ -24,18 +25,6 @@ from driftline.alerting.incident import Change
 from driftline.contracts.check import PastValue
 from driftline.evaluate.check_plan import CheckPlan, Collect
 from driftline.evaluate.decide import find_remedies, make_decision, with_decision
-from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
-from driftline.evaluate.evidence.trail import Stream
-from driftline.evaluate.evidence.unusual_rule import PastJudge
-from driftline.evaluate.judge_windows import (
-    HistoryOf,
-    Inputs,
-    JudgedWindow,
-    find_new_versions,
-    judge_windows,
-    measure_spans,
-)
-from driftline.evaluate.reference_range import ReferenceRange, SeriesKey
 from driftline.ingest.read.job import Job
 from driftline.profiles.collector import Collector
 from driftline.profiles.profile import Collectors, Profile
@@ -53,6 +42,11 @@ from driftline.types.times import as_micros, from_micros
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from driftline.agent.first_reports import FirstReports
+    from driftline.evaluate.evidence.unusual_rule import PastJudge
+    from driftline.evaluate.judge_windows import HistoryOf, Inputs, JudgedWindow
+    from driftline.evaluate.reference_range import ReferenceRange, SeriesKey
 
 CUT_SHARE = 0.05
 """Share of a window without rows at its end from which on the log's end may cut it."""
@@ -106,6 +100,8 @@ class ModelEvaluation:
         `earlier_values` the values before them and `window_cache` the windows themselves.
         Does not write to `connection`.
         """
+        from driftline.evaluate.judge_windows import Inputs
+
         spec, collectors, reference = self.reference.spec, self.collectors, self.reference
         trailing_profiles = trailing or self.trailing_profiles()
         earlier = earlier_values or EarlierValues()
@@ -203,6 +199,8 @@ class ModelEvaluation:
     @cached_property
     def _reference_ranges(self) -> Mapping[SeriesKey, ReferenceRange]:
         """The range that the weeks or months of the reference have; computed once."""
+        from driftline.evaluate.judge_windows import Inputs, measure_spans
+
         reference = self.reference
         if not reference.spans:
             return {}
@@ -298,6 +296,10 @@ class Closing:
 
     def _load_past(self, length: int) -> PastJudge:
         """Load what earlier windows were like; `length` is that of a base window."""
+        from driftline.evaluate.evidence.alarm_policy import AlarmPolicy
+        from driftline.evaluate.evidence.trail import Stream
+        from driftline.evaluate.evidence.unusual_rule import PastJudge
+
         policy = AlarmPolicy(
             length,
             self.settings.config.false_pages_per_year,
@@ -329,6 +331,8 @@ class Closing:
 
         Returns the dictionary that their measurements were written with, for the next span.
         """
+        from driftline.evaluate.judge_windows import find_new_versions, judge_windows
+
         group = [self._silence_old(due, now) for due in group]
         reference_id = self.evaluation.reference.reference_id
         with self.store.read() as connection:
@@ -390,12 +394,15 @@ class Closing:
         report.changes += prepared_step.step.changes
         for verdict in verdicts:
             window_cache.add(verdict.due.key, verdict.window)
+            earlier_values.add(verdict.due, verdict.judged)
             self.callbacks.on_window(verdict.window)
         self.callbacks.on_changes(prepared_step.step.changes)
         return dictionary
 
     @property
     def _first_reports(self) -> FirstReports:
+        from driftline.agent.first_reports import FirstReports
+
         evaluation = self.evaluation
         return FirstReports(
             model=self.settings.name,
@@ -424,9 +431,10 @@ class Closing:
 
 def _count_verdicts(verdicts: Sequence[JudgedWindow], report: ClosingReport) -> None:
     report.newest_rows = [(verdict.due.key, row) for verdict in verdicts for row in verdict.judged]
-    for _, row in report.newest_rows:
-        if row.verdict:
-            report.verdicts[row.verdict] = report.verdicts.get(row.verdict, 0) + 1
+    judgements = (row.judgement for _, row in report.newest_rows)
+    counts = Counter(judgement.verdict for judgement in judgements if judgement is not None)
+    for verdict, count in counts.items():
+        report.verdicts[verdict] = report.verdicts.get(verdict, 0) + count
 
 
 def _is_performance_known(verdicts: Sequence[JudgedWindow], inputs: Inputs) -> bool:

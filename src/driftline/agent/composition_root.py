@@ -23,7 +23,6 @@ from driftline.agent.callbacks import Callbacks
 from driftline.agent.context_factory import ContextFactory
 from driftline.agent.model_settings import phrasebook_for
 from driftline.agent.services import Services, Timeouts
-from driftline.agent.state_trouble import StateTrouble
 from driftline.config import Config, load_config
 from driftline.delivery.direct import ask_unless_direct
 from driftline.extensions.guard import Guard
@@ -33,6 +32,8 @@ from driftline.state.tables import records
 from driftline.types.secret import read_secret
 
 if TYPE_CHECKING:
+    from driftline.agent.state_trouble import StateTrouble
+    from driftline.delivery.network.http import HttpClient
     from driftline.extensions.registry import Registry
     from driftline.telemetry.metrics import Metrics
 
@@ -76,6 +77,13 @@ def make_guard(clock: Clock, metrics: Metrics | None = None) -> Guard:
     if metrics is None:
         return Guard(clock)
     return Guard(clock, lambda key, text: metrics.plugin_errors.labels(key).inc())
+
+
+def make_http(allow_private: bool) -> HttpClient:
+    """Return a client for requests of the agent itself."""
+    from driftline.delivery.network.http import HttpClient
+
+    return HttpClient(system_clock, allow_private=allow_private)
 
 
 def make_metrics() -> Metrics:

@@ -15,6 +15,7 @@ from driftline.agent.decision_log import summarise_decision
 from driftline.agent.performance_views import PerformanceView, load_performance
 from driftline.agent.reference_state import load_reference
 from driftline.agent.series_groups import Series, group_series
+from driftline.agent.version_views import VersionSummary, load_versions
 from driftline.charts.histogram import Histogram, compare_columns
 from driftline.state import incidents, series, windows
 from driftline.state.accounts import Totals, load_totals
@@ -77,6 +78,8 @@ class ModelView:
     series: Sequence[Series]
     """What changed first."""
     totals: Totals
+    versions: Sequence[VersionSummary] = ()
+    """Those with rows in the shown windows, newest first; empty where there is one only."""
     decision: Mapping[str, Any] | None = None
     """What to do with it, with reasons, evidence and the effects of actions; None before."""
 
@@ -202,21 +205,26 @@ class ModelViews:
             )
             all_series = group_series(values, settings, self._phrasebook)
             if is_brief and many:
+                marked = list(_mark_first(all_series))
+                long_series = series.load_chosen_series(
+                    connection,
+                    name,
+                    starts,
+                    [item.newest for item, is_first in marked if is_first],
+                    version=version,
+                    segment=segment,
+                )
                 all_series = [
-                    replace(
-                        item,
-                        values=series.load_one_series(
-                            connection, name, starts, item.newest, version=version, segment=segment
-                        ),
-                    )
+                    replace(item, values=long_series[series.series_name(item.newest)])
                     if is_first
                     else item
-                    for item, is_first in _mark_first(all_series)
+                    for item, is_first in marked
                 ]
             incident_rows = incidents.load_incidents(connection, name, limit=INCIDENTS)
             segments = series.list_segments(connection, name, starts[0]) if starts else []
             totals = load_totals(connection, name)
             decision = summarise_decision(connection, name)
+            versions = load_versions(connection, settings, self._phrasebook, rows)
         return ModelView(
             name=name,
             version=version,
@@ -227,6 +235,7 @@ class ModelViews:
             series=all_series,
             totals=totals,
             decision=decision,
+            versions=versions,
         )
 
     def column(
@@ -253,15 +262,16 @@ class ModelViews:
                 connection, name, _newest_starts(rows), version=version, column=column
             )
             found = group_series(newest, self._settings[name], self._phrasebook)
-            series_of_column = [
-                replace(
-                    item,
-                    values=series.load_one_series(
-                        connection, name, starts, item.newest, version=version
-                    ),
+            own = [item for item in found if item.column == column]
+            long_series = (
+                series.load_chosen_series(
+                    connection, name, starts, [item.newest for item in own], version=version
                 )
-                for item in found
-                if item.column == column
+                if own
+                else {}
+            )
+            series_of_column = [
+                replace(item, values=long_series[series.series_name(item.newest)]) for item in own
             ]
         filled = {row.start: row for row in rows if row.rows}
         chosen = filled.get(window or 0) or next(reversed(filled.values()), None)

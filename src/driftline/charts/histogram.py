@@ -16,6 +16,8 @@ BARS = 24
 CATEGORIES = 12
 TAIL = 0.005
 """The share of the values at either end that share the outer bars."""
+LEVELS = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
+"""The quantiles of a column."""
 REST = "all others"
 MISSING = "missing"
 
@@ -32,11 +34,24 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
+class QuantilePair:
+    """One quantile of a column of numbers, in the window and in its reference."""
+
+    level: float
+    """The share of the values at or below it."""
+    value: float
+    before: float | None
+    """None without a reference."""
+
+
+@dataclass(frozen=True, slots=True)
 class Histogram:
     """The bars of a column, in their order."""
 
     bars: Sequence[Bar]
     is_numeric: bool
+    quantiles: Sequence[QuantilePair] = ()
+    """Of numbers only, from the lowest to the highest."""
 
 
 def compare_columns(now: Column, before: Column | None) -> Histogram | None:
@@ -84,8 +99,21 @@ def _numeric(now: NumericColumn, before: NumericColumn | None) -> Histogram | No
     ]
     bars.append(_missing(now, before))
     return Histogram(
-        [bar for bar in bars if bar.name != MISSING or bar.share or bar.share_before], True
+        [bar for bar in bars if bar.name != MISSING or bar.share or bar.share_before],
+        True,
+        _quantiles(now, before),
     )
+
+
+def _quantiles(now: NumericColumn, before: NumericColumn | None) -> list[QuantilePair]:
+    if not now.count:
+        return []
+    old = None if before is None or not before.count else before
+    pairs = [
+        (level, now.quantile(level), None if old is None else old.quantile(level))
+        for level in LEVELS
+    ]
+    return [QuantilePair(level, value, was) for level, value, was in pairs if value is not None]
 
 
 def _held_edges(side: NumericColumn) -> Floats:

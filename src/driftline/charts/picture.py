@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any, TypeVar
 
+from driftline.charts.png_size import compress_png
 from driftline.charts.theme import PAPER, Palette, Specification, with_theme
 from driftline.types.errors import DriftlineError
 
@@ -38,7 +39,7 @@ def draw_png(specification: Mapping[str, Any], scale: float = 1.5) -> bytes:
     import vl_convert
 
     return _draw(
-        lambda spec: bytes(
+        lambda spec: compress_png(
             vl_convert.vegalite_to_png(spec, vl_version=LANGUAGE, scale=scale, allowed_base_urls=[])
         ),
         specification,
@@ -85,7 +86,7 @@ def convert_svg(svg: str, suffix: str) -> bytes:
     try:
         with _lock:
             if suffix == ".png":
-                return bytes(vl_convert.svg_to_png(svg, scale=1.5))
+                return compress_png(vl_convert.svg_to_png(svg, scale=1.5))
             return bytes(vl_convert.svg_to_pdf(svg))
     except ValueError as error:
         raise DriftlineError(f"the picture can't be drawn: {str(error)[:300]}") from error

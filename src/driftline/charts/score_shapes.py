@@ -36,6 +36,11 @@ class ScoreShapes:
     """False positive rate and true positive rate."""
     precision_recall: Sequence[Point]
     """Recall and precision."""
+    gain: Sequence[Point]
+    """Share of the rows, those with the highest scores, and share of the positives among them.
+
+    The second divided by the first is the lift.
+    """
 
 
 def shape_scores(scores: Scores) -> ScoreShapes | None:
@@ -49,6 +54,7 @@ def shape_scores(scores: Scores) -> ScoreShapes | None:
     reliability: list[tuple[float, float, int]] = []
     roc: list[Point] = []
     precision_recall: list[Point] = []
+    gain: list[Point] = []
     if len(scores.edges) and scores.negatives.any() and scores.positives.any():
         means, shares, rows = stats.reliability(score_metrics.score_cells(scores))
         reliability = [
@@ -58,6 +64,7 @@ def shape_scores(scores: Scores) -> ScoreShapes | None:
         curve = stats.score_curve(scores.negatives, scores.positives)
         roc = _points(curve.false_positive_rate, curve.recall)
         precision_recall = _points(curve.recall[1:], curve.precision[1:])
+        gain = _points(curve.depth, curve.recall)
     return ScoreShapes(
         labelled=scores.labelled,
         classes=classes,
@@ -65,6 +72,7 @@ def shape_scores(scores: Scores) -> ScoreShapes | None:
         reliability=reliability,
         roc=roc,
         precision_recall=precision_recall,
+        gain=gain,
     )
 
 

@@ -14,6 +14,8 @@ from driftline.charts.theme import Specification
 from driftline.types.model import Severity
 from driftline.types.phrasing import clean, number
 
+BAR = 0.8
+"""The part of a window that its bar covers."""
 TIME = {
     "field": "at",
     "type": "temporal",
@@ -63,14 +65,16 @@ def series_specification(
     `has_title` the chart bears the name of the series and its newest value.
     """
     points = thin(line.points, most)
+    rows = [_row(point) for point in points]
     scale = {"zero": line.is_count}
     value = {**VALUE, "scale": scale}
-    layers = [*_span_layers(line, points), *_band_layers(line, points, scale)]
-    rows = [_row(point) for point in points]
-    if line.is_count:
-        room = width if isinstance(width, int) else 600
-        wide = max(1, min(14, room // max(len(rows), 1) - 1))
-        mark: dict[str, Any] = {"type": "bar", "style": "count", "width": wide}
+    layers = [*_span_layers(line, points), *_band_layers(line, rows, scale)]
+    if line.is_count and points:
+        # A bar ends before the next one, on a screen of any width.
+        step = (points[-1].start - points[0].start) / 1000 / max(len(points) - 1, 1)
+        for row in rows:
+            row["until"] = round(row["at"] + BAR * step)
+        mark: dict[str, Any] = {"type": "rect", "style": "count"}
     else:
         mark = {"type": "line", "style": "now", "invalid": "break-paths-show-domains"}
     if line.usual is not None:
@@ -83,9 +87,9 @@ def series_specification(
         )
     layers.append(
         {
-            "data": {"values": rows},
             "mark": mark,
-            "encoding": {"x": TIME, "y": value, "tooltip": TOOLTIP},
+            "encoding": {"x": TIME, "y": value, "tooltip": TOOLTIP}
+            | ({"x2": {"field": "until"}, "y2": {"datum": 0}} if line.is_count else {}),
         }
     )
     estimates = [_row(point) for point in thin(line.estimates, most)]
@@ -103,6 +107,7 @@ def series_specification(
         "width": width,
         "height": height,
         "autosize": {"type": "fit-x" if width == "container" else "pad", "contains": "padding"},
+        "data": {"values": rows},
         "layer": layers,
     }
     if has_title:
@@ -131,10 +136,15 @@ def title_text(line: SeriesLine) -> Specification:
 
 def _row(point: SeriesPoint) -> dict[str, Any]:
     """One point as a row of data; the times are milliseconds."""
-    row: dict[str, Any] = {"at": point.start // 1000, "value": point.value}
+    row: dict[str, Any] = {"at": point.start // 1000, "value": _rounded(point.value)}
     if point.low is not None and point.high is not None:
-        row |= {"low": point.low, "high": point.high}
+        row |= {"low": _rounded(point.low), "high": _rounded(point.high)}
     return row
+
+
+def _rounded(value: float | None) -> float | None:
+    """Six digits are more than a picture shows, and a page of many points stays small."""
+    return None if value is None else float(f"{value:.6g}")
 
 
 def _short(value: float) -> str:
@@ -142,19 +152,13 @@ def _short(value: float) -> str:
 
 
 def _band_layers(
-    line: SeriesLine, points: Sequence[SeriesPoint], scale: dict[str, Any]
+    line: SeriesLine, rows: Sequence[dict[str, Any]], scale: dict[str, Any]
 ) -> list[Specification]:
-    rows = [
-        {"at": point.start // 1000, "low": point.low, "high": point.high}
-        for point in points
-        if point.low is not None and point.high is not None
-    ]
-    if not line.has_band or len(rows) < 2:
+    if not line.has_band or sum("low" in row for row in rows) < 2:
         return []
     return [
         {
-            "data": {"values": rows},
-            "mark": {"type": "area", "style": "band"},
+            "mark": {"type": "area", "style": "band", "invalid": "break-paths-show-domains"},
             "encoding": {
                 "x": TIME,
                 "y": {**VALUE, "field": "low", "scale": scale},

@@ -80,6 +80,7 @@ def with_theme(specification: Mapping[str, Any], palette: Palette) -> Specificat
         for name, colour in _severities(p)
     }
     axis = {
+        "aria": False,
         "domainColor": p.grid,
         "gridColor": p.grid,
         "tickColor": p.grid,
@@ -91,14 +92,22 @@ def with_theme(specification: Mapping[str, Any], palette: Palette) -> Specificat
     }
     config = {
         "background": p.paper if p.paper != "none" else None,
-        "padding": 12 if p.paper != "none" else 0,
+        "padding": 12 if p.paper != "none" else 4,
         "font": "system-ui, -apple-system, Segoe UI, Liberation Sans, sans-serif",
+        # A chart has one name, which whoever shows it gives to the whole picture.
         "aria": False,
+        "mark": {"aria": False},
         "axis": axis,
-        "axisX": {"grid": False, "labelOverlap": True, "labelFlush": True},
+        "axisX": {
+            "grid": False,
+            "labelOverlap": True,
+            "labelFlush": True,
+            "labelSeparation": 8,
+        },
         "axisY": {"tickCount": 4, "gridOpacity": 0.7},
         "view": {"stroke": None},
         "title": {
+            "aria": False,
             "color": p.ink,
             "fontSize": 12,
             "fontWeight": "bold",

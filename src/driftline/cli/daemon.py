@@ -9,6 +9,7 @@ import os
 import signal
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from sqlalchemy.exc import DatabaseError
 from driftline.agent.agent import Agent
 from driftline.agent.composition_root import (
     make_guard,
+    make_http,
     open_agent,
     read_config,
     read_current_config,
@@ -46,6 +48,7 @@ ALL_MODELS = "driftline"
 """Stands for the models in a message about the state while patterns have found none."""
 
 if TYPE_CHECKING:
+    from driftline.agent.heartbeat import Heartbeat
     from driftline.telemetry.otlp import MetricsPusher
 
 
@@ -89,6 +92,11 @@ def daemon(path: Path, verbose: bool) -> int:
         signals.any.clear()
         if not signals.stop.is_set() and signals.lost.is_set():
             signals.lost.clear()
+            with suppress(DriftlineError):  # its password may have been rotated
+                agent_settings = {"state": read_config(path).agent.state}
+                update = {"agent": config.agent.model_copy(update=agent_settings)}
+                config = config.model_copy(update=update)
+                opened_state = (config.agent.state, config.origin.parent)
             log.warning(
                 "the state is opened again: what was not committed is repeated by the agent that "
                 "leads then"
@@ -167,9 +175,10 @@ def _work(
 ) -> Any:
     """Monitor the models until a signal; returns the new configuration if there is one."""
     server, push, new_config = _serve(agent, config, log), _push(agent, config, log), None
-    ended = threading.Event()
+    ended, beat = threading.Event(), None
     try:
         agent.start()
+        beat = _beat(agent, config, log)
         reloads.accept()
         reloads.show(agent)
         if config.patterns:
@@ -196,6 +205,8 @@ def _work(
         systemd.notify("STOPPING=1" if signals.stop.is_set() else "STATUS=starting anew")
     finally:
         ended.set()
+        if beat is not None:
+            beat.stop()
         if push is not None:
             push.stop()
         if server is not None:
@@ -254,8 +265,31 @@ def _push(agent: Agent, config: Any, log: Any) -> MetricsPusher | None:
         return None
     from driftline.telemetry.otlp import MetricsPusher, make_exporter
 
-    headers = {name: secret.reveal() for name, secret in otlp.headers.items()}
-    return MetricsPusher(agent.registry, make_exporter(otlp.endpoint, headers), otlp.every, log)
+    headers = [{name: secret.reveal() for name, secret in otlp.headers.items()}]
+
+    def renew() -> Any:
+        newest = {name: secret.reveal() for name, secret in otlp.headers.items()}
+        if newest == headers[0]:
+            return None
+        headers[0] = newest
+        return make_exporter(otlp.endpoint, newest)
+
+    exporter = make_exporter(otlp.endpoint, headers[0])
+    return MetricsPusher(agent.registry, exporter, otlp.every, log, renew)
+
+
+def _beat(agent: Agent, config: Any, log: Any) -> Heartbeat | None:
+    heartbeat = config.agent.heartbeat
+    if heartbeat is None:
+        return None
+    from driftline.agent.heartbeat import Heartbeat
+
+    http = make_http(heartbeat.allow_private)
+
+    def find_reasons() -> list[str]:
+        return [loop.reason for loop in agent.ready()[1] if loop.stuck]
+
+    return Heartbeat(heartbeat, http, find_reasons, system_clock, log)
 
 
 class _Signals:

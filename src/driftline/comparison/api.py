@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from driftline.comparison.compare_tables import compare_tables
+from driftline.comparison.own_plugins import load_registry
 from driftline.comparison.result import Comparison
 from driftline.comparison.schema import ColumnRoles
 from driftline.comparison.table_profile import TableProfile
 from driftline.comparison.tables import open_table
 from driftline.contracts.context import StartContext
 from driftline.extensions.guard import Guard
-from driftline.extensions.registry import Registry
 from driftline.telemetry.logs import make_log
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def compare(
     Raises ComparisonError when the tables can't be compared, SourceError when one can't be read,
     and TypeError for an object that is no table.
     """
-    registry = Registry.load([Path(path) for path in plugins])
+    registry = load_registry(plugins)
     now = _clock()
     context = StartContext(
         name="comparison", log=make_log(), clock=_clock, config_folder=Path.cwd()

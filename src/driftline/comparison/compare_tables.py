@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
 
 from driftline.comparison.bars import make_bars
 from driftline.comparison.comparison_writer import ComparisonWriter, FindingPair, record_key
@@ -29,6 +32,7 @@ from driftline.types.model import Schema, Verdict
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 
 if TYPE_CHECKING:
+    from driftline.contracts.check import Check
     from driftline.extensions.guard import Guard
     from driftline.extensions.registry import Registry
 
@@ -108,17 +112,32 @@ def compare_tables(
 
 
 def comparing_plans(registry: Registry, schema: Schema) -> list[CheckPlan]:
-    """Return the default checks that compare rows, and those that compare segments."""
+    """Return the default checks that compare rows, those that compare segments, and your own."""
     parts = {part.kind.value for part in schema.features.values() if part.kind is not None}
     has_outputs = schema.prediction is not None or schema.score is not None
     parts |= {"label"} if schema.label is not None and has_outputs else set()
     checks = [
         type_() for type_ in registry.default_checks(parts) if type_.cause in COMPARED_FAMILIES
     ]
+    checks += own_checks(registry)
     if schema.segments and has_outputs:
         by_segment = (type_.for_segments(schema.segments) for type_ in registry.checks())
         checks += [check for check in by_segment if check is not None]
     return [CheckPlan(name=check.type, check=check) for check in checks]
+
+
+def own_checks(registry: Registry) -> list[Check]:
+    """Return the checks of files that no default runs; those that need options are left out.
+
+    Who names a file wants its checks to run: a comparison has no configuration that names them.
+    """
+    files = {info.name for info in registry.infos if info.kind == "check" and not info.distribution}
+    checks = []
+    for type_ in registry.checks():
+        if type_.type in files and type_.default_for is None:
+            with suppress(ValidationError):
+                checks.append(type_())
+    return checks
 
 
 def _profile(

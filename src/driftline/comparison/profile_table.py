@@ -10,7 +10,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from driftline.comparison.compare_tables import collector_names
+from driftline.comparison.compare_tables import collector_names, own_checks
+from driftline.comparison.own_plugins import load_registry
 from driftline.comparison.schema import ColumnRoles, check_roles, infer_compared_schema
 from driftline.comparison.table_profile import PartKey, TableProfile, profile_of_records
 from driftline.comparison.tables import OpenTable, open_table
@@ -65,7 +66,7 @@ def profile(
     Raises ComparisonError when the columns don't fit, SourceError when the table can't be read, and
     TypeError for an object that is no table.
     """
-    registry = Registry.load([Path(path) for path in plugins])
+    registry = load_registry(plugins)
     roles = ColumnRoles(
         label=label,
         prediction=prediction,
@@ -189,6 +190,7 @@ def _plans(registry: Registry, schema: Schema) -> list[CheckPlan]:
     parts = {part.kind.value for part in schema.features.values() if part.kind is not None}
     parts |= {"label"} if schema.label is not None else set()
     checks = [type_() for type_ in registry.default_checks(parts)]
+    checks += own_checks(registry)
     by_segment = (type_.for_segments(schema.segments) for type_ in registry.checks())
     checks += [check for check in by_segment if check is not None and schema.segments]
     return [CheckPlan(name=check.type, check=check) for check in checks]

@@ -35,6 +35,10 @@ class Comparison(ComparisonRecords):
         """Return the report as a part of a page, for notebooks."""
         return report_part(self)
 
+    def __repr__(self) -> str:
+        """Return the text that a person reads at a prompt."""
+        return report_text(self)
+
     def __str__(self) -> str:
         """Return the headline and one line for each column that is not `ok`."""
         return report_text(self)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from driftline.comparison.memory_source import MemorySource
+from driftline.comparison.spooled_stream import take_rows
 from driftline.comparison.table_profile import TableProfile
 from driftline.contracts.context import StartContext
 from driftline.contracts.format import Format
@@ -156,7 +157,7 @@ def _arrow_table(data: Any, role: str) -> pa.Table:
             "or newer), polars, pyarrow or DuckDB, or another object with __arrow_c_stream__"
         )
     try:
-        table = pa.table(data)
+        table = take_rows(data)
     except (pa.ArrowException, ValueError, TypeError) as error:
         raise ComparisonError(
             f"the {role} table can't be handed over through Arrow: {' '.join(str(error).split())}"
@@ -167,5 +168,6 @@ def _arrow_table(data: Any, role: str) -> pa.Table:
             f"the {role} table has more than one column {repeated[0]!r}: rename or drop the "
             "repeated ones"
         )
-    # Small chunks are slow, and sums of other parts differ in their last digits.
-    return table.combine_chunks()
+    if not table.num_columns:
+        raise ComparisonError(f"the {role} table has no columns")
+    return table

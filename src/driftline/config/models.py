@@ -83,6 +83,22 @@ class OtlpConfig(Settings):
     """The time between two pushes."""
 
 
+class HeartbeatConfig(Settings):
+    """A dead man's switch: requests that stop when the agent does not do its work."""
+
+    type: Literal["ping", "alertmanager"] = "ping"
+    """`ping` posts to `url`, for services such as Healthchecks.
+
+    `alertmanager` keeps an alert called `Watchdog` firing in the Alertmanager at `url`.
+    """
+    url: Annotated[Secret | str, Field(union_mode="left_to_right")]
+    """The URL of the check, or the address of an Alertmanager such as `http://localhost:9093`."""
+    every: Length = timedelta(seconds=60)
+    """The time between two requests."""
+    allow_private: bool = False
+    """Whether `url` may be on this machine or in a private network."""
+
+
 class AgentConfig(Settings):
     """The agent itself."""
 
@@ -113,6 +129,8 @@ class AgentConfig(Settings):
     """The key of `http_certificate`, in PEM."""
     otlp: OtlpConfig | None = None
     """Where metrics are pushed. They can be scraped from `http`, too. Needs the extra `otlp`."""
+    heartbeat: HeartbeatConfig | None = None
+    """A dead man's switch: requests that a service expects, so that a dead agent is noticed."""
     token: Secret | None = None
     """The token for acting on incidents over HTTP.
 

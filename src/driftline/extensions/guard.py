@@ -1,4 +1,4 @@
-"""Guarded calls of plugins: each in a thread of its own, with a time limit and one kind of error.
+"""Guarded calls of plugins: each in another thread, with a time limit and one kind of error.
 
 Does not stop a thread: Python can't. An overdue call is left behind and shown, and its plugin is
 not called again until that call has ended.
@@ -7,11 +7,12 @@ not called again until that call has ended.
 from __future__ import annotations
 
 import contextvars
+import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from driftline.contracts.check import CheckContext
 from driftline.extensions.load import describe_error
@@ -21,6 +22,8 @@ from driftline.types.labels import labels_json
 from driftline.types.model import Measurement
 
 T = TypeVar("T")
+IDLE_SECONDS = 30.0
+"""How long a thread waits for the next call before it ends."""
 
 
 class Overdue(PluginError):
@@ -51,6 +54,14 @@ class _Call:
     error: BaseException | None = None
 
 
+class _Job(NamedTuple):
+    """A call for a thread."""
+
+    key: str
+    call: _Call
+    run: Callable[[], None]
+
+
 class Guard:
     """Runs calls of plugins and counts calls, errors and time.
 
@@ -67,6 +78,8 @@ class Guard:
         self._stats: dict[str, CallStats] = {}
         self._late: dict[str, _Call] = {}
         self._lock = threading.Lock()
+        self._idle: list[queue.SimpleQueue[_Job]] = []
+        """The calls of each thread that waits for one."""
 
     def calls(self) -> Mapping[str, CallStats]:
         """Return the calls so far, by key."""
@@ -141,13 +154,7 @@ class Guard:
                     f"{key} hangs since {hanging:%Y-%m-%d %H:%M:%S} UTC; it is not called again"
                 ),
             )
-        context = contextvars.copy_context()
-        threading.Thread(
-            target=context.run,
-            args=(self._work, key, call, work),
-            name=f"plugin-{key}",
-            daemon=True,
-        ).start()
+        self._start(key, call, work)
         if not call.end.wait(timeout) and self._leave(key, call):
             raise self._record(key, Overdue(f"{key} has not answered within {timeout:g} s"))
         error = call.error
@@ -157,6 +164,38 @@ class Guard:
         if isinstance(error, DriftlineError):
             raise self._record(key, error)
         raise self._record(key, PluginError(f"{key}: {describe_error(error)}")) from error
+
+    def _start(self, key: str, call: _Call, work: Callable[[threading.Event], Any]) -> None:
+        """Run a call in an idle thread, in a new one where none is idle."""
+        context = contextvars.copy_context()
+        job = _Job(key, call, lambda: context.run(self._work, key, call, work))
+        with self._lock:
+            jobs = self._idle.pop() if self._idle else None
+        if jobs is None:
+            jobs = queue.SimpleQueue()
+            threading.Thread(target=self._serve, args=(jobs,), daemon=True).start()
+        jobs.put(job)
+
+    def _serve(self, jobs: queue.SimpleQueue[_Job]) -> None:
+        """Run one call after the other; end after an overdue one, and when none comes."""
+        thread = threading.current_thread()
+        while True:
+            try:
+                job = jobs.get(timeout=IDLE_SECONDS)
+            except queue.Empty:
+                with self._lock:
+                    if jobs in self._idle:
+                        self._idle.remove(jobs)
+                        return
+                continue  # A call was given to this thread at the last moment.
+            thread.name = f"plugin-{job.key}"
+            job.run()
+            if job.call.late.is_set():
+                return
+            del job  # Its result may be large.
+            thread.name = "plugin-idle"
+            with self._lock:
+                self._idle.append(jobs)
 
     def _leave(self, key: str, call: _Call) -> bool:
         """Stop waiting for a call; False if it ended at the last moment after all."""

@@ -16,7 +16,8 @@ from driftline.contracts.check import PastValue
 from driftline.state.measurements import load_earlier_values, load_values_since
 from driftline.state.series_dictionary import SeriesDictionary
 from driftline.types.labels import labels_json
-from driftline.types.records import WindowKey
+from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
+from driftline.types.times import from_micros
 
 StoredSeriesKey = tuple[str, str, str, str, str, str]
 """Model, version, segment, check, measurement, and labels as JSON with sorted keys."""
@@ -42,6 +43,32 @@ class EarlierValues:
 
     _series: dict[StoredSeriesKey, _Values] = field(default_factory=dict)
     _dictionaries: dict[int, SeriesDictionary] = field(default_factory=dict)
+
+    def add(self, due: DueWindow, judged: Sequence[JudgedMeasurement]) -> None:
+        """Take the values of a window that was judged and stored, so that they are not read.
+
+        Only what earlier calls of `load` asked for is kept.
+        """
+        of_window = due.key.model, due.key.version, due.key.segment
+        known = {
+            series: values for series, values in self._series.items() if series[:3] == of_window
+        }
+        for series, values in known.items():
+            # Other checks than those that ran on late labels keep the values that are stored.
+            if due.labels_only or values.until != due.key.start:
+                del self._series[series]
+            else:
+                values.until = due.end
+        names = {series[3:5] for series in known}
+        for row in judged:
+            measurement = row.measurement
+            if measurement.value is None or (row.check, measurement.name) not in names:
+                continue
+            series = (*of_window, row.check, measurement.name, labels_json(measurement.labels))
+            if series in self._series:
+                start = from_micros(due.key.start)
+                value = PastValue(start, measurement.value, row.rows, row.verdict)
+                self._series[series].values.append(value)
 
     def load(
         self,

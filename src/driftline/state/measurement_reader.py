@@ -46,6 +46,8 @@ class Selection:
     """JSON with sorted keys; the labels must be the same."""
     column: str = ""
     """The label `column`."""
+    series: Collection[tuple[str, str, str]] | None = None
+    """Check, name and labels of some series."""
 
     def has_entry(self, entry: SeriesEntry) -> bool:
         """Whether the measurements of an entry are selected."""
@@ -53,14 +55,9 @@ class Selection:
             (self.checks is None or entry.check in self.checks)
             and (self.names is None or entry.name in self.names)
             and (self.labels is None or entry.labels == self.labels)
+            and (self.series is None or (entry.check, entry.name, entry.labels) in self.series)
             and (not self.column or json.loads(entry.labels).get("column") == self.column)
         )
-
-    @property
-    def takes_all(self) -> bool:
-        """Whether it selects all measurements of its windows."""
-        narrow = (self.checks, self.names, self.labels)
-        return not self.column and all(part is None for part in narrow)
 
 
 def select_series(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 import msgspec
 import sqlalchemy as sa
@@ -19,9 +18,8 @@ MOST_VALUES = 40_000
 """Measurements that one page reads."""
 
 
-@dataclass(frozen=True, slots=True)
-class WindowRows:
-    """One span of time with its rows of all versions."""
+class WindowRows(msgspec.Struct, frozen=True):
+    """One span of time with its rows of all versions; the overview reads many thousands."""
 
     start: int
     """Microseconds since the epoch."""
@@ -153,28 +151,41 @@ def count_series(
     return int(connection.execute(query).scalar_one() or 0)
 
 
-def load_one_series(
+def load_chosen_series(
     connection: Connection,
     model: str,
     starts: Sequence[int],
-    newest: SeriesValue,
+    newest: Collection[SeriesValue],
     *,
     version: str,
     segment: str = "",
-) -> list[SeriesValue]:
-    """Load the series of `newest` in the windows that start at `starts`, oldest first."""
+) -> dict[SeriesName, list[SeriesValue]]:
+    """Load the series of the values `newest` in the windows that start at `starts`, oldest first.
+
+    All are read in one pass over the windows.
+    """
+    chosen: dict[SeriesName, list[SeriesValue]] = {series_name(value): [] for value in newest}
     selection = Selection(
         model=model,
         since=min(starts),
         until=max(starts) + 1,
         versions={version, ""},
         segments=(segment,),
-        checks=(newest.check,),
-        names=(newest.name,),
-        labels=newest.labels,
+        series=chosen.keys(),
     )
-    blocks = read_blocks(connection, selection)
-    return [value for block in blocks for value in _series_values(block)]
+    for block in read_blocks(connection, selection):
+        for value in _series_values(block):
+            chosen[series_name(value)].append(value)
+    return chosen
+
+
+SeriesName = tuple[str, str, str]
+"""Check, measurement, and labels as JSON with sorted keys."""
+
+
+def series_name(value: SeriesValue) -> SeriesName:
+    """The name of the series that a value belongs to."""
+    return value.check, value.name, value.labels
 
 
 def load_segment_values(

@@ -19,7 +19,6 @@ from sqlalchemy.engine import URL, Connection, Engine
 from driftline.state import migrations
 from driftline.state.lock import FileLock
 from driftline.state.migrate import check_version, migrate
-from driftline.state.sqlite_faults import find_fault
 from driftline.state.sqlite_files import (
     CLOSED,
     IN_USE,
@@ -92,6 +91,8 @@ class SqliteFile(Store):
         try:
             yield
         except (sa.exc.DBAPIError, sqlite3.Error) as error:
+            from driftline.state.sqlite_faults import find_fault
+
             fault = find_fault(error)
             if fault is None:
                 raise

@@ -164,6 +164,7 @@ from .fairness.clarify import (
     conditional_disparity as conditional_disparity,
     generalised_entropy as generalised_entropy,
 )
+from .fairness.flip_test import flip_test as flip_test
 from .fairness.gaps import GAPS as GAPS
 from .fairness.groups import (
     RATES as RATES,

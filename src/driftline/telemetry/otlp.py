@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +27,15 @@ class MetricsPusher:
     """Pushes a registry at an interval until it is stopped, and a last time then."""
 
     def __init__(
-        self, registry: CollectorRegistry, exporter: MetricExporter, every: timedelta, log: Any
+        self,
+        registry: CollectorRegistry,
+        exporter: MetricExporter,
+        every: timedelta,
+        log: Any,
+        renew: Callable[[], MetricExporter | None] = lambda: None,
     ) -> None:
+        """`renew` returns another exporter when a secret has changed."""
+        self._renew = renew
         self._registry, self._exporter, self._every, self._log = registry, exporter, every, log
         self._began = time.time_ns()
         self._stopping = threading.Event()
@@ -40,6 +47,7 @@ class MetricsPusher:
         from opentelemetry.sdk.metrics.export import MetricExportResult
 
         try:
+            self._exporter = self._renew() or self._exporter
             answer = self._exporter.export(
                 metrics_data(self._registry, self._began, time.time_ns())
             )

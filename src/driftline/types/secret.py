@@ -10,6 +10,7 @@ import errno
 import os
 import re
 import stat
+from contextlib import suppress
 from typing import Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -36,17 +37,30 @@ class Resolved(str):
 class Secret:
     """A secret setting. It shows its reference, never its value."""
 
-    __slots__ = ("_value", "reference")
+    __slots__ = ("_stamps", "_value", "reference")
 
     def __init__(self, reference: str, value: str | None = None) -> None:
         self.reference = reference
         """The reference, such as `${env:SLACK_WEBHOOK_URL}`."""
         self._value = value
+        self._stamps = _find_stamps(reference)
 
     def reveal(self) -> str:
-        """Return the secret. Raises RuntimeError if the configuration was only validated."""
+        """Return the secret; a file that has changed is read again.
+
+        The last value stays while the file can't be read. Raises RuntimeError if the configuration
+        was only validated.
+        """
         if self._value is None:
             raise RuntimeError(f"{self.reference} has not been resolved")
+        stamps = _find_stamps(self.reference)
+        if stamps != self._stamps:
+            try:
+                value = REFERENCE.sub(lambda match: read_secret(*match.groups()), self.reference)
+            except (KeyError, OSError, UnicodeDecodeError):
+                return self._value
+            if value:  # a file that is being written may be empty
+                self._value, self._stamps = value, stamps
         return self._value
 
     def __repr__(self) -> str:
@@ -103,6 +117,17 @@ class Secret:
         raise ValueError(
             "a secret must not be written here; name it as ${env:NAME} or ${file:/path}"
         )
+
+
+def _find_stamps(reference: str) -> tuple[tuple[int, int, int], ...]:
+    """Return what tells the files of a reference from later ones; nothing for other references."""
+    stamps = []
+    for kind, name in REFERENCE.findall(reference):
+        if kind == "file":
+            with suppress(OSError):
+                facts = os.stat(name)
+                stamps.append((facts.st_ino, facts.st_mtime_ns, facts.st_size))
+    return tuple(stamps)
 
 
 def read_secret(kind: str, name: str) -> str:

@@ -35,6 +35,7 @@ from driftline.web.model_pages import OVERVIEW_WINDOWS, model_routes, overview_r
 from driftline.web.operation_pages import operation_routes
 from driftline.web.pages import render_message, render_page
 from driftline.web.query import refresh_values
+from driftline.web.static_files import static_routes
 from driftline.web.status import StatusSource
 from driftline.web.wrong_tokens import WrongTokens
 
@@ -165,6 +166,7 @@ def create_app(
         *incident_routes(status, access),
         *model_routes(status, access),
         *operation_routes(status, access),
+        *static_routes(),
     ]
     if token is not None:
         routes += [*api_routes(status, access, inbox), *form_routes(status, access, token)]

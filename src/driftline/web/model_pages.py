@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import msgspec
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -17,16 +18,24 @@ from driftline.agent.model_views import (
     SHOWN_SERIES,
     WINDOWS,
     ModelSummary,
+    ModelView,
     ModelViews,
 )
 from driftline.agent.performance_views import MetricPair, PerformanceView
 from driftline.agent.series_groups import Series, format_value
+from driftline.agent.series_lines import find_beside, make_line
+from driftline.charts.curve_chart import curve_specification
+from driftline.charts.distribution_chart import distribution_specification
+from driftline.charts.series_chart import series_specification
+from driftline.charts.series_points import SeriesLine, SeriesPoint
+from driftline.charts.theme import Specification
 from driftline.types.family import Family
 from driftline.types.model import Verdict
 from driftline.types.notification import OPEN
 from driftline.types.phrasing import clean, duration, number
 from driftline.types.times import as_micros
 from driftline.web.access import Access, answer_with_views
+from driftline.web.live_charts import live_chart
 from driftline.web.pages import STANDBY, render_message, render_page, render_standby
 from driftline.web.pictures import (
     draw_curves,
@@ -50,6 +59,8 @@ COUNTS = (24, WINDOWS, 180, MOST_WINDOWS)
 """The numbers of windows that a page offers."""
 OVERVIEW_WINDOWS = 30
 """Windows of the small pictures on the overview."""
+TIMELINES = 4
+"""Series that the page of a model draws large."""
 TABLE_ROWS = 200
 """Windows of the table beside a chart."""
 SHOWN_SEGMENTS = 50
@@ -82,7 +93,8 @@ def model_routes(agent: StatusSource, access: Access) -> list[Route]:
             **refresh_values(request),
             title=name,
             view=view,
-            rows=draw_rows(view.windows, width=720, height=80),
+            rows=live_chart(draw_rows(view.windows, width=720, height=80), _rows_chart(view)),
+            timelines=_timelines(view),
             families=[
                 (
                     family.value,
@@ -91,6 +103,8 @@ def model_routes(agent: StatusSource, access: Access) -> list[Route]:
                 for family in FAMILIES
                 if any(item.family == family for item in view.series)
             ],
+            columns=_columns(view),
+            metrics=_version_metrics(view),
             incidents=[
                 {
                     "row": row,
@@ -130,9 +144,21 @@ def model_routes(agent: StatusSource, access: Access) -> list[Route]:
             view=view,
             distribution=None
             if view.distribution is None
-            else draw_distribution(view.distribution),
+            else live_chart(
+                draw_distribution(view.distribution),
+                distribution_specification(
+                    [(bar.name, bar.share, bar.share_before) for bar in view.distribution.bars],
+                    is_numeric=view.distribution.is_numeric,
+                    description="shares of rows",
+                ),
+            ),
             series=[
-                {**line, "chart": draw_series(item.values)}
+                {
+                    **line,
+                    "chart": live_chart(
+                        draw_series(item.values), series_specification(make_line(item))
+                    ),
+                }
                 for item, line in zip(view.series, _lines(name, view.series), strict=True)
             ],
         )
@@ -189,7 +215,7 @@ def _performance(view: PerformanceView) -> dict[str, Any]:
     if now is not None and now.reliability:
         old = before or now
         curves = [
-            draw_curves(
+            _curves(
                 [(score, share) for score, share, _ in now.reliability],
                 [(score, share) for score, share, _ in old.reliability],
                 name="calibration: share of positives by score",
@@ -198,7 +224,7 @@ def _performance(view: PerformanceView) -> dict[str, Any]:
                 with_diagonal=True,
                 with_dots=True,
             ),
-            draw_curves(
+            _curves(
                 now.roc,
                 old.roc,
                 name="ROC curve",
@@ -206,13 +232,21 @@ def _performance(view: PerformanceView) -> dict[str, Any]:
                 up="true positive rate",
                 with_diagonal=True,
             ),
-            draw_curves(
+            _curves(
                 now.precision_recall,
                 old.precision_recall,
                 name="precision and recall",
                 across="share of positives found",
                 up="share right of those",
                 with_diagonal=False,
+            ),
+            _curves(
+                now.gain,
+                old.gain,
+                name="gain of the highest scores; above the diagonal by the lift",
+                across="share of rows",
+                up="share of positives found",
+                with_diagonal=True,
             ),
         ]
     return {
@@ -228,6 +262,110 @@ def _performance(view: PerformanceView) -> dict[str, Any]:
     }
 
 
+def _curves(
+    now: Sequence[tuple[float, float]],
+    before: Sequence[tuple[float, float]],
+    *,
+    name: str,
+    across: str,
+    up: str,
+    with_diagonal: bool,
+    with_dots: bool = False,
+) -> Markup:
+    """Two curves as a picture and as a specification."""
+    return live_chart(
+        draw_curves(
+            now,
+            before,
+            name=name,
+            across=across,
+            up=up,
+            with_diagonal=with_diagonal,
+            with_dots=with_dots,
+        ),
+        curve_specification(
+            now,
+            before,
+            across=across,
+            up=up,
+            with_diagonal=with_diagonal,
+            with_dots=with_dots,
+        ),
+    )
+
+
+def _rows_chart(view: ModelView) -> Specification:
+    """The rows of each window; a window without rows has a dot."""
+    points = [
+        SeriesPoint(
+            start=window.start, value=window.rows, severity="" if window.rows else "critical"
+        )
+        for window in view.windows
+    ]
+    line = SeriesLine(name="rows in each window", points=points, is_count=True, has_band=False)
+    return series_specification(line, height=110)
+
+
+def _columns(view: ModelView) -> list[dict[str, Any]]:
+    """The columns, what changed most first, each with its most important series."""
+    by_column: dict[str, list[Series]] = {}
+    for item in view.series:
+        if item.column:
+            by_column.setdefault(item.column, []).append(item)
+    return [
+        {
+            **_line(view.name, items[0]),
+            "changed": sum(item.newest.verdict == Verdict.CHANGED for item in items),
+            "judged": sum(bool(item.newest.verdict) for item in items),
+        }
+        for items in by_column.values()
+    ]
+
+
+def _version_metrics(view: ModelView) -> list[tuple[str, list[Series | None]]]:
+    """Each metric with its series for each version, or None where a version has none."""
+    nouns = dict.fromkeys(item.noun for version in view.versions for item in version.metrics)
+    return [
+        (
+            noun,
+            [
+                next((item for item in version.metrics if item.noun == noun), None)
+                for version in view.versions
+            ],
+        )
+        for noun in nouns
+    ]
+
+
+def _timelines(view: ModelView) -> list[dict[str, Any]]:
+    """The series that matter most, each over time with its reference and the incidents."""
+    moved = [item for item in view.series if item.newest.verdict == Verdict.CHANGED]
+    chosen = (moved or list(view.series))[:TIMELINES]
+    begin = view.windows[0].start if view.windows else 0
+    return [
+        {
+            **_line(view.name, item),
+            "chart": live_chart(
+                draw_series(item.values),
+                series_specification(
+                    make_line(
+                        item,
+                        find_beside(item, view.series),
+                        [
+                            row
+                            for row in view.incidents
+                            if row.resolved_at is None or as_micros(row.resolved_at) >= begin
+                        ],
+                    ),
+                    height=130,
+                ),
+            ),
+        }
+        for item in chosen
+        if sum(value.value is not None for value in item.values) > 1
+    ]
+
+
 def _pair(model: str, pair: MetricPair) -> dict[str, Any]:
     """The values for one metric of the page of performance."""
     known = [item for item in (pair.realised, pair.estimated) if item is not None]
@@ -235,7 +373,10 @@ def _pair(model: str, pair: MetricPair) -> dict[str, Any]:
         "noun": known[0].noun,
         "realised": None if pair.realised is None else _line(model, pair.realised),
         "estimated": None if pair.estimated is None else _line(model, pair.estimated),
-        "chart": draw_series(known[0].values, known[1].values if len(known) > 1 else ()),
+        "chart": live_chart(
+            draw_series(known[0].values, known[1].values if len(known) > 1 else ()),
+            series_specification(make_line(known[0], known[1] if len(known) > 1 else None)),
+        ),
         "rows": _rows(pair),
     }
 

@@ -1,11 +1,12 @@
 """Renders pages as HTML, from templates in which all data is escaped.
 
-Pages have no scripts and load nothing from other sites: the style is part of the page, and the
-content security policy names its hash.
+Pages are complete without scripts and load nothing from other sites. The style is part of the page,
+and the content security policy names its hash; scripts are files of the package.
 """
 
 from __future__ import annotations
 
+import json
 from base64 import b64encode
 from datetime import datetime
 from functools import cache
@@ -20,14 +21,34 @@ from starlette.responses import HTMLResponse, Response
 
 from driftline.types.phrasing import clean, number, utc
 from driftline.types.times import from_micros
+from driftline.web.static_files import load_scripts
 
+HTMX_SETTINGS = {
+    "allowEval": False,
+    "allowScriptTags": False,
+    "includeIndicatorStyles": False,
+    "selfRequestsOnly": True,
+    # What a reader saw stays out of the storage of the browser.
+    "historyCacheSize": 0,
+    "refreshOnHistoryMiss": True,
+    "responseHandling": [
+        {"code": "304", "swap": False},
+        {"code": "[23]..", "swap": True},
+        {"code": "[45]..", "swap": False},
+    ],
+}
+PLAIN_PAGES = {"incident", "form", "message"}
+"""Pages without scripts: those that signed links open, and where people act."""
 STANDBY = "This agent is on standby: another one leads. Try again in a minute."
 
 
 def render_page(name: str, status: int = 200, **names: Any) -> Response:
     """Render the template `name`."""
     environment, policy = _load_environment()
-    text = environment.get_template(f"{name}.html").render(**names)
+    has_scripts = name not in PLAIN_PAGES
+    if has_scripts:
+        policy += "; script-src 'self'; connect-src 'self'"
+    text = environment.get_template(f"{name}.html").render(has_scripts=has_scripts, **names)
     # JSON may bring lone surrogates, which can't be encoded.
     return HTMLResponse(
         text.encode("utf-8", "replace"), status, headers={"Content-Security-Policy": policy}
@@ -64,6 +85,8 @@ def _load_environment() -> tuple[Environment, str]:
         "path": lambda name: quote(name, safe=""),
     }
     environment.globals["style"] = Markup(style)
+    environment.globals["scripts"] = list(load_scripts())
+    environment.globals["htmx_settings"] = json.dumps(HTMX_SETTINGS)
     style_hash = b64encode(sha256(style.encode()).digest()).decode()
     return environment, (
         f"default-src 'none'; img-src 'self'; style-src 'sha256-{style_hash}'; "

@@ -35,6 +35,7 @@ class LossTallies:
         self._reference = reference
         self._fixed = None if reference is None else self._grid_of_reference(reference)
         self._made: dict[tuple[int, ...], SliceGrid] = {}
+        self._sums: dict[tuple[int, ...], SliceTallies] = {}
 
     def grid(self, windows: Sequence[Window], *, adds_reference: bool = True) -> SliceGrid:
         """Return the slices: those of the reference, or of these windows where it has few rows.
@@ -51,7 +52,10 @@ class LossTallies:
 
     def of_slices(self, grid: SliceGrid, windows: Sequence[Window]) -> SliceTallies:
         """Return the tallies of the slices in all these windows together."""
-        return reduce(add, (self._count(grid, window) for window in windows), grid.zero())
+        key = (id(grid), *(id(window) for window in windows))
+        if key not in self._sums:
+            self._sums[key] = grid.total([self._count(grid, window) for window in windows])
+        return self._sums[key]
 
     def of_baseline(self, grid: SliceGrid, windows: Sequence[Window]) -> SliceTallies:
         """Return those of the reference and of these windows."""

@@ -20,7 +20,7 @@ from driftline.kit.checks.calibrated_scores import CalibratedScores
 from driftline.types.arrays import Floats
 from driftline.types.model import Task
 
-LEAST_EFFECTIVE = 100.0
+LEAST_EFFECTIVE = 30.0
 """Effective rows of the reference sample below which nothing is said."""
 
 
@@ -46,9 +46,11 @@ def weighted_correction(ctx: CheckContext, window: CalibratedScores) -> stats.Es
     if effective < LEAST_EFFECTIVE:
         reason = f"the reference has too few rows like those of the window: {effective:.0f}"
         return stats.Estimate(None, n=round(effective), reason=reason)
-    w, gaps = own.values, residuals[is_known]
-    correction = float(np.sum(w * gaps) / w.sum())
-    se = math.sqrt(float(np.sum(w**2 * (gaps - correction) ** 2))) / float(w.sum())
+    # The mean gap is 0 in all rows of the reference: what the sample has of it by chance is no part
+    # of the correction, and without it the correction is nearly exact where the weights are even.
+    w, gaps = own.values / own.values.mean(), residuals[is_known]
+    correction = float(np.mean((w - 1) * gaps))
+    se = math.sqrt(float(np.sum(((w - 1) * (gaps - gaps.mean())) ** 2))) / len(gaps)
     return stats.Estimate(correction, se, n=round(effective))
 
 
@@ -63,11 +65,13 @@ def weighted_accuracy(alone: stats.Estimate, correction: stats.Estimate) -> stat
 def doubt(correction: stats.Estimate) -> float:
     """Return the error of accuracy, from scores, that the weighted correction shows.
 
-    It is what the correction has beyond its own error, 0 where it has nothing or is not known.
+    It is the size of the correction: to take its own error off would leave intervals too narrow,
+    because a correction is often small by chance. It is infinite where the reference has too few
+    rows like those of the window, and 0 where the correction is not known for another reason.
     """
-    if correction.value is None or correction.se is None:
-        return 0.0
-    return math.sqrt(max(0.0, correction.value**2 - correction.se**2))
+    if correction.value is None:
+        return math.inf if correction.n else 0.0
+    return abs(correction.value)
 
 
 def _residuals(

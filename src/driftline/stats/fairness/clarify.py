@@ -16,7 +16,13 @@ from typing import NamedTuple
 import numpy as np
 
 from driftline.stats.basics.estimate import Estimate
-from driftline.stats.fairness.groups import GroupCounts, rate_difference, treatment_equality
+from driftline.stats.basics.proportion import newcombe
+from driftline.stats.fairness.groups import (
+    GroupCounts,
+    rate_difference,
+    rate_ratio,
+    treatment_equality,
+)
 from driftline.types.arrays import Floats
 
 NO_ROWS = "a group has no labelled rows"
@@ -135,21 +141,28 @@ def _rejection(group: GroupCounts, others: GroupCounts) -> Estimate:
 
 
 def _specificity(group: GroupCounts, others: GroupCounts) -> Estimate:
-    sides = [_ratio(side.tn, side.tn + side.fp, "negative labels") for side in (group, others)]
-    return _difference(sides, group)
+    sides = [(side.tn, side.tn + side.fp) for side in (group, others)]
+    return _share_difference(sides, "negative labels")
 
 
 def _rejection_precision(group: GroupCounts, others: GroupCounts) -> Estimate:
-    sides = [_ratio(side.tn, side.tn + side.fn, "negative decisions") for side in (group, others)]
-    return _difference(sides, group)
+    sides = [(side.tn, side.tn + side.fn) for side in (group, others)]
+    return _share_difference(sides, "negative decisions")
+
+
+def _share_difference(sides: Sequence[tuple[float, float]], what: str) -> Estimate:
+    """The first share less the second, with Newcombe's 95% interval."""
+    (x, n), (x_others, n_others) = sides
+    if not n or not n_others:
+        return Estimate(None, reason=f"a group has no {what}")
+    interval = newcombe(x, n, x_others, n_others)
+    return Estimate(x / n - x_others / n_others, interval=interval, n=int(n))
 
 
 def _impact(group: GroupCounts, others: GroupCounts) -> Estimate:
-    (accepted, decided), (others_accepted, others_decided) = group.selection, others.selection
-    if not decided or not others_decided or not others_accepted:
+    if not group.selection[1] or not others.selection[1] or not others.selection[0]:
         return Estimate(None, reason="the others have no positive decision")
-    value = (accepted / decided) / (others_accepted / others_decided)
-    return Estimate(value, n=int(decided))
+    return rate_ratio("selection_rate", group, others)
 
 
 def _ratio(part: float, whole: float, what: str) -> float | str:

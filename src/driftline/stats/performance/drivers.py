@@ -9,8 +9,9 @@ Source: Kitagawa 1955 (change of size and change within).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -53,29 +54,51 @@ class Segment:
         return self.mix + self.within
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Driver:
     """The change of the mean loss, split by the segments of one column."""
 
     column: str
-    segments: tuple[Segment, ...]
+    texts: Sequence[str]
+    """The conditions of its segments, for people; those without rows on both sides included."""
+    values: Sequence[tuple[float, float, float, float, float, float]]
+    """Of each segment the numbers of `Segment`, in their order."""
 
-    @property
+    @cached_property
+    def segments(self) -> tuple[Segment, ...]:
+        """Its segments with rows on a side."""
+        return tuple(
+            Segment(
+                text=text,
+                share_before=share_before,
+                share=share,
+                loss_before=loss_before,
+                loss=loss,
+                mix=mix,
+                within=within,
+            )
+            for text, (share_before, share, loss_before, loss, mix, within) in zip(
+                self.texts, self.values, strict=True
+            )
+            if share_before or share
+        )
+
+    @cached_property
     def mix(self) -> float:
         """What the change of the sizes did."""
-        return math.fsum(segment.mix for segment in self.segments)
+        return math.fsum(value[4] for value in self.values)
 
-    @property
+    @cached_property
     def within(self) -> float:
         """What the change of the losses did."""
-        return math.fsum(segment.within for segment in self.segments)
+        return math.fsum(value[5] for value in self.values)
 
     @property
     def total(self) -> float:
         """The whole change; the same for every column."""
         return self.mix + self.within
 
-    @property
+    @cached_property
     def excess(self) -> float:
         """The part of the change that the column explains.
 
@@ -83,7 +106,8 @@ class Driver:
         """
         change = self.within
         uneven = math.fsum(
-            abs(s.within - change * (s.share + s.share_before) / 2) for s in self.segments
+            abs(within - change * (share + share_before) / 2)
+            for share_before, share, _, _, _, within in self.values
         )
         return abs(self.mix) + uneven / 2
 
@@ -180,7 +204,7 @@ def rank_segments(
     if not before.rows or not now.rows:
         return []
     drivers = [
-        Driver(name, _split(name, segments, before, now))
+        _split(name, segments, before, now)
         for name in segments.texts
         if name in before.by_column and name in now.by_column
     ]
@@ -189,7 +213,7 @@ def rank_segments(
 
 def _split(
     name: str, segments: DriverSegments, before: SegmentTallies, now: SegmentTallies
-) -> tuple[Segment, ...]:
+) -> Driver:
     sides = []
     for side in (before, now):
         rows, sums = side.by_column[name]
@@ -198,18 +222,5 @@ def _split(
     (share_before, loss_before), (share, loss) = sides
     parts = decompose(share_before, share, loss_before, loss)
     columns = (share_before, share, loss_before, loss, parts.mix, parts.within)
-    return tuple(
-        Segment(
-            text=text,
-            share_before=was,
-            share=shares,
-            loss_before=loss_was,
-            loss=losses,
-            mix=mix,
-            within=within,
-        )
-        for text, was, shares, loss_was, losses, mix, within in zip(
-            segments.texts[name], *(column.tolist() for column in columns), strict=True
-        )
-        if was or shares
-    )
+    values = zip(*(column.tolist() for column in columns), strict=True)
+    return Driver(column=name, texts=segments.texts[name], values=tuple(values))

@@ -81,10 +81,28 @@ class SliceGrid:
         least[:count] = PROMISING_ERRORS
         return np.maximum(least, PROMISING_ERRORS)
 
-    def zero(self) -> SliceTallies:
-        """The tallies of no rows."""
-        nothing = np.zeros(len(self), np.int32)
-        return SliceTallies(nothing, nothing, nothing, 0.0, 0.0, 0.0)
+    def total(self, parts: Sequence[SliceTallies]) -> SliceTallies:
+        """The tallies of several windows together; of none they are 0."""
+        if len(parts) == 1:
+            return parts[0]
+        counts_errors = all(part.counts_errors for part in parts)
+        rows = np.zeros(len(self), np.int32)
+        kind = np.int32 if counts_errors else np.float64
+        sums: NDArray[Any] = np.zeros(len(self), kind)
+        squares: NDArray[Any] = np.zeros(len(self), kind)
+        for part in parts:
+            rows += part.rows
+            sums += part.sums
+            if not counts_errors:
+                squares += part.squares
+        return SliceTallies(
+            rows,
+            sums,
+            sums if counts_errors else squares,
+            sum(part.all_rows for part in parts),
+            sum(part.all_sum for part in parts),
+            sum(part.all_squares for part in parts),
+        )
 
     def count(self, columns: Columns | CodedColumns, losses: Floats) -> SliceTallies:
         """Count the rows of each slice, and add up their losses, shape (rows,)."""
@@ -132,19 +150,6 @@ class SliceTallies:
     def counts_errors(self) -> bool:
         """Whether each loss is 0 or 1."""
         return self.squares is self.sums
-
-    def __add__(self, other: SliceTallies) -> SliceTallies:
-        """Both together."""
-        sums = self.sums + other.sums
-        both_count = self.counts_errors and other.counts_errors
-        return SliceTallies(
-            self.rows + other.rows,
-            sums,
-            sums if both_count else self.squares + other.squares,
-            self.all_rows + other.all_rows,
-            self.all_sum + other.all_sum,
-            self.all_squares + other.all_squares,
-        )
 
     def others(self) -> SliceTallies:
         """The rows that are not in each slice."""

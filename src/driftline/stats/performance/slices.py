@@ -174,16 +174,24 @@ def _corrected(
     corrected = np.ones(len(grid))
     if not len(places):
         return corrected
-    now_part, other_part = now.at(places), other.at(places)
+    count = len(grid.conditions)
+    least_p = np.zeros(len(places))
+    if not is_split:
+        least_p = _own_change_p(now.at(places), other.at(places))
+        # Most are left out before the exact test, which takes longer.
+        competes = (places < count) & (count > MOST_CONDITIONS)
+        is_open = competes | (least_p * grid.factors[places] < 1)
+        places, least_p = places[is_open], least_p[is_open]
+        if not len(places):
+            return corrected
     if counts_errors:
+        now_part, other_part = now.at(places), other.at(places)
         p = _fisher(now_part.sums, now_part.rows, other_part.sums, other_part.rows)
     else:
         from scipy.special import ndtr
 
         p = np.asarray(ndtr(-z[places]))
-    if not is_split:
-        p = np.maximum(p, _own_change_p(now_part, other_part))
-    count = len(grid.conditions)
+    p = np.maximum(p, least_p)
     if count > MOST_CONDITIONS:
         # All pairs still count: which ones are looked at depends on the rows.
         single = np.ones(count)
@@ -252,7 +260,7 @@ def _fisher(*counts: Counts | Floats) -> Floats:
     )
     p, place = term / 2, errors.copy()
     # Above the mean the terms fall faster than a geometric series.
-    while bool((term > 1e-9 * p).any()):
+    while bool((term > 1e-15 * p).any()):
         left = total - failures - rows + place + 1
         term = term * (failures - place) * (rows - place) / ((place + 1) * np.maximum(left, 1))
         p = p + term

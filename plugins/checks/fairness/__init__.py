@@ -20,53 +20,14 @@ from driftline import (
 )
 from driftline.kit.checks import ColumnName, Task, Wording, label_use, phrasing, score_metrics
 
+from .bias_baseline import import_checks as import_checks
+from .metric_names import PHRASES, RATE_OF, Clarify, Difference, Gap
+
 SUPPRESSED = 10
 """A group with fewer rows is not named: its members could be recognised."""
 MIN_GROUP = 30
 """A side with fewer rows has no value: its rates are too uncertain to be compared."""
 
-Difference = Literal[
-    "demographic_parity_difference",
-    "disparate_impact",
-    "label_difference",
-    "equal_opportunity_difference",
-    "predictive_equality_difference",
-    "average_odds_difference",
-    "predictive_parity_difference",
-    "accuracy_difference",
-    "treatment_equality_difference",
-]
-Clarify = Literal[
-    "CI", "DPL", "KL", "JS", "LP", "TVD", "KS", "DPPL", "DI", "DCA", "DCR", "SD", "RD", "DAR",
-    "DRR", "AD", "TE", "GE", "CDDL", "CDDPL",
-]  # fmt: skip
-Gap = Literal[
-    "demographic_parity_gap",
-    "demographic_parity_ratio",
-    "equal_opportunity_gap",
-    "equal_opportunity_ratio",
-    "equalized_odds_gap",
-    "equalized_odds_ratio",
-]
-RATE_OF: Mapping[str, str] = {
-    "demographic_parity_difference": "selection_rate",
-    "label_difference": "base_rate",
-    "equal_opportunity_difference": "true_positive_rate",
-    "predictive_equality_difference": "false_positive_rate",
-    "predictive_parity_difference": "precision",
-    "accuracy_difference": "accuracy",
-    "disparate_impact": "selection_rate",
-}
-"""The rate of a group that each metric compares."""
-PHRASES: Mapping[str, str] = {
-    "selection_rate": "predicted positive in {}",
-    "base_rate": "labelled positive in {}",
-    "true_positive_rate": "predicted positive in {} of the true positives",
-    "false_positive_rate": "predicted positive in {} of the true negatives",
-    "precision": "right in {} of the positive predictions",
-    "accuracy": "right in {}",
-}
-"""What a rate says of a group, for people."""
 WITHOUT_LABELS = frozenset(
     {"demographic_parity_difference", "disparate_impact", "DPPL", "DI", *get_args(Gap)[:2]}
 )
