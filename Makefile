@@ -65,8 +65,9 @@ docs: $(DOCS_STAMP) ## Build the documentation site into build/site, with every 
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "build/site/index.html"
 
-generated: $(TEST_STAMP) ## Write the generated files again: JSON Schema and reference pages
+generated: $(TEST_STAMP) ## Write the generated files again: JSON Schema, reference pages, the script of the charts
 	@$(BIN)/python -m driftline.config.reference_docs.generate
+	@$(BIN)/python -m driftline.web.make_bundle
 
 dist: $(TEST_STAMP) ## Build wheel and source archive into dist, and check both
 	@rm -rf dist build/lib

@@ -22,11 +22,13 @@ from driftline_plugins.sinks.email import Email
 from mail_server import PASSWORD, USER, MailServer
 
 from driftline import Secret, Severity, StartContext
-from driftline.charts.incident import SeriesLine, SeriesPoint, render_incident
+from driftline.charts.incident import render_incident
+from driftline.charts.series_points import SeriesLine, SeriesPoint
 from driftline.delivery.network.dial import Dial
 from driftline.delivery.rendering.renderer import Renderer
 from driftline.testing import FakeLog
 from driftline.types.notification import Notification
+from driftline.types.times import as_micros
 
 
 def chart(notification: Notification) -> bytes | None:
@@ -39,12 +41,22 @@ def chart(notification: Notification) -> bytes | None:
     ):
         values = np.append(np.abs(rng.normal(0.01, 0.01, 48)), now)
         points = [
-            SeriesPoint(notification.since + timedelta(hours=hour), value, value * 0.9, value * 1.1)
+            SeriesPoint(
+                start=as_micros(notification.since + timedelta(hours=hour)),
+                value=value,
+                low=value * 0.9,
+                high=value * 1.1,
+                severity=severity if hour >= 0 else "",
+            )
             for hour, value in enumerate(values.tolist(), -48)
         ]
         lines.append(
             SeriesLine(
-                name=name, severity=severity, since=notification.since, points=points, usual=0.01
+                name=name,
+                severity=severity,
+                since=as_micros(notification.since),
+                points=points,
+                usual=0.01,
             )
         )
     return render_incident(notification.title, lines)

@@ -150,9 +150,9 @@ def take_incident(
     row = agent.incident_service.list_incidents()[0]
     token, act = Secret("", "reader"), Secret("", "act")
     server = serve(create_app(agent, token, act, clock=clock), "127.0.0.1", 0)
-    query = sign_query(act.reveal(), row.id, OPEN, expiry(clock()))
+    query = sign_query(act.reveal(), row["id"], OPEN, expiry(clock()))
     page = browser.new_page(viewport={"width": 800, "height": 1000})
-    page.goto(f"http://{server.address}/i/{row.id}?{query}", wait_until="networkidle")
+    page.goto(f"http://{server.address}/i/{row['id']}?{query}", wait_until="networkidle")
     page.screenshot(path=path, full_page=True)
     page.close()
     server.stop()

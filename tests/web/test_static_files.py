@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from driftline.charts.distribution_chart import distribution_specification
 from driftline.web import serve
 from driftline.web.live_charts import live_chart
+from driftline.web.make_bundle import make_bundle
 from driftline.web.static_files import load_scripts, static_routes
 
 pytestmark = pytest.mark.system
@@ -35,6 +36,13 @@ def test_scripts_are_kept_for_good_and_packed_where_that_is_understood(client):
             assert answer.content == script.content
             assert "immutable" in answer.headers["cache-control"]
             assert answer.headers["content-type"].startswith("text/javascript")
+
+
+@pytest.mark.slow
+def test_pages_draw_with_what_pictures_are_drawn_with():
+    """The file is the bundle of the engine that draws pictures: `make generated` writes it."""
+    [vega] = [script for name, script in load_scripts().items() if name.startswith("vega")]
+    assert vega.content.decode() == make_bundle()
 
 
 @pytest.mark.parametrize("name", ["x.js", "..%2fpages.py", "vega.js"])

@@ -35,6 +35,7 @@ from driftline.state.incident_store import (
 from driftline.state.store import Store
 from driftline.types.alert import Alert
 from driftline.types.family import Family
+from driftline.types.incident import Reason
 from driftline.types.notification import LIKELY_CAUSE, Event, Notification
 from driftline.types.phrasing import clean
 from driftline.types.times import as_micros
@@ -159,10 +160,18 @@ class ModelAlerts:
         self.write(connection, PreparedStep(result, outcomes={request.id: ""}), now)
         return list(result.changes)
 
-    def retire(self, is_obsolete: Callable[[Alert], bool], now: datetime) -> list[Change]:
-        """Remove alerts of what is no longer watched. Returns the changes of incidents."""
+    def retire(
+        self,
+        is_obsolete: Callable[[Alert], bool],
+        now: datetime,
+        reason: Reason = Reason.RETIRED,
+    ) -> list[Change]:
+        """Remove alerts, by default of what is no longer watched.
+
+        Returns the changes of incidents.
+        """
         with self.lock, self.store.write() as connection:
-            result = retire(self._load(connection), is_obsolete, now)
+            result = retire(self._load(connection), is_obsolete, now, reason)
             self.write(connection, PreparedStep(result), now)
         return self._publish(result)
 

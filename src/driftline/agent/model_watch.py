@@ -16,6 +16,7 @@ from driftline.agent import tick_report
 from driftline.agent.acceptance import apply_acceptances
 from driftline.agent.action_dispatch import ActionDispatcher
 from driftline.agent.callbacks import Callbacks
+from driftline.agent.clock_setback import take_back_future
 from driftline.agent.closing import Closing, ModelEvaluation
 from driftline.agent.feed import Feed, ListingOptions, work_by_day
 from driftline.agent.feed_facts import feed_facts
@@ -139,6 +140,7 @@ class ModelWatch:
             reference = replace(reference, warnings=())  # reported once
         self.reference = reference
         self.callbacks.step("applying acts", self._services.timeouts.listing)
+        self._take_back_future(now, report)
         self._retire_alerts(now, reference, report)
         reference = self._apply_acceptances(now, reference, report)
         job = self._make_job(now, reference.schema, reference.spec, reference.input_columns)
@@ -259,6 +261,17 @@ class ModelWatch:
         return self._services.guard.collect(
             f"{self.name}.{plan.name}", plan.check.evaluate, ctx, timeout=seconds
         )
+
+    def _take_back_future(self, now: datetime, report: Tick) -> None:
+        """Take back what was judged while the clock was ahead."""
+        changes = take_back_future(
+            self._services.store, self.alerts, self.settings.window_length, now
+        )
+        if changes is not None:
+            report.closing.changes += changes
+            self._services.log.warning(
+                "the clock was set back: windows after it are judged again", model=self.name
+            )
 
     def _retire_alerts(self, now: datetime, reference: ReferenceState, report: Tick) -> None:
         """Once after a start, remove alerts of what the configuration no longer has."""

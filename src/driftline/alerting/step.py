@@ -60,11 +60,15 @@ def step(
     return work.step(tuple(notes), now)
 
 
-def retire(state: AlertingState, is_gone: Callable[[Alert], bool], at: datetime) -> Step:
+def retire(
+    state: AlertingState,
+    is_gone: Callable[[Alert], bool],
+    at: datetime,
+    reason: Reason = Reason.RETIRED,
+) -> Step:
     """Forget the alerts whose check, column, version or model is no longer watched.
 
-    An incident that only they kept open is resolved with the reason `no longer watched`; `at` is
-    the end of its time.
+    An incident that only they kept open is resolved with `reason`; `at` is the end of its time.
     """
     work = Work.from_state(state)
     retired = {key: alert for key, alert in sorted(state.alerts.items()) if is_gone(alert)}
@@ -74,7 +78,7 @@ def retire(state: AlertingState, is_gone: Callable[[Alert], bool], at: datetime)
         remaining = [alert for alert in members if alert.key not in retired]
         still_fires = any(alert.is_firing for alert in remaining)
         if incident.resolved_at is None and len(remaining) < len(members) and not still_fires:
-            work.record(resolve(incident, Reason.RETIRED, members, occasion))
+            work.record(resolve(incident, reason, members, occasion))
     work.drop_alerts(retired)
     return work.step((), at)
 

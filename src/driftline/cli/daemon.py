@@ -238,8 +238,15 @@ def _serve(agent: Any, config: Any, log: Any) -> Any:
     from driftline.web.app import create_app
     from driftline.web.inbox import Inbox
     from driftline.web.server import serve
+    from driftline.web.trusted_proxy import TrustedProxy
 
-    address = check_address(config.agent.http, config.agent.http_token)
+    agent_config = config.agent
+    address = check_address(
+        agent_config.http, agent_config.http_token or agent_config.http_user_header
+    )
+    proxy = None
+    if agent_config.http_user_header is not None:
+        proxy = TrustedProxy.parse(agent_config.http_user_header, agent_config.http_proxies)
     inbox = None
     if config.agent.inbox is not None:
         inbox = Inbox(config.origin.parent / config.agent.inbox, frozenset(config.models))
@@ -252,6 +259,7 @@ def _serve(agent: Any, config: Any, log: Any) -> Any:
         inbox=inbox,
         hosts=(*config.agent.http_hosts, address.host, *([public] if public else [])),
         log=log,
+        proxy=proxy,
     )
     folder, certificate = config.origin.parent, None
     if config.agent.http_certificate is not None:

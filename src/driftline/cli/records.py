@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -108,6 +109,44 @@ def delete_record(model: str, kind: str, name: str, author: str, reason: str, co
     click.echo(f"{model}  {kind} {name}".rstrip() + " deleted")
 
 
+@records_group.command("import")
+@click.argument("source")
+@click.option("--model", default="", metavar="NAME", help="The model; of a server, only this one.")
+@author_options
+@config_option
+def import_records(source: str, model: str, author: str, reason: str, config: Path) -> None:
+    """Import what another registry knows: SOURCE is a JSON file, or the address of MLflow.
+
+    Files have records, a run of MLflow, a model package or model card of SageMaker, a model of
+    Vertex AI or of Azure Machine Learning, as their command-line tools print them.
+    MLFLOW_TRACKING_TOKEN is shown to a server.
+
+        driftline records import http://127.0.0.1:5000 --model churn
+        driftline records import package.json
+    """
+    from dataclasses import replace
+
+    from driftline.catalog.imports.documents import read_documents
+    from driftline.catalog.imports.mlflow import read_server
+    from driftline.catalog.imports.server import make_get
+
+    count = 0
+    with open_catalog(config) as catalog:
+        if source.startswith(("http://", "https://")):
+            origin = source.rstrip("/")
+            get = make_get(origin, os.environ.get("MLFLOW_TRACKING_TOKEN", ""))
+            records = read_server(get, [model] if model else [], origin)
+        else:
+            records = read_documents(_read_text(Path(source)), model)
+        importing = replace(catalog, way="import")
+        for record in records:
+            place = record.model, record.kind, record.name
+            importing.write(*place, record.fields, author=author, reason=reason, merge=True)
+            click.echo(f"{record.model}  {record.kind} {record.name}".rstrip())
+            count += 1
+    click.echo(f"{count} record{'' if count == 1 else 's'}")
+
+
 @records_group.command("history")
 @click.argument("model", required=False)
 @click.argument("kind", required=False)
@@ -143,10 +182,17 @@ def _field_lines(record: Record) -> Iterator[str]:
             yield f"{name} = {', '.join(value) if isinstance(value, list) else value}"
 
 
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise click.UsageError(f"{path}: can't be read: {error}") from None
+
+
 def _read_object(path: Path) -> dict[str, object]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        value = json.loads(_read_text(path))
+    except ValueError as error:
         raise click.UsageError(f"{path}: can't be read as JSON: {error}") from None
     if not isinstance(value, dict):
         raise click.UsageError(f"{path}: should be one JSON object")

@@ -106,9 +106,13 @@ def _try_address(config: Config, running: Config) -> Iterator[str]:
 
     if config.agent.http is None:
         return
-    address = check_address(config.agent.http, config.agent.http_token)
+    address = check_address(
+        config.agent.http, config.agent.http_token or config.agent.http_user_header
+    )
     if running.agent.http is not None:
-        now = check_address(running.agent.http, running.agent.http_token)
+        now = check_address(
+            running.agent.http, running.agent.http_token or running.agent.http_user_header
+        )
         if now.port == address.port:
             return
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET

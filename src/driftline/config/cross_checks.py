@@ -89,7 +89,8 @@ def _check_http_token(document: Document) -> Iterator[Problem]:
     """Check that pages which other machines can reach have a token."""
     agent = _get_dict(document.value, "agent")
     http = agent.get("http")
-    if isinstance(http, str) and agent.get("http_token") is None and not has_reference(http):
+    is_guarded = any(agent.get(name) is not None for name in ("http_token", "http_user_header"))
+    if isinstance(http, str) and not is_guarded and not has_reference(http):
         host = http.rpartition(":")[0].removeprefix("[").removesuffix("]")
         if host and not _is_loopback(host):
             message = (

@@ -34,6 +34,7 @@ from driftline.contracts.source import Source
 from driftline.extensions.registry import Registry
 from driftline.types.message import Piece
 from driftline.types.model import Decision, Severity
+from driftline.types.network_address import NetworkAddress
 from driftline.types.scalars import (
     Bytes,
     ChangedWindows,
@@ -114,6 +115,14 @@ class AgentConfig(Settings):
     """The address and port of the web pages and of the metrics. `null` opens no port."""
     http_token: Secret | None = None
     """The token for reading the pages. Required if other machines can reach `http`."""
+    http_user_header: str | None = Field(default=None, pattern=r"^[A-Za-z0-9-]+$")
+    """The header in which a proxy names the person who reads, such as `X-Forwarded-User`.
+
+    The pages are then open to requests of `http_proxies` that have this header. The proxy has to
+    remove the header from what browsers send. To change anything still needs `token`.
+    """
+    http_proxies: tuple[NetworkAddress, ...] = ("127.0.0.1", "::1")
+    """The addresses or networks from which that proxy asks, such as `10.0.0.0/24`."""
     http_hosts: tuple[str, ...] = ()
     """The names by which people reach the pages, besides those of this machine and `public_url`.
 

@@ -226,7 +226,9 @@ class SinkWorker:
         """When the next message is due; None when no message waits."""
         with self._store.read() as connection:
             due = outbox.find_next_due(connection, self.name)
-        return due if due is None or self._last is None else max(due, self._last + self._pace)
+        if due is None or self._last is None or self._last > now:  # the clock was set back
+            return due
+        return max(due, self._last + self._pace)
 
     @property
     def is_alive(self) -> bool:

@@ -88,6 +88,12 @@ def add_empty_windows(
     connection.execute(windows.insert(), rows)
 
 
+def drop_empty_windows(connection: Connection, model: str, since: int) -> None:
+    """Remove the windows without rows that begin at `since` or later."""
+    c = windows.c
+    connection.execute(windows.delete().where(c.model == model, c.start >= since, c.rows == 0))
+
+
 def _load_versions_before(connection: Connection, model: str, start: int) -> list[str]:
     """Load the versions of the newest window with rows before `start`, else the nameless one."""
     c = windows.c

@@ -132,10 +132,25 @@ def open_database(url: URL, readonly: bool, on_lost: Callable[[], None]) -> Stor
     store = Postgres(url, take_leadership(connect, on_lost))
     try:
         migrate(store, place)
+    except sa.exc.ProgrammingError as error:
+        store.close()
+        if isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
+            raise _missing_right(url, error.orig) from None
+        raise
     except BaseException:
         store.close()
         raise
     return store
+
+
+def _missing_right(url: URL, error: psycopg.Error) -> StateError:
+    """Return an error that names the right which the role lacks."""
+    text = " ".join(str(error).split("\n")[0].split())
+    role = url.username or "the role"
+    return StateError(
+        f"agent.state: {role} may not make the tables ({text}): as the owner of the database run "
+        f'GRANT USAGE, CREATE ON SCHEMA public TO "{role}", with the name of the schema in use'
+    )
 
 
 def _engine(url: URL, mode: str, **options: Any) -> Engine:

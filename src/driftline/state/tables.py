@@ -506,7 +506,7 @@ outbox = Table(
             "state",
             NulSafeString,
             nullable=False,
-            comment="pending, sending, sent, unknown, refused or superseded",
+            comment="see driftline.types.message_state.MessageState",
         ),
         Column("attempts", Integer, nullable=False, default=0),
         Column("not_before", BigInteger, nullable=False, default=0),

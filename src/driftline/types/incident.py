@@ -25,6 +25,7 @@ class Reason(StrEnum):
     CALM = "calm"
     LATE_DATA = "late_data"
     RETIRED = "retired"
+    CLOCK = "clock"
     ACCEPTED = "accepted"
     ACKNOWLEDGED = "acknowledged"
     SNOOZED = "snoozed"
@@ -53,6 +54,7 @@ _REASON_TEXTS = {
     Reason.CALM: "calm after it came and went",
     Reason.LATE_DATA: "late data showed no change",
     Reason.RETIRED: "no longer watched",
+    Reason.CLOCK: "the clock was ahead and has been set back",
     Reason.ACCEPTED: "accepted as the new normal",
     Reason.ACKNOWLEDGED: "acknowledged",
     Reason.SNOOZED: "snoozed",

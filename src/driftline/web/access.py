@@ -18,6 +18,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from driftline.delivery.links import expiry, is_valid, sign_query
 from driftline.types.secret import Secret
+from driftline.web.trusted_proxy import TrustedProxy
 
 Views = TypeVar("Views")
 
@@ -31,17 +32,26 @@ class Access:
     token: Secret | None
     """Gives the right to act, as a bearer token; links are signed with it."""
     clock: Callable[[], datetime]
+    proxy: TrustedProxy | None = None
+    """Names readers; they may read without a token."""
 
     def can_read(self, request: Request) -> bool:
-        """Whether a request may read the pages; without `http_token` every request may."""
-        return self.http_token is None or has_token(_header(request), self.http_token.reveal())
+        """Whether a request may read the pages.
+
+        Without `http_token` and a proxy that names readers every request may.
+        """
+        if self.proxy is not None and self.proxy.is_user_named(request):
+            return True
+        if self.http_token is None:
+            return self.proxy is None
+        return has_token(_header(request), self.http_token.reveal())
 
     def can_see_incidents(self, request: Request) -> bool:
         """Whether a request may read incidents; every request may when no token is set at all."""
-        open_to_all = self.http_token is None and self.token is None
+        is_guarded = self.http_token is not None or self.proxy is not None
         return (
-            open_to_all
-            or (self.http_token is not None and self.can_read(request))
+            (not is_guarded and self.token is None)
+            or (is_guarded and self.can_read(request))
             or self.can_act(request)
         )
 
@@ -97,18 +107,28 @@ def has_token(header: str, token: str) -> bool:
 def deny_reading(access: Access) -> Response:
     """The answer 401, which says what opens the page; with `http_token` a browser asks for it."""
     if access.http_token is not None:
+        proxy = "" if access.proxy is None else f" {_proxy_text(access.proxy)}"
         return PlainTextResponse(
             "This page needs the token: that of agent.http_token, as a bearer token or as the "
-            "password of any user.\n",
+            f"password of any user.{proxy}\n",
             401,
             headers={"WWW-Authenticate": 'Basic realm="driftline", charset="UTF-8"'},
         )
+    if access.proxy is not None:
+        return PlainTextResponse(f"{_proxy_text(access.proxy)}\n", 401)
     return PlainTextResponse(
         "This page needs a token, because agent.token is set. Set agent.http_token as well: "
         "browsers show it as the password of any user. Programs show agent.token as a bearer "
         "token.\n",
         401,
         headers={"WWW-Authenticate": "Bearer"},
+    )
+
+
+def _proxy_text(proxy: TrustedProxy) -> str:
+    return (
+        f"The proxy before this page names readers in the header {proxy.header} "
+        "(agent.http_user_header); it has to ask from an address in agent.http_proxies."
     )
 
 

@@ -36,17 +36,18 @@ class Address(NamedTuple):
             return False
 
 
-def check_address(http: str, token: Secret | None) -> Address:
+def check_address(http: str, guard: Secret | str | None) -> Address:
     """Parse `127.0.0.1:8080` or `[::1]:8080`.
 
-    Raises AddressError for another form, and for a reachable address without a token.
+    `guard` is the token for readers, or the header in which a proxy names them. Raises AddressError
+    for another form, and for a reachable address without a guard.
     """
     host, colon, port = http.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
         raise AddressError(f"agent.http: {http!r} is no address; write it as 127.0.0.1:8080")
     address = Address(host, int(port))
-    if token is None and not address.loopback:
+    if guard is None and not address.loopback:
         raise AddressError(
             f"agent.http: {address} can be reached from other machines; set agent.http_token, "
             f"such as ${{env:DRIFTLINE_HTTP_TOKEN}}, or listen on 127.0.0.1:{address.port}"

@@ -22,6 +22,7 @@ from driftline.incidents.incident_service import ActRefused, IncidentService
 from driftline.types.scalars import parse_duration
 from driftline.web.access import Access
 from driftline.web.inbox import Inbox, inbox_route
+from driftline.web.pages import STANDBY
 from driftline.web.query_api import query_routes
 from driftline.web.record_api import record_routes
 from driftline.web.request_body import read_body
@@ -30,7 +31,6 @@ from driftline.web.status import StatusSource
 KINDS = {"ack": ActKind.ACKNOWLEDGE, "snooze": ActKind.SNOOZE, "accept": ActKind.ACCEPT}
 DECISIONS = {"approve": True, "reject": False}
 INCIDENT_ACTS = ("ack", "snooze", "silence", "accept")
-STANDBY_ERROR = "this agent stands by: ask the one that leads"
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def api_routes(agent: StatusSource, access: Access, inbox: Inbox | None = None) 
     def answer(work: Callable[[IncidentService], Any], error_status: int = 409) -> Response:
         service = agent.incident_service
         if service is None:
-            return JSONResponse({"error": STANDBY_ERROR}, 503)
+            return JSONResponse({"error": STANDBY}, 503)
         try:
             return JSONResponse(work(service))
         except ActRefused as error:

@@ -37,6 +37,7 @@ from driftline.web.pages import render_message, render_page
 from driftline.web.query import refresh_values
 from driftline.web.static_files import static_routes
 from driftline.web.status import StatusSource
+from driftline.web.trusted_proxy import TrustedProxy
 from driftline.web.wrong_tokens import WrongTokens
 
 SAFE_HEADERS = {
@@ -77,16 +78,18 @@ def create_app(
     clock: Callable[[], datetime],
     inbox: Inbox | None = None,
     hosts: Collection[str] = (),
+    proxy: TrustedProxy | None = None,
     log: Logger | None = None,
 ) -> Starlette:
     """The application for one running agent.
 
-    With `http_token`, only requests with that token see more than health. With `token`, requests
+    With `http_token`, only requests with that token see more than health; with `proxy` also those
+    in which it names a reader. With `token`, requests
     with that token and signed links may act on incidents, and programs may bring points for
     `inbox`. Without `http_token`, requests have to name this machine, an IP address or one of
     `hosts`.
     """
-    access = Access(http_token, token, clock)
+    access = Access(http_token, token, clock, proxy)
 
     async def favicon(request: Request) -> Response:
         return Response(ICON, media_type="image/svg+xml", headers={"Cache-Control": ICON_FOR})
@@ -179,7 +182,7 @@ def create_app(
         },
     )
     app.add_middleware(EntityTags)
-    if http_token is None:
+    if http_token is None or proxy is not None:
         # With a token another site learns nothing: its page does not have it.
         app.add_middleware(KnownHosts, names=hosts)
     tokens = [secret for secret in (http_token, token) if secret is not None]

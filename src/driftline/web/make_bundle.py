@@ -16,8 +16,8 @@ BSD 3-Clause. Parts are by Mike Bostock (d3), ISC licence. See NOTICE of driftli
 """
 
 
-def main() -> None:
-    """Write the bundle."""
+def make_bundle() -> str:
+    """Return the bundle with its notice."""
     import vl_convert
 
     bundle = vl_convert.javascript_bundle("window.vegaEmbed=vegaEmbed;", vl_version=LANGUAGE)
@@ -26,9 +26,14 @@ def main() -> None:
         vega=vl_convert.get_vega_version(),
         embed=vl_convert.get_vega_embed_version(),
     )
-    path = Path(__file__).parent / "static" / "vega.js"
     # Within a function its names are not those of the page.
-    path.write_text(f"{notice}(()=>{{{bundle}}})();\n", encoding="utf-8")
+    return f"{notice}(()=>{{{bundle}}})();\n"
+
+
+def main() -> None:
+    """Write the file."""
+    path = Path(__file__).parent / "static" / "vega.js"
+    path.write_text(make_bundle(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ HTMX_SETTINGS = {
 }
 PLAIN_PAGES = {"incident", "form", "message"}
 """Pages without scripts: those that signed links open, and where people act."""
-STANDBY = "This agent is on standby: another one leads. Try again in a minute."
+STANDBY = "This agent stands by: another one leads. Ask that one, or try again in a minute."
 
 
 def render_page(name: str, status: int = 200, **names: Any) -> Response:

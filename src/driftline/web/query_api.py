@@ -17,6 +17,7 @@ from driftline.profiles.language import ExpressionError
 from driftline.types.record_fields import to_utc
 from driftline.types.scalars import parse_duration
 from driftline.web.access import Access
+from driftline.web.pages import STANDBY
 from driftline.web.status import StatusSource
 
 MEDIA_TYPES = {
@@ -40,7 +41,7 @@ def query_routes(
             return deny()
         catalog = agent.catalog
         if catalog is None:
-            return JSONResponse({"error": "this agent stands by: ask the one that leads"}, 503)
+            return JSONResponse({"error": STANDBY}, 503)
         try:
             return work(catalog)
         except ExpressionError as error:

@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from driftline.catalog.catalog import Catalog, RecordError
 from driftline.web.access import Access
+from driftline.web.pages import STANDBY
 from driftline.web.query import read_number
 from driftline.web.request_body import read_body
 from driftline.web.status import StatusSource
@@ -27,7 +28,7 @@ def record_routes(agent: StatusSource, access: Access, deny: Callable[[], Respon
     def answer(work: Callable[[Catalog], Any]) -> Response:
         catalog = agent.catalog
         if catalog is None:
-            return JSONResponse({"error": "this agent stands by: ask the one that leads"}, 503)
+            return JSONResponse({"error": STANDBY}, 503)
         try:
             return JSONResponse(work(catalog))
         except RecordError as error:

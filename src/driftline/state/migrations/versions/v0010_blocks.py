@@ -34,6 +34,9 @@ def upgrade() -> None:
     models = connection.execute(sa.select(rows.c.model).distinct()).scalars().all()
     for model in sorted(models):
         _move_model(connection, rows, model)
+    if connection.dialect.name == "postgresql":  # SQLite keeps no comments.
+        states = "see driftline.types.message_state.MessageState"
+        op.alter_column("outbox", "state", comment=states)
     op.drop_index("measurements_by_series", "measurements")
     op.drop_table("measurements")
 
