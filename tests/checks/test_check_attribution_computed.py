@@ -85,9 +85,8 @@ def explain(model):
     )[:, :, 0]
 
 
-@pytest.mark.parametrize(
-    "make", [xgboost_file, pytest.param(lightgbm_file, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("make", [xgboost_file, lightgbm_file])
 def test_values_of_boosters_are_those_of_shap(tmp_path, make):
     """The same numbers as shap's TreeExplainer, for a model that was read from its file."""
     import shap
@@ -220,6 +219,56 @@ def test_categories_are_given_to_a_pipeline_as_texts(tmp_path):
     parts = by_column(found, "score_contribution")
     assert parts["plan"].value > 0.4
     assert abs(parts["age"].value) < 0.1
+
+
+def test_several_classes_count_together(tmp_path):
+    """The importance is the sum over classes; with several outputs there is no contribution."""
+    import xgboost
+
+    classes = np.digitize(TABLE[:, 0], [35, 45])
+    data = xgboost.DMatrix(TABLE, classes, feature_names=list(NAMES))
+    settings = {"objective": "multi:softprob", "num_class": 3, "max_depth": 2, "nthread": 1}
+    booster = xgboost.train(settings, data, 10)
+    booster.save_model(tmp_path / "model.ubj")
+    values = load_model(tmp_path / "model.ubj", allow_pickle=False).contributions(ROWS, INPUTS)
+    assert values.shape == (10, 4, 3)
+    found = measured(
+        Attribution(model_file=str(tmp_path / "model.ubj")), draw(5, 200), draw(4, 200)
+    )
+    importance = by_column(found, "importance")
+    assert max(importance, key=lambda name: importance[name].value) == "age"
+    assert not by_column(found, "score_contribution")
+
+
+def test_onnx_with_an_input_for_each_column_takes_texts(tmp_path):
+    """A pipeline with categories, converted to ONNX, gives the same contributions."""
+    import pandas
+    from skl2onnx import to_onnx
+    from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+    from sklearn.compose import make_column_transformer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    rng = np.random.default_rng(0)
+    plans, ages = rng.choice(["free", "gold"], 300), rng.normal(0, 1, 300)
+    encoder = make_column_transformer((OneHotEncoder(), ["plan"]), remainder="passthrough")
+    estimator = make_pipeline(encoder, LogisticRegression())
+    estimator.fit(pandas.DataFrame({"plan": plans, "age": ages}), plans == "gold")
+    inputs = [("plan", StringTensorType([None, 1])), ("age", FloatTensorType([None, 1]))]
+    model = to_onnx(estimator, initial_types=inputs, options={"zipmap": False})
+    (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
+    schema = Schema(
+        features={
+            "age": Field("age", "age", Kind.NUMERIC),
+            "plan": Field("plan", "plan", Kind.CATEGORICAL),
+        }
+    )
+    reference = window_of({"age": ages.tolist(), "plan": plans.tolist()}, schema=schema)
+    now = window_of({"age": ages.tolist(), "plan": ["gold"] * 300}, reference, schema=schema)
+    check = Attribution(model_file=str(tmp_path / "model.onnx"))
+    found = list(check.evaluate(context(now, reference, schema=schema)))
+    assert by_column(found, "score_contribution")["plan"].value > 0.3
 
 
 def test_a_pickle_needs_permission(tmp_path):

@@ -132,14 +132,14 @@ def test_metrics_with_labels_stand_beside_their_estimates(pages):
 
 @pytest.mark.system
 def test_scores_groups_and_segments_are_shown(pages):
-    """Three curves, the confusion, fairness by group, and a line for each segment."""
+    """Four curves, the confusion, fairness by group, and a line for each segment."""
     page = pages.get("/m/shop/performance").text
     assert page.count('<svg class="curves"') == 4
     assert "1,200 rows with a label" in page
     assert 'id="fairness"' in page
     for plan in "abc":
         assert f'<th scope="row">plan={plan}</th>' in page
-    assert page.count("<figure>") == page.count('<svg class="series"') + 3
+    assert page.count("<figure>") == page.count('<svg class="series"') + 4
 
 
 @pytest.mark.system

@@ -14,6 +14,7 @@ from pydantic import PositiveInt, field_validator
 
 from driftline import Check, CheckContext, Measurement, NumericColumn, hookimpl, stats
 from driftline.kit.checks import (
+    Chart,
     Decision,
     Scores,
     Task,
@@ -129,6 +130,9 @@ class Performance(Check):
     default_for: ClassVar = frozenset({"label"})
     uses_labels = True
     default_place = 80
+    charts: ClassVar = {
+        metric: Chart(beside=f"estimated_{metric}") for metric in PERFORMANCE_METRICS
+    }
     wordings: ClassVar = {
         **{metric: Wording(noun=noun) for metric, noun in NOUNS.items()},
         **{metric: loss_wording(metric) for metric in PERFORMANCE_METRICS if metric != "bias"},

@@ -103,6 +103,8 @@ def with_theme(specification: Mapping[str, Any], palette: Palette) -> Specificat
             "labelOverlap": True,
             "labelFlush": True,
             "labelSeparation": 8,
+            # Few enough to name days at midnight rather than hours beside it.
+            "tickCount": 6,
         },
         "axisY": {"tickCount": 4, "gridOpacity": 0.7},
         "view": {"stroke": None},

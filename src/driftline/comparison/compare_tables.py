@@ -131,12 +131,13 @@ def own_checks(registry: Registry) -> list[Check]:
 
     Who names a file wants its checks to run: a comparison has no configuration that names them.
     """
-    files = {info.name for info in registry.infos if info.kind == "check" and not info.distribution}
     checks = []
-    for type_ in registry.checks():
-        if type_.type in files and type_.default_for is None:
-            with suppress(ValidationError):
-                checks.append(type_())
+    for info in registry.loaded_infos:
+        if info.kind == "check" and not info.distribution:
+            type_ = registry.get("check", info.name)
+            if type_.default_for is None:
+                with suppress(ValidationError):
+                    checks.append(type_())
     return checks
 
 

@@ -26,7 +26,11 @@ def blindness_fact(due: DueWindow, check: str, rows: Sequence[JudgedMeasurement]
 
     `rows` are its measurements of all versions and segments. None where it judged nothing.
     """
-    judged_rows = [row for row in rows if row.verdict and row.verdict != Verdict.ERROR]
+    judged_rows = [
+        row
+        for row in rows
+        if row.judgement is not None and row.judgement.verdict is not Verdict.ERROR
+    ]
     if not judged_rows:
         return None
     blind_rows = [row for row in judged_rows if row.lacks_data]

@@ -114,7 +114,8 @@ def judge_windows(
             complete_rows.setdefault(check, []).extend(rows if is_complete else ())
             if not window.due.quiet:
                 facts += facts_of(window.due, plans[check], rows, inputs.reference_name)
-            error = next((row.reason for row in rows if row.verdict == Verdict.ERROR), "")
+            judgements = (row.judgement for row in rows if row.judgement is not None)
+            error = next((each.reason for each in judgements if each.verdict is Verdict.ERROR), "")
             errors[check] = errors.get(check) or error
     for plan in inputs.checks_of(group[0]):
         missing = plan.missing_columns(inputs.schema)
@@ -232,9 +233,11 @@ def add_causes(
     causes: dict[tuple[str, str, str], str] = {}
     for (version, segment), judged in rows.items():
         for row in judged:
+            if row.check not in families:
+                continue
             text = row.measurement.detail.get(LIKELY_CAUSE_DETAIL)
             if isinstance(text, str) and text:
-                for family in families.get(row.check, ()):
+                for family in families[row.check]:
                     causes.setdefault((version, segment, family), text)
     return [
         replace(fact, judged=_with_cause(fact.judged, text))

@@ -128,6 +128,11 @@ class Registry:
         return tuple(self._infos)
 
     @property
+    def loaded_infos(self) -> tuple[PluginInfo, ...]:
+        """The same of the modules that were loaded so far: plugins of files always were."""
+        return tuple(self._infos)
+
+    @property
     def problems(self) -> tuple[PluginProblem, ...]:
         """What is wrong with the modules that were loaded so far."""
         return tuple(self._problems)

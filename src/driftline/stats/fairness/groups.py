@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from driftline.stats.basics.estimate import Z95, Estimate
 from driftline.stats.basics.proportion import newcombe
 
+NO_EVENTS = 3.69
+"""The upper end of the 95% interval of a Poisson mean where 0 events were counted."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupCounts:
@@ -131,19 +134,28 @@ def average_odds_difference(group: GroupCounts, others: GroupCounts) -> Estimate
 def treatment_equality(group: GroupCounts, others: GroupCounts) -> Estimate:
     """Misses per false alarm of `group` less those of `others` (Clarify's TE).
 
-    It has no value where a side has no false positives.
+    It has no value where a side has no false positives. The 95% interval joins those of the two
+    ratios (MOVER, Donner & Zou 2012).
     """
     if not group.fp or not others.fp:
         side = "the group has" if not group.fp else "the others have"
         return Estimate(None, reason=f"{side} no false positives")
-    value = group.fn / group.fp - others.fn / others.fp
-    # The delta method on ratios of Poisson counts.
-    variance = sum(
-        (side.fn / side.fp) ** 2 * ((1 / side.fn if side.fn else 1.0) + 1 / side.fp)
-        for side in (group, others)
+    (ratio, low, high), (other, other_low, other_high) = map(_misses_per_alarm, (group, others))
+    value = ratio - other
+    interval = (
+        value - math.hypot(ratio - low, other_high - other),
+        value + math.hypot(high - ratio, other - other_low),
     )
-    room = Z95 * math.sqrt(variance)
-    return Estimate(value, interval=(value - room, value + room), n=int(group.labelled))
+    return Estimate(value, interval=interval, n=int(group.labelled))
+
+
+def _misses_per_alarm(counts: GroupCounts) -> tuple[float, float, float]:
+    """Misses per false alarm, and the ends of its 95% interval on the log scale."""
+    ratio = counts.fn / counts.fp
+    if not counts.fn:
+        return 0.0, 0.0, NO_EVENTS / counts.fp
+    room = math.exp(Z95 * math.sqrt(1 / counts.fn + 1 / counts.fp))
+    return ratio, ratio / room, ratio * room
 
 
 def _without_rows(name: str, *, is_group: bool) -> Estimate:
