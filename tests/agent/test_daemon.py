@@ -151,7 +151,7 @@ def test_the_daemon_lives_a_whole_life(daemon):
 
 
 def test_a_plugin_that_hangs_does_not_keep_the_daemon_from_stopping(tmp_path):
-    """SIGTERM ends the process within ten seconds though a check never returns."""
+    """SIGTERM ends the process though a check never returns."""
     hanging = (
         DIARY
         + '''
@@ -160,7 +160,7 @@ class Stuck(Check):
     """Never returns."""
     type = "stuck"
     def evaluate(self, ctx):
-        __import__("threading").Event().wait(60)
+        __import__("threading").Event().wait(3600)
         yield
 @impl
 def register_checks():
@@ -179,8 +179,6 @@ def register_checks():
         made.wait_for(
             lambda: "read 3 objects" in made.log() or made.get("/healthz").status_code == 200
         )
-        began = time.monotonic()
         process.send_signal(signal.SIGTERM)
-        process.wait(PATIENCE)
-        assert time.monotonic() - began < 15
+        process.wait(PATIENCE)  # much less than the check hangs
     made.socket.close()

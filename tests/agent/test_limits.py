@@ -112,7 +112,7 @@ def test_a_single_pass_that_is_told_to_stop_says_so(tmp_path):
         assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
-    _, told = process.communicate(timeout=20)
+    _, told = process.communicate(timeout=120)
     assert process.returncode == 143, told
     assert "continues here" in told
 

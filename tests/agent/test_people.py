@@ -220,7 +220,7 @@ def test_pagerduty_shows_an_accepted_reference_as_a_change(tmp_path, monkeypatch
 
 def wait_until(condition: Callable[[], object]) -> None:
     """Wait for what the threads of the agent do."""
-    end = monotonic() + 20
+    end = monotonic() + 90
     while not condition():
         assert monotonic() < end
         sleep(0.02)

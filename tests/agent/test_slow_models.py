@@ -12,7 +12,7 @@ from station import DIARY, MODEL, START, Station
 
 pytestmark = [pytest.mark.system]
 
-PATIENCE = 60.0
+PATIENCE = 90.0
 DAYS, DAYS_READ_FIRST = 90, 30
 PLUGIN = '''
 import io, time

@@ -116,7 +116,7 @@ def test_the_outbox_ends_right(world, authority, kind, when):
             "a receiver that nobody vouches for gets no byte"
         )
     world.server.faults.extend(FAULTS[kind, when])
-    world.start(ca_file=authority[0], timeout=0.25 if kind in HANGING else 60)
+    world.start(ca_file=authority[0], timeout=1.0 if kind in HANGING else 60)
     if kind != "TLS":
         tell(world.store, "a", "opened", plans=(world.plan,))
     world.attempt()

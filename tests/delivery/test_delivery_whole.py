@@ -65,7 +65,7 @@ class World:
         self.plans = tuple(
             SinkPlan(name, updates=sink.updates) for name, sink in self.sinks.items()
         )
-        http = HttpClient(lambda: self.now, allow_private=True, timeout=5)
+        http = HttpClient(lambda: self.now, allow_private=True, timeout=60)
         for name, sink in self.sinks.items():
             sink.start(
                 StartContext(

@@ -183,7 +183,7 @@ def test_a_hanging_send_is_overdue_and_nothing_is_sent_on_top_of_it():
     sent.
     """
     go = threading.Event()
-    desk = Desk(Scripted.made(lambda: go.wait(10)), overdue=0.05)
+    desk = Desk(Scripted.made(lambda: go.wait(90)), overdue=0.05)
     tell(desk.store, "a", "opened")
     tell(desk.store, "b", "opened")
     assert desk.worker.deliver_due(NOW) == 1
@@ -192,7 +192,7 @@ def test_a_hanging_send_is_overdue_and_nothing_is_sent_on_top_of_it():
     assert desk.worker.deliver_due(NOW + HOUR) == 0
     _, sending = desk.worker._hanging
     go.set()
-    assert sending.wait(5)
+    assert sending.wait(90)
     desk.worker.deliver_due(NOW + 2 * HOUR)
     assert not desk.worker.overdue
     assert dict(desk.status.counts) == {"sent": 2}
@@ -274,8 +274,8 @@ def test_the_thread_delivers_drains_and_stops(tmp_path):
     desk.worker.start()
     for name in "abc":
         tell(desk.store, name, "opened")
-    assert desk.worker.drain(10)
+    assert desk.worker.drain(90)
     assert len(desk.sink.heard) == 3
-    assert desk.worker.stop(5)
-    assert desk.worker.stop(5)
+    assert desk.worker.stop(90)
+    assert desk.worker.stop(90)
     assert desk.worker.beat == NOW

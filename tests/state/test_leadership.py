@@ -257,6 +257,31 @@ def test_long_names_of_objects_are_kept(url):
     store.close()
 
 
+@pytest.mark.parametrize("granted", [False, True])
+def test_a_role_without_the_right_to_make_tables_is_told_the_right(postgres, granted):
+    """The error names the role and the right; with the right the tables are made."""
+    url = sa.make_url(postgres.empty(f"rights_{str(granted).lower()}"))
+    role = f"reader_{str(granted).lower()}"
+    with psycopg.connect(
+        url.set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True
+    ) as connection:
+        connection.execute(f"DROP ROLE IF EXISTS {role}")
+        connection.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'x'")
+        connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+        if granted:
+            connection.execute(f"GRANT USAGE, CREATE ON SCHEMA public TO {role}")
+    own = url.set(username=role, password="x").render_as_string(hide_password=False)
+    try:
+        if granted:
+            open_store(own).close()
+        else:
+            with pytest.raises(StateError, match=f"GRANT USAGE, CREATE ON SCHEMA .*{role}"):
+                open_store(own)
+    finally:
+        postgres.drop(url.database)
+        postgres.execute(f"DROP ROLE {role}")
+
+
 def test_two_schemas_of_one_database_are_two_states(postgres):
     """Each has a leader of its own."""
     url = postgres.empty("schemas")

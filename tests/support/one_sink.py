@@ -100,7 +100,7 @@ class World:
             store=self.store,
             clock=lambda: self.now,
             rng=Random(3),
-            policy=DeliveryPolicy(overdue=20),
+            policy=DeliveryPolicy(overdue=90),
         )
 
     def _sink(self, url: Secret) -> Sink:
