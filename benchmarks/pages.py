@@ -30,6 +30,7 @@ from seeded_year import HOUR, add_measurements, add_windows, count_blocks
 
 import driftline
 from driftline.agent.composition_root import open_agent, read_config
+from driftline.state import models
 from driftline.state.exported_columns import ExportSelection, read_measurement_columns
 from driftline.state.factory import open_store
 from driftline.state.measurement_reader import Selection, read_blocks
@@ -127,7 +128,9 @@ def _seed(folder: Path, names: list[str], columns: list[str], count: int) -> Non
     store = open_store("sqlite:///state.db", base=folder)
     started = time.perf_counter()
     with store.write() as connection:
+        models.add_model(connection, "wide", 0)
         for name in names:
+            models.add_model(connection, name, 0)
             starts = [END - (place + 1) * HOUR for place in range(MONTH)]
             add_windows(connection, name, starts, 1000)
             add_measurements(connection, name, starts[:24], ["amount"])

@@ -65,10 +65,21 @@ class Shell(Action):
         }
         return Request(
             "run",
-            shlex.join(order.fill(self.command)),
+            shlex.join(self._arguments(order)),
             body,
             {**plain_variables, "DRIFTLINE_TOKEN": order.token},
         )
+
+    def _arguments(self, order: Order) -> list[str]:
+        """The command with its facts. Raises Rejected where a fact would become an option."""
+        arguments: list[str] = order.fill(self.command)
+        for setting, argument in zip(self.command, arguments, strict=True):
+            if argument.startswith("-") and not setting.startswith("-"):
+                raise Rejected(
+                    f"the argument {setting} would be the option {argument}: write it behind the "
+                    "name of an option, such as --title={title}"
+                )
+        return arguments
 
     def perform(self, request: Request) -> str:
         """Run the command; return the end of its output."""

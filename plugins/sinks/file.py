@@ -25,7 +25,10 @@ class File(Sink):
     pace: ClassVar[float] = 0.0
 
     path: str
-    """The file; a relative path starts at the folder of the configuration file."""
+    """The file; a relative path starts at the folder of the configuration file.
+
+    It must not be a link: whoever can write to its folder could have the agent write elsewhere.
+    """
     max_size: Size | None = None
     """The size, such as `10MB`, at which the file is renamed to `.1`.
 
@@ -75,7 +78,7 @@ class File(Sink):
 
 def _append(path: Path, line: bytes) -> None:
     with os.fdopen(
-        os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600),
+        os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600),
         "r+b",
         buffering=0,
     ) as file:

@@ -42,7 +42,8 @@ class Local(Source):
     path: str
     """A file, a folder (read with all its subfolders) or a glob; `**` matches any folders.
 
-    A relative path starts at the folder of the configuration file.
+    A relative path starts at the folder of the configuration file. Links that lead out of the
+    folder are not followed.
     """
     grows: bool = True
     """Whether text files may be appended to.
@@ -74,6 +75,18 @@ class Local(Source):
         layout = None if self.layout is None else Layout(self.layout)
         is_glob = glob.has_magic(self._root()) and not os.path.lexists(self._root())
         root = (self._folder() if is_glob else self._root()).rstrip("/") + "/"
+        folder = os.path.realpath(self._folder())
+        inner_folders: dict[str, bool] = {}
+
+        def leads_out(path: str) -> bool:
+            """Whether a link in the path leads out of the folder of this source."""
+            place = os.path.dirname(path)
+            if place not in inner_folders:
+                inner_folders[place] = _is_within(os.path.realpath(place), folder)
+            return not inner_folders[place] or (
+                os.path.islink(path) and not _is_within(os.path.realpath(path), folder)
+            )
+
         whole = layout is None or ctx.since is None or is_glob
         paths = self._paths() if whole else self._newest_paths(layout, root, ctx)
         for path, reason in paths:
@@ -88,6 +101,9 @@ class Local(Source):
                 raise SourceError(f"{path}: {error.strerror}") from None
             if not stat.S_ISREG(status.st_mode):
                 ctx.skipped(_uri(path), "not a regular file")
+                continue
+            if path != self._root() and leads_out(path):
+                ctx.skipped(_uri(path), f"a link that leads out of {folder}")
                 continue
             mtime = datetime.fromtimestamp(status.st_mtime_ns / 1e9, UTC)
             place = None if layout is None else layout.place(path.removeprefix(root))
@@ -267,6 +283,10 @@ class _Bounded(io.RawIOBase):
     def close(self) -> None:
         self._file.close()
         super().close()
+
+
+def _is_within(path: str, folder: str) -> bool:
+    return os.path.commonpath((folder, path)) == folder
 
 
 def _glob_start(path: str) -> int:

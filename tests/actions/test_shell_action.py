@@ -55,6 +55,14 @@ def test_hostile_names_stay_arguments(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_data_can_not_become_an_option(tmp_path):
+    """A name that begins with a dash is turned down as an argument of its own, and runs nothing."""
+    made = shell(tmp_path, "open('ran', 'w')", "{model}")
+    with pytest.raises(Rejected, match=r"the argument \{model\} would be the option -rf"):
+        run(made, model="-rf /")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_incident_on_standard_input(tmp_path):
     """What is shown as the body is what the command reads."""
     made = shell(tmp_path, "import sys; open('in.json', 'wb').write(sys.stdin.buffer.read())")

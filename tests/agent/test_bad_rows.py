@@ -102,25 +102,25 @@ TASKS: Mapping[str, tuple[Callable[[Row, Any], Row], str]] = {
 }
 
 
-def always(**values: Any) -> Change:
+def set_all(**values: Any) -> Change:
     """Each row gets these values."""
     return lambda row, place: {**row, **values}
 
 
-def once(**values: Any) -> Change:
+def set_one(**values: Any) -> Change:
     """One row gets these values."""
     return lambda row, place: {**row, **values} if place == 3 else row
 
 
-def scaled(row: Row, place: int) -> Row:
+def double_chances(row: Row, place: int) -> Row:
     return {**row, "p": [2 * value for value in row["p"]]}
 
 
-def swapped(row: Row, place: int) -> Row:
+def swap_ends(row: Row, place: int) -> Row:
     return {**row, "low": row["high"], "high": row["low"]}
 
 
-def alone(row: Row, place: int) -> Row:
+def split_groups(row: Row, place: int) -> Row:
     return {**row, "query": f"{row['query']}-{place}"}
 
 
@@ -140,10 +140,10 @@ INFINITE = "infinite"
 NO_PROBABILITY = "0 to 1"
 FAULTS: Mapping[str, Mapping[str, Fault]] = {
     "binary": {
-        "one class": Fault(always(y=1), reasons={"roc_auc": "needs 10 positive and negative"}),
-        "an unknown class": Fault(always(y="maybe"), reasons={"accuracy": "no labelled rows"}),
+        "one class": Fault(set_all(y=1), reasons={"roc_auc": "needs 10 positive and negative"}),
+        "an unknown class": Fault(set_all(y="maybe"), reasons={"accuracy": "no labelled rows"}),
         "one score of 1.7": Fault(
-            once(p=1.7), reasons={"brier": NO_PROBABILITY, "log_loss": NO_PROBABILITY}
+            set_one(p=1.7), reasons={"brier": NO_PROBABILITY, "log_loss": NO_PROBABILITY}
         ),
         "scores in percent": Fault(
             lambda row, place: {**row, "p": 100 * row["p"]},
@@ -153,68 +153,72 @@ FAULTS: Mapping[str, Mapping[str, Fault]] = {
             lambda row, place: {**row, "p": math.log(row["p"] / (1 - row["p"]))},
             reasons={"accuracy": NO_PROBABILITY, "brier": NO_PROBABILITY},
         ),
-        "a list as score": Fault(always(p=[0.2, 0.8]), reasons={"accuracy": "no labelled rows"}),
-        "three rows": Fault(always(), rows=3, reasons={"roc_auc": "needs 10"}),
+        "a list as score": Fault(set_all(p=[0.2, 0.8]), reasons={"accuracy": "no labelled rows"}),
+        "three rows": Fault(set_all(), rows=3, reasons={"roc_auc": "needs 10"}),
     },
     "multiclass": {
         "one class": Fault(
-            always(y="art", topic="art"),
+            set_all(y="art", topic="art"),
             reasons={"roc_auc_ovr": "needs 10"},
             values={"accuracy": 1.0},
         ),
         "one label of an unknown class": Fault(
-            once(y="food"), reasons={"brier": "class without probability"}
+            set_one(y="food"), reasons={"brier": "class without probability"}
         ),
-        "an unknown prediction": Fault(always(topic="food"), values={"accuracy": 0.0}),
+        "an unknown prediction": Fault(set_all(topic="food"), values={"accuracy": 0.0}),
         "a sum of 2": Fault(
-            scaled, reasons={"brier": "sum that is not 1", "log_loss": "sum that is not 1"}
+            double_chances, reasons={"brier": "sum that is not 1", "log_loss": "sum that is not 1"}
         ),
         "a negative probability": Fault(
-            once(p=[-0.1, 0.6, 0.5]), reasons={"brier": NO_PROBABILITY}
+            set_one(p=[-0.1, 0.6, 0.5]), reasons={"brier": NO_PROBABILITY}
         ),
-        "a short list": Fault(always(p=[0.5, 0.5]), reasons={"brier": "no labelled rows"}),
-        "three rows": Fault(always(), rows=3),
+        "a short list": Fault(set_all(p=[0.5, 0.5]), reasons={"brier": "no labelled rows"}),
+        "three rows": Fault(set_all(), rows=3),
     },
     "multilabel": {
         "empty lists": Fault(
-            always(p=[], y=[]),
+            set_all(p=[], y=[]),
             reasons={"macro_recall": "no row has a class"},
             values={"subset_accuracy": 1.0},
         ),
-        "an unknown class": Fault(always(y=["food"]), values={"subset_accuracy": 0.0}),
-        "lists in lists": Fault(always(p=[["art"]]), reasons={"subset_accuracy": "no labelled"}),
-        "a class twice": Fault(always(p=["art", "art"], y=["art"]), values={"jaccard": 1.0}),
-        "null in a list": Fault(always(p=[None]), reasons={"subset_accuracy": "no labelled"}),
-        "three rows": Fault(always(), rows=3),
+        "an unknown class": Fault(set_all(y=["food"]), values={"subset_accuracy": 0.0}),
+        "lists in lists": Fault(set_all(p=[["art"]]), reasons={"subset_accuracy": "no labelled"}),
+        "a class twice": Fault(set_all(p=["art", "art"], y=["art"]), values={"jaccard": 1.0}),
+        "null in a list": Fault(set_all(p=[None]), reasons={"subset_accuracy": "no labelled"}),
+        "three rows": Fault(set_all(), rows=3),
     },
     "regression": {
-        "one infinite label": Fault(once(y=math.inf), reasons={"mae": INFINITE, "r2": INFINITE}),
-        "huge labels": Fault(always(y=1e308), reasons={"mae": "beyond 1e+150"}),
-        "infinite predictions": Fault(always(p=math.inf), reasons={"mae": INFINITE}),
-        "labels of 0": Fault(always(y=0), reasons={"mape": "0", "r2": "all labels are the same"}),
-        "no error": Fault(always(y=50, p=50), values={"mae": 0.0, "rmse": 0.0}),
-        "three rows": Fault(always(), rows=3),
+        "one infinite label": Fault(set_one(y=math.inf), reasons={"mae": INFINITE, "r2": INFINITE}),
+        "huge labels": Fault(set_all(y=1e308), reasons={"mae": "beyond 1e+150"}),
+        "infinite predictions": Fault(set_all(p=math.inf), reasons={"mae": INFINITE}),
+        "labels of 0": Fault(set_all(y=0), reasons={"mape": "0", "r2": "all labels are the same"}),
+        "no error": Fault(set_all(y=50, p=50), values={"mae": 0.0, "rmse": 0.0}),
+        "three rows": Fault(set_all(), rows=3),
     },
     "ranking": {
-        "groups of one item": Fault(alone, reasons={"ndcg": "no group has two labelled items"}),
-        "no group": Fault(always(query=None), reasons={"ndcg": "no labelled rows"}),
-        "one group": Fault(always(query="same")),
-        "nothing relevant": Fault(always(y=0), reasons={"ndcg": "no group has a relevant item"}),
-        "a negative label": Fault(once(y=-1), reasons={"ndcg": "below 0"}),
-        "equal scores": Fault(always(p=1.0)),
-        "three rows": Fault(always(), rows=3),
+        "groups of one item": Fault(
+            split_groups, reasons={"ndcg": "no group has two labelled items"}
+        ),
+        "no group": Fault(set_all(query=None), reasons={"ndcg": "no labelled rows"}),
+        "one group": Fault(set_all(query="same")),
+        "nothing relevant": Fault(set_all(y=0), reasons={"ndcg": "no group has a relevant item"}),
+        "a negative label": Fault(set_one(y=-1), reasons={"ndcg": "below 0"}),
+        "equal scores": Fault(set_all(p=1.0)),
+        "three rows": Fault(set_all(), rows=3),
     },
     "forecast": {
-        "one infinite label": Fault(once(y=math.inf), reasons={"mae": INFINITE, "mase": INFINITE}),
-        "labels of 0": Fault(always(y=0), reasons={"wape": "every label is 0"}),
-        "an unknown horizon": Fault(always(days=99)),
-        "a horizon without number": Fault(always(days="soon")),
-        "swapped ends": Fault(swapped, reasons={"interval_coverage": "above the upper one"}),
+        "one infinite label": Fault(
+            set_one(y=math.inf), reasons={"mae": INFINITE, "mase": INFINITE}
+        ),
+        "labels of 0": Fault(set_all(y=0), reasons={"wape": "every label is 0"}),
+        "an unknown horizon": Fault(set_all(days=99)),
+        "a horizon without number": Fault(set_all(days="soon")),
+        "swapped ends": Fault(swap_ends, reasons={"interval_coverage": "above the upper one"}),
         "no ends": Fault(
-            always(low=None, high=None), reasons={"pinball": "row has a prediction interval"}
+            set_all(low=None, high=None), reasons={"pinball": "row has a prediction interval"}
         ),
         "many horizons": Fault(lambda row, place: {**row, "days": place}),
-        "three rows": Fault(always(), rows=3),
+        "three rows": Fault(set_all(), rows=3),
     },
 }
 
@@ -244,10 +248,10 @@ def test_bad_rows_get_a_verdict_and_leave_other_windows_alone(tmp_path, task):
         text = "".join(json.dumps(change(row, place)) + "\n" for place, row in enumerate(rows))
         (tmp_path / name).write_text(text)
 
-    write("reference.jsonl", START - timedelta(days=1), 1000, always())
+    write("reference.jsonl", START - timedelta(days=1), 1000, set_all())
     faults = FAULTS[task]
     for number, fault in enumerate(faults.values()):
-        for part, (count, change) in enumerate(((fault.rows, fault.change), (200, always()))):
+        for part, (count, change) in enumerate(((fault.rows, fault.change), (200, set_all()))):
             hour = 2 * number + part
             write(f"log/{hour:04d}.jsonl", START + timedelta(hours=hour), count, change)
     station.clock.now = START + timedelta(hours=2 * len(faults) + 1)

@@ -113,3 +113,12 @@ def test_a_folder_that_is_not_there(tmp_path):
 def test_it_keeps_the_contract(tmp_path):
     """What is asked of every plugin."""
     assert_plugin_contract(File, path=str(tmp_path / "told.jsonl"))
+
+
+def test_it_does_not_write_through_a_link(tmp_path):
+    """A link in place of the file is named, and what it leads to stays as it is."""
+    (tmp_path / "other").write_text("mine")
+    (tmp_path / "told.jsonl").symlink_to(tmp_path / "other")
+    with pytest.raises(Retryable, match="symbolic link"):
+        started(tmp_path).send(LIVES["opened"])
+    assert (tmp_path / "other").read_text() == "mine"

@@ -227,3 +227,19 @@ def test_the_first_line_suits_a_lock_screen(case):
     assert 10 < len(text) <= 1000
     assert text.isprintable()
     assert len(LIVES[case].title) <= 150
+
+
+def test_the_console_shows_no_link_that_lets_people_act():
+    """Logs keep what is printed: of signed links only the address of the page stands there."""
+    links = {
+        "open": "https://watch.example/i/inc_1?exp=1796202000&sig=" + "A" * 43,
+        "acknowledge": "https://watch.example/i/inc_1/ack?exp=1796202000&sig=" + "B" * 43,
+        "evidence": "https://agent.example/i/inc_1?a=b",
+    }
+    out = io.StringIO()
+    started(Console(), console=out).send(LIVES["opened"].model_copy(update={"links": links}))
+    text = out.getvalue()
+    assert "https://watch.example/i/inc_1\n" in text
+    assert "https://agent.example/i/inc_1?a=b" in text
+    assert "sig=" not in text
+    assert "/ack" not in text

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import linecache
+import stat
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -141,10 +142,27 @@ def load_own(paths: Sequence[Path]) -> Iterator[PluginModule | PluginProblem]:
             message = "there is no such file or folder; correct plugins.paths"
             yield PluginProblem(origin=str(path), message=message, fatal=True, path=path)
             continue
+        if _others_can_write(path):
+            message = (
+                "everybody on this machine can write to it, and so could have the agent run their "
+                f"code; take the right away with: chmod o-w {path}"
+            )
+            yield PluginProblem(origin=str(path), message=message, fatal=True, path=path)
+            continue
         for file in _files(path):
             if file.resolve() not in resolved_paths:
                 resolved_paths.add(file.resolve())
                 yield _load(file, path)
+
+
+def _others_can_write(path: Path) -> bool:
+    """Whether people other than owner and group can change a file, or the files of a folder."""
+    parts = [path, *(_files(path) if path.is_dir() else [path.parent])]
+    modes = [part.stat().st_mode for part in parts]
+    # In a folder with the sticky bit, such as /tmp, nobody can replace the file of another one.
+    return any(
+        mode & stat.S_IWOTH and not (stat.S_ISDIR(mode) and mode & stat.S_ISVTX) for mode in modes
+    )
 
 
 def _files(path: Path) -> list[Path]:

@@ -6,16 +6,20 @@ root resolves that.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import stat
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import core_schema
 
 REFERENCE = re.compile(r"\$\{(env|file):([^}]+)\}")
+
+LARGEST_SECRET = 64_000
+"""Bytes of a file that holds a secret."""
 
 
 class Resolved(str):
@@ -127,10 +131,21 @@ def _find_stamps(reference: str) -> tuple[tuple[int, int, int], ...]:
 
 
 def read_secret(kind: str, name: str) -> str:
-    """Return the value of `${env:NAME}` or `${file:PATH}`. Raises KeyError or OSError."""
+    """Return the value of `${env:NAME}` or `${file:PATH}`.
+
+    Raises KeyError for a variable that is not set, and OSError for a file that can't be read, that
+    is no regular file or has more than `LARGEST_SECRET` bytes.
+    """
     if kind == "env":
         return os.environ[name]
-    return Path(name).read_text(encoding="utf-8").rstrip("\n")
+    # A pipe that nobody writes to must not stop the agent.
+    with open(os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file")
+        data = file.read(LARGEST_SECRET + 1)
+    if len(data) > LARGEST_SECRET:
+        raise OSError(errno.EFBIG, f"it has more than {LARGEST_SECRET:,} bytes")
+    return data.decode("utf-8").rstrip("\n")
 
 
 def _resolve_here(reference: str) -> Secret:

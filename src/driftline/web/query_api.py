@@ -17,6 +17,7 @@ from driftline.profiles.language import ExpressionError
 from driftline.types.record_fields import to_utc
 from driftline.types.scalars import parse_duration
 from driftline.web.access import Access
+from driftline.web.openapi import make_document
 from driftline.web.pages import STANDBY
 from driftline.web.status import StatusSource
 
@@ -61,7 +62,16 @@ def query_routes(
     def query(request: HttpRequest) -> Response:
         return answer(request, lambda catalog: _query(request, catalog, clock()))
 
-    return [Route("/api/search/models", search), Route("/api/query", query)]
+    def describe(request: HttpRequest) -> Response:
+        if not access.can_act(request):
+            return deny()
+        return JSONResponse(make_document(request.app.routes))
+
+    return [
+        Route("/api/search/models", search),
+        Route("/api/query", query),
+        Route("/api/openapi.json", describe),
+    ]
 
 
 def _query(request: HttpRequest, catalog: Catalog, now: datetime) -> Response:

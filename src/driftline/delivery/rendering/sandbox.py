@@ -11,6 +11,7 @@ from typing import Any
 
 from jinja2 import StrictUndefined, Template, TemplateError, nodes
 from jinja2.exceptions import SecurityError
+from jinja2.filters import do_batch
 from jinja2.runtime import Context, Macro, Undefined
 from jinja2.sandbox import SandboxedEnvironment
 
@@ -20,6 +21,8 @@ SECONDS = 0.5
 """Time limit for one piece."""
 LONGEST = 20_000
 """Characters that one piece may have before it is cut."""
+LONGEST_INNER = 10 * LONGEST
+"""Characters that a text within a template may have."""
 FILTERS = frozenset(
     [
         "batch",
@@ -58,7 +61,7 @@ FILTERS = frozenset(
 class Sandbox(SandboxedEnvironment):
     """Renders templates for one markup."""
 
-    intercepted_binops = frozenset({"*", "**", "%"})
+    intercepted_binops = frozenset({"+", "*", "**", "%"})
 
     def __init__(
         self,
@@ -78,10 +81,15 @@ class Sandbox(SandboxedEnvironment):
             lstrip_blocks=True,
         )
         self.filters = {name: filter_ for name, filter_ in self.filters.items() if name in FILTERS}
-        self.filters["_iterate_in_time"] = self._iterate_in_time
+        self.filters |= {
+            "_iterate_in_time": self._iterate_in_time,
+            "_short": _check_length,
+            "replace": _replace,
+            "batch": _batch,
+        }
         self.globals = dict(functions)
         # All output of a template is escaped, so the output of {% set %} and macros is safe, too.
-        self.concat = lambda parts: Safe("".join(parts))  # type: ignore[method-assign]
+        self.concat = self._join  # type: ignore[method-assign]
         self._monotonic = monotonic
         self._deadline = float("inf")
         self._compiled: dict[str, Template] = {}
@@ -119,7 +127,11 @@ class Sandbox(SandboxedEnvironment):
         return super().call(context, obj, *args, **kwargs)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        """Allow arithmetic on numbers only."""
+        """Allow arithmetic on numbers, and the sum of two short texts or lists."""
+        if operator == "+" and all(isinstance(side, (str, list, tuple)) for side in (left, right)):
+            if len(left) + len(right) > LONGEST:
+                raise TemplateError(f"a text or list of more than {LONGEST:,} parts")
+            return super().call_binop(context, operator, left, right)
         if operator == "**" or not all(isinstance(side, (int, float)) for side in (left, right)):
             raise SecurityError(
                 f"a template does not use {operator} on texts and lists, nor powers"
@@ -130,7 +142,23 @@ class Sandbox(SandboxedEnvironment):
         tree = super()._parse(source, name, filename)
         for loop in tree.find_all(nodes.For):
             loop.iter = nodes.Filter(loop.iter, "_iterate_in_time", [], [], None, None)
+        # A text that is joined with itself again and again would fill the memory.
+        for concat in tree.find_all(nodes.Concat):
+            concat.nodes = [
+                nodes.Filter(part, "_short", [], [], None, None) for part in concat.nodes
+            ]
         return tree
+
+    def _join(self, parts: Iterable[str]) -> Safe:
+        """Join the output of a block or macro. Raises TemplateError when it is too long."""
+        self._check_deadline()
+        pieces, size = [], 0
+        for part in parts:
+            pieces.append(part)
+            size += len(part)
+            if size > LONGEST_INNER:
+                raise TemplateError(f"a text of more than {LONGEST_INNER:,} characters")
+        return Safe("".join(pieces))
 
     def _iterate_in_time(self, items: Iterable[Any]) -> Iterator[Any]:
         for item in items:
@@ -144,3 +172,26 @@ class Sandbox(SandboxedEnvironment):
 
 def _to_text(value: object) -> str:
     return "" if value is None else str(value)
+
+
+def _check_length(value: Any) -> Any:
+    """Return a part of a joined text. Raises TemplateError when it is too long."""
+    if isinstance(value, str) and len(value) > LONGEST:
+        raise TemplateError(f"a text of more than {LONGEST:,} characters")
+    return value
+
+
+def _replace(text: Any, old: str, new: str, count: int | None = None) -> str:
+    """Replace as the filter of Jinja does. Raises TemplateError when the text gets too long."""
+    whole, old, new = str(text), str(old), str(new)
+    places = whole.count(old) if count is None else min(count, whole.count(old))
+    if len(whole) + places * (len(new) - len(old)) > LONGEST:
+        raise TemplateError(f"a text of more than {LONGEST:,} characters")
+    return whole.replace(old, new, places)
+
+
+def _batch(items: Iterable[Any], size: int, fill: Any = None) -> Iterator[list[Any]]:
+    """Make lists of `size` items. Raises TemplateError for lists that would be too long."""
+    if not 0 < size <= LONGEST:
+        raise TemplateError(f"a batch has 1 to {LONGEST:,} items")
+    return do_batch(items, size, fill)

@@ -76,10 +76,10 @@ def find_hints(columns: Columns, names: Names, schema: Schema) -> Hints:
     outputs: set[str] = set()
     free = {name: read for name, read in names.items() if name not in _roles(schema)}
     if schema.task in (Task.BINARY, Task.REGRESSION):
-        sentences += _ranking(columns, free, schema, output)
+        sentences += _describe_ranking(columns, free, schema, output)
     if schema.task is Task.REGRESSION:
-        sentences += _forecast(columns, free)
-        ends = _interval_ends(columns, free, names[output.name])
+        sentences += _describe_forecast(columns, free)
+        ends = _find_interval_ends(columns, free, names[output.name])
         if ends is not None:
             outputs.update(ends)
             sentences.append(
@@ -88,8 +88,10 @@ def find_hints(columns: Columns, names: Names, schema: Schema) -> Hints:
             )
     if schema.task is Task.MULTICLASS:
         classes, _ = to_categorical(columns[output.path])
-        places, held = _class_places(columns, free, sorted(classes.dictionary.to_pylist()))
-        outputs.update(held)
+        places, class_columns = _find_class_places(
+            columns, free, sorted(classes.dictionary.to_pylist())
+        )
+        outputs.update(class_columns)
         if places:
             pairs = ", ".join(f"{name}: {json.dumps(place)}" for name, place in places.items())
             sentences.append(
@@ -99,7 +101,9 @@ def find_hints(columns: Columns, names: Names, schema: Schema) -> Hints:
     return Hints(tuple(sentences), frozenset(outputs))
 
 
-def _ranking(columns: Columns, names: Names, schema: Schema, output: Field) -> Iterator[str]:
+def _describe_ranking(
+    columns: Columns, names: Names, schema: Schema, output: Field
+) -> Iterator[str]:
     """Yield the settings of a ranking where rows have groups and the model gives scores."""
     has_items = any(ITEMS.intersection(read.words) for read in names.values())
     words = GROUPS | (USERS if has_items else frozenset())
@@ -124,7 +128,7 @@ def _ranking(columns: Columns, names: Names, schema: Schema, output: Field) -> I
     )
 
 
-def _forecast(columns: Columns, names: Names) -> Iterator[str]:
+def _describe_forecast(columns: Columns, names: Names) -> Iterator[str]:
     """Yield the settings of a forecast: its horizon and its series."""
     horizon = next(
         (
@@ -145,13 +149,16 @@ def _forecast(columns: Columns, names: Names) -> Iterator[str]:
     settings = {"horizon": horizon, "series": series}
     parts = {setting: name for setting, name in settings.items() if name is not None}
     if parts:
-        text = " and ".join(parts.values())
+        names_of_parts = " and ".join(parts.values())
         verb = "looks" if len(parts) == 1 else "look"
-        set_ = ", ".join(f"{setting}: {name}" for setting, name in parts.items())
-        yield f"{text} {verb} like part of a forecast: if the model forecasts, set {set_} in schema"
+        settings_text = ", ".join(f"{setting}: {name}" for setting, name in parts.items())
+        yield (
+            f"{names_of_parts} {verb} like part of a forecast: if the model forecasts, set "
+            f"{settings_text} in schema"
+        )
 
 
-def _interval_ends(
+def _find_interval_ends(
     columns: Columns, names: Names, prediction: ColumnName
 ) -> tuple[str, str] | None:
     """Return the columns of the ends of a prediction interval; None without them."""
@@ -166,7 +173,7 @@ def _interval_ends(
     return (ends[0], ends[1]) if len(ends) == 2 else None
 
 
-def _class_places(
+def _find_class_places(
     columns: Columns, names: Names, classes: list[str]
 ) -> tuple[Mapping[str, str], Set[str]]:
     """Return the place of each class's probability, and their columns; empty without them."""
