@@ -162,7 +162,8 @@ def open_file(
             os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
         else:
             close_to_others(path, warn)
-            check_log(path)
+            if not reopen:  # this process itself may have folded the log
+                check_log(path)
             if not path.stat().st_size and not log_path(path).exists():
                 warn(f"{path} is empty: the agent starts anew")
     except StateError:
