@@ -23,7 +23,7 @@ import duckdb, sys
 con = duckdb.connect()
 for path in sys.argv[1:]:
     con.execute(f"create or replace table t as select * from read_json_auto('{path}')")
-    names = con.execute("select column_name, data_type from (describe t)").fetchall()
+    names = con.execute("select column_name, column_type from (describe t)").fetchall()
     for name, kind in names:
         if kind == "VARCHAR":
             con.execute(f'select "{name}", count(*) from t group by 1').fetchall()

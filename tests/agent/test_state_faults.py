@@ -109,8 +109,9 @@ def agent(tmp_path):
 def test_a_file_that_may_not_grow_is_named_and_left_behind(agent):
     """Writes fail: not ready, one line, one incident; the limit goes, and the agent goes on."""
     with agent.running() as process:
-        size = agent.database.with_name("state.db-wal").stat().st_size
-        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size // 2, resource.RLIM_INFINITY))
+        # The log of the agent has room, the write-ahead log of the state soon has none.
+        size = (agent.folder / "err").stat().st_size + 16_384
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
         agent.wait_for_reason("the disk failed")
         agent.wait_for(lambda: ("opened", "state") in agent.messages())
         resource.prlimit(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import duckdb
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from comparison_tables import make_table, with_outputs
+from hostile_names import HOSTILE_NAMES
 
 import driftline as dl
 from driftline.types.errors import ComparisonError, SourceError
@@ -175,3 +177,20 @@ def test_a_file_of_rows_gives_their_numbers(tmp_path):
     """A path of rows is profiled as the rows in memory are."""
     pq.write_table(REFERENCE, tmp_path / "rows.parquet")
     assert_same_numbers(dl.profile(tmp_path / "rows.parquet"), dl.profile(REFERENCE))
+
+
+def test_hostile_names_stay_text():
+    """Names and values from data are text in a profile and its page, never markup."""
+    rows = pa.table(
+        {
+            **{name: [1.0, 2.0, 3.0] * 40 for name in HOSTILE_NAMES},
+            "value": [HOSTILE_NAMES[row % 60] for row in range(120)],
+        }
+    )
+    made = dl.profile(rows)
+    page = made._repr_html_()
+    assert set(HOSTILE_NAMES) & set(made.columns)
+    assert not re.search(r"<(?!/?(div|p|table|thead|tbody|tr|th|td|svg|rect|title)\b)", page)
+    assert "\u202e" not in page + str(made)
+    assert len(str(made).splitlines()) == len(made.columns) + 1
+    assert dl.compare(made, rows).headline.startswith("0 of")
