@@ -139,7 +139,13 @@ class AzureMonitor(MetricSource):
 
     def _connect(self) -> JsonApi:
         if self._api is None:
-            self._api = JsonApi(self.address, RIGHT, self._headers, self._sleep, self._transport)
+            self._api = JsonApi(
+                self.address,
+                RIGHT,
+                headers=self._headers,
+                sleep=self._sleep,
+                transport=self._transport,
+            )
         return self._api
 
     def _headers(self) -> dict[str, str]:

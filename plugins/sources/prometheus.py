@@ -128,7 +128,11 @@ class Prometheus(MetricSource):
     def _connect(self) -> JsonApi:
         if self._api is None:
             self._api = JsonApi(
-                self.address, "a token", self._headers, self._sleep, self._transport
+                self.address,
+                "a token",
+                headers=self._headers,
+                sleep=self._sleep,
+                transport=self._transport,
             )
         return self._api
 

@@ -55,9 +55,9 @@ def heartbeat(service, reasons, log=None, **settings) -> Heartbeat:
     beat = Heartbeat(
         HeartbeatConfig(**settings),
         HttpClient(lambda: NOW, allow_private=True),
-        lambda: reasons,
-        lambda: NOW,
-        log or FakeLog(),
+        find_reasons=lambda: reasons,
+        clock=lambda: NOW,
+        log=log or FakeLog(),
     )
     beat._thread.join(0.5)
     return beat

@@ -51,8 +51,8 @@ def test_what_prometheus_scrapes_is_pushed_with_its_labels(collector):
     push = MetricsPusher(
         metrics.registry,
         make_exporter(endpoint, {"x-key": "k"}),
-        timedelta(hours=1),
-        structlog.get_logger(),
+        every=timedelta(hours=1),
+        log=structlog.get_logger(),
     )
     push.stop()
     [(path, headers, request)] = seen
@@ -70,7 +70,7 @@ def test_what_prometheus_scrapes_is_pushed_with_its_labels(collector):
 def test_a_collector_that_is_away_costs_a_word_in_the_log(collector):
     """A refused connection does not raise."""
     push = MetricsPusher(
-        Metrics("1").registry, _Refusing(), timedelta(hours=1), structlog.get_logger()
+        Metrics("1").registry, _Refusing(), every=timedelta(hours=1), log=structlog.get_logger()
     )
     assert not push.push()
     push.stop()

@@ -26,6 +26,7 @@ class Heartbeat:
         self,
         config: HeartbeatConfig,
         http: Http,
+        *,
         find_reasons: Callable[[], list[str]],
         clock: Callable[[], datetime],
         log: Any,

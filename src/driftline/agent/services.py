@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from driftline.telemetry.metrics import Metrics
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
     """How long calls of plugins may take before they count as hanging, in seconds."""
 

@@ -283,7 +283,7 @@ def _push(agent: Agent, config: Any, log: Any) -> MetricsPusher | None:
         return make_exporter(otlp.endpoint, newest)
 
     exporter = make_exporter(otlp.endpoint, headers[0])
-    return MetricsPusher(agent.registry, exporter, otlp.every, log, renew)
+    return MetricsPusher(agent.registry, exporter, every=otlp.every, log=log, renew=renew)
 
 
 def _beat(agent: Agent, config: Any, log: Any) -> Heartbeat | None:
@@ -297,7 +297,7 @@ def _beat(agent: Agent, config: Any, log: Any) -> Heartbeat | None:
     def find_reasons() -> list[str]:
         return [loop.reason for loop in agent.ready()[1] if loop.stuck]
 
-    return Heartbeat(heartbeat, http, find_reasons, system_clock, log)
+    return Heartbeat(heartbeat, http, find_reasons=find_reasons, clock=system_clock, log=log)
 
 
 class _Signals:

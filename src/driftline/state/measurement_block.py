@@ -134,7 +134,7 @@ def unpack_places(places: bytes) -> Ints:
     return np.cumsum(_unshuffle(_decompress(places), "<i4"), dtype=np.int64)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Block:
     """The measurements of one window; some are selected."""
 

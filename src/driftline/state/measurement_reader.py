@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -176,6 +176,7 @@ class _PlaceFinder:
     selection: Selection
     dictionaries: dict[int, SeriesDictionary]
     """By number; those of earlier reads may lack the newest entries."""
+    _: KW_ONLY
     _selected_entries: dict[int, Ints] = field(default_factory=dict)
     """Places of the selected entries, by dictionary."""
     _found: dict[tuple[int, bytes], tuple[Ints, Ints]] = field(default_factory=dict)
@@ -199,12 +200,12 @@ class _PlaceFinder:
         if not len(selected):
             return None
         return Block(
-            WindowKey(self.selection.model, row.start, row.version, row.segment),
-            self.dictionaries[id],
-            places,
-            selected,
-            row.figures,
-            row.details,
+            key=WindowKey(self.selection.model, row.start, row.version, row.segment),
+            dictionary=self.dictionaries[id],
+            places=places,
+            selected=selected,
+            packed_figures=row.figures,
+            packed_details=row.details,
         )
 
     def _load(self, id: int) -> None:

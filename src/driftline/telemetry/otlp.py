@@ -30,6 +30,7 @@ class MetricsPusher:
         self,
         registry: CollectorRegistry,
         exporter: MetricExporter,
+        *,
         every: timedelta,
         log: Any,
         renew: Callable[[], MetricExporter | None] = lambda: None,

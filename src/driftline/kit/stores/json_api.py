@@ -36,6 +36,7 @@ class JsonApi:
         self,
         place: str,
         permission: str,
+        *,
         headers: Callable[[], Mapping[str, str]],
         sleep: Callable[[float], object],
         transport: httpx.BaseTransport | None = None,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from itertools import pairwise
 from typing import Any, Self
 
@@ -100,6 +100,7 @@ class SliceCondition:
 
     column: str
     category: str | None = None
+    _: KW_ONLY
     low: float | None = None
     high: float | None = None
     other_than: frozenset[str] | None = None

@@ -6,7 +6,7 @@ The rows of a window are counted once; a search then adds up windows.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -99,22 +99,26 @@ class SliceGrid:
             rows,
             sums,
             sums if counts_errors else squares,
-            sum(part.all_rows for part in parts),
-            sum(part.all_sum for part in parts),
-            sum(part.all_squares for part in parts),
+            all_rows=sum(part.all_rows for part in parts),
+            all_sum=sum(part.all_sum for part in parts),
+            all_squares=sum(part.all_squares for part in parts),
         )
 
     def count(self, columns: Columns | CodedColumns, losses: Floats) -> SliceTallies:
         """Count the rows of each slice, and add up their losses, shape (rows,)."""
         masks = mask_rows(columns, self.conditions)
-        of_all = float(len(losses)), float(losses.sum()), float(losses @ losses)
+        of_all = {
+            "all_rows": float(len(losses)),
+            "all_sum": float(losses.sum()),
+            "all_squares": float(losses @ losses),
+        }
         if len(losses) < 2**24 and is_binary(losses):
             # Counts below 2^24 are exact in 32 bits; the sums need the rows with an error alone.
             ones = masks.astype(np.float32)
             errors = ones[:, losses == 1]
             sums = self._of_slices(errors @ errors.T).astype(np.int32)
             return SliceTallies(
-                self._of_slices(ones @ ones.T).astype(np.int32), sums, sums, *of_all
+                self._of_slices(ones @ ones.T).astype(np.int32), sums, sums, **of_all
             )
         numbers = masks.astype(np.float64)
         weighted = numbers * losses
@@ -122,7 +126,7 @@ class SliceGrid:
             self._of_slices(numbers @ numbers.T).astype(np.int32),
             self._of_slices(numbers @ weighted.T),
             self._of_slices(weighted @ weighted.T),
-            *of_all,
+            **of_all,
         )
 
     def _of_slices(self, matrix: NDArray[Any]) -> NDArray[Any]:
@@ -142,6 +146,7 @@ class SliceTallies:
     sums: Counts | Floats
     squares: Counts | Floats
     """The same array as `sums` where each loss is 0 or 1."""
+    _: KW_ONLY
     all_rows: float
     all_sum: float
     all_squares: float
@@ -158,9 +163,9 @@ class SliceTallies:
             np.asarray(int(self.all_rows) - self.rows, np.int32),
             sums,
             sums if self.counts_errors else np.asarray(self.all_squares - self.squares),
-            self.all_rows,
-            self.all_sum,
-            self.all_squares,
+            all_rows=self.all_rows,
+            all_sum=self.all_sum,
+            all_squares=self.all_squares,
         )
 
     def at(self, places: Ints) -> SliceTallies:
@@ -170,7 +175,7 @@ class SliceTallies:
             self.rows[places],
             sums,
             sums if self.counts_errors else self.squares[places],
-            self.all_rows,
-            self.all_sum,
-            self.all_squares,
+            all_rows=self.all_rows,
+            all_sum=self.all_sum,
+            all_squares=self.all_squares,
         )
