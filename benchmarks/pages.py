@@ -33,7 +33,7 @@ from driftline.agent.composition_root import open_agent, read_config
 from driftline.state import models
 from driftline.state.exported_columns import ExportSelection, read_measurement_columns
 from driftline.state.factory import open_store
-from driftline.state.measurement_reader import Selection, read_blocks
+from driftline.state.measurement_reader import Selection, read_measurement_blocks
 from driftline.telemetry.logs import make_log
 from driftline.web import create_app
 
@@ -98,7 +98,7 @@ def _run(folder: Path, options: argparse.Namespace) -> None:
                 month = Selection(
                     model="wide", since=END - MONTH * HOUR, column=columns[0], names=("psi",)
                 )
-                blocks = list(read_blocks(connection, month))
+                blocks = list(read_measurement_blocks(connection, month))
                 assert len(blocks) == min(MONTH, options.windows)
                 [block.figure("value") for block in blocks]
 

@@ -16,8 +16,6 @@ STYLES = {
     "resolved": "bold green",
     "test": "bold",
 }
-PAGE = "open: "
-"""Begins the line with the address of the page of an incident."""
 
 
 class Console(Sink):
@@ -49,16 +47,8 @@ class Console(Sink):
 
 
 def _inner_lines(message: Message) -> list[str]:
-    """Return the lines between the title and the context.
-
-    Of signed links only the address of the page stands there: logs keep what is printed, and many
-    people read them.
-    """
-    links = "\n".join(
-        line if "sig=" not in line else line.partition("?")[0]
-        for line in message.links.splitlines()
-        if "sig=" not in line or line.casefold().startswith(PAGE)
-    )
+    """Return the lines between the title and the context."""
+    links = message.unsigned_links  # many people read logs, which keep what is printed
     parts = (message.lead, message.list_findings(6000), message.known, message.todo, links)
     return [f"  {line}" for part in parts for line in part.splitlines()]
 

@@ -7,19 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from urllib.parse import quote
 
 from pydantic import Field as Setting
 from pydantic import PrivateAttr, field_validator
 
-from driftline import Source, SourceError, StartContext, hookimpl
+from driftline import Source, SourceError, hookimpl
 from driftline.kit.settings import Settings
-from driftline.kit.stores.json_api import JsonApi
-from driftline.kit.stores.metric_source import MetricSource, make_point, parse_time
-
-if TYPE_CHECKING:
-    import httpx
+from driftline.kit.stores.http_metric_source import HttpMetricSource
+from driftline.kit.stores.metric_source import make_point, parse_rfc3339
 
 RIGHT = "Microsoft.Insights/metrics/read (the role Monitoring Reader)"
 API_VERSION = "2023-10-01"
@@ -43,7 +40,7 @@ class AzureMetric(Settings):
     """Splits a metric by dimensions, such as `deployment eq '*'`: a series for each value."""
 
 
-class AzureMonitor(MetricSource):
+class AzureMonitor(HttpMetricSource):
     """Reads metrics of a resource of Azure by the REST API of Azure Monitor.
 
     Each point is a row with `time` (the start of its step), `value` and `name` (the name of the
@@ -52,6 +49,7 @@ class AzureMonitor(MetricSource):
 
     type = "azure_monitor"
     extra = "azure"
+    permission = RIGHT
 
     resource: str = Setting(pattern=r"^/?subscriptions/[^/\s]+/.+[^/]$")
     """The id of the resource, such as `/subscriptions/.../onlineEndpoints/churn`."""
@@ -62,9 +60,7 @@ class AzureMonitor(MetricSource):
     anonymous: bool = False
     """Send requests without credentials, to a server for tests."""
 
-    _api: JsonApi | None = PrivateAttr(default=None)
     _credential: Any = PrivateAttr(default=None)
-    _transport: httpx.BaseTransport | None = PrivateAttr(default=None)
 
     @field_validator("step")
     @classmethod
@@ -73,17 +69,9 @@ class AzureMonitor(MetricSource):
             raise ValueError("should be 1m, 5m, 15m, 30m, 1h, 6h, 12h or 1d")
         return step
 
-    def start(self, context: StartContext) -> None:
-        """Make the client; no request is sent yet."""
-        super().start(context)
-        self._connect()
-
     def stop(self) -> None:
         """Close the connections."""
-        api, self._api = self._api, None
         credential, self._credential = self._credential, None
-        if api is not None:
-            api.close()
         if credential is not None:
             credential.close()
         super().stop()
@@ -112,7 +100,7 @@ class AzureMonitor(MetricSource):
                 parameters["metricnamespace"] = metric.namespace
             if metric.filter is not None:
                 parameters |= {"$filter": metric.filter, "top": str(MOST_SERIES)}
-            answer = self._connect().get(f"{base}/providers/microsoft.insights/metrics", parameters)
+            answer = self.get_json(f"{base}/providers/microsoft.insights/metrics", parameters)
             try:
                 for result in answer["value"]:
                     yield from self._points(name, metric, result)
@@ -135,20 +123,10 @@ class AzureMonitor(MetricSource):
                 value = point.get(metric.aggregation)
                 # A step in which nothing was measured has a time and no value: it is no point.
                 if value is not None:
-                    yield make_point(name, parse_time(point["timeStamp"]), float(value), labels)
+                    yield make_point(name, parse_rfc3339(point["timeStamp"]), float(value), labels)
 
-    def _connect(self) -> JsonApi:
-        if self._api is None:
-            self._api = JsonApi(
-                self.address,
-                RIGHT,
-                headers=self._headers,
-                sleep=self._sleep,
-                transport=self._transport,
-            )
-        return self._api
-
-    def _headers(self) -> dict[str, str]:
+    def request_headers(self) -> dict[str, str]:
+        """Return the token of the account."""
         if self.anonymous:
             return {}
         try:

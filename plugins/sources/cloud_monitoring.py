@@ -8,19 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field as Setting
 from pydantic import PrivateAttr, field_validator
 
-from driftline import Rejected, Retryable, Source, SourceBusy, SourceError, StartContext, hookimpl
+from driftline import Rejected, Retryable, Source, SourceBusy, SourceError, hookimpl
 from driftline.kit.clouds import google
 from driftline.kit.settings import Settings
-from driftline.kit.stores.json_api import JsonApi
-from driftline.kit.stores.metric_source import MetricSource, make_point, parse_time
-
-if TYPE_CHECKING:
-    import httpx
+from driftline.kit.stores.http_metric_source import HttpMetricSource
+from driftline.kit.stores.metric_source import make_point, parse_rfc3339
 
 SCOPE = "https://www.googleapis.com/auth/monitoring.read"
 RIGHT = "monitoring.timeSeries.list (the role Monitoring Viewer)"
@@ -60,7 +57,7 @@ class MonitoringMetric(Settings):
         return text
 
 
-class CloudMonitoring(MetricSource):
+class CloudMonitoring(HttpMetricSource):
     """Reads time series of Google Cloud Monitoring by `projects.timeSeries.list`.
 
     Each point is a row with `time` (the start of its step), `value` and `name` (the name of the
@@ -69,6 +66,7 @@ class CloudMonitoring(MetricSource):
 
     type = "cloud_monitoring"
     extra = "gcp"
+    permission = RIGHT
 
     project: str = Setting(pattern=r"^[a-z0-9.:-]{1,100}$")
     """The id of the project."""
@@ -85,9 +83,7 @@ class CloudMonitoring(MetricSource):
     anonymous: bool = False
     """Send requests without credentials, to a server for tests."""
 
-    _api: JsonApi | None = PrivateAttr(default=None)
     _credentials: Any = PrivateAttr(default=None)
-    _transport: httpx.BaseTransport | None = PrivateAttr(default=None)
 
     @field_validator("step")
     @classmethod
@@ -95,18 +91,6 @@ class CloudMonitoring(MetricSource):
         if step < timedelta(minutes=1):
             raise ValueError("should be a minute at least")
         return step
-
-    def start(self, context: StartContext) -> None:
-        """Make the client; no request is sent yet."""
-        super().start(context)
-        self._connect()
-
-    def stop(self) -> None:
-        """Close the connections."""
-        api, self._api = self._api, None
-        if api is not None:
-            api.close()
-        super().stop()
 
     @property
     def address(self) -> str:
@@ -123,7 +107,7 @@ class CloudMonitoring(MetricSource):
             parameters = self._parameters(metric, start, end)
             while True:
                 url = f"{self.endpoint_url.rstrip('/')}/v3/projects/{self.project}/timeSeries"
-                answer = self._connect().get(url, parameters)
+                answer = self.get_json(url, parameters)
                 try:
                     for series in answer.get("timeSeries", ()):
                         yield from self._points(name, series)
@@ -143,7 +127,7 @@ class CloudMonitoring(MetricSource):
         }
         for point in series.get("points", ()):
             # An aligned point stands at the end of its step; the row has the start.
-            at = parse_time(point["interval"]["endTime"]) - self.step
+            at = parse_rfc3339(point["interval"]["endTime"]) - self.step
             yield make_point(name, at, self._number(name, point["value"]), labels)
 
     def _number(self, name: str, value: Mapping[str, Any]) -> float | None:
@@ -174,18 +158,8 @@ class CloudMonitoring(MetricSource):
             parameters["aggregation.groupByFields"] = list(metric.group_by)
         return parameters
 
-    def _connect(self) -> JsonApi:
-        if self._api is None:
-            self._api = JsonApi(
-                self.address,
-                RIGHT,
-                headers=self._headers,
-                sleep=self._sleep,
-                transport=self._transport,
-            )
-        return self._api
-
-    def _headers(self) -> dict[str, str]:
+    def request_headers(self) -> dict[str, str]:
+        """Return the token of the account."""
         if self.anonymous:
             return {}
         if self._credentials is None:

@@ -7,25 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import Field as Setting
-from pydantic import PrivateAttr, field_validator
+from pydantic import field_validator
 
-from driftline import Secret, Source, SourceError, StartContext, hookimpl
-from driftline.kit.stores.json_api import JsonApi
-from driftline.kit.stores.metric_source import MetricSource, make_point
-
-if TYPE_CHECKING:
-    import httpx
+from driftline import Secret, Source, SourceError, hookimpl
+from driftline.kit.stores.http_metric_source import HttpMetricSource
+from driftline.kit.stores.metric_source import make_point
 
 MOST_STEPS = 11_000
 """The points of one series that Prometheus returns at most."""
 CLOSERS = {"(": ")", "[": "]", "{": "}"}
 
 
-class Prometheus(MetricSource):
+class PrometheusServer(HttpMetricSource):
     """Reads series of Prometheus, Thanos, Mimir or VictoriaMetrics by `/api/v1/query_range`.
 
     Each result of a query is a series: its points are rows with `time`, `value`, `name` (the name
@@ -33,6 +30,7 @@ class Prometheus(MetricSource):
     """
 
     type = "prometheus"
+    permission = "a token"
 
     url: str
     """The address of the server, such as `http://prometheus:9090`."""
@@ -45,9 +43,6 @@ class Prometheus(MetricSource):
     """The token of a server that needs one."""
     headers: Mapping[str, str] = {}
     """Further headers, such as `{X-Scope-OrgID: team}`."""
-
-    _api: JsonApi | None = PrivateAttr(default=None)
-    _transport: httpx.BaseTransport | None = PrivateAttr(default=None)
 
     @field_validator("url")
     @classmethod
@@ -66,18 +61,6 @@ class Prometheus(MetricSource):
             if problem := _find_problem(query):
                 raise ValueError(f"{name}: {problem}: {query[:200]}")
         return queries
-
-    def start(self, context: StartContext) -> None:
-        """Make the client; no request is sent yet."""
-        super().start(context)
-        self._connect()
-
-    def stop(self) -> None:
-        """Close the connections."""
-        api, self._api = self._api, None
-        if api is not None:
-            api.close()
-        super().stop()
 
     @property
     def address(self) -> str:
@@ -111,7 +94,7 @@ class Prometheus(MetricSource):
             "end": str(last.timestamp()),
             "step": str(self.step // timedelta(seconds=1)),
         }
-        answer = self._connect().get(f"{self.url}/api/v1/query_range", parameters)
+        answer = self.get_json(f"{self.url}/api/v1/query_range", parameters)
         try:
             if answer["status"] != "success" or answer["data"]["resultType"] != "matrix":
                 raise SourceError(f"{self.address}: {name}: {str(answer.get('error'))[:200]}")
@@ -125,18 +108,8 @@ class Prometheus(MetricSource):
                 f"{self.address}: {name}: not an answer of Prometheus: check the address"
             ) from None
 
-    def _connect(self) -> JsonApi:
-        if self._api is None:
-            self._api = JsonApi(
-                self.address,
-                "a token",
-                headers=self._headers,
-                sleep=self._sleep,
-                transport=self._transport,
-            )
-        return self._api
-
-    def _headers(self) -> dict[str, str]:
+    def request_headers(self) -> dict[str, str]:
+        """Return the further headers and the token."""
         token = {} if self.token is None else {"authorization": f"Bearer {self.token.reveal()}"}
         return {**self.headers, **token}
 
@@ -171,4 +144,4 @@ def _find_problem(query: str) -> str:
 @hookimpl
 def register_sources() -> list[type[Source]]:
     """Register the source of this file."""
-    return [Prometheus]
+    return [PrometheusServer]

@@ -20,8 +20,8 @@ from driftline.web import create_app, serve
 
 pytestmark = pytest.mark.system
 
-TOKEN, READER = Secret("${env:T}", "s3cret-token"), Secret("${env:R}", "reader-token")
-BEARER = {"authorization": "Bearer s3cret-token"}
+TOKEN, READER = Secret("${env:T}", "s3cret-token-of-24-chars"), Secret("${env:R}", "reader-token")
+BEARER = {"authorization": "Bearer s3cret-token-of-24-chars"}
 PUBLIC = "https://watch.example/driftline"
 LINKED = f', token: "${{env:DRIFTLINE_TOKEN}}", public_url: "{PUBLIC}"'
 SEEING = DIARY.replace(

@@ -15,7 +15,7 @@ from driftline.web import create_app, serve
 
 pytestmark = [pytest.mark.postgres, pytest.mark.system]
 
-TOKEN = "s3cret-token"
+TOKEN = "s3cret-token-of-24-chars"
 LINKED = ', token: "${env:DRIFTLINE_TOKEN}", public_url: "https://watch.example/driftline"'
 
 

@@ -11,7 +11,7 @@ from driftline_plugins.checks.attribution import Attribution
 from pydantic import ValidationError
 
 from driftline import Field, Kind, Schema
-from driftline.kit.checks.model_files import Inputs, ModelFileError, load_model
+from driftline.kit.checks.model_files import ModelFileError, ModelInputs, load_model_file
 from driftline.stats import shapley_values
 from driftline.testing import context
 from driftline.testing.windows import window_of
@@ -35,7 +35,7 @@ def labels(table):
 TABLE = draw(1, 800)
 LABELS = labels(TABLE)
 ROWS, BACKGROUND = draw(2, 10), draw(3, 20)
-INPUTS = Inputs(NAMES)
+INPUTS = ModelInputs(NAMES)
 
 
 def xgboost_file(folder):
@@ -92,7 +92,7 @@ def test_values_of_boosters_are_those_of_shap(tmp_path, make):
     import shap
 
     path, booster = make(tmp_path)
-    found = load_model(path, allow_pickle=False).contributions(ROWS, INPUTS)
+    found = load_model_file(path, allow_pickle=False).contributions(ROWS, INPUTS)
     expected = shap.TreeExplainer(booster).shap_values(ROWS)
     assert found.shape == (10, 4, 1)
     assert found[:, :, 0] == pytest.approx(np.asarray(expected), abs=1e-5)
@@ -106,7 +106,7 @@ def test_values_of_scikit_learn_are_those_of_shap(tmp_path):
     estimator = forest()
     explainer = shap.TreeExplainer(estimator, BACKGROUND, model_output="probability")
     expected = np.asarray(explainer.shap_values(ROWS, check_additivity=False))[:, :, 1]
-    found = explain(load_model(pickled(tmp_path, estimator), allow_pickle=True))
+    found = explain(load_model_file(pickled(tmp_path, estimator), allow_pickle=True))
     assert found == pytest.approx(expected, abs=1e-7)
 
 
@@ -119,7 +119,7 @@ def test_values_of_onnx_are_those_of_shap(tmp_path):
     # With four features it looks at every coalition.
     explainer = shap.KernelExplainer(lambda rows: estimator.predict_proba(rows)[:, 1], BACKGROUND)
     expected = explainer.shap_values(ROWS, silent=True)
-    found = explain(load_model(as_onnx(tmp_path, estimator), allow_pickle=False))
+    found = explain(load_model_file(as_onnx(tmp_path, estimator), allow_pickle=False))
     # ONNX computes with 32 bits: a row at the bound of a split may take its other side.
     assert found == pytest.approx(expected, abs=2e-3)
 
@@ -230,7 +230,7 @@ def test_several_classes_count_together(tmp_path):
     settings = {"objective": "multi:softprob", "num_class": 3, "max_depth": 2, "nthread": 1}
     booster = xgboost.train(settings, data, 10)
     booster.save_model(tmp_path / "model.ubj")
-    values = load_model(tmp_path / "model.ubj", allow_pickle=False).contributions(ROWS, INPUTS)
+    values = load_model_file(tmp_path / "model.ubj", allow_pickle=False).contributions(ROWS, INPUTS)
     assert values.shape == (10, 4, 3)
     found = measured(
         Attribution(model_file=str(tmp_path / "model.ubj")), draw(5, 200), draw(4, 200)
@@ -278,7 +278,7 @@ def test_a_pickle_needs_permission(tmp_path):
     with pytest.raises(ValidationError, match="allow_pickle: true"):
         Attribution(model_file=str(path))
     with pytest.raises(ModelFileError, match="allow_pickle"):
-        load_model(path, allow_pickle=False)
+        load_model_file(path, allow_pickle=False)
     assert not (tmp_path / "ran").exists()
 
 

@@ -20,7 +20,7 @@ from driftline.charts.distribution_chart import distribution_specification
 from driftline.charts.series_chart import series_specification
 from driftline.charts.series_points import SeriesLine, SeriesPoint
 from driftline.cli.report import report
-from driftline.documents.document import Document, Figure, Section, Table
+from driftline.documents.document import Figure, ReportDocument, Section, Table
 from driftline.documents.html_file import write_html
 from driftline.documents.markdown_file import escape_markdown, write_markdown
 from driftline.documents.save import file_name, save_document
@@ -155,7 +155,7 @@ def hostile_document(name):
     table = Table(head=(name, name), rows=[(name, name)])
     figure = Figure(title=name, text=name, specification=chart, table=table)
     section = Section(title=name, text=name, table=table, figures=[figure])
-    return Document(title=name, subject=name, lines=[name], sections=[section])
+    return ReportDocument(title=name, subject=name, lines=[name], sections=[section])
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_the_largest_report_stays_small(tmp_path, end):
         table=Table(head=tuple("abcdef"), rows=[row] * 24),
     )
     sections = [Section(title="s", table=table), Section(title="f", figures=[figure] * 24)]
-    document = Document(title="t", subject="s", sections=sections)
+    document = ReportDocument(title="t", subject="s", sections=sections)
     path = tmp_path / f"r.{end}"
     save_document(path, lambda: document, dict)
     assert path.stat().st_size < 2_000_000

@@ -15,7 +15,7 @@ import pytest
 from driftline_plugins.sources.azure_monitor import AzureMonitor
 from driftline_plugins.sources.cloud_monitoring import CloudMonitoring
 from driftline_plugins.sources.cloudwatch import CloudWatch
-from driftline_plugins.sources.prometheus import Prometheus
+from driftline_plugins.sources.prometheus import PrometheusServer
 from metric_service import metric_service
 from pydantic import ValidationError
 from run_commands import configure, run_once
@@ -95,7 +95,7 @@ def seconds(text):
 
 
 def prometheus(service, **settings):
-    return Prometheus(**({"url": service.url, "queries": {"auc": "auc"}} | settings))
+    return PrometheusServer(**({"url": service.url, "queries": {"auc": "auc"}} | settings))
 
 
 # --- slices ------------------------------------------------------------------------------------
@@ -166,13 +166,13 @@ def test_an_answer_without_end_is_not_read(service, start):
 def test_settings_with_a_mistake_are_named(settings, problem):
     """`validate` finds the mistake without a request."""
     with pytest.raises(ValidationError, match=problem):
-        Prometheus(**({"url": "http://prometheus:9090", "queries": {"a": "x"}} | settings))
+        PrometheusServer(**({"url": "http://prometheus:9090", "queries": {"a": "x"}} | settings))
 
 
 def test_a_query_with_brackets_in_quotes_and_comments_is_fine():
     """Only brackets that count are counted."""
     query = "sum(x{a=\"(\", b='\\'['}) # (\n / sum(y)"
-    assert Prometheus(url="http://p", queries={"a": query}).queries["a"] == query
+    assert PrometheusServer(url="http://p", queries={"a": query}).queries["a"] == query
 
 
 # --- Prometheus --------------------------------------------------------------------------------
@@ -257,7 +257,7 @@ def test_a_busy_service_is_asked_again(service, start):
 
 def test_a_dead_server_is_busy(start):
     """A server that can't be reached may come back."""
-    source = start(Prometheus(url="http://127.0.0.1:9", queries={"a": "x"}, history="1h"))
+    source = start(PrometheusServer(url="http://127.0.0.1:9", queries={"a": "x"}, history="1h"))
     with pytest.raises(SourceBusy, match=r"prometheus://127\.0\.0\.1:9"):
         read(source, listed(source)[0])
 
@@ -320,7 +320,9 @@ def real_prometheus(tmp_path):
 def test_a_real_prometheus_gives_every_point_once(real_prometheus, start):
     """Each minute of each series is read once over all slices, with its value."""
     source = start(
-        Prometheus(url=real_prometheus, queries={"auc": "auc", "mean": "avg(auc)"}, history="3h"),
+        PrometheusServer(
+            url=real_prometheus, queries={"auc": "auc", "mean": "avg(auc)"}, history="3h"
+        ),
         now=at("11:05:00"),
     )
     rows = [row for obj in listed(source, now=at("11:05:00")) for row in read(source, obj)]
@@ -332,7 +334,7 @@ def test_a_real_prometheus_gives_every_point_once(real_prometheus, start):
 
 def test_a_real_prometheus_says_what_is_wrong_with_a_query(real_prometheus, start):
     """A mistake that the settings can't find comes back in the server's words."""
-    source = start(Prometheus(url=real_prometheus, queries={"a": "rate(auc)"}, history="1h"))
+    source = start(PrometheusServer(url=real_prometheus, queries={"a": "rate(auc)"}, history="1h"))
     with pytest.raises(SourceError, match=r"400: .*parse error"):
         read(source, listed(source)[0])
 
@@ -695,4 +697,4 @@ def test_they_travel(service, start):
     source = start(prometheus(service, history="1h"))
     copy = start(pickle.loads(pickle.dumps(source)))
     assert read(copy, listed(copy)[0]) == read(source, listed(source)[0])
-    assert_plugin_contract(Prometheus, url="http://p", queries={"a": "x"})
+    assert_plugin_contract(PrometheusServer, url="http://p", queries={"a": "x"})

@@ -31,6 +31,7 @@ from driftline import (
     Kind,
     ObjectChanged,
     ObjectGone,
+    Secret,
     SourceBusy,
     SourceError,
     Unreadable,
@@ -466,13 +467,17 @@ def test_the_probe(store, started):
     assert store.url in source.probe()
 
 
-def test_travelling_and_threads(store, started):
-    """A pickled source carries settings only and opens objects elsewhere; one client serves many
-    threads.
+def test_travelling_and_threads(store, started, monkeypatch):
+    """A pickled source carries settings and names of secrets and opens objects elsewhere; one
+    client serves many threads.
     """
     for i in range(10):
         store.put(f"{i:02d}", b"%02d" % i * 1000)
     source = started(store)
+    for _, secret in source:
+        if isinstance(secret, Secret):
+            # The environment of the other process.
+            monkeypatch.setenv(secret.reference[6:-1], secret.reveal())
     copy = pickle.loads(pickle.dumps(source))
     assert copy._client is None
     objects = listed(copy)

@@ -21,7 +21,7 @@ from driftline.state.measurement_reader import (
     Selection,
     find_newest_changed,
     find_newest_start,
-    read_blocks,
+    read_measurement_blocks,
     read_measurements,
 )
 from driftline.state.stored_measurement import StoredMeasurement
@@ -201,7 +201,7 @@ def test_the_month_of_a_column_reads_at_most_720_blocks(connection):
         connection, "after_cursor_execute", lambda *arguments: read.append(len(arguments))
     )
     month = Selection(model="m", since=first, until=last, column="b")
-    blocks = list(read_blocks(connection, month))
+    blocks = list(read_measurement_blocks(connection, month))
     assert len(blocks) == 720
     assert {block.key.start for block in blocks} == set(range(first, last, HOUR))
     assert all(
@@ -222,7 +222,9 @@ def test_blocks_are_read_page_by_page_in_order(connection, newest_first):
         write(connection, [stored(start=key.start, version=key.version, segment=key.segment)], key)
     read = [
         block.key
-        for block in read_blocks(connection, Selection(model="m"), newest_first=newest_first)
+        for block in read_measurement_blocks(
+            connection, Selection(model="m"), newest_first=newest_first
+        )
     ]
     sign = -1 if newest_first else 1
     assert read == sorted(keys, key=lambda key: (sign * key.start, key.version, key.segment))

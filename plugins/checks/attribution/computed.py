@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from driftline import CheckContext, Kind, stats
 from driftline.kit.checks.model_files import (
     BOOSTERS,
-    Inputs,
     LoadedModel,
     ModelFileError,
-    load_model,
+    ModelInputs,
+    load_model_file,
 )
 from driftline.kit.checks.sampled_rows import Columns
 
@@ -58,7 +58,7 @@ def compute_attributions(
     if ctx.reference is None:
         return Attributions(reason="no reference yet")
     try:
-        model = load_model(Path(file), allow_pickle=allow_pickle)
+        model = load_model_file(Path(file), allow_pickle=allow_pickle)
         inputs = _find_inputs(ctx, model, names, categories, file, (before, now))
         sides = [_encode(sample, inputs, rows) for sample in (before, now)]
         if not all(len(side) for side in sides):
@@ -79,7 +79,7 @@ def _find_inputs(
     categories: Mapping[str, tuple[str, ...]],
     file: str,
     samples: Sequence[Columns],
-) -> Inputs:
+) -> ModelInputs:
     """Return the inputs of the model. Raises ModelFileError where the log lacks one."""
     chosen = tuple(names) or model.names or tuple(ctx.schema.features)
     absent = [name for name in chosen if any(name not in sample for sample in samples)]
@@ -100,10 +100,10 @@ def _find_inputs(
             )
         values = {value for sample in samples for value in sample[name] if value is not None}
         texts[name] = tuple(sorted(map(str, values)))
-    return Inputs(chosen, texts)
+    return ModelInputs(chosen, texts)
 
 
-def _encode(sample: Columns, inputs: Inputs, rows: int) -> Values:
+def _encode(sample: Columns, inputs: ModelInputs, rows: int) -> Values:
     """Return the first `rows` rows as numbers, shape (n, F); NaN for a missing value."""
     columns = []
     for name in inputs.names:
@@ -120,7 +120,7 @@ def _number(value: object) -> float:
     return float(value) if isinstance(value, (int, float)) else float("nan")
 
 
-def _kept_values(model: LoadedModel, file: str, inputs: Inputs, rows: Values) -> Values:
+def _kept_values(model: LoadedModel, file: str, inputs: ModelInputs, rows: Values) -> Values:
     """Return the values of the reference, which are computed once for a model and its rows."""
     stamp = f"{file} {id(model)} {inputs}".encode()
     key = blake2b(rows.tobytes() + stamp, digest_size=16).digest()
@@ -133,7 +133,7 @@ def _kept_values(model: LoadedModel, file: str, inputs: Inputs, rows: Values) ->
     return values
 
 
-def _explain(model: LoadedModel, inputs: Inputs, rows: Values, reference: Values) -> Values:
+def _explain(model: LoadedModel, inputs: ModelInputs, rows: Values, reference: Values) -> Values:
     """Return the SHAP values of rows. Raises ModelFileError where the model fails on them."""
     try:
         values = model.contributions(rows, inputs)

@@ -41,8 +41,8 @@ RATE_OF: Mapping[str, str] = {
 PHRASES: Mapping[str, str] = {
     "selection_rate": "predicted positive in {}",
     "base_rate": "labelled positive in {}",
-    "true_positive_rate": "predicted positive in {} of the true positives",
-    "false_positive_rate": "predicted positive in {} of the true negatives",
+    "true_positive_rate": "predicted positive in {} of those labelled positive",
+    "false_positive_rate": "predicted positive in {} of those labelled negative",
     "precision": "right in {} of the positive predictions",
     "accuracy": "right in {}",
 }

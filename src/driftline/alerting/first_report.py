@@ -202,7 +202,7 @@ def _result(comparison: ReferenceComparison) -> str:
         return "no reference to compare with yet"
     differing, total = len(comparison.differing_columns), len(comparison.columns)
     if not total:
-        return "no column was compared"
+        return "its checks compare no column"
     if total == 1:
         return f"its only column {'differs' if differing else 'does not differ'} from the reference"
     if not differing:
@@ -251,12 +251,12 @@ def _sight_text(report: FirstReport, phrasebook: Phrasebook) -> str:
     at_once = _values(report, phrasebook, [(sight, sight.at_once) for sight in report.sights])
     in_time = _values(report, phrasebook, [(sight, sight.in_time) for sight in report.sights])
     rows = f"about {report.window_rows:,} rows"
-    parts = [f"two {report.block} of {rows} show {at_once}"] if at_once else []
+    parts = [f"two {report.block} of {rows} show changes of {at_once}"] if at_once else []
     if in_time:
-        parts.append(f"seven {'' if parts else f'{report.block} of {rows} '}show {in_time}")
+        parts.append(f"seven {'' if parts else f'{report.block} of {rows} '}one of {in_time}")
     else:
         days = duration(report.learning.total_seconds())
-        parts.append(f"smaller ones once {days} are known")
+        parts.append(f"smaller ones after {days}")
     return "; ".join(parts)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from io import StringIO
 from statistics import median
 from typing import Any
@@ -19,7 +19,7 @@ from driftline.backtest.replay import ReplayedChange
 from driftline.types.errors import DriftlineError
 from driftline.types.model import Severity
 from driftline.types.notification import Event
-from driftline.types.times import from_micros
+from driftline.types.times import as_utc, from_micros
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,4 +214,4 @@ def _moment(value: Any, place: str) -> datetime:
         at = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).strip())
     except ValueError:
         raise DriftlineError(f"{place}: {value!r} is no time such as 2026-03-02T09:00") from None
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    return as_utc(at)

@@ -18,8 +18,8 @@ from driftline.config.mistakes import explain_error, fields_at, unknown_name
 from driftline.state.records import (
     RecordRow,
     add_row,
-    load_history,
     load_monitored_versions,
+    load_record_history,
     load_records,
     newest_row,
 )
@@ -174,7 +174,7 @@ class Catalog:
     ) -> list[Record]:
         """Return changes, the newest first."""
         with self.store.read() as connection:
-            rows = load_history(connection, model=model, kind=kind, name=name, limit=limit)
+            rows = load_record_history(connection, model=model, kind=kind, name=name, limit=limit)
         return [Record.of(row) for row in rows]
 
     def events(self, model: str, since: datetime, until: datetime) -> list[Record]:

@@ -69,14 +69,14 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class QueryResult:
     """A table: the names of its columns, and its rows."""
 
     columns: tuple[str, ...]
     rows: list[dict[str, Any]]
 
 
-def ask(store: Store, question: Question) -> Answer:
+def ask(store: Store, question: Question) -> QueryResult:
     """Return the measurements, oldest first, or their summary by a field.
 
     Raises ExpressionError for a mistake in `where`, and QueryError for unknown names.
@@ -107,7 +107,7 @@ def ask(store: Store, question: Question) -> Answer:
             raise QueryError(suggest(question.by, [*FIELDS, *labels], text))
         return _summarise(rows, by)
     columns = (*FIELDS[:6], *labels, *FIELDS[6:])
-    return Answer(columns, [_as_values(row, labels) for row in rows])
+    return QueryResult(columns, [_as_values(row, labels) for row in rows])
 
 
 def _value(row: MeasurementRow, name: str) -> Value:
@@ -157,14 +157,14 @@ def _as_values(row: MeasurementRow, labels: Iterable[str]) -> dict[str, Any]:
     return values | {name: getattr(row, name) for name in FIELDS[6:]}
 
 
-def _summarise(rows: Sequence[MeasurementRow], by: str) -> Answer:
+def _summarise(rows: Sequence[MeasurementRow], by: str) -> QueryResult:
     """Return one row for each value of a field: its windows, rows, mean, ends and newest value."""
     groups: dict[Any, list[MeasurementRow]] = {}
     for row in rows:
         groups.setdefault(_value(row, by), []).append(row)
     columns = (by, "windows", "rows", "mean", "min", "max", "newest", "newest_start", "changed")
     ordered = sorted(groups.items(), key=lambda group: (group[0] is None, str(group[0])))
-    return Answer(columns, [{by: value, **_summary(group)} for value, group in ordered])
+    return QueryResult(columns, [{by: value, **_summary(group)} for value, group in ordered])
 
 
 def _summary(rows: Sequence[MeasurementRow]) -> Mapping[str, Any]:

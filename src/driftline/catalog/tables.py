@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from driftline.catalog.measurement_query import Answer
+from driftline.catalog.measurement_query import QueryResult
 
 
 class OutputForm(StrEnum):
@@ -30,12 +30,12 @@ LONGEST_CHART = 100
 """The most values that one line of a chart shows: the newest ones."""
 
 
-def to_json(answer: Answer) -> str:
+def to_json(answer: QueryResult) -> str:
     """Return the rows as a JSON list of objects; times are ISO 8601."""
     return json.dumps(answer.rows, default=_plain, ensure_ascii=False, indent=2)
 
 
-def to_csv(answer: Answer) -> str:
+def to_csv(answer: QueryResult) -> str:
     """Return the rows as CSV with a header; what is missing is empty."""
     text = io.StringIO()
     writer = csv.DictWriter(text, answer.columns, lineterminator="\n")
@@ -45,7 +45,7 @@ def to_csv(answer: Answer) -> str:
     return text.getvalue()
 
 
-def to_parquet(answer: Answer) -> bytes:
+def to_parquet(answer: QueryResult) -> bytes:
     """Return the rows as a Parquet file."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -56,7 +56,7 @@ def to_parquet(answer: Answer) -> bytes:
     return sink.getvalue()
 
 
-def to_table(answer: Answer) -> str:
+def to_table(answer: QueryResult) -> str:
     """Return the rows as aligned columns; columns that are empty throughout are left out."""
     names = [
         name for name in answer.columns if any(row[name] not in (None, "") for row in answer.rows)
@@ -76,7 +76,7 @@ def to_table(answer: Answer) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def to_chart(answer: Answer) -> str:
+def to_chart(answer: QueryResult) -> str:
     """Return a line of bars for each series; a summary has one bar for each of its rows."""
     if "mean" in answer.columns:
         return _bar_lines(answer)
@@ -95,7 +95,7 @@ def to_chart(answer: Answer) -> str:
     return "\n".join(lines).rstrip() or "no rows"
 
 
-Writer = Callable[[Answer], str | bytes]
+Writer = Callable[[QueryResult], str | bytes]
 WRITERS: Mapping[OutputForm, Writer] = {
     OutputForm.TABLE: to_table,
     OutputForm.JSON: to_json,
@@ -106,12 +106,12 @@ WRITERS: Mapping[OutputForm, Writer] = {
 """The writer of each format."""
 
 
-def _series_keys(answer: Answer) -> Sequence[str]:
+def _series_keys(answer: QueryResult) -> Sequence[str]:
     place = answer.columns.index("value")
     return ("version", "segment", "check", *answer.columns[6:place])
 
 
-def _bar_lines(answer: Answer) -> str:
+def _bar_lines(answer: QueryResult) -> str:
     rows = [row for row in answer.rows if row["mean"] is not None]
     if not rows:
         return "no rows"

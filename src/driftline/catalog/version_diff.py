@@ -21,7 +21,7 @@ GROUPS = ("params", "metrics", "tags", "links")
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class FieldDifference:
     """One field or measurement that differs."""
 
     name: str
@@ -31,7 +31,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class NewestValue:
     """The newest value of a measurement of one version."""
 
     value: float
@@ -44,9 +44,9 @@ class Estimate:
 class VersionDiff:
     """What differs between two versions."""
 
-    recorded: list[Difference]
-    measured: list[Difference]
-    """Of `Estimate`s: their 95% intervals do not overlap, or one version has none."""
+    recorded: list[FieldDifference]
+    measured: list[FieldDifference]
+    """Of `NewestValue`s: their 95% intervals do not overlap, or one version has none."""
     alike: int
     """Measurements whose intervals overlap."""
 
@@ -69,7 +69,7 @@ def compare_versions(
         if left is not None and right is not None and _overlap(left, right):
             alike += 1
         else:
-            measured.append(Difference(series, left, right))
+            measured.append(FieldDifference(series, left, right))
     return VersionDiff(list(_differences(one, two)), measured, alike)
 
 
@@ -83,31 +83,31 @@ def _resolve(catalog: Catalog, model: str, name: str) -> str:
     return version
 
 
-def _differences(one: Mapping[str, Any], two: Mapping[str, Any]) -> Iterable[Difference]:
+def _differences(one: Mapping[str, Any], two: Mapping[str, Any]) -> Iterable[FieldDifference]:
     for name in ("created", "description", "owner", "aliases"):
         if one.get(name) != two.get(name):
-            yield Difference(name, one.get(name), two.get(name))
+            yield FieldDifference(name, one.get(name), two.get(name))
     for group in GROUPS:
         left, right = one.get(group, {}), two.get(group, {})
         for key in sorted({*left, *right}):
             if left.get(key) != right.get(key):
-                yield Difference(f"{group}.{key}", left.get(key), right.get(key))
+                yield FieldDifference(f"{group}.{key}", left.get(key), right.get(key))
     left, right = ([item["name"] for item in side.get("datasets", ())] for side in (one, two))
     if left != right:
-        yield Difference("datasets", left, right)
+        yield FieldDifference("datasets", left, right)
 
 
 def _load_estimates(
     catalog: Catalog, model: str, names: list[str], since: datetime | None
-) -> list[dict[str, Estimate]]:
+) -> list[dict[str, NewestValue]]:
     """Return the newest value of each series, for each of the versions."""
-    found: dict[str, dict[str, Estimate]] = {name: {} for name in names}
+    found: dict[str, dict[str, NewestValue]] = {name: {} for name in names}
     start = None if since is None else as_micros(since)
     with catalog.store.read() as connection:
         for metric in load_metric_names(connection, model):
             for row in load_measurement_rows(connection, model, metric, start, None):
                 if row.version in found and not row.segment and row.value is not None:
-                    estimate = Estimate(row.value, row.low, row.high, row.rows)
+                    estimate = NewestValue(row.value, row.low, row.high, row.rows)
                     found[row.version][_series(row)] = estimate
     return [found[name] for name in names]
 
@@ -117,7 +117,7 @@ def _series(row: MeasurementRow) -> str:
     return f"{row.check}.{row.name}" + (f" {labels}" if labels else "")
 
 
-def _overlap(left: Estimate, right: Estimate) -> bool:
+def _overlap(left: NewestValue, right: NewestValue) -> bool:
     low, high = (left.value if end is None else end for end in (left.low, left.high))
     other_low, other_high = (right.value if end is None else end for end in (right.low, right.high))
     return low <= other_high and other_low <= high

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+
+from driftline.types.times import as_utc
 
 F = TypeVar("F", bound=Callable[..., Any])
 PAINT = {"critical": "bold red", "warning": "yellow", "info": "cyan"}
@@ -74,4 +76,4 @@ def parse_time(option: str, text: str) -> datetime:
         raise click.UsageError(
             f"{option} {text}: should be a time such as 2026-03-02 or 2026-03-02T09:00"
         ) from None
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    return as_utc(at)

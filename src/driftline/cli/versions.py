@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from driftline.cli.options import config_option, json_option
-from driftline.cli.records import open_catalog
+from driftline.cli.records import open_records
 
 if TYPE_CHECKING:
-    from driftline.catalog.version_diff import Estimate
+    from driftline.catalog.version_diff import NewestValue
 
 
 @click.group("versions")
@@ -35,7 +35,7 @@ def compare_two(model: str, first: str, second: str, as_json: bool, config: Path
     """
     from driftline.catalog.version_diff import compare_versions
 
-    with open_catalog(config) as catalog:
+    with open_records(config) as catalog:
         diff = compare_versions(catalog, model, first, second)
     if as_json:
         click.echo(json.dumps(asdict(diff), ensure_ascii=False, indent=2))
@@ -56,7 +56,7 @@ def _text(value: Any) -> str:
     return "-" if value is None else str(value)
 
 
-def _estimate(estimate: Estimate | None) -> str:
+def _estimate(estimate: NewestValue | None) -> str:
     if estimate is None:
         return "-"
     if estimate.low is None or estimate.high is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,7 +32,7 @@ from driftline.state.store import Store
 from driftline.types.errors import StateError
 from driftline.types.phrasing import clean
 from driftline.types.scalars import parse_duration
-from driftline.types.times import as_micros
+from driftline.types.times import as_micros, as_utc
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as Transaction
@@ -203,7 +203,7 @@ def _start(transaction: Transaction, model: str | None, since: str | datetime) -
                     "as 2026-03-01"
                 ) from None
             return (newest_end(transaction, model) or 0) - round(length.total_seconds() * 1e6)
-    return as_micros(since if since.tzinfo is not None else since.replace(tzinfo=UTC))
+    return as_micros(as_utc(since))
 
 
 def _arrow_table(chunks: Iterator[Columns], names: Sequence[str]) -> ArrowResult:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from driftline.charts.distribution_chart import distribution_specification
 from driftline.comparison.records import NO_PAST, ColumnComparison, ComparisonRecords
 from driftline.comparison.text_report import heading, name_list, shown_records
-from driftline.documents.document import Document, Figure, Section, Table
+from driftline.documents.document import Figure, ReportDocument, Section, Table
 from driftline.types.model import Verdict
 from driftline.types.phrasing import number, share
 
@@ -13,7 +13,7 @@ MOST_ROWS, MOST_CHARTS, CHART_WIDTH = 500, 24, 430
 """Rows of the table, charts, and pixels of a chart."""
 
 
-def comparison_document(comparison: ComparisonRecords) -> Document:
+def comparison_document(comparison: ComparisonRecords) -> ReportDocument:
     """Return what a comparison found as titles, tables and charts."""
     names, headline, _ = heading(comparison)
     rows = shown_records(comparison)
@@ -47,7 +47,7 @@ def comparison_document(comparison: ComparisonRecords) -> Document:
         )
         if part
     ]
-    return Document(
+    return ReportDocument(
         title=headline,
         subject=names,
         lines=[NO_PAST, *comparison.notes],

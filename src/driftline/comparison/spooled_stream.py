@@ -19,7 +19,7 @@ ROWS = 1 << 17
 """Rows of a batch in the file: small batches are slow, and sums of other parts differ."""
 
 
-def take_rows(data: Any) -> pa.Table:
+def read_stream(data: Any) -> pa.Table:
     """Return all rows of an object with `__arrow_c_stream__`.
 
     Raises what the library that makes the stream raises.

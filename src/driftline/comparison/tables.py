@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from driftline.comparison.memory_source import MemorySource
-from driftline.comparison.spooled_stream import take_rows
+from driftline.comparison.spooled_stream import read_stream
 from driftline.comparison.table_profile import TableProfile
 from driftline.contracts.context import StartContext
 from driftline.contracts.format import Format
@@ -157,7 +157,7 @@ def _arrow_table(data: Any, role: str) -> pa.Table:
             "or newer), polars, pyarrow or DuckDB, or another object with __arrow_c_stream__"
         )
     try:
-        table = take_rows(data)
+        table = read_stream(data)
     except (pa.ArrowException, ValueError, TypeError) as error:
         raise ComparisonError(
             f"the {role} table can't be handed over through Arrow: {' '.join(str(error).split())}"

@@ -121,7 +121,7 @@ class PValue(Settings):
         return f"p {size}{among}, level {self.level:.2g}"
 
 
-class Chart(Settings, ABC):
+class ControlChart(Settings, ABC):
     """A control chart: a baseline that shows what is usual, and limits around it."""
 
     windows: int = Field(default=30, ge=3)
@@ -210,7 +210,7 @@ class Chart(Settings, ABC):
         return f"{bound.side} {number(bound.value)}, usually {number(mean)}"
 
 
-class Shewhart(Chart):
+class Shewhart(ControlChart):
     """`changed` when a window lies outside the prediction limits of earlier windows.
 
     The limits are mean ± t · spread · sqrt(1 + 1/K) for K earlier windows, with Student's t.
@@ -228,7 +228,7 @@ class Shewhart(Chart):
         return float(z[-1]), limit_multiplier(self.windows, self._rate()) or 0.0
 
 
-class Sigma(Chart):
+class Sigma(ControlChart):
     """`changed` when a window lies too many standard deviations from the mean of the first windows.
 
     The standard deviation has ddof 0, as in NannyML.
@@ -254,7 +254,7 @@ class Sigma(Chart):
         return 0
 
 
-class Ewma(Chart):
+class Ewma(ControlChart):
     """`changed` when the exponentially weighted mean of windows leaves its limits.
 
     It finds small shifts that last.
@@ -280,7 +280,7 @@ class Ewma(Chart):
         return f"its weighted mean {number(mean + point * sd)} is {limit_text}"
 
 
-class Cusum(Chart):
+class Cusum(ControlChart):
     """`changed` when the deviations of windows from the usual, less some slack, add up to too much.
 
     It finds small shifts that last.

@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from driftline.contracts.classic_rules import Chart, Cusum, Ewma, PValue, Shewhart, Sigma
+from driftline.contracts.classic_rules import ControlChart, Cusum, Ewma, PValue, Shewhart, Sigma
 from driftline.contracts.loss import Loss, LossScale, Z
 from driftline.types.model import OK, Bound, BoundSide, Judgement, Measurement, Severity, Verdict
 from driftline.types.settings import Settings
@@ -248,7 +248,7 @@ class Rule(Settings):
         return None if self.loss is None else "loss"
 
     @property
-    def chart(self) -> Chart | None:
+    def chart(self) -> ControlChart | None:
         """The control chart of this rule, if it has one."""
         return self.shewhart or self.sigma or self.ewma or self.cusum
 

@@ -7,7 +7,7 @@ from html import escape
 
 from driftline.charts.picture import draw_svg
 from driftline.charts.theme import PAGE
-from driftline.documents.document import Document, Figure, Section, Table
+from driftline.documents.document import Figure, ReportDocument, Section, Table
 from driftline.types.phrasing import clean
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -39,12 +39,12 @@ summary{cursor:pointer;color:var(--link);padding:.3rem 0}
 """
 
 
-def write_html(document: Document) -> str:
+def write_html(document: ReportDocument) -> str:
     """Return the whole page. Raises DriftlineError where a chart can't be drawn."""
     return "".join(_parts(document))
 
 
-def _parts(document: Document) -> Iterator[str]:
+def _parts(document: ReportDocument) -> Iterator[str]:
     yield '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
     yield f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
     yield '<meta name="viewport" content="width=device-width,initial-scale=1">'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from driftline.documents.document import Document, Section, Table
+from driftline.documents.document import ReportDocument, Section, Table
 from driftline.types.phrasing import clean
 
 SYNTAX = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$&:=^])")
@@ -15,7 +15,7 @@ BREAK = "\u200b"
 """A space without width."""
 
 
-def write_markdown(document: Document) -> str:
+def write_markdown(document: ReportDocument) -> str:
     """Return the report as Markdown of GitHub. No text from data is markup, link or mention."""
     return "\n".join(_lines(document)) + "\n"
 
@@ -25,7 +25,7 @@ def escape_markdown(text: str, limit: int = 600) -> str:
     return SYNTAX.sub(r"\\\1", CALLS.sub(rf"\1{BREAK}", clean(text, limit)))
 
 
-def _lines(document: Document) -> Iterator[str]:
+def _lines(document: ReportDocument) -> Iterator[str]:
     yield f"# {escape_markdown(document.title)}"
     yield ""
     for line in (document.subject, *document.lines):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from driftline.charts.picture import convert_svg
-from driftline.documents.document import Document
+from driftline.documents.document import ReportDocument
 from driftline.documents.html_file import write_html
 from driftline.documents.markdown_file import write_markdown
 from driftline.documents.sheet import draw_sheet
@@ -29,7 +29,9 @@ def check_form(path: Path) -> str:
 
 
 def save_document(
-    path: Path, make_document: Callable[[], Document], records: Callable[[], Mapping[str, Any]]
+    path: Path,
+    make_document: Callable[[], ReportDocument],
+    records: Callable[[], Mapping[str, Any]],
 ) -> None:
     """Write a report to `path`: of `records` as JSON, else of the document.
 
@@ -46,7 +48,9 @@ def file_name(text: str) -> str:
 
 
 def _content(
-    suffix: str, make_document: Callable[[], Document], records: Callable[[], Mapping[str, Any]]
+    suffix: str,
+    make_document: Callable[[], ReportDocument],
+    records: Callable[[], Mapping[str, Any]],
 ) -> bytes:
     if suffix == ".json":
         text = json.dumps(records(), ensure_ascii=False, indent=2, allow_nan=False)

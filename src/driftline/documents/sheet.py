@@ -12,7 +12,7 @@ from textwrap import wrap
 
 from driftline.charts.picture import draw_svg
 from driftline.charts.theme import PAPER
-from driftline.documents.document import Document, Figure, Section, Table
+from driftline.documents.document import Figure, ReportDocument, Section, Table
 from driftline.types.phrasing import clean
 
 WIDTH, MARGIN, GAP = 1000, 36, 28
@@ -33,7 +33,7 @@ TONES = {
 FONT = "Liberation Sans, Helvetica, Arial, sans-serif"
 
 
-def draw_sheet(document: Document) -> str:
+def draw_sheet(document: ReportDocument) -> str:
     """Return the sheet as SVG. Raises DriftlineError where a chart can't be drawn."""
     return _Sheet().draw(document)
 
@@ -46,7 +46,7 @@ class _Sheet:
         self.y = float(MARGIN)
         self.drawn = 0
 
-    def draw(self, document: Document) -> str:
+    def draw(self, document: ReportDocument) -> str:
         self._paragraph(document.subject, 13, PAPER.soft)
         self._paragraph(document.title, 22, PAPER.ink, is_bold=True)
         for line in document.lines:

@@ -22,7 +22,7 @@ from driftline.state.measurement_reader import (
     find_newest_changed,
     read_measurements,
     select_series,
-    series_of,
+    series_arguments,
 )
 from driftline.state.measurements import JUDGED, load_bound
 from driftline.state.notification_json import parse_notification
@@ -164,7 +164,7 @@ def _date_begin(connection: Connection, newest: StoredMeasurement, since: int) -
 
     rows = read_measurements(
         connection,
-        select_series(*series_of(newest), until=newest.start + 1),
+        select_series(*series_arguments(newest), until=newest.start + 1),
         newest_first=True,
         limit=MOST_DATED,
         with_value=True,
@@ -275,7 +275,7 @@ def _past_values(connection: Connection, row: StoredMeasurement) -> list[Values]
     """The values of the same series in the last windows up to this one, oldest first."""
     earlier_rows = read_measurements(
         connection,
-        select_series(*series_of(row), until=row.start + 1),
+        select_series(*series_arguments(row), until=row.start + 1),
         newest_first=True,
         limit=PAST_WINDOWS,
     )

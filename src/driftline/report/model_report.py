@@ -18,7 +18,7 @@ from driftline.charts.distribution_chart import distribution_specification
 from driftline.charts.histogram import Histogram
 from driftline.charts.series_chart import series_specification
 from driftline.charts.series_points import REPORT_POINTS
-from driftline.documents.document import Document, Figure, Section, Table
+from driftline.documents.document import Figure, ReportDocument, Section, Table
 from driftline.documents.save import save_document
 from driftline.state.incidents import IncidentRow
 from driftline.state.series import WindowRows
@@ -94,7 +94,7 @@ class ModelReport:
             },
         }
 
-    def document(self) -> Document:
+    def document(self) -> ReportDocument:
         """Return the report as titles, tables and charts."""
         view, window = self.view, self.window
         parts = [view.name]
@@ -105,7 +105,7 @@ class ModelReport:
             f"{window.rows:,} rows"
         )
         decision = view.decision
-        return Document(
+        return ReportDocument(
             title=self.headline,
             subject=" · ".join(clean(part, 120) for part in parts),
             lines=[] if decision is None else [clean(str(decision.get("text", "")), 400)],

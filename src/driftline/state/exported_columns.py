@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
 from driftline.state.measurement_block import SEVERITIES, VERDICTS, Block
-from driftline.state.measurement_reader import Selection, read_blocks
+from driftline.state.measurement_reader import Selection, read_measurement_blocks
 from driftline.state.measurement_rows import load_measured_models
 from driftline.state.tables import incidents, models, windows
 
@@ -76,7 +76,7 @@ def read_measurement_columns(
         measurements = Selection(model=model, names=selection.names, since=selection.since)
         blocks: list[Block] = []
         count = 0
-        for block in read_blocks(connection, measurements):
+        for block in read_measurement_blocks(connection, measurements):
             blocks.append(block)
             count += len(block.selected)
             if count >= CHUNK:

@@ -21,7 +21,7 @@ def load_dictionaries(connection: Connection, ids: Collection[int]) -> dict[int,
     return {id: SeriesDictionary.load(content) for id, content in rows}
 
 
-def load_entries(connection: Connection, model: str) -> set[SeriesEntry]:
+def load_series_entries(connection: Connection, model: str) -> set[SeriesEntry]:
     """Load the entries of all dictionaries of a model: the series that it has had."""
     c = measurement_dictionaries.c
     rows = connection.execute(sa.select(c.content).where(c.model == model)).scalars()

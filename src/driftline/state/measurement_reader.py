@@ -1,7 +1,7 @@
 """Reads stored measurements: what pages, `explain`, `reproduce`, exports and the API build on.
 
-A `Selection` says which measurements; `read_blocks` yields them window by window as arrays, without
-unpacking what nobody asks for; `read_measurements` returns them one by one with all that is stored.
+A `Selection` says which measurements. `read_measurement_blocks` yields them window by window as
+arrays, and unpacks a column when it is read. `read_measurements` returns them with all columns.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def select_series(
     )
 
 
-def read_blocks(
+def read_measurement_blocks(
     connection: Connection,
     selection: Selection,
     *,
@@ -114,7 +114,7 @@ def read_measurements(
     verdicts: Collection[str] | None = None,
     with_value: bool = False,
 ) -> list[StoredMeasurement]:
-    """Read at most `limit` measurements, in the order of `read_blocks`.
+    """Read at most `limit` measurements, in the order of `read_measurement_blocks`.
 
     With `verdicts` those with one of these verdicts, with `with_value` those that have a value.
     """
@@ -122,7 +122,7 @@ def read_measurements(
     if limit == 0:
         return result
     wanted = None if verdicts is None else [VERDICTS.index(verdict) for verdict in verdicts]
-    for block in read_blocks(connection, selection, newest_first=newest_first):
+    for block in read_measurement_blocks(connection, selection, newest_first=newest_first):
         keep = np.ones(len(block.selected), bool)
         if wanted is not None:
             keep &= np.isin(block.verdicts, wanted)
@@ -139,7 +139,7 @@ def read_measurements(
 
 def find_newest_start(connection: Connection, selection: Selection) -> int | None:
     """The start of the newest window with a selected measurement, in microseconds."""
-    newest = next(read_blocks(connection, selection, newest_first=True), None)
+    newest = next(read_measurement_blocks(connection, selection, newest_first=True), None)
     return None if newest is None else newest.key.start
 
 
@@ -267,7 +267,7 @@ def at_window(selection: Selection, start: int) -> Selection:
     return replace(selection, since=start, until=start + 1)
 
 
-def series_of(measurement: StoredMeasurement) -> tuple[WindowKey, str, str, str]:
+def series_arguments(measurement: StoredMeasurement) -> tuple[WindowKey, str, str, str]:
     """The arguments of `select_series` for the series of a measurement."""
     key = WindowKey(measurement.model, measurement.start, measurement.version, measurement.segment)
     return key, measurement.check, measurement.name, measurement.labels

@@ -9,7 +9,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from driftline.state.measurement_dictionaries import load_entries
+from driftline.state.measurement_dictionaries import load_series_entries
 from driftline.state.measurement_reader import Selection, read_measurements
 from driftline.state.tables import measurement_dictionaries, windows
 from driftline.types.records import WindowKey
@@ -67,7 +67,7 @@ def _load_ends(connection: Connection, selection: Selection) -> dict[WindowKey, 
 
 def load_metric_names(connection: Connection, model: str) -> list[str]:
     """Load the names of the measurements of a model, sorted."""
-    return sorted({entry.name for entry in load_entries(connection, model)})
+    return sorted({entry.name for entry in load_series_entries(connection, model)})
 
 
 def load_measured_models(connection: Connection) -> list[str]:

@@ -21,7 +21,7 @@ from driftline.state.measurement_dictionaries import OpenDictionary, expire_dict
 from driftline.state.measurement_reader import (
     Selection,
     at_window,
-    read_blocks,
+    read_measurement_blocks,
     read_measurements,
     select_series,
 )
@@ -201,10 +201,15 @@ def load_earlier_values(
     limit: int,
     dictionaries: dict[int, SeriesDictionary] | None = None,
 ) -> Sequence[PastValue]:
-    """Load the values of one series before the window `key`, oldest first; see `read_blocks`."""
+    """Load the values of one series before the window `key`, oldest first.
+
+    `dictionaries` are those of `read_measurement_blocks`.
+    """
     selection = select_series(key, check, name, labels_json(labels), until=key.start)
     values: list[PastValue] = []
-    for block in read_blocks(connection, selection, newest_first=True, dictionaries=dictionaries):
+    for block in read_measurement_blocks(
+        connection, selection, newest_first=True, dictionaries=dictionaries
+    ):
         values += _past_values(block)
         if len(values) >= limit:
             break
@@ -222,7 +227,7 @@ def load_values_since(
 ) -> Sequence[PastValue]:
     """Load the values of one series from `since` to the window `key`, oldest first."""
     selection = select_series(key, check, name, labels_json(labels), since=since, until=key.start)
-    blocks = read_blocks(connection, selection, dictionaries=dictionaries)
+    blocks = read_measurement_blocks(connection, selection, dictionaries=dictionaries)
     return [value for block in blocks for value in _past_values(block)]
 
 
@@ -246,7 +251,7 @@ def load_intervals(
     """Load the values of one series with their intervals, oldest first."""
     selection = select_series(key, check, name, labels_json(labels), until=key.start)
     values: list[Interval] = []
-    for block in read_blocks(connection, selection, newest_first=True):
+    for block in read_measurement_blocks(connection, selection, newest_first=True):
         value, low, high = (float(block.figure(name)[0]) for name in ("value", "low", "high"))
         if not math.isnan(value):
             ends = (None if math.isnan(end) else end for end in (low, high))

@@ -75,7 +75,7 @@ def load_records(
     return list(_rows(connection, query))
 
 
-def load_history(
+def load_record_history(
     connection: Connection,
     *,
     model: str | None = None,

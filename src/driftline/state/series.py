@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from driftline.state.measurement_block import SEVERITIES, VERDICTS, Block
-from driftline.state.measurement_reader import Selection, read_blocks
+from driftline.state.measurement_reader import Selection, read_measurement_blocks
 from driftline.state.tables import measurement_blocks, windows
 from driftline.types.times import END_OF_TIME
 
@@ -126,7 +126,7 @@ def load_series(
         checks=checks,
         column=column,
     )
-    newest = read_blocks(connection, selection, newest_first=True)
+    newest = read_measurement_blocks(connection, selection, newest_first=True)
     pages: list[list[SeriesValue]] = []
     count = 0
     for _, blocks in itertools.groupby(newest, key=lambda block: block.key.start):
@@ -173,7 +173,7 @@ def load_chosen_series(
         segments=(segment,),
         series=chosen.keys(),
     )
-    for block in read_blocks(connection, selection):
+    for block in read_measurement_blocks(connection, selection):
         for value in _series_values(block):
             chosen[series_name(value)].append(value)
     return chosen
@@ -204,7 +204,7 @@ def load_segment_values(
         labels="{}",
     )
     blocks = sorted(
-        (block for block in read_blocks(connection, selection) if block.key.segment),
+        (block for block in read_measurement_blocks(connection, selection) if block.key.segment),
         key=lambda block: block.key.segment,
     )
     values = [(block.key.segment, value) for block in blocks for value in _series_values(block)]

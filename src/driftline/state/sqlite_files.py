@@ -64,8 +64,11 @@ def close_unattended(store: Store, path: Path) -> None:
     except (StateError, OSError):
         return
     try:
-        with store.write() as connection:
-            set_mark(connection, CLOSED)
+        with store.read() as connection:
+            mark = connection.exec_driver_sql("PRAGMA user_version").scalar()
+        if mark != CLOSED:
+            with store.write() as connection:
+                set_mark(connection, CLOSED)
     finally:
         lock.release()
 

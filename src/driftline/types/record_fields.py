@@ -6,12 +6,13 @@ Configuration, commands, the HTTP API, Python and importers write the same field
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, FiniteFloat, model_validator
 
 from driftline.types.settings import Settings
+from driftline.types.times import as_utc
 
 MOST_ENTRIES = 2000
 """The most parameters, metrics, tags or links of one record."""
@@ -19,14 +20,14 @@ LONGEST = 10_000
 """The most characters of a text."""
 
 
-def flatten(value: Any) -> Any:
+def flatten_names(value: Any) -> Any:
     """Return nested mappings as one, with dotted names: `{train: {auc: 1}}` is `train.auc`."""
     if not isinstance(value, Mapping):
         return value
     flat: dict[Any, Any] = {}
     for name, item in value.items():
         if isinstance(item, Mapping):
-            inner = flatten(item)
+            inner = flatten_names(item)
             flat |= {f"{name}.{key}": entry for key, entry in inner.items()}
         else:
             flat[name] = item
@@ -47,21 +48,23 @@ def _as_text(value: Any) -> Any:
     return value
 
 
-def to_utc(value: datetime) -> datetime:
-    """Return a time in UTC; one without a zone is in UTC already."""
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
 Text = Annotated[str, Field(max_length=LONGEST)]
 Name = Annotated[str, Field(min_length=1, max_length=500)]
-Moment = Annotated[datetime, AfterValidator(to_utc)]
+Moment = Annotated[datetime, AfterValidator(as_utc)]
 Texts = Annotated[
-    dict[Name, Text], BeforeValidator(_as_text), BeforeValidator(flatten), Field(max_length=2000)
+    dict[Name, Text],
+    BeforeValidator(_as_text),
+    BeforeValidator(flatten_names),
+    Field(max_length=MOST_ENTRIES),
 ]
 Scalars = Annotated[
-    dict[Name, bool | int | FiniteFloat | Text], BeforeValidator(flatten), Field(max_length=2000)
+    dict[Name, bool | int | FiniteFloat | Text],
+    BeforeValidator(flatten_names),
+    Field(max_length=MOST_ENTRIES),
 ]
-Numbers = Annotated[dict[Name, FiniteFloat], BeforeValidator(flatten), Field(max_length=2000)]
+Numbers = Annotated[
+    dict[Name, FiniteFloat], BeforeValidator(flatten_names), Field(max_length=MOST_ENTRIES)
+]
 
 
 class ModelFields(Settings):

@@ -15,6 +15,11 @@ END_OF_TIME = 2**62
 """Microseconds after every stored time."""
 
 
+def as_utc(moment: datetime) -> datetime:
+    """Return a time in UTC; one without a zone is in UTC already."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
 def as_micros(moment: datetime) -> int:
     """Convert a time to microseconds since the epoch; TypeError for a time without zone."""
     return (moment - EPOCH) // timedelta(microseconds=1)

@@ -14,8 +14,8 @@ from driftline.catalog.measurement_query import QueryError, Question, ask
 from driftline.catalog.search import search_models
 from driftline.catalog.tables import WRITERS, OutputForm
 from driftline.profiles.language import ExpressionError
-from driftline.types.record_fields import to_utc
 from driftline.types.scalars import parse_duration
+from driftline.types.times import as_utc
 from driftline.web.access import Access
 from driftline.web.openapi import make_document
 from driftline.web.pages import STANDBY
@@ -104,6 +104,6 @@ def read_time(name: str, text: str | None, now: datetime) -> datetime | None:
     except (ValueError, OverflowError):
         pass
     try:
-        return to_utc(datetime.fromisoformat(text))
+        return as_utc(datetime.fromisoformat(text))
     except (ValueError, OverflowError):
         raise ValueError(f"{name} should be a time, or how far back, such as 30d") from None

@@ -18,12 +18,12 @@ from driftline.catalog.imports.imported import (
     pairs,
     texts,
 )
-from driftline.types.record_fields import flatten
+from driftline.types.record_fields import flatten_names
 
-Document = Mapping[str, Any]
+JsonDocument = Mapping[str, Any]
 
 
-def read_model_package(document: Document) -> Iterator[ImportedRecord]:
+def read_model_package(document: JsonDocument) -> Iterator[ImportedRecord]:
     """Yield the version that a model package of SageMaker is."""
     arn = str(document["ModelPackageArn"])
     model = document.get("ModelPackageGroupName") or document.get("ModelPackageName")
@@ -44,7 +44,7 @@ def read_model_package(document: Document) -> Iterator[ImportedRecord]:
     )
     reports = {
         name.removesuffix(".S3Uri"): uri
-        for name, uri in flatten(document.get("ModelMetrics", {})).items()
+        for name, uri in flatten_names(document.get("ModelMetrics", {})).items()
         if name.endswith(".S3Uri")
     }
     links = {
@@ -67,7 +67,7 @@ def read_model_package(document: Document) -> Iterator[ImportedRecord]:
     yield ImportedRecord(str(model), "version", version, drop_empty(fields))
 
 
-def read_model_card(document: Document) -> Iterator[ImportedRecord]:
+def read_model_card(document: JsonDocument) -> Iterator[ImportedRecord]:
     """Yield the model and the version that a model card of SageMaker describes."""
     content = document["Content"]
     card = json.loads(content) if isinstance(content, str) else content
@@ -110,7 +110,7 @@ def read_model_card(document: Document) -> Iterator[ImportedRecord]:
     yield ImportedRecord(model, "version", name, drop_empty(fields))
 
 
-def _card_metrics(card: Document, job: Document) -> dict[str, Any]:
+def _card_metrics(card: JsonDocument, job: JsonDocument) -> dict[str, Any]:
     metrics = {
         f"train.{name}": value
         for key in ("training_metrics", "user_provided_training_metrics")
@@ -123,13 +123,13 @@ def _card_metrics(card: Document, job: Document) -> dict[str, Any]:
     return metrics
 
 
-def read_vertex_model(document: Document) -> Iterator[ImportedRecord]:
+def read_vertex_model(document: JsonDocument) -> Iterator[ImportedRecord]:
     """Yield the version and aliases that a Model of Vertex AI has; its evaluations may be in it."""
     model = document.get("displayName") or str(document["name"]).rpartition("/")[2]
     version = str(document.get("versionId", "1"))
     metrics: dict[str, Any] = {}
     for evaluation in document.get("modelEvaluations", ()):
-        metrics |= flatten(evaluation.get("metrics", {}))
+        metrics |= flatten_names(evaluation.get("metrics", {}))
     links = {
         "model": document.get("artifactUri"),
         "image": document.get("containerSpec", {}).get("imageUri"),
@@ -148,7 +148,7 @@ def read_vertex_model(document: Document) -> Iterator[ImportedRecord]:
         yield ImportedRecord(str(model), "alias", str(alias), {"version": version})
 
 
-def read_azure_model(document: Document) -> Iterator[ImportedRecord]:
+def read_azure_model(document: JsonDocument) -> Iterator[ImportedRecord]:
     """Yield the version that a model of Azure Machine Learning is: of its tool, or of REST."""
     place = str(document.get("id", ""))
     properties = document.get("properties") or {}

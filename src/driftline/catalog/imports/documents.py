@@ -16,8 +16,8 @@ from driftline.catalog.imports.cloud_documents import (
 from driftline.catalog.imports.imported import ImportedRecord, drop_empty, moment
 from driftline.catalog.imports.mlflow import read_run
 
-Document = Mapping[str, Any]
-Reader = Callable[[Document], Iterator[ImportedRecord]]
+JsonDocument = Mapping[str, Any]
+Reader = Callable[[JsonDocument], Iterator[ImportedRecord]]
 FORMS = (
     "records (kind, name, fields), a run of MLflow, a model package or model card of SageMaker, "
     "a model of Vertex AI or of Azure Machine Learning"
@@ -43,7 +43,7 @@ def read_documents(text: str, model: str = "") -> Iterator[ImportedRecord]:
             raise RecordError(f"a document has another form than its kind ({detail})") from None
 
 
-def _read(document: Document, model: str) -> Iterator[ImportedRecord]:
+def _read(document: JsonDocument, model: str) -> Iterator[ImportedRecord]:
     if "kind" in document and "fields" in document:
         name = str(document.get("name") or "")
         owner = model or str(document.get("model") or "")
@@ -57,7 +57,7 @@ def _read(document: Document, model: str) -> Iterator[ImportedRecord]:
         raise RecordError(f"is no known document; there are: {FORMS}")
 
 
-def _recognise(document: Document) -> Reader | None:
+def _recognise(document: JsonDocument) -> Reader | None:
     """Return the reader for the fields that a document has."""
     if "ModelPackageArn" in document:
         return read_model_package
@@ -70,7 +70,7 @@ def _recognise(document: Document) -> Reader | None:
     return read_azure_model if is_rest or is_printed else None
 
 
-def _run(run: Document, model: str) -> Iterator[ImportedRecord]:
+def _run(run: JsonDocument, model: str) -> Iterator[ImportedRecord]:
     """A run that is no registered version: the version has its id as name."""
     info = run["info"]
     if not model:

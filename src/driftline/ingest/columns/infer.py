@@ -25,7 +25,7 @@ from driftline.ingest.columns.column_names import (
 )
 from driftline.ingest.columns.date_formats import has_unclear_dates
 from driftline.ingest.columns.roles import NO_ROLES, SHARE, DeclaredRoles, find_roles, holds_times
-from driftline.ingest.columns.task_settings import find_hints
+from driftline.ingest.columns.task_settings import find_task_settings
 from driftline.kit.decoding.plain_types import is_text_type
 from driftline.types.model import Field, Kind, Schema, Task
 
@@ -95,7 +95,7 @@ def infer_schema(
             for name, array in columns.items()
             if array.null_count < len(array)
         }
-        hints = find_hints(columns, filled, schema)
+        hints = find_task_settings(columns, filled, schema)
         doubts += hints.sentences
         no_features |= hints.columns
     used_paths = {part.path for part in schema.fields}

@@ -67,7 +67,7 @@ def find_class_sets(columns: Columns, names: Names) -> tuple[str | None, str | N
     return predicted[0], next(iter(labels), others[0] if len(others) == 1 else None)
 
 
-def find_hints(columns: Columns, names: Names, schema: Schema) -> Hints:
+def find_task_settings(columns: Columns, names: Names, schema: Schema) -> Hints:
     """Return the settings that the columns suggest, and the outputs among them."""
     output = schema.prediction or schema.score
     if output is None:

@@ -30,23 +30,23 @@ class ModelFileError(DriftlineError):
 class LoadedModel(Protocol):
     """A model that is applied to rows of numbers, shape (n, F).
 
-    The value of a category is its place among the texts of `Inputs`.
+    The value of a category is its place among the texts of `ModelInputs`.
     """
 
     names: tuple[str, ...]
     """Its inputs in order, as the file names them; empty where it does not."""
 
-    def predict(self, rows: Floats, inputs: Inputs) -> Floats:
+    def predict(self, rows: Floats, inputs: ModelInputs) -> Floats:
         """Return the outputs, shape (n, C)."""
         ...
 
-    def contributions(self, rows: Floats, inputs: Inputs) -> Floats | None:
+    def contributions(self, rows: Floats, inputs: ModelInputs) -> Floats | None:
         """Return the exact SHAP values of trees, shape (n, F, C); None where it has none."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Inputs:
+class ModelInputs:
     """The inputs of a model, in order."""
 
     names: tuple[str, ...]
@@ -58,7 +58,7 @@ _models: dict[tuple[str, int, int], LoadedModel] = {}
 _lock = threading.Lock()
 
 
-def load_model(path: Path, *, allow_pickle: bool) -> LoadedModel:
+def load_model_file(path: Path, *, allow_pickle: bool) -> LoadedModel:
     """Return the model of a file; the same object as long as the file stays the same.
 
     Raises ModelFileError.
@@ -131,12 +131,12 @@ class _XGBoost:
         self._booster.set_param({"nthread": 1})
         self.names = tuple(self._booster.feature_names or ())
 
-    def predict(self, rows: Floats, inputs: Inputs) -> Floats:
+    def predict(self, rows: Floats, inputs: ModelInputs) -> Floats:
         margins = np.asarray(self._booster.predict(self._table(rows), output_margin=True))
         outputs: Floats = margins.reshape(len(rows), -1).astype(np.float64)
         return outputs
 
-    def contributions(self, rows: Floats, inputs: Inputs) -> Floats | None:
+    def contributions(self, rows: Floats, inputs: ModelInputs) -> Floats | None:
         found = np.asarray(self._booster.predict(self._table(rows), pred_contribs=True))
         return _without_base(found, rows.shape[1])
 
@@ -162,12 +162,12 @@ class _LightGBM:
         # Without names the library calls them Column_0, Column_1 and so on.
         self.names = () if names == tuple(f"Column_{n}" for n in range(len(names))) else names
 
-    def predict(self, rows: Floats, inputs: Inputs) -> Floats:
+    def predict(self, rows: Floats, inputs: ModelInputs) -> Floats:
         scores = np.asarray(self._booster.predict(rows, raw_score=True, num_threads=1))
         outputs: Floats = scores.reshape(len(rows), -1)
         return outputs
 
-    def contributions(self, rows: Floats, inputs: Inputs) -> Floats | None:
+    def contributions(self, rows: Floats, inputs: ModelInputs) -> Floats | None:
         found = np.asarray(self._booster.predict(rows, pred_contrib=True, num_threads=1))
         return _without_base(found, rows.shape[1])
 
@@ -192,7 +192,7 @@ class _Onnx:
         named = [name for name in outputs if "prob" in name.lower()]
         self._output = (named or outputs)[-1]
 
-    def predict(self, rows: Floats, inputs: Inputs) -> Floats:
+    def predict(self, rows: Floats, inputs: ModelInputs) -> Floats:
         if self.names:
             feed = {
                 part.name: _as_column(rows[:, place], part.type, inputs.categories.get(name, ()))
@@ -206,7 +206,7 @@ class _Onnx:
             output = np.array([list(row.values()) for row in output])
         return _positive_only(np.asarray(output, np.float64).reshape(len(rows), -1))
 
-    def contributions(self, rows: Floats, inputs: Inputs) -> Floats | None:
+    def contributions(self, rows: Floats, inputs: ModelInputs) -> Floats | None:
         return None
 
 
@@ -221,7 +221,7 @@ class _ScikitLearn:
             raise ValueError(f"a {type(self._estimator).__name__} predicts nothing")
         self.names = tuple(str(name) for name in getattr(self._estimator, "feature_names_in_", ()))
 
-    def predict(self, rows: Floats, inputs: Inputs) -> Floats:
+    def predict(self, rows: Floats, inputs: ModelInputs) -> Floats:
         table: Any = rows
         if self.names:
             import pandas
@@ -237,7 +237,7 @@ class _ScikitLearn:
         apply = getattr(self._estimator, "predict_proba", None) or self._estimator.predict
         return _positive_only(np.asarray(apply(table), np.float64).reshape(len(rows), -1))
 
-    def contributions(self, rows: Floats, inputs: Inputs) -> Floats | None:
+    def contributions(self, rows: Floats, inputs: ModelInputs) -> Floats | None:
         return None
 
 

@@ -22,6 +22,7 @@ from driftline.kit.decoding import json_values
 from driftline.types.errors import Unreadable
 from driftline.types.model import LogObject
 from driftline.types.scalars import Duration, Length, format_scalar
+from driftline.types.times import as_utc
 
 if TYPE_CHECKING:
     from typing import Self
@@ -144,10 +145,9 @@ def make_point(
     return row | {"time": at, "value": value if is_number else None, "name": name}
 
 
-def parse_time(text: str) -> datetime:
+def parse_rfc3339(text: str) -> datetime:
     """Return a time of RFC 3339, UTC. Raises ValueError."""
-    moment = datetime.fromisoformat(text)
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return as_utc(datetime.fromisoformat(text))
 
 
 def _floor(at: datetime, span: timedelta) -> datetime:
