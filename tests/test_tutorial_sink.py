@@ -12,6 +12,7 @@ pytestmark = pytest.mark.system
 PAGE = "tutorial-sink.md"
 
 
+@pytest.mark.slow
 def test_a_message_arrives(tmp_path):
     """Every file can be written, and every command shows what the page shows."""
     assert (follow(PAGE, tmp_path / "work") / "sinks/rooms.py").exists()

@@ -80,8 +80,8 @@ class Dask(ExecutorFactory):
             "tls_client_cert": self.tls_cert,
             "tls_client_key": self.tls_key,
         }
-        named = {name: str(path) for name, path in files.items() if path is not None}
-        return Security(require_encryption=True, **named)  # type: ignore[no-untyped-call]
+        arguments = {name: str(path) for name, path in files.items() if path is not None}
+        return Security(require_encryption=True, **arguments)  # type: ignore[no-untyped-call]
 
 
 class DaskExecutor(Executor):
@@ -121,9 +121,9 @@ def run_task(
     """Run `fn` on a worker whose versions are those of the agent. Raises SourceError."""
     present = versions()
     differences = [
-        f"{name} {present[name]} in place of {wanted}"
-        for name, wanted in expected.items()
-        if present[name] != wanted
+        f"{name} {present[name]} in place of {expected_version}"
+        for name, expected_version in expected.items()
+        if present[name] != expected_version
     ]
     if differences:
         raise SourceError(
@@ -135,13 +135,13 @@ def run_task(
 
 def versions() -> dict[str, str]:
     """The versions of this process that must be those of the agent."""
-    found = {"Python": ".".join(platform.python_version_tuple()[:2])}
+    installed_versions = {"Python": ".".join(platform.python_version_tuple()[:2])}
     for name in PACKAGES:
         try:
-            found[name] = version(name)
+            installed_versions[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "none"
-    return found
+            installed_versions[name] = "none"
+    return installed_versions
 
 
 def _copy_result(task: Any, future: Future[Any]) -> None:

@@ -38,7 +38,7 @@ def test_killed_between_request_and_answer(tmp_path, name):
         script = AGENT.format(path=[str(Path(__file__).parent.parent / "support")])
         agent = subprocess.Popen([sys.executable, "-c", script, url, name, api.url])
         try:
-            assert api.arrived.wait(30)
+            assert api.arrived.wait(90)
         finally:
             agent.kill()
             agent.wait()

@@ -379,7 +379,7 @@ class Exactly(RuleBasedStateMachine):
 
 
 Exactly.TestCase.settings = settings(
-    max_examples=15 if databases.ON_POSTGRES else 25,
+    max_examples=10 if databases.ON_POSTGRES else 15,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=list(HealthCheck),

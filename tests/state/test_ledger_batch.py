@@ -62,7 +62,7 @@ outcomes = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.lists(outcomes, max_size=6))
 def test_a_batch_is_the_same_as_one_by_one(found):
     """Also where one object comes twice in a batch: each row counts once, as its last reading

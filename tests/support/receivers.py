@@ -124,7 +124,7 @@ class Receiver(Served):
             self.requests.append(Seen(headers, body, status))
         status = fault.status or status
         if fault.hold is not None:
-            fault.hold.wait(10)
+            fault.hold.wait(90)
         if fault.drop == "after":
             return _reset(handler)
         if fault.raw is not None or fault.beside is not None:

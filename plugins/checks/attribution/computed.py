@@ -37,7 +37,7 @@ class Attributions(NamedTuple):
     reason: str = ""
 
 
-_kept: dict[bytes, Values] = {}
+_values_by_key: dict[bytes, Values] = {}
 
 
 def compute_attributions(
@@ -124,12 +124,12 @@ def _kept_values(model: LoadedModel, file: str, inputs: ModelInputs, rows: Value
     """Return the values of the reference, which are computed once for a model and its rows."""
     stamp = f"{file} {id(model)} {inputs}".encode()
     key = blake2b(rows.tobytes() + stamp, digest_size=16).digest()
-    values = _kept.get(key)
+    values = _values_by_key.get(key)
     if values is None:
         values = _explain(model, inputs, rows, rows)
-        while len(_kept) >= MOST_KEPT:
-            _kept.pop(next(iter(_kept)), None)
-        _kept[key] = values
+        while len(_values_by_key) >= MOST_KEPT:
+            _values_by_key.pop(next(iter(_values_by_key)), None)
+        _values_by_key[key] = values
     return values
 
 

@@ -50,14 +50,14 @@ def _describe_burn_rate(alert: AlertFact) -> str:
     if not all(isinstance(fact, (int, float)) for fact in (share, days, rate)):
         return ""
     share, days, rate = float(share or 0), float(days or 0), float(rate or 0)
-    what = f"errors in {phrasing.share(share)} of calls"
+    fault = f"errors in {phrasing.share(share)} of calls"
     if alert.labels.get("objective") == "latency":
-        what = f"{phrasing.share(share)} of calls slower than {alert.detail.get('below')}"
-    text = f"{what} in {alert.detail.get('span')}"
+        fault = f"{phrasing.share(share)} of calls slower than {alert.detail.get('below')}"
+    text = f"{fault} in {alert.detail.get('span')}"
     if alert.state == "resolved" or not rate:
         return text
-    rest = _rough_duration(days / rate * 86_400)
-    return f"{text}; the budget of {days:g} days is used up in {rest} at this rate"
+    time_left = _rough_duration(days / rate * 86_400)
+    return f"{text}; the budget of {days:g} days is used up in {time_left} at this rate"
 
 
 def _rough_duration(seconds: float) -> str:

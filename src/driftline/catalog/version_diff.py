@@ -61,7 +61,7 @@ def compare_versions(
     """
     names = [_resolve(catalog, model, name) for name in (first, second)]
     fields = {item.version: item.as_json() for item in load_items(catalog, model)}
-    one, two = (fields.get(name, {}) for name in names)
+    first_fields, second_fields = (fields.get(name, {}) for name in names)
     estimates = _load_estimates(catalog, model, names, since)
     measured, alike = [], 0
     for series in sorted({key for side in estimates for key in side}):
@@ -70,7 +70,7 @@ def compare_versions(
             alike += 1
         else:
             measured.append(FieldDifference(series, left, right))
-    return VersionDiff(list(_differences(one, two)), measured, alike)
+    return VersionDiff(list(_differences(first_fields, second_fields)), measured, alike)
 
 
 def _resolve(catalog: Catalog, model: str, name: str) -> str:
@@ -83,16 +83,21 @@ def _resolve(catalog: Catalog, model: str, name: str) -> str:
     return version
 
 
-def _differences(one: Mapping[str, Any], two: Mapping[str, Any]) -> Iterable[FieldDifference]:
+def _differences(
+    first_fields: Mapping[str, Any], second_fields: Mapping[str, Any]
+) -> Iterable[FieldDifference]:
     for name in ("created", "description", "owner", "aliases"):
-        if one.get(name) != two.get(name):
-            yield FieldDifference(name, one.get(name), two.get(name))
+        if first_fields.get(name) != second_fields.get(name):
+            yield FieldDifference(name, first_fields.get(name), second_fields.get(name))
     for group in GROUPS:
-        left, right = one.get(group, {}), two.get(group, {})
+        left, right = first_fields.get(group, {}), second_fields.get(group, {})
         for key in sorted({*left, *right}):
             if left.get(key) != right.get(key):
                 yield FieldDifference(f"{group}.{key}", left.get(key), right.get(key))
-    left, right = ([item["name"] for item in side.get("datasets", ())] for side in (one, two))
+    left, right = (
+        [item["name"] for item in side.get("datasets", ())]
+        for side in (first_fields, second_fields)
+    )
     if left != right:
         yield FieldDifference("datasets", left, right)
 
@@ -101,15 +106,15 @@ def _load_estimates(
     catalog: Catalog, model: str, names: list[str], since: datetime | None
 ) -> list[dict[str, NewestValue]]:
     """Return the newest value of each series, for each of the versions."""
-    found: dict[str, dict[str, NewestValue]] = {name: {} for name in names}
+    newest_values: dict[str, dict[str, NewestValue]] = {name: {} for name in names}
     start = None if since is None else as_micros(since)
     with catalog.store.read() as connection:
         for metric in load_metric_names(connection, model):
             for row in load_measurement_rows(connection, model, metric, start, None):
-                if row.version in found and not row.segment and row.value is not None:
+                if row.version in newest_values and not row.segment and row.value is not None:
                     estimate = NewestValue(row.value, row.low, row.high, row.rows)
-                    found[row.version][_series(row)] = estimate
-    return [found[name] for name in names]
+                    newest_values[row.version][_series(row)] = estimate
+    return [newest_values[name] for name in names]
 
 
 def _series(row: MeasurementRow) -> str:

@@ -27,13 +27,13 @@ def distribution_specification(
     one). Names are values of the data.
     """
     rows: list[dict[str, object]] = []
-    seen: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for place, (name, now, before) in enumerate(bars):
         text = value_text(name, 60)
-        seen[text] = seen.get(text, 0) + 1
+        counts[text] = counts.get(text, 0) + 1
         # Two bars of one name would be drawn as one, and Vega fails at the names of what each
         # object of JavaScript has, such as `constructor`: a space without width makes them differ.
-        text += f" ({seen[text]})" if seen[text] > 1 else ""
+        text += f" ({counts[text]})" if counts[text] > 1 else ""
         rows.append({"place": place, "bar": text + UNIQUE, "now": now, "before": before or 0.0})
     names = {
         "field": "bar",

@@ -136,13 +136,13 @@ def title_text(line: SeriesLine) -> Specification:
 
 def _row(point: SeriesPoint) -> dict[str, Any]:
     """One point as a row of data; the times are milliseconds."""
-    row: dict[str, Any] = {"at": point.start // 1000, "value": _rounded(point.value)}
+    row: dict[str, Any] = {"at": point.start // 1000, "value": _round(point.value)}
     if point.low is not None and point.high is not None:
-        row |= {"low": _rounded(point.low), "high": _rounded(point.high)}
+        row |= {"low": _round(point.low), "high": _round(point.high)}
     return row
 
 
-def _rounded(value: float | None) -> float | None:
+def _round(value: float | None) -> float | None:
     """Six digits are more than a picture shows, and a page of many points stays small."""
     return None if value is None else float(f"{value:.6g}")
 

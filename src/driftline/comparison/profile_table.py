@@ -135,12 +135,12 @@ def _profile(
             raise ComparisonError(
                 f"{table.name} has no column of the reference: it has {listing(table.columns)}"
             )
-        made = _read(table, grid, now)
+        table_profile = _read(table, grid, now)
     # Only rows in memory are the same for sure when they are read again.
     if isinstance(data, (str, PathLike)):
-        return made
+        return table_profile
     return replace(
-        made,
+        table_profile,
         profile_again=lambda other: _profile(table.held_rows(), role, other, _Columns(), registry),
     )
 
@@ -173,7 +173,7 @@ def _make_grid(
         )
     plans = _plans(registry, schema)
     collectors = registry.collectors()
-    made = make_reference(
+    reference = make_reference(
         table.job(schema, ProfileSpec(columns={}), now, collectors),
         table.objects,
         now,
@@ -181,7 +181,11 @@ def _make_grid(
         options=collector_requests(plans),
     )
     return TableProfile(
-        schema=schema, spec=made.spec, collectors=collectors, length=columns.length, parts={}
+        schema=schema,
+        spec=reference.spec,
+        collectors=collectors,
+        length=columns.length,
+        parts={},
     )
 
 
@@ -218,10 +222,10 @@ def _read(table: OpenTable, grid: TableProfile, now: datetime) -> TableProfile:
                 parts[key] = piece
     if not parts:
         raise SourceError(f"{table.name}: no row can be read")
-    return replace(grid, parts=_sorted(parts), profile_again=None)
+    return replace(grid, parts=_sort_parts(parts), profile_again=None)
 
 
-def _sorted(parts: Mapping[PartKey, Profile]) -> dict[PartKey, Profile]:
+def _sort_parts(parts: Mapping[PartKey, Profile]) -> dict[PartKey, Profile]:
     return {key: parts[key] for key in sorted(parts)}
 
 

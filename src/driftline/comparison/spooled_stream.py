@@ -27,23 +27,23 @@ def read_stream(data: Any) -> pa.Table:
     if isinstance(data, pa.Table):
         return data.combine_chunks()
     stream = pa.RecordBatchReader.from_stream(data)
-    held: list[pa.RecordBatch] = []
+    batches: list[pa.RecordBatch] = []
     size = 0
     for batch in stream:
-        held.append(batch)
+        batches.append(batch)
         size += batch.nbytes
         if size > MOST_BYTES:
-            return _spool(held, stream)
-    return pa.Table.from_batches(held, stream.schema).combine_chunks()
+            return _spool(batches, stream)
+    return pa.Table.from_batches(batches, stream.schema).combine_chunks()
 
 
-def _spool(held: list[pa.RecordBatch], rest: pa.RecordBatchReader) -> pa.Table:
+def _spool(batches: list[pa.RecordBatch], rest: pa.RecordBatchReader) -> pa.Table:
     """Write all batches to a temporary file, and return its rows as a table on the file."""
     handle, name = tempfile.mkstemp(prefix="driftline-", suffix=".arrow")
     os.close(handle)
     try:
         with pa.ipc.new_file(name, rest.schema) as writer:
-            for table in _even_tables(held, rest):
+            for table in _even_tables(batches, rest):
                 writer.write_table(table, max_chunksize=ROWS)
         with pa.memory_map(name) as file:
             return pa.ipc.open_file(file).read_all()
@@ -52,10 +52,10 @@ def _spool(held: list[pa.RecordBatch], rest: pa.RecordBatchReader) -> pa.Table:
         Path(name).unlink()
 
 
-def _even_tables(held: list[pa.RecordBatch], rest: pa.RecordBatchReader) -> Iterator[pa.Table]:
-    """Yield the rows in tables of ROWS rows, the last one shorter; `held` is emptied."""
-    waiting = pa.Table.from_batches(held, rest.schema)
-    held.clear()
+def _even_tables(batches: list[pa.RecordBatch], rest: pa.RecordBatchReader) -> Iterator[pa.Table]:
+    """Yield the rows in tables of ROWS rows, the last one shorter; `batches` is emptied."""
+    waiting = pa.Table.from_batches(batches, rest.schema)
+    batches.clear()
     for batch in rest:
         while waiting.num_rows >= ROWS:
             yield waiting.slice(0, ROWS).combine_chunks()

@@ -114,10 +114,10 @@ class TableProfile:
 
     def is_like(self, other: TableProfile) -> bool:
         """Return whether both are on one grid, with the same segments and windows."""
-        mine, others = (
+        own_parts, other_parts = (
             (item.spec.digest, item.schema.segments, item.length) for item in (self, other)
         )
-        return mine == others
+        return own_parts == other_parts
 
     def to_records(self) -> tuple[ProfileHeader, list[ProfileRecord]]:
         """Return what a format yields of it."""

@@ -37,7 +37,9 @@ def record_routes(agent: StatusSource, access: Access, deny: Callable[[], Respon
     def list_records(request: HttpRequest) -> Response:
         if not access.can_act(request):
             return deny()
-        return answer(lambda catalog: [row.as_json() for row in catalog.records(*_chosen(request))])
+        return answer(
+            lambda catalog: [row.as_json() for row in catalog.records(*_selection(request))]
+        )
 
     def list_changes(request: HttpRequest) -> Response:
         if not access.can_act(request):
@@ -45,7 +47,7 @@ def record_routes(agent: StatusSource, access: Access, deny: Callable[[], Respon
         limit = read_number(request, "limit", 100, most=MOST_CHANGES)
         return answer(
             lambda catalog: [
-                row.as_json() for row in catalog.history(*_chosen(request), limit=limit)
+                row.as_json() for row in catalog.history(*_selection(request), limit=limit)
             ]
         )
 
@@ -99,6 +101,6 @@ def apply_change(catalog: Catalog, change: Mapping[str, Any]) -> dict[str, Any]:
     return record.as_json()
 
 
-def _chosen(request: HttpRequest) -> tuple[str | None, str | None, str | None]:
+def _selection(request: HttpRequest) -> tuple[str | None, str | None, str | None]:
     query = request.query_params
     return query.get("model"), query.get("kind"), query.get("name")

@@ -27,10 +27,10 @@ def read_server(get: Get, names: Sequence[str], origin: str) -> Iterator[Importe
 
     `origin` is the address of the server, without a slash at the end.
     """
-    found = (
+    model_names = (
         model["name"] for model in _pages(get, "registered-models/search", "registered_models")
     )
-    for name in names or found:
+    for name in names or model_names:
         answer = get("registered-models/get", {"name": name})["registered_model"]
         fields = {
             "description": answer.get("description"),
@@ -39,8 +39,8 @@ def read_server(get: Get, names: Sequence[str], origin: str) -> Iterator[Importe
         }
         yield ImportedRecord(name, "model", "", drop_empty(fields))
         quoted = name.replace("'", "''")
-        chosen = {"filter": f"name = '{quoted}'"}
-        for version in _pages(get, "model-versions/search", "model_versions", chosen):
+        query = {"filter": f"name = '{quoted}'"}
+        for version in _pages(get, "model-versions/search", "model_versions", query):
             yield from _version(get, name, version, origin)
         for alias in answer.get("aliases", ()):
             yield ImportedRecord(name, "alias", alias["alias"], {"version": str(alias["version"])})

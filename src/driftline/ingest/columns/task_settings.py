@@ -119,8 +119,8 @@ def _describe_ranking(
         return
     relevance = schema.label.name if schema.label else None
     if relevance is None:
-        called = (name for name, read in names.items() if RELEVANCES.intersection(read.words))
-        relevance = next(called, None)
+        relevances = (name for name, read in names.items() if RELEVANCES.intersection(read.words))
+        relevance = next(relevances, None)
     label = f", label: {{column: {relevance}}}" if relevance else ""
     yield (
         f"{group} looks like the query or user whose items are ranked: if the model ranks, set "
@@ -181,12 +181,14 @@ def _find_class_places(
     for name in chances:
         kind = columns[name].type
         if pa.types.is_list(kind) and pa.types.is_floating(kind.value_type):
-            return {each: f"{name}[{place}]" for place, each in enumerate(classes)}, {name}
+            return {class_name: f"{name}[{place}]" for place, class_name in enumerate(classes)}, {
+                name
+            }
     by_class = {
-        each: name
+        class_name: name
         for name in chances
-        for each in classes
-        if names[name].words[-1] == each.lower() and _is_numeric(columns[name])
+        for class_name in classes
+        if names[name].words[-1] == class_name.lower() and _is_numeric(columns[name])
     }
     is_complete = len(by_class) == len(classes)
     return (by_class, set(by_class.values())) if is_complete else ({}, set())

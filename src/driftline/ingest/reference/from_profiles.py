@@ -84,9 +84,11 @@ def check_reference_profiles(
             f"the profiles of the reference lack the column {columns[0]!r} of the schema"
         )
     lacking = [name for name in collectors if name not in total.spec.collectors]
-    asked = [name for name, texts in options.items() if total.spec.options.get(name) != texts]
-    if lacking or asked:
-        names = ", ".join(dict.fromkeys((*lacking, *asked)))
+    other_options = [
+        name for name, texts in options.items() if total.spec.options.get(name) != texts
+    ]
+    if lacking or other_options:
+        names = ", ".join(dict.fromkeys((*lacking, *other_options)))
         raise SourceError(
             f"the profiles of the reference lack what the checks collect ({names}): take the rows "
             "as the reference, or leave out the checks that need it"

@@ -44,7 +44,7 @@ class LossTallies:
         """
         if self._fixed is not None:
             return self._fixed
-        parts = [*self._known(adds_reference), *windows]
+        parts = [*self._reference_windows(adds_reference), *windows]
         key = tuple(id(window) for window in parts)
         if key not in self._made:
             self._made[key] = SliceGrid(make_conditions(self._rows.sample(parts).columns))
@@ -59,7 +59,7 @@ class LossTallies:
 
     def of_baseline(self, grid: SliceGrid, windows: Sequence[Window]) -> SliceTallies:
         """Return those of the reference and of these windows."""
-        return self.of_slices(grid, [*self._known(True), *windows])
+        return self.of_slices(grid, [*self._reference_windows(True), *windows])
 
     def losses(self, windows: Sequence[Window]) -> Floats:
         """Return the losses of the rows of these windows, shape (rows,)."""
@@ -68,7 +68,7 @@ class LossTallies:
     @property
     def reference_losses(self) -> Floats:
         """Those of the reference."""
-        return self.losses(self._known(True))
+        return self.losses(self._reference_windows(True))
 
     def mask(self, grid: SliceGrid, place: int, windows: Sequence[Window]) -> Mask:
         """Return for which rows of these windows a condition of the grid holds, shape (rows,)."""
@@ -91,7 +91,7 @@ class LossTallies:
         counts = (self._count_segments(segments, window) for window in windows)
         return rank_segments(segments, before, reduce(add, counts))
 
-    def _known(self, adds_reference: bool) -> list[Window]:
+    def _reference_windows(self, adds_reference: bool) -> list[Window]:
         return [self._reference] if adds_reference and self._reference is not None else []
 
     def _grid_of_reference(self, reference: Window) -> SliceGrid | None:

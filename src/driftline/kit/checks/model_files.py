@@ -137,8 +137,10 @@ class _XGBoost:
         return outputs
 
     def contributions(self, rows: Floats, inputs: ModelInputs) -> Floats | None:
-        found = np.asarray(self._booster.predict(self._table(rows), pred_contribs=True))
-        return _without_base(found, rows.shape[1])
+        contributions_and_base = np.asarray(
+            self._booster.predict(self._table(rows), pred_contribs=True)
+        )
+        return _without_base(contributions_and_base, rows.shape[1])
 
     def _table(self, rows: Floats) -> Any:
         types = self._booster.feature_types
@@ -168,8 +170,10 @@ class _LightGBM:
         return outputs
 
     def contributions(self, rows: Floats, inputs: ModelInputs) -> Floats | None:
-        found = np.asarray(self._booster.predict(rows, pred_contrib=True, num_threads=1))
-        return _without_base(found, rows.shape[1])
+        contributions_and_base = np.asarray(
+            self._booster.predict(rows, pred_contrib=True, num_threads=1)
+        )
+        return _without_base(contributions_and_base, rows.shape[1])
 
 
 class _Onnx:
@@ -189,8 +193,8 @@ class _Onnx:
         single = len(self._inputs) == 1
         self.names = () if single else tuple(part.name for part in self._inputs)
         outputs = [part.name for part in self._session.get_outputs()]
-        named = [name for name in outputs if "prob" in name.lower()]
-        self._output = (named or outputs)[-1]
+        probabilities = [name for name in outputs if "prob" in name.lower()]
+        self._output = (probabilities or outputs)[-1]
 
     def predict(self, rows: Floats, inputs: ModelInputs) -> Floats:
         if self.names:

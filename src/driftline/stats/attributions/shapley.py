@@ -43,7 +43,7 @@ def shapley_values(
     if features <= EXACT_FEATURES and 2**features * count * len(background) <= predictions:
         return _exact(predict, rows, background)
     pairs = max(1, predictions // (2 * features * count * len(background)))
-    return _sampled(predict, rows, background, rng, min(pairs, 50))
+    return _sample_values(predict, rows, background, rng, min(pairs, 50))
 
 
 def _exact(predict: Predict, rows: Floats, background: Floats) -> Floats:
@@ -62,21 +62,21 @@ def _exact(predict: Predict, rows: Floats, background: Floats) -> Floats:
     return values
 
 
-def _sampled(
+def _sample_values(
     predict: Predict, rows: Floats, background: Floats, rng: np.random.Generator, pairs: int
 ) -> Floats:
     features = rows.shape[1]
-    nobody = _mean_output(predict, rows, background, np.zeros(features, bool))
-    values = np.zeros((len(rows), features, nobody.shape[-1]))
+    base_output = _mean_output(predict, rows, background, np.zeros(features, bool))
+    values = np.zeros((len(rows), features, base_output.shape[-1]))
     for _ in range(pairs):
         order = rng.permutation(features)
         for walk in (order, order[::-1]):
-            mask, before = np.zeros(features, bool), nobody
+            mask, last_output = np.zeros(features, bool), base_output
             for feature in walk:
                 mask[feature] = True
-                now = _mean_output(predict, rows, background, mask)
-                values[:, feature] += now - before
-                before = now
+                output = _mean_output(predict, rows, background, mask)
+                values[:, feature] += output - last_output
+                last_output = output
     return values / (2 * pairs)
 
 
