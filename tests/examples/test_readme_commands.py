@@ -170,6 +170,11 @@ TESTED = {
     "incidents": ["agent/test_people.py", "agent/test_web_acts.py"],
     "acts": ["actions/test_actions_arrive.py", "actions/test_actions_whole.py"],
     "looks at any series": ["cli/test_detect.py"],
+    "reports": ["comparison/test_report_forms.py"],
+    "keeps records": ["catalog/test_records.py", "catalog/test_imports_of_registries.py", "catalog/test_questions.py"],
+    "works in Python": ["client/test_recipes.py", "client/test_connection.py", "client/test_spark.py"],
+    "reads on more machines": ["agent/test_executor.py"],
+    "stays in operation": ["agent/test_heartbeat.py", "cli/test_backup_command.py", "agent/test_reloading.py"],
     "keeps its state in": ["agent/test_standby.py", "state/test_leadership.py"],
 }  # fmt: skip
 """The tests that run what a row says, on whole agents or on the real protocol."""
