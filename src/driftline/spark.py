@@ -81,8 +81,8 @@ class PartitionProfiler:
         grid = self._grid()
         total: TableProfile | None = None
         for chunk in _chunks(batches):
-            made = profile_table(chunk, grid, plugins=self.plugins)
-            total = made if total is None else total + made
+            chunk_profile = profile_table(chunk, grid, plugins=self.plugins)
+            total = chunk_profile if total is None else total + chunk_profile
         if total is not None:
             # Without the header: the driver knows it, and Spark drops the metadata of a schema.
             yield profile_batch(*total.to_records()).replace_schema_metadata(None)

@@ -112,17 +112,17 @@ class StateTrouble:
         """Send the opening until every sink took it, then the end to those that did."""
         if over.wait(self._patience):
             return
-        reached: set[str] = set()
+        with_opening: set[str] = set()
         opening = _make_message(model, reason, since, None)
         while True:
-            reached |= self._send(opening, partial(_is_absent, frozenset(reached)))
+            with_opening |= self._send(opening, partial(_is_absent, frozenset(with_opening)))
             if over.wait(RETRY_SECONDS):
                 break
         end = _make_message(model, reason, since, self._clock())
-        told: set[str] = set()
+        with_end: set[str] = set()
         for _ in range(LAST_ATTEMPTS):
-            told |= self._send(end, (reached - told).__contains__)
-            if told >= reached:
+            with_end |= self._send(end, (with_opening - with_end).__contains__)
+            if with_end >= with_opening:
                 return
             threading.Event().wait(RETRY_SECONDS)
 

@@ -70,10 +70,15 @@ def to_table(answer: QueryResult) -> str:
     ]
     lines = ["  ".join(name.ljust(width) for name, width in zip(names, widths, strict=True))]
     lines += [
-        "  ".join(text[:WIDEST].ljust(width) for text, width in zip(row, widths, strict=True))
+        "  ".join(_cut(text).ljust(width) for text, width in zip(row, widths, strict=True))
         for row in cells
     ]
     return "\n".join(line.rstrip() for line in lines)
+
+
+def _cut(text: str) -> str:
+    """Return the text as it fits a column; an ellipsis shows that its end is left out."""
+    return text if len(text) <= WIDEST else text[: WIDEST - 1].rstrip() + "…"
 
 
 def to_chart(answer: QueryResult) -> str:
