@@ -179,10 +179,12 @@ def test_a_mistake_is_pointed_at(scene, expression, words, hint):
         (["churn", "psi", "--where", "colum = 'tenure'"], "did you mean 'column'"),
         (["churn", "psi", "--where", "value > 'a'"], "a number is compared with text"),
         (["churn", "psi", "--since", "yesterday"], "--since yesterday: should be a time"),
+        (["churn", "psi", "--since", "3000000d"], "--since 3000000d: should be a time"),
+        (["churn", "psi", "--output", "/no/such/folder/a"], "No such file or directory"),
     ],
 )
 def test_a_mistake_in_a_query_is_named(scene, words, hint):
-    """Of the metric, the model, a field and a time."""
+    """Of the metric, the model, a field, a time and a file."""
     assert hint in str(run(scene, "query", *words).exception)
 
 

@@ -356,3 +356,19 @@ def test_every_command_is_there():
     with click.Context(group) as ctx:
         for name in COMMANDS:
             assert isinstance(group.get_command(ctx, name), click.Command), name
+
+
+@pytest.mark.parametrize("form", ["table", "json"])
+def test_a_report_that_cannot_be_written_is_no_finding(command, form):
+    """Exit code 1 says that something changed; a folder that is not there is the environment."""
+    Path("a.csv").write_text("amount\n" + "1\n2\n3\n" * 40)
+    options = ["--json"] if form == "json" else []
+    code, _, err = command("compare", "a.csv", "a.csv", "--html", "no/such/a.html", *options)
+    assert (code, "No such file or directory" in err) == (3, True)
+
+
+@pytest.mark.parametrize("name", ["silence", "snooze"])
+def test_a_length_beyond_the_calendar_is_a_mistake(command, name):
+    """A silence and a snooze end in a year that exists."""
+    code, _, err = command(name, "model=m", "--for", "3000000d")
+    assert (code, "ends after the year 9999" in err) == (2, True)

@@ -151,6 +151,10 @@ def _run(args: list[str] | None) -> int:
         return _exit_code(cli.main(args, standalone_mode=False))
     try:
         return _exit_code(cli.main(args, standalone_mode=False))
+    except click.FileError as error:
+        # Its own exit code is that of findings.
+        error.show()
+        return ENVIRONMENT
     except click.ClickException as error:
         error.show()
         return error.exit_code

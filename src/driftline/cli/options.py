@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -63,9 +63,14 @@ def _duration(context: click.Context, parameter: click.Parameter, value: str) ->
     from driftline.types.scalars import parse_duration
 
     try:
-        return parse_duration(value)
+        length = parse_duration(value)
+        # A time that no calendar has is found here, not when the length is added to a time.
+        datetime.now(UTC) + length
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
+    except OverflowError:
+        raise click.BadParameter(f"{value!r} ends after the year 9999") from None
+    return length
 
 
 def parse_time(option: str, text: str) -> datetime:

@@ -120,7 +120,10 @@ def query(
     content = WRITERS[OutputForm(form)](answer)
     data = content if isinstance(content, bytes) else f"{content.rstrip()}\n".encode()
     if output is not None:
-        output.write_bytes(data)
+        try:
+            output.write_bytes(data)
+        except OSError as error:
+            raise click.FileError(str(output), error.strerror or str(error)) from None
     elif form == OutputForm.PARQUET and sys.stdout.isatty():
         raise click.UsageError("Parquet is no text: name a file with --output")
     else:
@@ -134,5 +137,5 @@ def _time(option: str, text: str | None) -> datetime | None:
         return None
     try:
         return datetime.now(UTC) - parse_duration(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return parse_time(option, text)
