@@ -137,6 +137,21 @@ def test_times_make_a_profile_for_each_window():
     assert sum(part.rows for part in made.parts.values()) == made.rows == 2000
 
 
+def test_rows_without_times_name_the_column_of_times():
+    """With a reference that has windows, rows need its times; the error names their column."""
+    start = datetime(2026, 3, 2, tzinfo=UTC)
+    timed = REFERENCE.append_column("at", pa.array([start] * REFERENCE.num_rows))
+    grid = dl.profile(timed, timestamp="at", window="1d")
+    no_times = timed.set_column(
+        timed.schema.get_field_index("at"),
+        "at",
+        pa.nulls(timed.num_rows, timed.schema.field("at").type),
+    )
+    for rows in (REFERENCE, no_times, timed.rename_columns([*REFERENCE.column_names, "when"])):
+        with pytest.raises(SourceError, match="no row can be read: a row needs a time in 'at'"):
+            dl.profile(rows, grid)
+
+
 def test_different_grids_are_named(tmp_path):
     """Saved profiles of different grids can't be added or compared; the text says what to do."""
     for name, table in (("a", REFERENCE), ("b", CURRENT)):

@@ -221,7 +221,8 @@ def _read(table: OpenTable, grid: TableProfile, now: datetime) -> TableProfile:
             else:
                 parts[key] = piece
     if not parts:
-        raise SourceError(f"{table.name}: no row can be read")
+        need = f": a row needs a time in '{schema.timestamp.name}'" if schema.timestamp else ""
+        raise SourceError(f"{table.name}: no row can be read{need}")
     return replace(grid, parts=_sort_parts(parts), profile_again=None)
 
 
