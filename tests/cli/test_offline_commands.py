@@ -255,6 +255,15 @@ def test_new_plugin_works_as_it_is(command, kind):
     assert command("new-plugin", kind, "my-own", "--dir", "new")[0] == 2
 
 
+def test_a_chart_of_a_backtest_needs_its_folder(command):
+    """It is said before the work begins, with the exit code of the environment."""
+    Path("driftline.yaml").write_text(LEAST)
+    code, _, err = command("backtest", "--chart", "no/such/a.svg")
+    assert code == 3
+    assert "no/such/a.svg" in err
+    assert "there is no such folder" in err
+
+
 @pytest.mark.parametrize("letters", [20, 40])
 @pytest.mark.parametrize("kind", ["check", "collector", "source", "format", "sink", "action"])
 def test_new_plugin_keeps_the_style_with_a_long_name(command, kind, letters):

@@ -109,6 +109,8 @@ def backtest(
         from driftline.charts.backtest import parse_format, write_chart
 
         parse_format(chart)
+        if not chart.absolute().parent.is_dir():
+            raise click.FileError(str(chart), "there is no such folder")
     known_incidents = (
         parse_known_incidents(incidents.read_text(encoding="utf-8"), str(incidents))
         if incidents
@@ -128,7 +130,10 @@ def backtest(
         if not as_json:
             _show(result)
         if chart is not None:
-            write_chart(result.as_json, chart)
+            try:
+                write_chart(result.as_json, chart)
+            except OSError as error:
+                raise click.FileError(str(chart), error.strerror or str(error)) from None
     if as_json:
         document = documents[0] if len(documents) == 1 else documents
         click.echo(json.dumps(document, ensure_ascii=False, indent=2))

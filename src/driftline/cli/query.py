@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from driftline.cli.options import config_option, json_option, parse_time
-from driftline.cli.records import open_records
+from driftline.cli.records import open_record_catalog
 
 if TYPE_CHECKING:
     from driftline.catalog.catalog import Catalog
@@ -25,7 +25,7 @@ def explain_mistakes(config: Path, expression: str) -> Iterator[Catalog]:
     from driftline.catalog.measurement_query import QueryError
     from driftline.profiles.language import ExpressionError
 
-    with open_records(config) as catalog:
+    with open_record_catalog(config) as catalog:
         try:
             yield catalog
         except ExpressionError as error:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def open_records(config: Path) -> Iterator[Catalog]:
+def open_record_catalog(config: Path) -> Iterator[Catalog]:
     """Open the records of a configuration. Raises click.UsageError for one that can't be."""
     from driftline.agent.composition_root import system_clock
     from driftline.agent.discovery import load_known_config
@@ -44,7 +44,7 @@ def records_group() -> None:
 @config_option
 def list_records(model: str | None, kind: str | None, as_json: bool, config: Path) -> None:
     """List the records of MODEL, or of all models."""
-    with open_records(config) as catalog:
+    with open_record_catalog(config) as catalog:
         rows = catalog.records(model, kind)
     if as_json:
         click.echo(json.dumps([row.as_json() for row in rows], ensure_ascii=False, indent=2))
@@ -88,7 +88,7 @@ def set_record(
     from driftline.catalog.assignments import read_assignments
 
     name, words = (words[0], words[1:]) if words and "=" not in words[0] else ("", words)
-    with open_records(config) as catalog:
+    with open_record_catalog(config) as catalog:
         fields = read_assignments(kind, words) if path is None else _read_object(path)
         record = catalog.write(
             model, kind, name, fields, author=author, reason=reason, merge=path is None
@@ -104,7 +104,7 @@ def set_record(
 @config_option
 def delete_record(model: str, kind: str, name: str, author: str, reason: str, config: Path) -> None:
     """Delete a record of MODEL. Its history stays."""
-    with open_records(config) as catalog:
+    with open_record_catalog(config) as catalog:
         catalog.delete(model, kind, name, author=author, reason=reason)
     click.echo(f"{model}  {kind} {name}".rstrip() + " deleted")
 
@@ -131,7 +131,7 @@ def import_records(source: str, model: str, author: str, reason: str, config: Pa
     from driftline.catalog.imports.server import make_get
 
     count = 0
-    with open_records(config) as catalog:
+    with open_record_catalog(config) as catalog:
         if source.startswith(("http://", "https://")):
             origin = source.rstrip("/")
             get = make_get(origin, os.environ.get("MLFLOW_TRACKING_TOKEN", ""))
@@ -158,7 +158,7 @@ def show_history(
     model: str | None, kind: str | None, name: str | None, limit: int, as_json: bool, config: Path
 ) -> None:
     """Show changes of records, the newest first: when, by whom, by which way and why."""
-    with open_records(config) as catalog:
+    with open_record_catalog(config) as catalog:
         rows = catalog.history(model, kind, name, limit=limit)
     if as_json:
         click.echo(json.dumps([row.as_json() for row in rows], ensure_ascii=False, indent=2))

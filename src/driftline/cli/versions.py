@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from driftline.cli.options import config_option, json_option
-from driftline.cli.records import open_records
+from driftline.cli.records import open_record_catalog
 
 if TYPE_CHECKING:
     from driftline.catalog.version_diff import NewestValue
@@ -35,7 +35,7 @@ def compare_two(model: str, first: str, second: str, as_json: bool, config: Path
     """
     from driftline.catalog.version_diff import compare_versions
 
-    with open_records(config) as catalog:
+    with open_record_catalog(config) as catalog:
         diff = compare_versions(catalog, model, first, second)
     if as_json:
         click.echo(json.dumps(asdict(diff), ensure_ascii=False, indent=2))
