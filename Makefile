@@ -41,7 +41,7 @@ loans: $(RUN_STAMP) ## The example of unfair decisions: who is treated worse, an
 	@$(BIN)/python $(LOANS)/generate.py
 	@$(BIN)/driftline run --once -c $(LOANS)/config.yaml || [ $$? -eq 1 ]
 
-test: $(TEST_STAMP) $(AZURITE_STAMP) lint types ## Lint, types and the usual tests, on SQLite and PostgreSQL (16 min)
+test: $(TEST_STAMP) $(AZURITE_STAMP) lint types ## Lint, types and the usual tests, on SQLite and PostgreSQL (20 min)
 	@$(PYTEST) -m "$(USUAL)" $(PYTEST_ARGS)
 	@DRIFTLINE_TEST_STATE=postgres $(PYTEST) -m "postgres and $(USUAL)" $(PYTEST_ARGS)
 	@echo "lint, types and tests: all passed"
