@@ -33,7 +33,8 @@ class Console(Sink):
         if out is None:
             raise Rejected("there is no terminal or file to print to")
         terminal = Terminal(file=out, highlight=False, soft_wrap=True, legacy_windows=False)
-        message = self.message(notification)
+        # Logs keep what is printed, and many people read them.
+        message = self.message(notification.without_signatures())
         style = STYLES[message.tone]
         # Only the bar and the title are coloured: whole pages of bold red are hard to read.
         for line, paint in [
@@ -48,8 +49,7 @@ class Console(Sink):
 
 def _inner_lines(message: Message) -> list[str]:
     """Return the lines between the title and the context."""
-    links = message.unsigned_links  # many people read logs, which keep what is printed
-    parts = (message.lead, message.list_findings(6000), message.known, message.todo, links)
+    parts = (message.lead, message.list_findings(6000), message.known, message.todo, message.links)
     return [f"  {line}" for part in parts for line in part.splitlines()]
 
 

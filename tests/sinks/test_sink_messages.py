@@ -234,6 +234,7 @@ def test_the_console_shows_no_link_that_lets_people_act():
     links = {
         "open": "https://watch.example/i/inc_1?exp=1796202000&sig=" + "A" * 43,
         "acknowledge": "https://watch.example/i/inc_1/ack?exp=1796202000&sig=" + "B" * 43,
+        "accept as normal": "https://watch.example/i/inc_1/accept?exp=1&sig=" + "C" * 43,
         "evidence": "https://agent.example/i/inc_1?a=b",
     }
     out = io.StringIO()

@@ -9,8 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from driftline.types.notification import OPEN
-
 Markup = Literal["plain", "mrkdwn", "markdown", "html", "json"]
 """The markup of a service: none, Slack's `mrkdwn`, Markdown, HTML, or content of a JSON string."""
 Piece = Literal["title", "lead", "finding", "more", "known", "todo", "links", "context", "body"]
@@ -35,10 +33,6 @@ COLOURS = {
     "resolved": "#12b76a",
     "test": "#667085",
 }
-
-
-SIGNATURE = "sig="
-"""Stands in the address of a link that is signed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,16 +61,6 @@ class Message:
     """All pieces, for services that take one text."""
     buttons: tuple[tuple[str, str], ...] = ()
     """The links as name and address, without markup, for services with fields for them."""
-
-    @property
-    def unsigned_links(self) -> str:
-        """Return the links without those that let people act, and without signatures."""
-        lines = self.links.splitlines()
-        return "\n".join(
-            line.partition("?")[0] if SIGNATURE in line else line
-            for line in lines
-            if SIGNATURE not in line or line.casefold().startswith(OPEN)
-        )
 
     @property
     def colour(self) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from urllib.parse import parse_qs
 
 from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
@@ -23,6 +24,8 @@ LIKELY_CAUSE, LIKELY_CAUSE_DETAIL = "likely cause", "likely_cause"
 """The fact that says why something changed, and the detail of an alert that it is taken from."""
 OPEN = "open"
 """Label of the link to the page of an incident."""
+SIGNATURE = "sig"
+"""The parameter of a signed link that holds its signature."""
 
 
 class Event(StrEnum):
@@ -163,6 +166,17 @@ class Notification(PublicModel):
 
     Not part of the public JSON: the fact `upstream` is its sentence there.
     """
+
+    def without_signatures(self) -> Notification:
+        """Return it for a place that many read: no link lets people act, none is signed."""
+        links = {}
+        for label, url in self.links.items():
+            address, _, query = url.partition("?")
+            if SIGNATURE not in parse_qs(query):
+                links[label] = url
+            elif label == OPEN:
+                links[label] = address
+        return self.model_copy(update={"links": links})
 
     @property
     def new_versions(self) -> tuple[str, ...]:
