@@ -11,10 +11,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 from pydantic import Field as Setting
-from pydantic import PrivateAttr, field_validator, model_validator
+from pydantic import field_validator, model_validator
 
-from driftline import Source, SourceBusy, SourceError, StartContext, hookimpl
+from driftline import Source, SourceBusy, SourceError, hookimpl
 from driftline.kit.settings import Settings
+from driftline.kit.stores.client_source import ClientSource
 from driftline.kit.stores.faults import RATE_CODES, describe_connection
 from driftline.kit.stores.metric_source import MetricSource, make_point
 from driftline.kit.stores.retry import retry_while_busy
@@ -62,7 +63,7 @@ class CloudWatchMetric(Settings):
         return self
 
 
-class CloudWatch(MetricSource):
+class CloudWatch(ClientSource, MetricSource):
     """Reads metrics of Amazon CloudWatch by `GetMetricData`.
 
     Each point is a row with `time`, `value` and `name` (the name of the metric here). The results
@@ -79,8 +80,6 @@ class CloudWatch(MetricSource):
     endpoint_url: str | None = None
     """The address of another server with the same API; Amazon's when absent."""
 
-    _client: Any = PrivateAttr(default=None)
-
     @field_validator("step")
     @classmethod
     def _is_step(cls, step: timedelta) -> timedelta:
@@ -88,18 +87,6 @@ class CloudWatch(MetricSource):
         if seconds % 60 and seconds not in SHORT_STEPS:
             raise ValueError("should be whole minutes, or 1, 5, 10, 20 or 30 seconds")
         return step
-
-    def start(self, context: StartContext) -> None:
-        """Make the client; no request is sent yet."""
-        super().start(context)
-        self._connect()
-
-    def stop(self) -> None:
-        """Close the connections."""
-        client, self._client = self._client, None
-        if client is not None:
-            client.close()
-        super().stop()
 
     @property
     def address(self) -> str:
@@ -182,32 +169,28 @@ class CloudWatch(MetricSource):
             return SourceBusy(text)
         if status in (401, 403):
             # Someone may have renewed the credentials: the next request reads them again.
-            self._client = None
+            self._forget_client()
             return SourceError(f"{text}: cloudwatch:GetMetricData is needed")
         return SourceError(text)
 
-    def _connect(self) -> Any:
-        client = self._client
-        if client is None:
-            try:
-                import boto3
-                from botocore.config import Config
-                from botocore.exceptions import BotoCoreError
-            except ImportError:
-                raise SourceError("boto3 is not installed: pip install 'driftline[aws]'") from None
-            config = Config(retries={"total_max_attempts": 1}, connect_timeout=10, read_timeout=60)
-            try:
-                # A session of its own: the default one may not be shared by threads.
-                client = boto3.session.Session().client(
-                    "cloudwatch",
-                    region_name=self.region,
-                    endpoint_url=self.endpoint_url,
-                    config=config,
-                )
-            except BotoCoreError as error:
-                raise SourceError(f"{self.address}: {error}: set region") from None
-            self._client = client
-        return client
+    def _make_client(self) -> Any:
+        try:
+            import boto3
+            from botocore.config import Config
+            from botocore.exceptions import BotoCoreError
+        except ImportError:
+            raise SourceError("boto3 is not installed: pip install 'driftline[aws]'") from None
+        config = Config(retries={"total_max_attempts": 1}, connect_timeout=10, read_timeout=60)
+        try:
+            # A session of its own: the default one may not be shared by threads.
+            return boto3.session.Session().client(
+                "cloudwatch",
+                region_name=self.region,
+                endpoint_url=self.endpoint_url,
+                config=config,
+            )
+        except BotoCoreError as error:
+            raise SourceError(f"{self.address}: {error}: set region") from None
 
 
 @hookimpl

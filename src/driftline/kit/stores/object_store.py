@@ -1,4 +1,4 @@
-"""The client and the errors of an object store, as far as they are the same in every cloud.
+"""The errors of an object store, as far as they are the same in every cloud.
 
 The SDK's calls and the cloud's own error codes stay in the source of that cloud.
 """
@@ -12,9 +12,8 @@ from typing import Any, TypeVar
 
 from pydantic import PrivateAttr
 
-from driftline.contracts.context import StartContext
-from driftline.contracts.source import Source
 from driftline.kit.stores.answers import BadAnswer
+from driftline.kit.stores.client_source import ClientSource
 from driftline.kit.stores.faults import CLOCK_CODES, RATE_CODES, describe_clock, describe_rate
 from driftline.kit.stores.retry import parse_retry_after, retry_while_busy
 from driftline.types.errors import (
@@ -29,27 +28,10 @@ T = TypeVar("T")
 SdkErrors = tuple[type[Exception], ...]
 
 
-class ObjectStore(Source):
-    """A source with one SDK client, which is made again after its credentials were rejected."""
+class ObjectStore(ClientSource):
+    """A source of objects, whose requests are repeated while the store is busy."""
 
-    _client: Any = PrivateAttr(default=None)
     _sleep: Callable[[float], object] = PrivateAttr(default=time.sleep)
-
-    def start(self, context: StartContext) -> None:
-        """Make the client; no request is sent yet."""
-        super().start(context)
-        self._connect()
-
-    def stop(self) -> None:
-        """Close the connections."""
-        client, self._client = self._client, None
-        if client is not None:
-            client.close()
-        super().stop()
-
-    @abstractmethod
-    def _make_client(self) -> Any:
-        """Make a client that sends each request once. Raises SourceError without the SDK."""
 
     @abstractmethod
     def _sdk_errors(self) -> SdkErrors:
@@ -65,18 +47,6 @@ class ObjectStore(Source):
 
         `permission` is the right that the request needs.
         """
-
-    def _connect(self) -> Any:
-        """Return the client, made on the first call and again after `_forget_client`."""
-        # Another thread may set the attribute to None at any time.
-        client = self._client
-        if client is None:
-            client = self._client = self._make_client()
-        return client
-
-    def _forget_client(self) -> None:
-        """Drop the client, so that the next one reads credentials that someone has renewed."""
-        self._client = None
 
     def _request(self, send: Callable[[], T], permission: str, name: str) -> T:
         """Return the result of `send()`; repeat it while the store is busy.
