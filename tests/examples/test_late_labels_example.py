@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
 import runpy
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from example_run import run_example
 
 pytestmark = pytest.mark.system
 
 ROOT = Path(__file__).parent.parent.parent
-DRIFTLINE = Path(sys.executable).parent / "driftline"
 STEPS = ("predictions", "first_labels", "other_labels")
 FALL = r"(\S.*?) (by labels )?(\d\.\d+) → (\d\.\d+) \(95%: (\d\.\d+) to (\d\.\d+)\)"
 
@@ -32,18 +29,7 @@ def messages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     texts = {}
     for step in STEPS:
         deliver(example / "arrived", step)
-        run = subprocess.run(
-            [DRIFTLINE, "run", "--once", "-c", example / "config.yaml"],
-            env=os.environ | {"NO_COLOR": "1", "COLUMNS": "200"},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert run.returncode == 1, run.stderr  # an incident is open
-        parts = re.findall(r"(?:^▌.*\n)+", run.stdout, re.MULTILINE)
-        alarms = [re.sub(r"^▌ ? ?", "", part, flags=re.MULTILINE) for part in parts]
-        texts[step] = [text for text in alarms if not text.startswith("REPORT")]
+        texts[step] = run_example(example / "config.yaml")
     return texts
 
 

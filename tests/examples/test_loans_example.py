@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
 import runpy
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from example_run import run_example
 
 pytestmark = pytest.mark.system
 
 ROOT = Path(__file__).parent.parent.parent
-DRIFTLINE = Path(sys.executable).parent / "driftline"
 WORTH = {(1, 1): 200, (1, 0): -200, (0, 1): -100, (0, 0): 0}
 """What a decision is worth, by decision and label, as in the configuration."""
 
@@ -27,18 +24,8 @@ def messages(tmp_path_factory: pytest.TempPathFactory) -> list[list[str]]:
     for name in ("config.yaml", "generate.py"):
         shutil.copy(ROOT / "examples/loans" / name, folder)
     runpy.run_path(str(folder / "generate.py"), run_name="__main__")
-    run = subprocess.run(
-        [DRIFTLINE, "run", "--once", "-c", folder / "config.yaml"],
-        env=os.environ | {"NO_COLOR": "1", "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert run.returncode == 1, run.stderr  # an incident is open
-    parts = re.findall(r"(?:^▌.*\n)+", run.stdout, re.MULTILINE)
-    alarms = [re.sub(r"^▌ *", "", part, flags=re.MULTILINE).splitlines() for part in parts]
-    return [lines for lines in alarms if not lines[0].startswith("REPORT")]
+    alarms = run_example(folder / "config.yaml")
+    return [[line.strip() for line in text.splitlines()] for text in alarms]
 
 
 def test_the_first_message_names_who_is_treated_worse(messages):
