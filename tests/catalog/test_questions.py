@@ -15,7 +15,7 @@ from catalog_scene import run, run_json
 from question_scene import make_scene
 
 from driftline.catalog.search import search_models
-from driftline.cli.records import open_records
+from driftline.cli.records import open_record_catalog
 from driftline.profiles.language import ExpressionError
 
 pytestmark = pytest.mark.system
@@ -59,7 +59,7 @@ def test_a_search_lists_what_the_page_says(scene, expression, expected):
 @pytest.mark.parametrize("expression", MLFLOW)
 def test_strings_of_mlflow_work_as_they_are(scene, expression):
     """All of these choose the same version."""
-    with open_records(scene) as catalog:
+    with open_record_catalog(scene) as catalog:
         items = search_models(catalog, expression)
     assert [(item.model, item.version) for item in items] == [("churn", "v3")]
 
@@ -162,7 +162,7 @@ MISTAKES = [
 @pytest.mark.parametrize(("expression", "words", "hint"), MISTAKES)
 def test_a_mistake_is_pointed_at(scene, expression, words, hint):
     """With the words that it is about, and what was probably meant."""
-    with open_records(scene) as catalog, pytest.raises(ExpressionError) as error:
+    with open_record_catalog(scene) as catalog, pytest.raises(ExpressionError) as error:
         search_models(catalog, expression)
     assert hint in str(error.value)
     start, end = error.value.place
