@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from driftline import __version__
+from driftline.cli.slow_sort import avoid_slow_sort, read_cpu_info
 from driftline.types.errors import ConfigError, DriftlineError
 
 FINDINGS, USAGE, ENVIRONMENT, INTERRUPTED = 1, 2, 3, 130
@@ -147,6 +148,7 @@ def main(args: list[str] | None = None) -> None:
     gc.set_threshold(UNCOLLECTED_OBJECTS)
     # Matrices are small here: several BLAS threads would only wait for each other.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    avoid_slow_sort(os.environ, read_cpu_info())
     sys.exit(_run(args))
 
 
