@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Views = TypeVar("Views")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Access:
     """The rights of requests."""
 
