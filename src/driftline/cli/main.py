@@ -69,6 +69,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "backup": ("backup:backup", "Copy the state into one file, also while the agent runs."),
     "notify": ("notify:notify", "Send a test message through a sink, or resend dead letters."),
+    "rotate-key": (
+        "link_key:rotate_link_key",
+        "Sign links of messages with a new key; old links work for a time.",
+    ),
     "routes": ("routes:routes_group", "Show which sinks an incident goes to, and why."),
     "config": (
         "config_show:config_group",
@@ -89,7 +93,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "actions",
     ),
     "Records": ("records", "versions", "search", "query"),
-    "Messages": ("notify", "routes"),
+    "Messages": ("notify", "routes", "rotate-key"),
     "Without a configuration": ("compare", "challenge", "detect", "changepoints"),
     "Extend": ("plugins", "new-plugin"),
 }  # fmt: skip
