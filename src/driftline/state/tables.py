@@ -648,3 +648,15 @@ discovered_models = Table(
     ),
     comment="The folders for which a pattern of the configuration has a model each.",
 )
+
+link_keys = Table(
+    "link_keys",
+    metadata,
+    *(
+        Column("id", Id, primary_key=True, autoincrement=True),
+        Column("key", LargeBinary, nullable=False),
+        Column("made", BigInteger, nullable=False),
+        Column("end", BigInteger, comment="NULL for the key that signs"),
+    ),
+    comment="The keys that sign the links of messages; earlier ones are valid until their end.",
+)
