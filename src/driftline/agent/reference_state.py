@@ -26,11 +26,12 @@ from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.spec import ProfileSpec
 from driftline.profiles.window import Window
 from driftline.state import models
-from driftline.state.models import Reference, schema_from_json, schema_to_json
+from driftline.state.models import Reference
 from driftline.state.store import Store
 from driftline.types.errors import SourceError
 from driftline.types.model import LogObject, Schema
 from driftline.types.phrasing import count
+from driftline.types.schema_json import schema_from_json, schema_to_json
 from driftline.types.times import as_micros
 
 MAX_LISTED = 1000

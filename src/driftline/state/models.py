@@ -9,13 +9,11 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from driftline.state import tables, waiting
 from driftline.state.tables import configurations, models, objects, references, shares, windows
-from driftline.types.model import Schema
 from driftline.types.times import END_OF_TIME
 
 
@@ -294,13 +292,3 @@ def _restart_with_spec(connection: Connection, model: str, spec_digest: str) -> 
         .where(objects.c.model == model, ~has_open_share, ~has_waiting_rows)
         .values(spec_digest=spec_digest)
     )
-
-
-def schema_to_json(schema: Schema) -> str:
-    """Encode an inferred schema; `schema_from_json` returns an equal one."""
-    return msgspec.json.encode(schema, order="deterministic").decode()
-
-
-def schema_from_json(text: str) -> Schema:
-    """Decode what `schema_to_json` wrote."""
-    return msgspec.json.decode(text, type=Schema)

@@ -10,8 +10,8 @@ from alembic import op
 
 from driftline.state.text_columns import NulSafeText
 
-revision = "0011"
-down_revision = "0010"
+revision = "0012"
+down_revision = "0011"
 
 FIELDS = ("spec", "schema_json", "columns_json")
 
