@@ -33,7 +33,7 @@ class Piece:
     rows: Mapping[WindowKey, int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CountedObject:
     """An object that gave rows to some windows, as the ledger has it."""
 
@@ -133,4 +133,6 @@ def _make_object(row: Row[Any]) -> CountedObject:
         modified=from_micros(row.modified),
         lineage=row.lineage,
     )
-    return CountedObject(obj, row.mark, row.offset, all_rows=row._mapping["rows"])
+    return CountedObject(
+        object=obj, mark=row.mark, offset=row.offset, all_rows=row._mapping["rows"]
+    )
