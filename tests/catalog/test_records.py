@@ -110,9 +110,25 @@ def write_by_http(folder):
     return path
 
 
+def write_by_import(folder):
+    path = configure(folder)
+    file = folder / "records.json"
+    file.write_text(
+        json.dumps(
+            [
+                {"model": "churn", "kind": kind, "name": name, "fields": fields}
+                for kind, name, fields in RECORDS
+            ]
+        )
+    )
+    result = run(path, "records", "import", str(file))
+    assert result.exception is None, result.output
+    return path
+
+
 def test_each_way_to_write_gives_the_same_records(tmp_path):
-    """By configuration, commands, Python and HTTP."""
-    ways = (write_by_config, write_by_command, write_by_python, write_by_http)
+    """By configuration, commands, Python, HTTP and an import."""
+    ways = (write_by_config, write_by_command, write_by_python, write_by_http, write_by_import)
     written = []
     for way in ways:
         (tmp_path / way.__name__).mkdir()
