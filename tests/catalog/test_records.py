@@ -203,3 +203,22 @@ def test_an_unknown_record_is_not_deleted(tmp_path):
         catalog.write("churn", "version", "v2-final", {})
         with pytest.raises(RecordError, match="did you mean 'v2-final'"):
             catalog.delete("churn", "version", "v2-fnal")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("list", "chrun"), "there is no model 'chrun'; did you mean 'churn'?"),
+        (("list", "zzz"), "there is no model 'zzz'; there are: churn"),
+        (("history", "chrun"), "did you mean 'churn'?"),
+        (("list", "churn", "--kind", "versoin"), "no kind of record 'versoin'; did you mean"),
+        (("history", "churn", "alias", "champoin"), "did you mean 'champion'?"),
+    ],
+)
+def test_an_unknown_name_is_not_an_empty_list(tmp_path, words, message):
+    """The nearest name is suggested."""
+    path = configure(
+        tmp_path, {"churn": {"record": {"versions": {"v3": {}}, "aliases": {"champion": "v3"}}}}
+    )
+    assert message in str(run(path, "records", *words).exception)
+    assert run(path, "records", "list", "churn").exception is None
