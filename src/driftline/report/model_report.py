@@ -208,12 +208,9 @@ def load_report(
     if view is None:
         raise DriftlineError(f"there is no model {model!r}; models are: {', '.join(views.names)}")
     filled = [row for row in view.windows if row.rows]
-    if segment and not filled:
-        whole = views.model(model, count=1, until=until, is_brief=True)
-        names = () if whole is None else whole.segments
-        if segment not in names:
-            text = f"{model} has no segment {segment!r}"
-            raise DriftlineError(unknown_name(segment, names, text))
+    if segment and segment not in view.segments:
+        text = f"{model} has no segment {segment!r}"
+        raise DriftlineError(unknown_name(segment, view.segments, text))
     window = filled[-1] if start is None and filled else None
     if start is not None and view.windows and as_micros(start) < view.windows[-1].end:
         window = view.windows[-1]
