@@ -332,7 +332,8 @@ def test_a_person_approves_by_the_page(station, client):
         == 200
     )
     other = run_of(station, "roll-back")
-    path = f"/a/{other}/approve?{sign_query(TOKEN.reveal(), other, 'approve', expiry(station.clock()))}"
+    key = station.agent.link_keys.newest()
+    path = f"/a/{other}/approve?{sign_query(key, other, 'approve', expiry(station.clock()))}"
     assert "approve_by_link" in client.get(path).text
 
 

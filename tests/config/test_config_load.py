@@ -14,8 +14,8 @@ from driftline.config import load_config, model_digest
 from driftline.config.show import effective_settings
 from driftline.extensions import Registry
 from driftline.kit.checks import Task
-from driftline.state.models import schema_from_json, schema_to_json
 from driftline.types.errors import ConfigError
+from driftline.types.schema_json import schema_from_json, schema_to_json
 
 LEAST = "version: 1\nmodels:\n  m:\n    source: {type: disk, options: {path: logs}}\n"
 

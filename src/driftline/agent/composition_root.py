@@ -27,6 +27,7 @@ from driftline.config import Config, load_config
 from driftline.delivery.direct import ask_unless_direct
 from driftline.extensions.guard import Guard
 from driftline.state.factory import open_store
+from driftline.state.link_keys import add_first_key
 from driftline.state.store import Store
 from driftline.state.tables import records
 from driftline.types.secret import read_secret
@@ -135,6 +136,18 @@ def record_configuration(config: Config, store: Store, clock: Clock, log: Any) -
         write_configured(Catalog(store=store, clock=clock, way="config"), config, log)
 
 
+def make_link_key(config: Config, store: Store, clock: Clock) -> None:
+    """Make the key that signs the links of messages, unless the state has one or none is needed."""
+    if config.agent.token is not None:
+        with store.write() as connection:
+            add_first_key(connection, make_random_key(), clock())
+
+
+def make_random_key() -> bytes:
+    """Return a new key that signs links, as long as the signatures that it makes."""
+    return secrets.token_bytes(32)
+
+
 @contextmanager
 def open_agent(
     config: Config,
@@ -176,6 +189,7 @@ def open_agent(
             trouble=trouble,
         )
         record_configuration(config, store, clock, log)
+        make_link_key(config, store, clock)
         try:
             yield agent
         finally:

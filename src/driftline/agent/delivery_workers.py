@@ -244,7 +244,8 @@ class DeliveryWorkers:
         return Random(f"{self._seed} {lane}")
 
     def _make_chart_url(self, notification: Notification) -> str | None:
-        url = self._links.chart_link(notification, self._services.clock())
+        with self._services.store.read() as connection:
+            url = self._links.chart_link(connection, notification, self._services.clock())
         # Some services refuse a whole message for an image that they can't fetch.
         return url if url is not None and self._charts.chart(notification) is not None else None
 

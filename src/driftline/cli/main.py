@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from driftline import __version__
+from driftline.cli.slow_sort import avoid_slow_sort, read_cpu_info
 from driftline.types.errors import ConfigError, DriftlineError
 
 FINDINGS, USAGE, ENVIRONMENT, INTERRUPTED = 1, 2, 3, 130
@@ -68,6 +69,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "backup": ("backup:backup", "Copy the state into one file, also while the agent runs."),
     "notify": ("notify:notify", "Send a test message through a sink, or resend dead letters."),
+    "rotate-key": (
+        "link_key:rotate_link_key",
+        "Sign links of messages with a new key; old links work for a time.",
+    ),
     "routes": ("routes:routes_group", "Show which sinks an incident goes to, and why."),
     "config": (
         "config_show:config_group",
@@ -88,7 +93,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "actions",
     ),
     "Records": ("records", "versions", "search", "query"),
-    "Messages": ("notify", "routes"),
+    "Messages": ("notify", "routes", "rotate-key"),
     "Without a configuration": ("compare", "challenge", "detect", "changepoints"),
     "Extend": ("plugins", "new-plugin"),
 }  # fmt: skip
@@ -143,6 +148,7 @@ def main(args: list[str] | None = None) -> None:
     gc.set_threshold(UNCOLLECTED_OBJECTS)
     # Matrices are small here: several BLAS threads would only wait for each other.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    avoid_slow_sort(os.environ, read_cpu_info())
     sys.exit(_run(args))
 
 
