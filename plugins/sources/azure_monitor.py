@@ -6,7 +6,7 @@ Does not store a credential: the SDK finds them. Does not query logs.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Literal
 
@@ -18,7 +18,6 @@ from driftline.kit.settings import Settings
 from driftline.kit.stores.client_source import ClientSource
 from driftline.kit.stores.metric_source import MetricSource, make_point
 from driftline.kit.stores.retry import parse_retry_after, retry_while_busy
-from driftline.types.times import as_utc
 
 RIGHT = "Microsoft.Insights/metrics/read (the role Monitoring Reader)"
 STEPS = {60: "PT1M", 300: "PT5M", 900: "PT15M", 1800: "PT30M", 3600: "PT1H", 21600: "PT6H",
@@ -140,7 +139,7 @@ class AzureMonitor(ClientSource, MetricSource):
                 value = getattr(point, metric.aggregation)
                 # A step in which nothing was measured has a time and no value: it is no point.
                 if value is not None:
-                    yield make_point(name, as_utc(point.time_stamp), float(value), labels)
+                    yield make_point(name, point.time_stamp.astimezone(UTC), float(value), labels)
 
     def _make_client(self) -> Any:
         try:

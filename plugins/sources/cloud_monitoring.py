@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
@@ -22,7 +22,6 @@ from driftline.kit.settings import Settings
 from driftline.kit.stores.client_source import ClientSource
 from driftline.kit.stores.metric_source import MetricSource, make_point
 from driftline.kit.stores.retry import retry_while_busy
-from driftline.types.times import as_utc
 
 SCOPE = "https://www.googleapis.com/auth/monitoring.read"
 RIGHT = "monitoring.timeSeries.list (the role Monitoring Viewer)"
@@ -157,7 +156,7 @@ class CloudMonitoring(ClientSource, MetricSource):
         labels = {**series.resource.labels, **series.metric.labels}
         for point in series.points:
             # An aligned point stands at the end of its step; the row has the start.
-            at = as_utc(point.interval.end_time) - self.step
+            at = point.interval.end_time.astimezone(UTC) - self.step
             yield make_point(name, at, self._number(name, point.value), labels)
 
     def _number(self, name: str, value: Any) -> float | None:

@@ -48,7 +48,9 @@ def measured(check, now, before):
     return list(check.evaluate(context(window(now, reference), reference, schema=SCHEMA)))
 
 
-@pytest.mark.parametrize(("protocol", "path"), [("instances", "/"), ("v2", "/v2"), ("csv", "/")])
+@pytest.mark.parametrize(
+    ("protocol", "path"), [("instances", "/"), ("v2", "/v2"), ("text/csv", "/")]
+)
 def test_each_protocol_gives_the_outputs_of_the_model(server, protocol, path):
     """In requests of at most so many rows, with the token in a header."""
     endpoint = ModelEndpoint(

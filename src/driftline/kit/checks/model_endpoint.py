@@ -28,7 +28,7 @@ TIMEOUT = 30.0
 """Seconds of one request."""
 LARGEST = 8 << 20
 """Bytes of an answer."""
-Protocol = Literal["instances", "v2", "csv"]
+Protocol = Literal["instances", "v2", "text/csv"]
 Cell = float | str | None
 
 
@@ -38,7 +38,7 @@ class ModelEndpoint(Settings):
     url: str = Field(min_length=8)
     """The address of a prediction, such as `https://kserve.example/v1/models/churn:predict`."""
     protocol: Protocol = "instances"
-    """`instances` sends `{"instances": [[...]]}`, `v2` an Open Inference request, `csv` lines."""
+    """`instances` sends `{"instances": [[...]]}`, `v2` an Open Inference request, `text/csv` lines."""
     token: Secret | None = None
     """A token for the header `Authorization: Bearer`, as `${env:NAME}` or `${file:PATH}`."""
     rows_per_request: int = Field(default=1000, ge=1, le=100_000)
@@ -127,7 +127,7 @@ def _cell(value: float, words: tuple[str, ...] | None) -> Cell:
 
 def _write(protocol: Protocol, rows: list[list[Cell]], inputs: ModelInputs) -> tuple[bytes, str]:
     """Return body and content type of a request."""
-    if protocol == "csv":
+    if protocol == "text/csv":
         lines = io.StringIO()
         csv.writer(lines, lineterminator="\n").writerows(rows)
         return lines.getvalue().encode(), "text/csv"
@@ -150,7 +150,7 @@ def _write(protocol: Protocol, rows: list[list[Cell]], inputs: ModelInputs) -> t
 def _read(protocol: Protocol, body: bytes, rows: int) -> Floats:
     """Return the predictions, shape (n, C). Raises an error of Python for another document."""
     text = body.decode()
-    if protocol == "csv" and not text.lstrip().startswith(("{", "[")):
+    if protocol == "text/csv" and not text.lstrip().startswith(("{", "[")):
         # SageMaker's XGBoost writes one number a line, or all on one line.
         lines = [line for line in csv.reader(io.StringIO(text.strip())) if line]
         if len(lines) == 1 and rows > 1:
