@@ -38,7 +38,7 @@ class ModelEndpoint(Settings):
     url: str = Field(min_length=8)
     """The address of a prediction, such as `https://kserve.example/v1/models/churn:predict`."""
     protocol: Protocol = "instances"
-    """`instances` sends `{"instances": [[...]]}`, `v2` an Open Inference request, `text/csv` lines."""
+    """How rows are sent: `{"instances": [[...]]}`, a request of Open Inference, or CSV."""
     token: Secret | None = None
     """A token for the header `Authorization: Bearer`, as `${env:NAME}` or `${file:PATH}`."""
     rows_per_request: int = Field(default=1000, ge=1, le=100_000)
