@@ -332,15 +332,18 @@ def test_a_disk_full_costs_one_step_and_is_named(url):
     """The step is undone and named as trouble of the state; the same store takes the next one."""
     store = open_store(url)
     write(store, "before")
-    with (
-        pytest.raises(Unreachable, match=r"agent\.state: PostgreSQL .*no space left on device"),
-        store.write() as connection,
-    ):
+    with pytest.raises(Unreachable, match=r"agent\.state: PostgreSQL .*no space left on device"):
+        _fill_disk(store)
+    write(store, "after")
+    store.close()
+    assert names(url) == ["after", "before"]
+
+
+def _fill_disk(store) -> None:
+    """Write a row, then fail as the server does where its disk is full."""
+    with store.write() as connection:
         connection.execute(sinks.insert().values(name="lost"))
         connection.exec_driver_sql(
             "DO $$ BEGIN RAISE EXCEPTION 'could not extend file: no space left on device' "
             "USING ERRCODE = '53100'; END $$"
         )
-    write(store, "after")
-    store.close()
-    assert names(url) == ["after", "before"]
