@@ -389,6 +389,7 @@ def make_change(
         own_facts=frozenset(message_facts),
         upstream=tuple(sorted(incident.upstream)),
         sent_before=event is not Event.OPENED,
+        is_acknowledged=bool(incident.acknowledged_by),
     )
     return Change(
         incident=incident,
