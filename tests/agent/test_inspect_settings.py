@@ -18,8 +18,8 @@ from driftline.kit.decoding.csv_settings import find_csv_settings
 from driftline.onboarding.inspect_logs import (
     LogInspection,
     inspect_logs,
-    inspect_reference,
 )
+from driftline.onboarding.inspect_reference import inspect_reference
 from driftline.onboarding.recognise import recognise_layout
 from driftline.telemetry.logs import make_log
 from driftline.types.errors import SourceError

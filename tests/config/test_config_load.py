@@ -14,8 +14,8 @@ from driftline.config import load_config, model_digest
 from driftline.config.show import effective_settings
 from driftline.extensions import Registry
 from driftline.kit.checks import Task
-from driftline.state.models import schema_from_json, schema_to_json
 from driftline.types.errors import ConfigError
+from driftline.types.schema_json import schema_from_json, schema_to_json
 
 LEAST = "version: 1\nmodels:\n  m:\n    source: {type: disk, options: {path: logs}}\n"
 
@@ -350,7 +350,7 @@ def test_the_effective_configuration(tmp_path):
     assert found["models.m.source.options.depth"] == (3, "default")
     assert found["models.m.windows.length"] == ("1h", "default")
     assert found["sinks.a.options.url"] == ("${env:CHAT}", f"{path}:7")
-    assert found["agent.state"] == ("postgresql://u:…@db/x", f"{path}:5")
+    assert found["agent.state"] == ("postgresql://u:***@db/x", f"{path}:5")
     assert "hunter2" not in repr(found)
 
 

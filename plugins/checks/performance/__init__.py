@@ -47,10 +47,9 @@ from .metric_table import (
     usual_metrics,
 )
 from .sentences import (
-    drop_sentence,
+    DROP_WORDING,
     loss_wording,
     noun_of,
-    past_drop_sentence,
 )
 
 __all__ = [
@@ -140,7 +139,7 @@ class Performance(Check):
             f"{metric}{OF_BASELINE}": Wording(noun=f"{noun_of(metric)} without a model")
             for metric in BASELINES
         },
-        "drop": Wording(sentence=drop_sentence, past=past_drop_sentence, hides_value=True),
+        "drop": DROP_WORDING,
     }
 
     metrics: tuple[MetricName, ...] = ()

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from driftline.agent.state_trouble import StateTrouble
     from driftline.catalog.catalog import Catalog
     from driftline.incidents.incident_service import IncidentService
+    from driftline.state.link_keys import LinkKeys
 
 STOP_SECONDS = 7.0
 PATIENCE_TICKS = 3
@@ -162,6 +163,11 @@ class Agent:
         from driftline.agent.operation_views import OperationViews
 
         return OperationViews(self._services.store, self.config, self._settings)
+
+    @property
+    def link_keys(self) -> LinkKeys:
+        """The keys that sign the links of messages."""
+        return self._services.link_keys
 
     @property
     def catalog(self) -> Catalog:

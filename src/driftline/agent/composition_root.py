@@ -27,8 +27,11 @@ from driftline.config import Config, load_config
 from driftline.delivery.direct import ask_unless_direct
 from driftline.extensions.guard import Guard
 from driftline.state.factory import open_store
+from driftline.state.link_keys import add_first_key
 from driftline.state.store import Store
 from driftline.state.tables import records
+from driftline.telemetry.logs import scrub_log
+from driftline.types.scrubbing import Scrubber
 from driftline.types.secret import read_secret
 
 if TYPE_CHECKING:
@@ -72,18 +75,25 @@ def read_current_config(path: Path, config: Config, store: Store, log: Any) -> C
     return read_config(path)
 
 
-def make_guard(clock: Clock, metrics: Metrics | None = None) -> Guard:
-    """Return what calls plugins; with `metrics` it counts their errors."""
+def make_guard(
+    clock: Clock, metrics: Metrics | None = None, scrub: Callable[[str], str] = lambda text: text
+) -> Guard:
+    """Return what calls plugins; with `metrics` it counts their errors.
+
+    `scrub` takes secrets out of the texts of errors.
+    """
     if metrics is None:
-        return Guard(clock)
-    return Guard(clock, lambda key, text: metrics.plugin_errors.labels(key).inc())
+        return Guard(clock, scrub=scrub)
+    return Guard(clock, lambda key, text: metrics.plugin_errors.labels(key).inc(), scrub)
 
 
-def make_http(allow_private: bool) -> HttpClient:
-    """Return a client for requests of the agent itself."""
+def make_http(allow_private: bool, scrub: Callable[[str], str]) -> HttpClient:
+    """Return a client for heartbeats; `scrub` takes secrets out of its errors."""
     from driftline.delivery.network.http import HttpClient
 
-    return HttpClient(system_clock, allow_private=allow_private)
+    return HttpClient(
+        system_clock, allow_private=allow_private, scrub=scrub, part="agent.heartbeat"
+    )
 
 
 def make_metrics() -> Metrics:
@@ -104,10 +114,12 @@ def make_services(
     timeouts: Timeouts | None = None,
 ) -> Services:
     """Return the shared parts of an agent."""
+    scrub = Scrubber(config).scrub
     return Services(
         store=store,
         registry=config.registry,
-        guard=make_guard(clock, metrics),
+        guard=make_guard(clock, metrics, scrub),
+        scrub=scrub,
         clock=clock,
         monotonic=time.monotonic,
         log=log,
@@ -135,6 +147,18 @@ def record_configuration(config: Config, store: Store, clock: Clock, log: Any) -
         write_configured(Catalog(store=store, clock=clock, way="config"), config, log)
 
 
+def make_link_key(config: Config, store: Store, clock: Clock) -> None:
+    """Make the key that signs the links of messages, unless the state has one or none is needed."""
+    if config.agent.token is not None:
+        with store.write() as connection:
+            add_first_key(connection, make_random_key(), clock())
+
+
+def make_random_key() -> bytes:
+    """Return a new key that signs links, as long as the signatures that it makes."""
+    return secrets.token_bytes(32)
+
+
 @contextmanager
 def open_agent(
     config: Config,
@@ -159,11 +183,13 @@ def open_agent(
     try:
         metrics = None if once else make_metrics()
         services = make_services(config, store, clock, log, metrics=metrics, timeouts=timeouts)
+        scrub_log(log, services.scrub)
         contexts = ContextFactory(
             console=console or sys.stdout,
             clock=clock,
             base=services.base,
             permit=ask_unless_direct(store.confirm),
+            scrub=services.scrub,
             phrasebook=phrasebook_for(config),
         )
         agent = Agent(
@@ -176,6 +202,7 @@ def open_agent(
             trouble=trouble,
         )
         record_configuration(config, store, clock, log)
+        make_link_key(config, store, clock)
         try:
             yield agent
         finally:

@@ -234,6 +234,7 @@ class DeliveryWorkers:
             rng=self._make_rng(lane),
             report=partial(self._process_action_report, name),
             log=services.log,
+            scrub=services.scrub,
             policy=DeliveryPolicy(overdue=action.plugin.patience, give_up=GIVE_UP_AFTER),
             on_round=loop.end_round,
         )
@@ -244,7 +245,8 @@ class DeliveryWorkers:
         return Random(f"{self._seed} {lane}")
 
     def _make_chart_url(self, notification: Notification) -> str | None:
-        url = self._links.chart_link(notification, self._services.clock())
+        with self._services.store.read() as connection:
+            url = self._links.chart_link(connection, notification, self._services.clock())
         # Some services refuse a whole message for an image that they can't fetch.
         return url if url is not None and self._charts.chart(notification) is not None else None
 
@@ -295,7 +297,7 @@ class DeliveryWorkers:
             state = "is given up" if report.is_dead_letter else "waits"
             self._report_sink(
                 report,
-                f"sink {report.sink}: {report.error} after {attempts}; "
+                f"sink {report.sink}: {report.summary} after {attempts}; "
                 f"the message about {notification.incident} {state}",
             )
 

@@ -32,6 +32,7 @@ from driftline.state.incident_store import (
     load_silences,
     save_step,
 )
+from driftline.state.sink_backlog import Links
 from driftline.state.store import Store
 from driftline.types.alert import Alert
 from driftline.types.family import Family
@@ -55,7 +56,7 @@ class AlertSettings:
     """What holds messages back, without the silences, which are in the store."""
     phrasebook: Phrasebook | None = None
     """How alerts read; as the installed plugins declare it when None."""
-    links: Callable[[Notification, datetime], Mapping[str, str]] = lambda notification, now: {}
+    links: Links = lambda connection, notification, now: {}
     """Returns the addresses of the incident and of the acts on it, by label."""
     facts: Callable[[Notification], Mapping[str, str]] = lambda notification: {}
     """Returns what the configuration says of the model and of the checks, by name."""
@@ -129,7 +130,8 @@ class ModelAlerts:
         for change in result.changes:
             notification = change.notification
             receivers = self.settings.receivers(notification)
-            enqueue(connection, change, receivers, now, self.settings.links(notification, now))
+            links = self.settings.links(connection, notification, now)
+            enqueue(connection, change, receivers, now, links)
         for id, outcome in prepared_step.outcomes.items():
             people.mark_act_applied(connection, id, outcome, now)
 

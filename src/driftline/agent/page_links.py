@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy.engine import Connection
+
 from driftline.config import Config
 from driftline.delivery import links
+from driftline.state.link_keys import load_keys
 from driftline.types.notification import Notification
 
 
@@ -17,16 +20,25 @@ class PageLinks:
 
     config: Config
 
-    def links(self, notification: Notification, now: datetime) -> Mapping[str, str]:
+    def links(
+        self, connection: Connection, notification: Notification, now: datetime
+    ) -> Mapping[str, str]:
         """Return the address of the incident and of each act on it, by label."""
-        agent = self.config.agent
-        if agent.public_url is None or agent.token is None:
-            return {}
-        return links.incident_links(notification, agent.public_url, agent.token.reveal(), now)
+        base = self._find_base()
+        key = self._load_key(connection, now)
+        return {} if key is None else links.incident_links(notification, base, key, now)
 
-    def chart_link(self, notification: Notification, now: datetime) -> str | None:
+    def chart_link(
+        self, connection: Connection, notification: Notification, now: datetime
+    ) -> str | None:
         """Return where services can fetch the chart of an incident, None where they can't."""
+        base = self._find_base()
+        key = self._load_key(connection, now)
+        return None if key is None else links.chart_link(notification, base, key, now)
+
+    def _find_base(self) -> str:
         agent = self.config.agent
-        if agent.public_url is None or agent.token is None:
-            return None
-        return links.chart_link(notification, agent.public_url, agent.token.reveal(), now)
+        return "" if agent.token is None else agent.public_url or ""
+
+    def _load_key(self, connection: Connection, now: datetime) -> bytes | None:
+        return next(iter(load_keys(connection, now)), None) if self._find_base() else None

@@ -17,6 +17,7 @@ from driftline.contracts.context import StartContext
 from driftline.contracts.executor import ExecutorFactory
 from driftline.contracts.plugin import Plugin
 from driftline.profiles.profile import Collectors
+from driftline.state.link_keys import LinkKeys
 from driftline.state.store import Store
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ class Services:
     """None for a single pass: it ends before anyone could read them."""
     base: Path
     """The folder of the configuration."""
+    scrub: Callable[[str], str] = lambda text: text
+    """Takes the secrets of the configuration out of a text."""
     workers: int = 2
     executor: ExecutorFactory | None = None
     """Where objects are read; None for threads of this process."""
@@ -71,6 +74,11 @@ class Services:
         from driftline.agent.shared_executor import SharedExecutor
 
         return SharedExecutor(self.executor)
+
+    @cached_property
+    def link_keys(self) -> LinkKeys:
+        """The keys that sign the links of messages."""
+        return LinkKeys(self.store, self.clock)
 
     @cached_property
     def collectors(self) -> Collectors:

@@ -28,6 +28,7 @@ class Standby:
         self.incident_service = None
         self.model_views = None
         self.operation_views = None
+        self.link_keys = None
         self.catalog = None
         """None: only the agent that leads handles acts."""
         self._metrics = Metrics(__version__)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from driftline.catalog.measurement_query import QueryResult
+from driftline.types.phrasing import clean
 
 
 class OutputForm(StrEnum):
@@ -23,6 +25,9 @@ class OutputForm(StrEnum):
     CHART = "chart"
 
 
+FORMULA = re.compile(r"[\s\0]*[=+\-@＝＋－＠]|[\t\r\n]")
+"""How a text begins that spreadsheets take for a formula (OWASP, CSV Injection)."""
+NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 BARS = "▁▂▃▄▅▆▇█"
 WIDEST = 40
 """The widest column of a table, in characters."""
@@ -36,7 +41,10 @@ def to_json(answer: QueryResult) -> str:
 
 
 def to_csv(answer: QueryResult) -> str:
-    """Return the rows as CSV with a header; what is missing is empty."""
+    """Return the rows as CSV with a header; what is missing is empty.
+
+    Text that a spreadsheet would run as a formula gets an apostrophe in front.
+    """
     text = io.StringIO()
     writer = csv.DictWriter(text, answer.columns, lineterminator="\n")
     writer.writeheader()
@@ -142,6 +150,8 @@ def _plain(value: Any) -> str:
 
 
 def _cell(value: Any) -> Any:
+    if isinstance(value, str) and FORMULA.match(value) and not NUMBER.fullmatch(value):
+        return f"'{value}"
     return _plain(value) if isinstance(value, datetime) else value
 
 
@@ -150,4 +160,4 @@ def _short(value: Any) -> str:
         return ""
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M")
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
+    return f"{value:.5g}" if isinstance(value, float) else clean(value)

@@ -56,7 +56,8 @@ def init(
     from driftline.contracts.source import Source
     from driftline.extensions.registry import Registry
     from driftline.onboarding.config_text import InspectedModel, join_labels, write_config
-    from driftline.onboarding.inspect_logs import inspect_logs, inspect_reference
+    from driftline.onboarding.inspect_logs import inspect_logs
+    from driftline.onboarding.inspect_reference import inspect_reference
     from driftline.onboarding.reference_columns import add_reference_columns
     from driftline.onboarding.training_file import find_label_file, find_training_file
     from driftline.telemetry.logs import make_log

@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from driftline import __version__
+from driftline.cli.slow_sort import avoid_slow_sort, read_cpu_info
 from driftline.types.errors import ConfigError, DriftlineError
 
 FINDINGS, USAGE, ENVIRONMENT, INTERRUPTED = 1, 2, 3, 130
@@ -44,6 +45,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "silences": ("silences:silences_group", "List the silences, or end one."),
     "explain": ("explain:explain", "Explain an incident, or the verdicts of a window."),
     "report": ("report:report", "Write a report of a model: HTML, PDF, PNG, JSON or Markdown."),
+    "card": ("card:card", "Write the card of a model: records and live numbers, as one file."),
     "reproduce": (
         "reproduce:reproduce",
         "Compute an incident's numbers again from the logs, and compare.",
@@ -56,6 +58,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "records:records_group",
         "List and write what is known of models: versions, aliases, datasets, events.",
     ),
+    "audit": ("audit:audit", "List what people changed: who, what, when and why."),
     "versions": ("versions:versions_group", "Compare two versions of a model."),
     "search": ("query:search_group", "Search models by tags, parameters and metrics."),
     "query": ("query:query", "Show stored values of a metric, by version, column or segment."),
@@ -68,6 +71,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "backup": ("backup:backup", "Copy the state into one file, also while the agent runs."),
     "notify": ("notify:notify", "Send a test message through a sink, or resend dead letters."),
+    "rotate-key": (
+        "link_key:rotate_link_key",
+        "Sign links of messages with a new key; old links work for a time.",
+    ),
     "routes": ("routes:routes_group", "Show which sinks an incident goes to, and why."),
     "config": (
         "config_show:config_group",
@@ -88,7 +95,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "actions",
     ),
     "Records": ("records", "versions", "search", "query"),
-    "Messages": ("notify", "routes"),
+    "Messages": ("notify", "routes", "rotate-key"),
     "Without a configuration": ("compare", "challenge", "detect", "changepoints"),
     "Extend": ("plugins", "new-plugin"),
 }  # fmt: skip
@@ -143,6 +150,7 @@ def main(args: list[str] | None = None) -> None:
     gc.set_threshold(UNCOLLECTED_OBJECTS)
     # Matrices are small here: several BLAS threads would only wait for each other.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    avoid_slow_sort(os.environ, read_cpu_info())
     sys.exit(_run(args))
 
 

@@ -56,10 +56,11 @@ def _login_name() -> str:
 
 def duration_option(*names: str, text: str) -> Callable[[F], F]:
     """Add a required option for a duration such as 4h, as an argument of type timedelta."""
-    return click.option(*names, required=True, callback=_duration, metavar="TIME", help=text)
+    return click.option(*names, required=True, callback=read_duration, metavar="TIME", help=text)
 
 
-def _duration(context: click.Context, parameter: click.Parameter, value: str) -> timedelta:
+def read_duration(context: click.Context, parameter: click.Parameter, value: str) -> timedelta:
+    """Return the duration that an option gives. Raises click.BadParameter."""
     from driftline.types.scalars import parse_duration
 
     try:

@@ -27,11 +27,11 @@ from driftline.state.exported_columns import (
     window_length,
 )
 from driftline.state.factory import open_store
-from driftline.state.models import schema_from_json
 from driftline.state.store import Store
 from driftline.types.errors import StateError
 from driftline.types.phrasing import clean
 from driftline.types.scalars import parse_duration
+from driftline.types.schema_json import schema_from_json
 from driftline.types.times import as_micros, as_utc
 
 if TYPE_CHECKING:

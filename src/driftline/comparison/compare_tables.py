@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -21,7 +23,7 @@ from driftline.evaluate.judge_windows import Inputs, measure_window
 from driftline.extensions.phrasebook import Phrasebook
 from driftline.ingest.reference.build import (
     ObjectProfiles,
-    make_reference,
+    make_grid,
     profile_objects,
 )
 from driftline.ingest.reference.losses import losses_from_origin
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
     from driftline.contracts.check import Check
     from driftline.extensions.guard import Guard
     from driftline.extensions.registry import Registry
+
+HELD_BYTES = 1 << 28
+"""Bytes of the reference's rows that are held between grid and count; more are read twice."""
 
 
 def compare_tables(
@@ -152,27 +157,36 @@ def _profile(
     """Profile both tables on the grid of the reference, or on that of a profile among them."""
     collectors = registry.collectors()
     header = reference.profiled or current.profiled
+    collectors = registry.collectors()
+    count: Callable[[], ObjectProfiles]
     if header is None:
-        job = reference.job(schema, ProfileSpec(columns={}), now, collectors)
-        made = make_reference(
-            job,
+        grid = make_grid(
+            reference.job(schema, ProfileSpec(columns={}), now, collectors),
             reference.objects,
             now,
             collector_names(plans),
             options=collector_requests(plans),
+            memory=HELD_BYTES,
         )
-        spec = made.spec
-        first = ObjectProfiles(
-            profile=made.profile,
-            segments=made.segments,
-            losses=losses_from_origin(made.origin, made.profile.rows),
-        )
+        spec = grid.spec
+
+        def count() -> ObjectProfiles:
+            made = grid.count()
+            return ObjectProfiles(
+                profile=made.profile,
+                segments=made.segments,
+                losses=losses_from_origin(made.origin, made.profile.rows),
+            )
     else:
         spec = ProfileSpec.from_bytes(header.spec)
         _check_collectors(spec, plans)
         job = reference.job(schema, spec, now, collectors)
-        first = profile_objects(job, reference.objects, now)
-    second = profile_objects(current.job(schema, spec, now, collectors), current.objects, now)
+        count = partial(profile_objects, job, reference.objects, now)
+    with ThreadPoolExecutor(1) as pool:
+        job = current.job(schema, spec, now, collectors)
+        pending = pool.submit(profile_objects, job, current.objects, now)
+        first = count()
+        second = pending.result()
     for profile in (first.profile, second.profile):
         if profile.spec.digest != spec.digest:
             raise ComparisonError(

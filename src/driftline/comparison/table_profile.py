@@ -19,9 +19,9 @@ from driftline.kit.decoding.profile_records import (
 from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.spec import ProfileSpec
 from driftline.profiles.window import Column, Window
-from driftline.state.models import schema_to_json
 from driftline.types.errors import ComparisonError
 from driftline.types.model import ALL, Schema
+from driftline.types.schema_json import schema_to_json
 
 MAGIC = b"DRIFTLINE-PROFILE\n"
 """The first bytes of a file; the format plugin reads what follows."""

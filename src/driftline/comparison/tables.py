@@ -27,7 +27,7 @@ from driftline.ingest.read.profile_rows import latest_event_time
 from driftline.ingest.reference.build import list_reference_objects
 from driftline.ingest.reference.from_profiles import header_schema
 from driftline.kit.decoding.profile_records import ProfileHeader, profile_batch, profile_header
-from driftline.onboarding.inspect_logs import inspect_reference
+from driftline.onboarding.inspect_reference import find_source_options
 from driftline.profiles.profile import Collectors
 from driftline.profiles.spec import ProfileSpec
 from driftline.types.errors import ComparisonError, DriftlineError, SourceError
@@ -119,7 +119,7 @@ def _open_address(
     source: Source = registry.get("source", type_name).model_validate(options)
     source.start(context)
     try:
-        more_options = inspect_reference(source, registry, now).options
+        more_options = find_source_options(source, registry, now)
         if more_options:
             source.stop()
             source = registry.get("source", type_name).model_validate(options | more_options)

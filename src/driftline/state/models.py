@@ -9,13 +9,11 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from driftline.state import tables, waiting
 from driftline.state.tables import configurations, models, objects, references, shares, windows
-from driftline.types.model import Schema
 from driftline.types.times import END_OF_TIME
 
 
@@ -59,6 +57,11 @@ class Reference:
     """None for a trailing reference: its profile is computed for each window."""
     spans: bytes | None
     """Profiles of its weeks or months; None where its rows have no times."""
+    spec: bytes | None
+    """What windows are counted with; None for an earlier reference of an old state."""
+    schema_json: str
+    columns_json: str
+    """The names of the inputs in the reference, in order."""
 
 
 _MODEL_COLUMNS = [models.c[name] for name in ModelRow.__dataclass_fields__]
@@ -140,6 +143,13 @@ def load_current_reference(connection: Connection, model: str) -> Reference | No
     return None if row is None else Reference(**row._mapping)
 
 
+def load_reference_by_id(connection: Connection, reference_id: int) -> Reference | None:
+    """Load a reference, also one that another has replaced; None when there is none."""
+    query = sa.select(*_REFERENCE_COLUMNS).where(references.c.id == reference_id)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else Reference(**row._mapping)
+
+
 def load_references(connection: Connection, model: str) -> list[dict[str, Any]]:
     """List all references of a model, the newest first, as JSON values."""
     current = sa.select(models.c.reference_id).where(models.c.name == model).scalar_subquery()
@@ -198,6 +208,9 @@ def adopt_reference(
             profile=profile,
             spans=spans,
             accepted=acceptance,
+            spec=spec,
+            schema_json=schema_json,
+            columns_json=columns_json,
         )
     )
     before = load_model(connection, model)
@@ -279,13 +292,3 @@ def _restart_with_spec(connection: Connection, model: str, spec_digest: str) -> 
         .where(objects.c.model == model, ~has_open_share, ~has_waiting_rows)
         .values(spec_digest=spec_digest)
     )
-
-
-def schema_to_json(schema: Schema) -> str:
-    """Encode an inferred schema; `schema_from_json` returns an equal one."""
-    return msgspec.json.encode(schema, order="deterministic").decode()
-
-
-def schema_from_json(text: str) -> Schema:
-    """Decode what `schema_to_json` wrote."""
-    return msgspec.json.decode(text, type=Schema)

@@ -28,7 +28,7 @@ SINK_REMOVED = "sink removed"
 """The error of messages whose sink is no longer in the configuration."""
 NOT_A_STATE = (Event.RESOLVED.value, Event.ACKNOWLEDGED.value, Event.SILENCED.value)
 """Events whose message does not say how an open incident stands."""
-Links = Callable[[Notification, datetime], Mapping[str, str]]
+Links = Callable[[Connection, Notification, datetime], Mapping[str, str]]
 """Returns the addresses of an incident and of the acts on it, by label."""
 
 
@@ -77,7 +77,7 @@ def catch_up(connection: Connection, sink: str, now: datetime, links: Links) -> 
         message = _load_state_message(connection, row["incident"], is_open=is_open)
         if message is None or (is_open and _is_about(message, sink)):
             continue
-        message = add_links(message, links(message, now))
+        message = add_links(message, links(connection, message, now))
         message = message.model_copy(update={"written_at": written_at})
         _replace_refused(connection, sink, message, now)
         caught_up.append(message.incident)
@@ -111,7 +111,7 @@ def introduce_sink(
 ) -> None:
     """Write messages about open incidents for a sink that is new."""
     for message in messages:
-        message = add_links(message, links(message, now))
+        message = add_links(message, links(connection, message, now))
         id = message_id(message.incident, message.revision, sink)
         add_message(connection, message.model_copy(update={"id": id}), sink, now)
 

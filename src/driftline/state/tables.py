@@ -359,6 +359,9 @@ references = Table(
             server_default="",
             comment="who made it so and why, as JSON",
         ),
+        Column("spec", LargeBinary, comment="what its windows are counted with; null before 0012"),
+        Column("schema_json", NulSafeText, nullable=False, server_default=""),
+        Column("columns_json", NulSafeText, nullable=False, server_default="[]"),
     ),
     Index("references_by_number", "model", "number", unique=True),
     comment="Frozen, versioned profiles that windows are compared with.",
@@ -647,4 +650,16 @@ discovered_models = Table(
         Column("last_seen", BigInteger, nullable=False),
     ),
     comment="The folders for which a pattern of the configuration has a model each.",
+)
+
+link_keys = Table(
+    "link_keys",
+    metadata,
+    *(
+        Column("id", Id, primary_key=True, autoincrement=True),
+        Column("key", LargeBinary, nullable=False),
+        Column("made", BigInteger, nullable=False),
+        Column("end", BigInteger, comment="NULL for the key that signs"),
+    ),
+    comment="The keys that sign the links of messages; earlier ones are valid until their end.",
 )

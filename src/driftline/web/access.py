@@ -11,29 +11,34 @@ import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from driftline.delivery.links import expiry, is_valid, sign_query
+from driftline.delivery.links import expiry, is_signed, is_valid, sign_query, signature
 from driftline.types.secret import Secret
 from driftline.web.trusted_proxy import TrustedProxy
+
+if TYPE_CHECKING:
+    from driftline.state.link_keys import LinkKeys
 
 Views = TypeVar("Views")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Access:
     """The rights of requests."""
 
     http_token: Secret | None
     """Gives the right to read, as a bearer token or as a password."""
     token: Secret | None
-    """Gives the right to act, as a bearer token; links are signed with it."""
+    """Gives the right to act, as a bearer token; without it there are no signed links."""
     clock: Callable[[], datetime]
     proxy: TrustedProxy | None = None
     """Names readers; they may read without a token."""
+    find_link_keys: Callable[[], LinkKeys | None] = lambda: None
+    """Returns the keys that sign links; None while this agent is on standby."""
 
     def can_read(self, request: Request) -> bool:
         """Whether a request may read the pages.
@@ -71,23 +76,37 @@ class Access:
         """
         parameters = request.query_params
         until = parameters.get("exp", "")
-        signature = parameters.get("sig", "")
-        if self.token is None or not is_valid(
-            self.token.reveal(), subject, act, until, signature, now=self.clock()
-        ):
+        sent = parameters.get("sig", "")
+        keys = None if self.token is None or not sent else self.find_link_keys()
+        if keys is None or not is_valid(keys.valid(), subject, act, until, sent, now=self.clock()):
             return None
         return int(until)
 
     def sign_query(self, subject: str, act: str, until: int | None = None) -> str:
         """The query, with its question mark, that makes an address a signed link.
 
-        Without `until` the link expires after a week. The query is empty when there is no token to
+        Without `until` the link expires after a week. The query is empty when there is no key to
         sign with.
         """
-        if self.token is None:
+        key = self._find_key()
+        if key is None:
             return ""
         expires = expiry(self.clock()) if until is None else until
-        return f"?{sign_query(self.token.reveal(), subject, act, expires)}"
+        return f"?{sign_query(key, subject, act, expires)}"
+
+    def sign_form(self, subject: str, act: str, until: int) -> str:
+        """Return the token of the form of a signed link: only a reader of its page knows it."""
+        key = self._find_key()
+        return "" if key is None else signature(key, subject, f"form {act}", until)
+
+    def is_form_signed(self, text: str, subject: str, act: str, until: int) -> bool:
+        """Whether `text` is the token of that form."""
+        keys = self.find_link_keys()
+        return keys is not None and is_signed(keys.valid(), subject, f"form {act}", until, text)
+
+    def _find_key(self) -> bytes | None:
+        keys = None if self.token is None else self.find_link_keys()
+        return None if keys is None else keys.newest()
 
 
 def has_token(header: str, token: str) -> bool:

@@ -89,7 +89,13 @@ def create_app(
     `inbox`. Without `http_token`, requests have to name this machine, an IP address or one of
     `hosts`.
     """
-    access = Access(http_token, token, clock, proxy)
+    access = Access(
+        http_token=http_token,
+        token=token,
+        clock=clock,
+        proxy=proxy,
+        find_link_keys=lambda: status.link_keys,
+    )
 
     async def favicon(request: Request) -> Response:
         return Response(ICON, media_type="image/svg+xml", headers={"Cache-Control": ICON_FOR})

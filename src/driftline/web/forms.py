@@ -19,7 +19,6 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
-from driftline.delivery.links import signature
 from driftline.incidents.incident_service import ActRefused, IncidentService
 from driftline.types.action_request import Request
 from driftline.types.notification import OPEN
@@ -66,7 +65,7 @@ WRONG_TOKEN = "Changes need the value of agent.token, or a link of a message."
 
 
 def form_routes(agent: StatusSource, access: Access, token: Secret) -> list[Route]:
-    """The routes of the forms; links and forms are signed with `token`."""
+    """The routes of the forms; readers without a link show `token`."""
 
     def show_form(acts: Collection[str], request: HttpRequest) -> Response:
         name, act = request.path_params["id"], request.path_params["act"]
@@ -88,13 +87,15 @@ def form_routes(agent: StatusSource, access: Access, token: Secret) -> list[Rout
             act=act,
             is_timed=act in TIMED_ACTS,
             lengths=HOLD_LENGTHS,
-            token="" if until is None else _sign_form(token, name, act, until),
+            token="" if until is None else access.sign_form(name, act, until),
             back=_incident_address(access, subject["incident"], until),
         )
 
     async def receive_form(acts: Collection[str], request: HttpRequest) -> Response:
         name, act = request.path_params["id"], request.path_params["act"]
-        until = access.check_link(request, name, act) if act in acts else None
+        until = None
+        if act in acts:
+            until = await run_in_threadpool(access.check_link, request, name, act)
         if act not in acts or (until is None and "sig" in request.query_params):
             return show_bad_link(_command(acts, name))
         try:
@@ -102,9 +103,13 @@ def form_routes(agent: StatusSource, access: Access, token: Secret) -> list[Rout
             fields = {key: values[0] for key, values in parse_qs(body, max_num_fields=10).items()}
         except ValueError:
             return render_message("The form can't be read", "Go back and send the form again.", 400)
-        form_token = fields.pop("token", "").encode()
-        needed = token.reveal() if until is None else _sign_form(token, name, act, until)
-        if not hmac.compare_digest(form_token, needed.encode()):
+        form_token = fields.pop("token", "")
+        may_act = (
+            hmac.compare_digest(form_token.encode(), token.reveal().encode())
+            if until is None
+            else await run_in_threadpool(access.is_form_signed, form_token, name, act, until)
+        )
+        if not may_act:
             return render_message(
                 "Nothing was done", WRONG_TOKEN if until is None else NOT_FROM_LINK, 403
             )
@@ -174,8 +179,3 @@ def _incident_address(access: Access, incident: str, until: int | None) -> str:
     """The address of an incident's page, relative to the page of a form."""
     query = "" if until is None else access.sign_query(incident, OPEN, until)
     return f"../../i/{quote(incident, safe='')}{query}"
-
-
-def _sign_form(token: Secret, name: str, act: str, until: int) -> str:
-    """The token of a form: only a reader of the link's page knows it."""
-    return signature(token.reveal(), name, f"form {act}", until)

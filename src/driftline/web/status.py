@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from driftline.agent.operation_views import OperationViews
     from driftline.catalog.catalog import Catalog
     from driftline.incidents.incident_service import IncidentService
+    from driftline.state.link_keys import LinkKeys
 
 
 class LoopStatus(Protocol):
@@ -73,6 +74,11 @@ class StatusSource(Protocol):
     @property
     def operation_views(self) -> OperationViews | None:
         """What the pages show of the agent's work; None while this agent is on standby."""
+        ...
+
+    @property
+    def link_keys(self) -> LinkKeys | None:
+        """The keys that sign the links of messages; None while this agent is on standby."""
         ...
 
     def ready(self) -> tuple[bool, Sequence[LoopStatus]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -45,6 +46,8 @@ MAX_CATEGORIES = 100
 """Distinct values from which on a column may hold ids."""
 _LABEL_NAMES = frozenset(name.replace("_", "") for name in LABELS if name not in WEAK_LABELS)
 _SCORE_NAMES = frozenset(name.replace("_", "") for name in SCORES)
+FLOATS_OF_A_NAME = 8
+"""The most distinct floats of one name: rounded to 32 bits, with either sign of 0, and NaN."""
 MAX_MODELS = 20
 """Distinct values up to which a column called `model` has names of models."""
 SHOWN = 5
@@ -243,25 +246,53 @@ def _no_input_reason(name: ColumnName, array: pa.Array, schema: Schema) -> str:
         return ""
     values, wrong = to_numeric(array)
     numbers = values.drop_null()
-    names, _ = to_categorical(array)
-    rows, distinct = len(array) - array.null_count, len(names.dictionary)
+    names = _Names(array)
+    rows = len(array) - array.null_count
     is_numeric = wrong is None and len(numbers) > 0 and not pa.types.is_boolean(array.type)
     if is_numeric:
         if row_marks.is_counter(numbers.to_numpy(zero_copy_only=False)):
             return "the values rise or fall from row to row, as those of counters and times do"
-        statuses = set(names.dictionary.to_pylist())
-        is_called_status = name.words[-1] in {"status", "code", "http"}
-        if is_called_status and "200" in statuses and statuses <= HTTP_STATUSES:
-            return "status codes"
-    if name.is_index and (distinct == rows or rows < MIN_ROWS or not name.joined):
+        if name.words[-1] in {"status", "code", "http"}:
+            statuses = set(names.all.to_pylist())
+            if "200" in statuses and statuses <= HTTP_STATUSES:
+                return "status codes"
+    if name.is_index and (names.count == rows or rows < MIN_ROWS or not name.joined):
         return "called like the number of a row"
-    if name.is_id and distinct > min(MAX_CATEGORIES, 0.5 * rows):
+    if name.is_id and names.count > min(MAX_CATEGORIES, 0.5 * rows):
         return "called like an id, with many values"
     if row_marks.is_code(array):
         return "each row has another code"
-    if distinct == 1 and rows >= MIN_ROWS and not unstructured.is_image(array):
+    if names.is_one() and rows >= MIN_ROWS and not unstructured.is_image(array):
         return "one value only"
     return ""
+
+
+class _Names:
+    """The categories that the values of a column are, made when they are asked for.
+
+    Writing the canonical form of many distinct floats takes long.
+    """
+
+    def __init__(self, array: pa.Array) -> None:
+        self._array = array
+
+    @cached_property
+    def all(self) -> pa.Array:
+        """The distinct names."""
+        return to_categorical(self._array)[0].dictionary
+
+    @property
+    def count(self) -> int:
+        """The number of distinct names."""
+        return len(self.all)
+
+    def is_one(self) -> bool:
+        """Return whether there is one name."""
+        if pa.types.is_floating(self._array.type):
+            distinct: int = pc.count_distinct(self._array, mode="only_valid").as_py()
+            if distinct > FLOATS_OF_A_NAME:
+                return False
+        return self.count == 1
 
 
 def _plain_feature(name: str, array: pa.Array) -> Field | None:
@@ -302,27 +333,27 @@ def _kind(name: str, read: ColumnName, array: pa.Array, doubts: list[str]) -> Ki
     numbers = len(values) - values.null_count
     others = 0 if wrong is None else int(wrong.sum())
     text = is_text_type(array.type) or pa.types.is_dictionary(array.type)
-    names, _ = to_categorical(array)
-    distinct = len(names.dictionary)
+    names = _Names(array)
     is_numeric = numbers and numbers >= SHARE * (numbers + others)
-    if is_numeric and ((read.is_id and distinct > 2) or _has_leading_zeros(array)):
+    if is_numeric and ((read.is_id and names.count > 2) or _has_leading_zeros(array)):
         doubts.append(
             f"{name} is taken as categorical: its numbers look like codes; make it numeric if they "
             "are amounts"
         )
         return Kind.CATEGORICAL
     if is_numeric and not pa.types.is_boolean(array.type):
-        if text and distinct > MAX_CATEGORIES and distinct > 0.9 * rows:
+        if text and names.count > MAX_CATEGORIES and names.count > 0.9 * rows:
             doubts.append(
-                f"{name} is taken as numeric: text that reads as {distinct} distinct numbers; is "
-                "it an id?"
+                f"{name} is taken as numeric: text that reads as {names.count} distinct numbers; "
+                "is it an id?"
             )
-        elif CODES.search(name) and distinct > 2:
+        elif CODES.search(name) and names.count > 2:
             doubts.append(
-                f"{name} looks numeric, {distinct} distinct values; if they are codes, make it "
+                f"{name} looks numeric, {names.count} distinct values; if they are codes, make it "
                 "categorical"
             )
         return Kind.NUMERIC
+    distinct = names.count
     if (distinct > MAX_CATEGORIES / 2 and distinct > 0.5 * rows) or distinct == rows >= MIN_ROWS:
         doubts.append(
             f"{name} is left out: {distinct} distinct values in {rows} rows look like ids or free "

@@ -13,10 +13,10 @@ from driftline.kit.decoding.profile_records import (
 )
 from driftline.profiles.profile import Profile
 from driftline.profiles.spec import ProfileSpec
-from driftline.state.models import schema_from_json
 from driftline.types.errors import Unreadable
 from driftline.types.model import ALL
 from driftline.types.records import ReadOutcome
+from driftline.types.schema_json import schema_from_json
 from driftline.types.times import as_micros
 
 if TYPE_CHECKING:

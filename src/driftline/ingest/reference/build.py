@@ -1,17 +1,18 @@
 """Builds a reference: first the grid from the values of the rows, then the profile on that grid.
 
 Does not hold all rows in memory: beyond GRID_ROWS the grid is made from a uniform sample, and the
-rows are read again to be counted.
+rows are read again to be counted, unless the caller has memory for them.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
 from itertools import chain
+from typing import TypedDict
 
 import numpy as np
 import pyarrow as pa
@@ -96,8 +97,12 @@ class _GridData:
     hashes: list[NDArray[np.uint64]] = field(default_factory=list)
     categories: dict[str, BoundedCounter] = field(default_factory=dict)
     rows: int = 0
+    memory: int
+    """Bytes of rows that may be held beyond GRID_ROWS."""
     batches: list[TimedBatch] | None = field(default_factory=list)
     """All batches, while they are few enough to be counted without reading again; else None."""
+    held: int = 0
+    """Bytes of `batches`."""
     times: TimeRange = field(default_factory=TimeRange)
     naive_errors: NaiveErrors
 
@@ -116,6 +121,15 @@ def list_reference_objects(job: Job, now: datetime) -> list[LogObject]:
     return objects
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceGrid:
+    """A reference whose grid is made, and whose rows are still to be counted on it."""
+
+    spec: ProfileSpec
+    count: Callable[[], NewReference]
+    """Counts the rows, once: reads them again where there are too many to be held."""
+
+
 def make_reference(
     job: Job,
     objects: list[LogObject],
@@ -130,14 +144,33 @@ def make_reference(
     `span` (microseconds, half-open) selects rows by event time. With `limit`, reading stops after
     so many rows. `options` are those of `ProfileSpec`. Raises SourceError when no row can be read.
     """
+    return make_grid(job, objects, now, collectors, span, limit, options).count()
+
+
+def make_grid(
+    job: Job,
+    objects: list[LogObject],
+    now: datetime,
+    collectors: tuple[str, ...],
+    span: tuple[int, int] | None = None,
+    limit: int | None = None,
+    options: Mapping[str, tuple[str, ...]] | None = None,
+    *,
+    memory: int = 0,
+) -> ReferenceGrid:
+    """Read `objects` for their grid. The arguments are those of `make_reference`.
+
+    Rows of up to `memory` bytes are held until they are counted, so that they are read once.
+    """
     rows_by_uri: dict[str, int] = {}
-    data, losses = _GridData(naive_errors=NaiveErrors(job.schema)), ReferenceLosses()
+    data = _GridData(naive_errors=NaiveErrors(job.schema), memory=memory)
+    losses = ReferenceLosses()
     records, has_profiles = _look_ahead(_records(job, objects, now, losses))
     if has_profiles:
         total = add_profiles(records, job.collectors, span)
         check_reference_profiles(total, job.schema, collectors, options or {})
         losses.rows = total.profile.rows
-        return NewReference(
+        new = NewReference(
             spec=total.spec,
             profile=total.profile,
             segments=total.segments,
@@ -145,6 +178,7 @@ def make_reference(
             origin=_origin_json(objects, total.rows_by_uri, losses),
             digest=fingerprint(objects),
         )
+        return ReferenceGrid(spec=new.spec, count=lambda: new)
     for timed in _batches(job, records, span, limit, losses):
         uri = timed.object.uri
         rows_by_uri[uri] = rows_by_uri.get(uri, 0) + timed.batch.rows
@@ -162,7 +196,7 @@ def make_reference(
             + (f": {reasons}" if reasons else "")
         )
     losses.rows = data.rows
-    if data.batches is None:
+    if data.rows > GRID_ROWS:
         _reduce_to_sample(data)
     spec = make_spec(
         job.schema,
@@ -172,13 +206,40 @@ def make_reference(
         options=options,
         naive_errors=data.naive_errors.by_series(),
     )
+    held, times = data.batches, data.times
+
+    def count() -> NewReference:
+        batches = _read_again(job, objects, now, span, limit) if held is None else held
+        return NewReference(
+            spec=spec,
+            **_count_rows(job, spec, batches, times, limit),
+            origin=_origin_json(objects, rows_by_uri, losses),
+            digest=fingerprint(objects),
+        )
+
+    return ReferenceGrid(spec=spec, count=count)
+
+
+class _Counted(TypedDict):
+    """The profiles of a reference; see `NewReference`."""
+
+    profile: Profile
+    segments: dict[str, Profile]
+    spans: tuple[Profile, ...]
+
+
+def _count_rows(
+    job: Job,
+    spec: ProfileSpec,
+    batches: Iterable[TimedBatch],
+    times: TimeRange,
+    limit: int | None,
+) -> _Counted:
+    """Profile all rows of the reference, those of each segment, and those of each span."""
     profile = Profile(spec, job.collectors)
     segments: dict[str, Profile] = {}
-    spans = SpanProfiles(spec, job.collectors, data.times)
+    spans = SpanProfiles(spec, job.collectors, times)
     segment_names = watched_segments(spec, job.schema)
-    batches = (
-        data.batches if data.batches is not None else _read_again(job, objects, now, span, limit)
-    )
     for timed in batches:
         batch = timed.batch
         profile.update(batch)
@@ -187,14 +248,7 @@ def make_reference(
             segments.setdefault(segment, Profile(spec, job.collectors)).update(rows)
         if limit is not None and profile.rows >= limit:
             break
-    return NewReference(
-        spec=spec,
-        profile=profile,
-        segments=segments,
-        spans=spans.profiles(),
-        origin=_origin_json(objects, rows_by_uri, losses),
-        digest=fingerprint(objects),
-    )
+    return _Counted(profile=profile, segments=segments, spans=spans.profiles())
 
 
 def profile_objects(job: Job, objects: list[LogObject], now: datetime) -> ObjectProfiles:
@@ -339,7 +393,8 @@ def _add_batch(data: _GridData, timed: TimedBatch, job: Job) -> None:
     data.naive_errors.add(batch, timed.times)
     if data.batches is not None:
         data.batches.append(timed)
-        if data.rows > GRID_ROWS:
+        data.held += sum(array.nbytes for array in batch.columns.values())
+        if data.rows > GRID_ROWS and data.held > data.memory:
             data.batches = None
     assert batch.hashes is not None
     data.hashes.append(batch.hashes)

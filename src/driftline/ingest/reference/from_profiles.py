@@ -15,9 +15,9 @@ from driftline.kit.decoding.profile_records import (
 )
 from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.spec import ProfileSpec
-from driftline.state.models import schema_from_json
 from driftline.types.errors import SourceError
 from driftline.types.model import ALL, Field, LogObject, Schema
+from driftline.types.schema_json import schema_from_json
 
 
 @dataclass(slots=True, kw_only=True)
