@@ -23,7 +23,7 @@ POSTGRES := tests/state tests/alerting tests/catalog tests/exactly tests/deliver
 PYTEST := $(BIN)/pytest -n 3 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help run late-labels loans test test-fast test-all lint types generated docs dist changelog-entry bench bench-peers soak test-container clean
+.PHONY: help run late-labels loans test test-fast test-all lint types generated docs dist changelog-entry bench bench-peers soak requirements test-container clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -101,6 +101,11 @@ soak: $(TEST_STAMP) ## kill -9 at 200 random moments of 1,000 objects, at every 
 	@DRIFTLINE_KILLS=200 DRIFTLINE_STRIKES=50 $(BIN)/pytest tests/crash $(PYTEST_ARGS)
 	@DRIFTLINE_TEST_STATE=postgres $(BIN)/pytest -m postgres tests $(PYTEST_ARGS)
 	@DRIFTLINE_TEST_STATE=postgres $(BIN)/pytest tests/samples tests/crash/test_crash.py -k 'not every_sync' $(PYTEST_ARGS)
+
+requirements: ## Write deploy/requirements again, with the newest versions that pyproject.toml allows (needs uv)
+	@for file in deploy/requirements/*.txt; do \
+		sed -n 's/^#    uv pip compile/uv pip compile --upgrade --quiet/p' $$file | sh || exit 1; \
+	done
 
 test-container: ## Build the image and run it, and the systemd unit: needs root, and podman, buildah, runc, debootstrap
 	@bash tests/container/run.sh

@@ -45,6 +45,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "silences": ("silences:silences_group", "List the silences, or end one."),
     "explain": ("explain:explain", "Explain an incident, or the verdicts of a window."),
     "report": ("report:report", "Write a report of a model: HTML, PDF, PNG, JSON or Markdown."),
+    "card": ("card:card", "Write the card of a model: records and live numbers, as one file."),
     "reproduce": (
         "reproduce:reproduce",
         "Compute an incident's numbers again from the logs, and compare.",
@@ -57,6 +58,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "records:records_group",
         "List and write what is known of models: versions, aliases, datasets, events.",
     ),
+    "audit": ("audit:audit", "List what people changed: who, what, when and why."),
     "versions": ("versions:versions_group", "Compare two versions of a model."),
     "search": ("query:search_group", "Search models by tags, parameters and metrics."),
     "query": ("query:query", "Show stored values of a metric, by version, column or segment."),
