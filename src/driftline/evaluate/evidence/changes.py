@@ -327,10 +327,10 @@ def material_sides(
         newest = _mean(effects[: policy.short_windows])
         material &= _both_sides(newest) >= panel.tolerance
         # A day of its own kind, such as the last of a month, is no change: what is below `obvious`
-        # must go on into the next day.
-        least_span = DAY_MICROS + policy.short_windows * policy.length
-        span = traces["start"] + policy.length - traces["run_start"].T
-        material &= (span >= least_span) | ~np.isfinite(panel.obvious)
+        # must show a day earlier, too.
+        day_before = _mean(effects[policy.day_windows :][: policy.short_windows])
+        lasts = _both_sides(day_before) >= panel.tolerance
+        material &= lasts | ~np.isfinite(panel.obvious)
     return material
 
 
