@@ -326,6 +326,11 @@ def material_sides(
         # What is over already is no change: the newest three hours show it, too.
         newest = _mean(effects[: policy.short_windows])
         material &= _both_sides(newest) >= panel.tolerance
+        # A day of its own kind, such as the last of a month, is no change: what is below `obvious`
+        # must go on into the next day.
+        least_span = DAY_MICROS + policy.short_windows * policy.length
+        span = traces["start"] + policy.length - traces["run_start"].T
+        material &= (span >= least_span) | ~np.isfinite(panel.obvious)
     return material
 
 
