@@ -121,8 +121,10 @@ def _day_sums(values: NDArray[Any], first: Ints, windows: Ints) -> Floats:
     """Sums over days of `windows` rows from `first` on, shape (D,) each; the result is (D, J)."""
     if (windows == windows[0]).all():
         # Days of equal length: several times as fast.
-        return values.reshape(len(windows), windows[0], -1).sum(axis=1, dtype=np.float64)
-    return np.add.reduceat(values, first, axis=0, dtype=np.float64)
+        sums: Floats = values.reshape(len(windows), windows[0], -1).sum(axis=1, dtype=np.float64)
+    else:
+        sums = np.add.reduceat(values, first, axis=0, dtype=np.float64)
+    return sums
 
 
 @dataclass(frozen=True, slots=True)
