@@ -22,7 +22,7 @@ class Anything(Receiver):
 
 
 def client(**given) -> HttpClient:
-    return HttpClient(lambda: NOW, **{"allow_private": True, "timeout": 5.0, **given})
+    return HttpClient(lambda: NOW, **{"allow_private": True, "timeout": 60.0, **given})
 
 
 def test_posts_json_and_bytes():
@@ -124,9 +124,9 @@ def test_a_dripping_answer_does_not_outlast_the_deadline():
                 yield b"."
 
     with pytest.raises(OutcomeUnknown):
-        client(transport=httpx.MockTransport(drip), monotonic=lambda: float(next(ticks))).post(
-            "https://a.example/", json={}
-        )
+        client(
+            transport=httpx.MockTransport(drip), timeout=5.0, monotonic=lambda: float(next(ticks))
+        ).post("https://a.example/", json={})
 
 
 def test_answers_are_read_to_a_bound():
