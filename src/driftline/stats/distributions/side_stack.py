@@ -161,7 +161,9 @@ def wasserstein_shifts(ref: SideStack, cur: SideStack) -> list[Shift]:
     )
     spread += (np.maximum(beyond, 0.0) * np.sqrt(pooled * (1 - pooled))).sum(axis=1)
     margin = 1.96 * np.sqrt(1 / ref.rows + 1 / cur.rows) * spread / 2
-    values, halves = (distance / ref.scale).tolist(), (margin / ref.scale).tolist()
+    # Values far beyond a tiny scale have no finite distance.
+    with np.errstate(over="ignore", invalid="ignore"):
+        values, halves = (distance / ref.scale).tolist(), (margin / ref.scale).tolist()
     return [
         Shift(value, (max(0.0, value - half), value + half), None, value)
         if math.isfinite(value + half)
