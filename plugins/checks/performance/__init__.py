@@ -47,6 +47,7 @@ from .metric_table import (
     usual_metrics,
 )
 from .sentences import (
+    MEANINGS,
     drop_sentence,
     loss_wording,
     noun_of,
@@ -134,7 +135,10 @@ class Performance(Check):
         metric: Chart(beside=f"estimated_{metric}") for metric in PERFORMANCE_METRICS
     }
     wordings: ClassVar = {
-        **{metric: Wording(noun=noun) for metric, noun in NOUNS.items()},
+        **{
+            metric: Wording(noun=NOUNS.get(metric, ""), meaning=MEANINGS.get(metric, ""))
+            for metric in {**NOUNS, **MEANINGS}
+        },
         **{metric: loss_wording(metric) for metric in PERFORMANCE_METRICS if metric != "bias"},
         **{
             f"{metric}{OF_BASELINE}": Wording(noun=f"{noun_of(metric)} without a model")
