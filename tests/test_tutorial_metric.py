@@ -11,6 +11,7 @@ pytestmark = pytest.mark.system
 PAGE = "tutorial-metric.md"
 
 
+@pytest.mark.slow
 def test_a_metric_of_ones_own_is_monitored(tmp_path):
     """The page is true; each day has an interval, also for each segment, and there is a chart."""
     folder = follow(PAGE, tmp_path / "work")

@@ -25,6 +25,7 @@ from driftline.kit.checks import (
     expressions,
     label_use,
     phrasing,
+    plain_words,
     score_metrics,
 )
 
@@ -64,6 +65,29 @@ def _value_sentence(alert: AlertFact) -> str:
     return f"value per prediction: {before} → {after}{f' {unit}' if unit else ''}"
 
 
+def _value_headline(alert: AlertFact) -> str:
+    """Return the fall of the value in its unit: `value per prediction fell from 1.9 to -5.6`."""
+    now, was = alert.detail.get("amount"), alert.detail.get("amount_was")
+    if not isinstance(now, (int, float)) or not isinstance(was, (int, float)):
+        return ""
+    before, after = (phrasing.number(float(f"{amount:.3g}")) for amount in (was, now))
+    unit = alert.detail.get("amount_unit")
+    return plain_words.describe_move(
+        "value per prediction", before, f"{after}{f' {unit}' if unit else ''}", rises=now > was
+    )
+
+
+def _value_extent(alert: AlertFact) -> str:
+    """Return how much less each prediction is worth than usual."""
+    now, was = alert.detail.get("amount", alert.value), alert.detail.get("amount_was", alert.was)
+    unit = alert.detail.get("amount_unit") or alert.unit
+    if not isinstance(now, (int, float)) or not isinstance(was, (int, float)):
+        return ""
+    size = phrasing.number(float(f"{abs(now - was):.3g}"))
+    word = "less" if now < was else "more"
+    return f"each prediction is worth {size}{f' {unit}' if unit else ''} {word} than usual"
+
+
 class BusinessValue(Check):
     """Measures what decisions are worth: by a value for each outcome, and by expressions.
 
@@ -101,6 +125,7 @@ class BusinessValue(Check):
     wordings: ClassVar = {
         name: Wording(
             noun=noun,
+            extent=_value_extent if name == "value_per_prediction" else None,
             advice=lambda alert: "Check which decisions changed, and what they are worth.",
         )
         for name, noun in {
@@ -113,6 +138,8 @@ class BusinessValue(Check):
         "value_change": Wording(
             noun="value per prediction",
             sentence=_value_sentence,
+            headline=_value_headline,
+            extent=_value_extent,
             past=_value_sentence,
             hides_value=True,
             advice=lambda alert: "Check which decisions changed, and what they are worth.",

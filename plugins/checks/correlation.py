@@ -14,6 +14,8 @@ import numpy as np
 from driftline import AlertFact, Check, CheckContext, Measurement, hookimpl, stats, unusual
 from driftline.kit.checks import Wording, phrasing, sampled_rows
 
+SAME_SIGN = 0.1
+"""A correlation up to this size has no direction in words."""
 LEAST_CORRELATION, MOST_PAIRS, LEAST_ROWS = 0.3, 20, 20
 """The correlation of a pair in the reference; the most pairs; the rows in which both have values.
 """
@@ -24,6 +26,27 @@ def _sentence(alert: AlertFact) -> str:
         return ""
     before, after = (phrasing.number(round(value, 2)) for value in (alert.was, alert.value))
     return f"rank correlation {before} → {after}"
+
+
+def _headline(alert: AlertFact) -> str:
+    """Return how closely the pair moves together, now and usually."""
+    if alert.value is None or alert.was is None or "with" not in alert.labels:
+        return ""
+    usual, now = (phrasing.number(round(value, 2)) for value in (alert.was, alert.value))
+    if alert.value * alert.was < 0 and abs(alert.value) > SAME_SIGN:
+        text = "linked the other way round"
+    else:
+        text = f"linked {'less' if abs(alert.value) < abs(alert.was) else 'more'} closely"
+    return f"{text}: {now}, usually {usual} (1 fully, 0 not at all)"
+
+
+def _extent(alert: AlertFact) -> str:
+    """Return what a weaker or stronger link means."""
+    if alert.value is None or alert.was is None:
+        return ""
+    if abs(alert.value) < abs(alert.was):
+        return "one of the two columns no longer follows the other as it used to"
+    return "the two columns follow each other more than they used to"
 
 
 class Correlation(Check):
@@ -56,7 +79,9 @@ class Correlation(Check):
     min_rows = 100
     default_for: ClassVar = frozenset({"numeric"})
     default_place = 25
-    wordings: ClassVar = {"correlation": Wording(sentence=_sentence)}
+    wordings: ClassVar = {
+        "correlation": Wording(sentence=_sentence, headline=_headline, extent=_extent)
+    }
 
     columns: tuple[str, ...] = ()
     """The columns to compare; when empty, all except label, id, time and version."""

@@ -35,6 +35,17 @@ def _age_sentence(age: str | float | None) -> str:
     return f"no new record for {phrasing.duration(age)}"
 
 
+def _headline(age: str | float | None, limit: str | float | None) -> str:
+    text = _age_sentence(age)
+    if not text or not isinstance(limit, (int, float)):
+        return text
+    return f"{text} (limit {phrasing.duration(limit)})"
+
+
+SILENCE = "the model gets no requests, or its log no longer arrives"
+"""What silence means."""
+
+
 def _past_age_sentence(age: str | float | None) -> str:
     if not isinstance(age, (int, float)):
         return ""
@@ -73,10 +84,16 @@ class Freshness(Check):
     wordings: ClassVar = {
         "age_seconds": Wording(
             sentence=lambda alert: _age_sentence(alert.value),
+            headline=lambda alert: _headline(alert.value, alert.detail.get("limit")),
+            extent=lambda alert: SILENCE,
             past=lambda alert: _past_age_sentence(alert.value),
         ),
         "staleness": Wording(
             sentence=lambda alert: _age_sentence(alert.detail.get("age_seconds")),
+            headline=lambda alert: _headline(
+                alert.detail.get("age_seconds"), alert.detail.get("limit")
+            ),
+            extent=lambda alert: SILENCE,
             past=lambda alert: _past_age_sentence(alert.detail.get("age_seconds")),
             hides_value=True,
         ),

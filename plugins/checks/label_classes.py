@@ -27,6 +27,7 @@ from driftline.kit.checks import (
     Wording,
     label_use,
     phrasing,
+    plain_words,
     score_metrics,
 )
 
@@ -47,6 +48,20 @@ def _sentence(alert: AlertFact) -> str:
     return f"{phrasing.share(alert.value)} of the values are not a known class" + (
         f": {phrasing.clean(values)}" if values else ""
     )
+
+
+def _headline(alert: AlertFact) -> str:
+    """Return the share of values that are no class, which is usually none, and their names."""
+    if alert.value is None or alert.detail.get("problem"):
+        return ""
+    values = alert.detail.get("values")
+    shown = f": {phrasing.clean(values, 40)}" if values else ""
+    return f"{phrasing.share(alert.value)} of the values are no known class{shown} (usually 0%)"
+
+
+def _extent(alert: AlertFact) -> str:
+    """Return how many labels can't be used."""
+    return plain_words.count_rows(alert.value, alert.rows, 0.0)
 
 
 def _past(alert: AlertFact) -> str:
@@ -128,6 +143,8 @@ class LabelClasses(Check):
         "unknown_class_rate": Wording(
             noun="values of no class",
             sentence=_sentence,
+            headline=_headline,
+            extent=_extent,
             past=_past,
             advice=lambda alert: (
                 "Check the job that writes these values; compare them with the setting "

@@ -21,7 +21,7 @@ from driftline import (
     stats,
     unusual,
 )
-from driftline.kit.checks import Wording, phrasing
+from driftline.kit.checks import Wording, phrasing, plain_words
 from driftline.kit.checks.identifiers import find_identifier
 
 ALIKE = 1e-6
@@ -43,6 +43,10 @@ def _past(noun: str, rate: str | float | None) -> str:
     """Return `it was missing in 36% of rows`; empty where the rate is not known."""
     text = phrasing.share_of_rows(noun, rate)
     return text and f"it was {text}"
+
+
+def _all_rows(alert: AlertFact) -> str:
+    return f"all {alert.rows:,} rows in the newest window" if alert.rows else ""
 
 
 class Missing(Check):
@@ -89,6 +93,9 @@ class Missing(Check):
             sentence=lambda alert: phrasing.share_of_rows(
                 _gap(alert), alert.detail.get("missing"), alert.detail.get("missing_was")
             ),
+            extent=lambda alert: plain_words.count_rows(
+                alert.detail.get("missing"), alert.rows, alert.detail.get("missing_was")
+            ),
             past=lambda alert: _past(_gap(alert), alert.detail.get("missing")),
             hides_value=True,
         ),
@@ -98,6 +105,10 @@ class Missing(Check):
         ),
         "constant": Wording(
             sentence=lambda alert: "only one value" if alert.value == 1 else "",
+            headline=lambda alert: (
+                "the same value in all rows (usually several values)" if alert.value == 1 else ""
+            ),
+            extent=_all_rows,
             past=lambda alert: "it had only one value",
         ),
     }

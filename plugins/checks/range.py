@@ -54,6 +54,12 @@ def _outside_sentence(alert: AlertFact) -> str:
     return phrasing.share_of_rows(text, alert.value)
 
 
+def _outside_headline(alert: AlertFact) -> str:
+    """Return the share of rows outside, with the usual one where the reference gives the limits."""
+    text = _outside_sentence(alert)
+    return f"{text} (usually 0%)" if text and alert.was == 0 else text
+
+
 def _past_outside_sentence(alert: AlertFact) -> str:
     text = _outside_sentence(alert)
     return text and f"it was {text}"
@@ -97,7 +103,9 @@ class OutsideRange(Check):
     default_for: ClassVar = frozenset()
     default_place = 40
     wordings: ClassVar = {
-        "outside_rate": Wording(sentence=_outside_sentence, past=_past_outside_sentence),
+        "outside_rate": Wording(
+            sentence=_outside_sentence, headline=_outside_headline, past=_past_outside_sentence
+        ),
         "outside_excess": Wording(
             sentence=_outside_sentence, past=_past_outside_sentence, hides_value=True
         ),

@@ -49,6 +49,18 @@ def _past_type_sentence(alert: AlertFact) -> str:
     return text and f"it had {text}"
 
 
+def _type_headline(alert: AlertFact) -> str:
+    """Return the type of the values, now and usually."""
+    now, before = alert.detail.get("type"), alert.detail.get("type_was")
+    if not alert.value or not now or not before:
+        return ""
+    return f"the values are {phrasing.clean(now, 30)} (usually {phrasing.clean(before, 30)})"
+
+
+def _all_rows(alert: AlertFact, amount: str = "all ") -> str:
+    return f"{amount}{alert.rows:,} rows in the newest window" if alert.rows else ""
+
+
 class SchemaChange(Check):
     """Finds columns that disappeared, appeared, or changed their type.
 
@@ -83,9 +95,18 @@ class SchemaChange(Check):
     wordings: ClassVar = {
         "missing_column": Wording(
             sentence=lambda alert: "no value at all" if alert.value else "",
+            headline=lambda alert: (
+                "no value in any row (usually there are values)" if alert.value else ""
+            ),
+            extent=_all_rows,
             past=lambda alert: "it had no value at all",
         ),
-        "type_changed": Wording(sentence=_type_sentence, past=_past_type_sentence),
+        "type_changed": Wording(
+            sentence=_type_sentence,
+            headline=_type_headline,
+            extent=lambda alert: _all_rows(alert, "almost all of "),
+            past=_past_type_sentence,
+        ),
         "new_column": Wording(
             sentence=lambda alert: "has values, it never had any before" if alert.value else "",
             past=lambda alert: "it had values",

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import PositiveInt
 
 from driftline import AlertFact, Check, CheckContext, Measurement, Rule, Window, hookimpl, stats
-from driftline.kit.checks import PValue, Wording, phrasing
+from driftline.kit.checks import PValue, Wording, phrasing, plain_words
 
 if TYPE_CHECKING:
     from driftline.kit.checks.loss_tallies import LossTallies
@@ -72,6 +72,8 @@ class Slices(Check):
         "slice_loss": Wording(
             noun="errors of a slice",
             sentence=lambda alert: _sentence(alert),
+            headline=lambda alert: _headline(alert),
+            extent=lambda alert: _extent(alert),
             past=lambda alert: _past_sentence(alert),
             advice=lambda alert: "Look at rows of this slice: what is different in them now?",
             hides_value=True,
@@ -262,6 +264,33 @@ def _sentence(alert: AlertFact) -> str:
     figure = phrasing.share if alert.detail.get("kind") == "errors" else phrasing.number
     noun = "errors" if alert.detail.get("kind") == "errors" else "mean error"
     return f"{noun} where {name}: {figure(before)} → {figure(now)} ({phrasing.share(part)} of rows)"
+
+
+def _headline(alert: AlertFact) -> str:
+    """Return how the errors of the slice moved, and how large it is."""
+    before, now, name, part = (
+        alert.detail.get(key) for key in ("loss_was", "loss", "slice", "share")
+    )
+    if not isinstance(before, (int, float)) or not isinstance(now, (int, float)):
+        return ""
+    if not isinstance(part, (int, float)):
+        return ""
+    is_errors = alert.detail.get("kind") == "errors"
+    figure = phrasing.share if is_errors else phrasing.number
+    noun = "errors" if is_errors else "the mean error"
+    verb = "rose" if now > before else "fell"
+    move = f"{noun} {verb} from {figure(before)} to {figure(now)}"
+    return f"{move} where {name} ({phrasing.share(part)} of rows)"
+
+
+def _extent(alert: AlertFact) -> str:
+    """Return how many predictions of the slice are wrong."""
+    before, now = alert.detail.get("loss_was"), alert.detail.get("loss")
+    if not isinstance(before, (int, float)) or not isinstance(now, (int, float)):
+        return ""
+    if alert.detail.get("kind") != "errors":
+        return f"there the error is {plain_words.compare_size(now, before)}"
+    return f"of 100 predictions there about {100 * now:.0f} are wrong, usually {100 * before:.0f}"
 
 
 def _past_sentence(alert: AlertFact) -> str:

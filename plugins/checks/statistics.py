@@ -24,7 +24,7 @@ from driftline import (
     stats,
     unusual,
 )
-from driftline.kit.checks import ColumnName, Wording, canonical_value, phrasing
+from driftline.kit.checks import ColumnName, Wording, canonical_value, phrasing, plain_words
 
 Statistic = Literal[
     "mean_value",
@@ -65,6 +65,19 @@ def _sentence(alert: AlertFact) -> str:
     return f"{noun} {was}{phrasing.number(alert.value)}"
 
 
+def _headline(alert: AlertFact) -> str:
+    """Return how the statistic moved, as a sentence."""
+    if alert.was is None or alert.value is None or "category" in alert.labels:
+        return ""
+    quantile = alert.labels.get("quantile")
+    noun = f"quantile {quantile}" if quantile else NOUNS[alert.measurement]
+    before, after = phrasing.number(alert.was), phrasing.number(alert.value)
+    rises = alert.value > alert.was
+    verb = "are" if noun == NOUNS["distinct_count"] else "is"
+    move = plain_words.describe_move(f"the {noun}", before, after, rises=rises)
+    return f"the {noun} {verb} {after}" if before == after else move
+
+
 class Statistics(Check):
     """Measures plain statistics of columns, window by window.
 
@@ -100,7 +113,8 @@ class Statistics(Check):
     }
     min_rows = 30
     wordings: ClassVar = {
-        name: Wording(noun=noun, sentence=_sentence) for name, noun in NOUNS.items()
+        name: Wording(noun=noun, sentence=_sentence, headline=_headline)
+        for name, noun in NOUNS.items()
     }
 
     columns: tuple[ColumnName, ...] = ()

@@ -42,6 +42,8 @@ LEAST_ROWS, NEWEST = 0.2, 0.75
 """The least rows expected that are judged; how far the newest windows of a span are off, at least,
 however many of them are taken: an outage that is over is not reported again.
 """
+NEWEST_WINDOWS, LEAST_BEFORE = 24, 3
+"""The newest windows whose median the message shows as usual, and the least of them."""
 DAYS_A_YEAR, SATURDAY = 365.25, 5
 UNEVEN_FACTOR = 3
 """While two weeks are learned: the least rows are this many times fewer than the mean, so that the
@@ -58,6 +60,39 @@ def _rows_and_limit(alert: AlertFact) -> str:
     if not is_plain or bound is None:
         return rows
     return f"{rows} ({bound.side} the limit of {phrasing.number(bound.value)})"
+
+
+def _headline(alert: AlertFact) -> str:
+    """Return the rows of the newest window and how many are usual, else the limit."""
+    rows = alert.detail.get("rows", alert.value)
+    usual = alert.detail.get("rows_expected", alert.was)
+    if not isinstance(rows, (int, float)):
+        return ""
+    windows = alert.detail.get("windows")
+    place = f"the newest {windows} windows" if isinstance(windows, int) and windows > 1 else ""
+    text = f"{phrasing.number(rows) if rows else 'no'} rows in {place or 'the newest window'}"
+    if isinstance(usual, (int, float)) and usual:
+        return f"{text} (usually about {phrasing.number(round(usual))})"
+    if alert.bound is None:
+        return text
+    usual_rows = alert.detail.get("rows_before")
+    before = (
+        f", usually about {phrasing.number(usual_rows)}"
+        if isinstance(usual_rows, (int, float))
+        else ""
+    )
+    return f"{text} (limit {phrasing.number(alert.bound.value)}{before})"
+
+
+def _extent(alert: AlertFact) -> str:
+    """Return which part of the usual rows there is."""
+    rows = alert.detail.get("rows", alert.value)
+    usual = alert.detail.get("rows_expected", alert.was) or alert.detail.get("rows_before")
+    if rows == 0:
+        return "no prediction is there to be checked"
+    if not isinstance(usual, (int, float)) or not isinstance(rows, (int, float)) or not usual:
+        return ""
+    return f"{phrasing.share(rows / usual)} of the usual rows"
 
 
 def _rows_sentence(
@@ -94,6 +129,14 @@ def _advice(alert: AlertFact) -> str:
     if alert.was is not None and alert.value is not None and alert.value > alert.was:
         return "Check for repeated or unusual requests, and for log files that were written twice."
     return ""
+
+
+def _rows_before(past: PastRows) -> dict[str, str | float | int | None]:
+    """The median of the newest windows, as what is usual while nothing is expected yet."""
+    newest = list(past.windows.values())[-NEWEST_WINDOWS:]
+    if len(newest) < LEAST_BEFORE:
+        return {}
+    return {"rows_before": float(np.median(newest))}
 
 
 class Volume(Check):
@@ -138,10 +181,14 @@ class Volume(Check):
     wordings: ClassVar = {
         "rows": Wording(
             sentence=_rows_and_limit,
+            headline=_headline,
+            extent=_extent,
             past=lambda alert: f"there were {_rows_sentence(alert.value, alert.was)}",
             advice=_advice,
         ),
         "rows_ratio": Wording(
+            headline=_headline,
+            extent=_extent,
             sentence=lambda alert: _rows_sentence(
                 alert.detail.get("rows"),
                 alert.detail.get("rows_expected"),
@@ -188,14 +235,18 @@ class Volume(Check):
             yield Measurement(None, name="rows", rows=rows, unit="rows", reason=reason)
             yield _no_ratio(rows, reason)
             return
-        yield Measurement(float(rows), name="rows", rows=rows, unit="rows")
         if start is None or end is None:
+            yield Measurement(float(rows), name="rows", rows=rows, unit="rows")
             yield _no_ratio(rows, "the window is no span of time")
             return
         if ctx.current.joined:
+            yield Measurement(float(rows), name="rows", rows=rows, unit="rows")
             yield _no_ratio(rows, "windows are joined until they hold enough rows (windows.rows)")
             return
         past = self._past(ctx, start, end - start)
+        yield Measurement(
+            float(rows), name="rows", rows=rows, unit="rows", detail=_rows_before(past)
+        )
         yield from _sums(past, rows)
         yield _ratio(past, rows)
 

@@ -49,7 +49,7 @@ class Console(Sink):
 
 def _inner_lines(message: Message) -> list[str]:
     """Return the lines between the title and the context."""
-    parts = (message.lead, message.list_findings(6000), message.known, message.todo, message.links)
+    parts = (message.lead, message.todo, message.known, message.list_findings(6000), message.links)
     return [f"  {line}" for part in parts for line in part.splitlines()]
 
 

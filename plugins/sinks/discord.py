@@ -25,7 +25,7 @@ from driftline import (
 QUIET = (Event.ACKNOWLEDGED, Event.SILENCED)
 """Events that edit the message but write no new line."""
 NOBODY: Mapping[str, Any] = {"allowed_mentions": {"parse": []}}
-FINDINGS = 1900
+FINDINGS = 1700
 CHART = "chart.png"
 
 
@@ -37,9 +37,9 @@ class Discord(Sink):
     # An embed has 6,000 characters in all.
     limits: ClassVar[Mapping[str, int]] = {
         "title": 256,
-        "lead": 400,
+        "lead": 600,
         "known": 900,
-        "todo": 700,
+        "todo": 800,
         "links": 1000,
         "context": 500,
     }
@@ -100,11 +100,11 @@ class Discord(Sink):
 
 
 def _body(message: Message, plain: Message, chart: bool) -> dict[str, Any]:
-    fields = {"Known": message.known, "To do": message.todo, "Links": message.links}
+    fields = {"Links": message.links}
+    findings = message.list_findings(FINDINGS, bullet="• ")
+    parts = (message.lead, message.todo, message.known, findings)
     embed = {
-        "description": "\n".join(
-            part for part in (message.lead, message.list_findings(FINDINGS, bullet="• ")) if part
-        ),
+        "description": "\n".join(part for part in parts if part),
         "color": int(message.colour[1:], 16),
         "fields": [{"name": name, "value": text} for name, text in fields.items() if text],
         "footer": {"text": plain.context},

@@ -142,11 +142,13 @@ def _page(message: Message, chart: bool) -> str:
     )
     parts = {
         "lead": message.lead,
-        "findings": message.list_findings(8000),
-        "chart": image,
+        "todo": message.todo,
         "known": message.known,
+        "chart": image,
+        "findings": message.list_findings(8000),
+        "links": message.links,
+        "context": message.context,
     }
-    parts |= {"todo": message.todo, "links": message.links, "context": message.context}
     rows = (
         ROW.format(text=text.replace("\n", "<br>\n"), style=STYLES.get(name, ""))
         for name, text in parts.items()

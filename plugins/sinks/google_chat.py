@@ -53,9 +53,9 @@ def _sections(message: Message, alt: str, chart: str | None) -> list[dict[str, A
     parts = message.parts(BYTES, _bytes, bullet="• ")
     title = f'<font color="{message.colour}"><b>{message.title}</b></font>'
     groups = [
-        (title, parts["lead"]),
+        (title, parts["lead"], parts["todo"]),
+        (parts["known"],),
         (parts["findings"],),
-        (parts["known"], parts["todo"]),
         (parts["context"],),
     ]
     sections = [[_text(text) for text in group if text] for group in groups]

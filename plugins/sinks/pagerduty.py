@@ -171,9 +171,9 @@ def _details(notification: Notification, message: Message) -> dict[str, Any]:
         "checks": list({alert.check: None for alert in firing}),
         "alerts": [alert_fields(alert) for alert in firing[:FINDINGS]],
         "lead": message.lead,
-        "findings": [*message.findings[:FINDINGS], *([more] if more else [])],
+        "what to do": message.todo.splitlines()[1:],
         "known": message.known.splitlines(),
-        "to do": message.todo.splitlines(),
+        "findings": [*message.findings[:FINDINGS], *([more] if more else [])],
         "rests on": message.context,
         "incident": notification.incident,
     }

@@ -5,21 +5,21 @@ Does not store a credential: the SDK finds them. Does not query logs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Literal
-from urllib.parse import quote
 
 from pydantic import Field as Setting
 from pydantic import PrivateAttr, field_validator
 
-from driftline import Source, SourceError, hookimpl
+from driftline import Source, SourceBusy, SourceError, hookimpl
 from driftline.kit.settings import Settings
-from driftline.kit.stores.http_metric_source import HttpMetricSource
-from driftline.kit.stores.metric_source import make_point, parse_rfc3339
+from driftline.kit.stores.client_source import ClientSource
+from driftline.kit.stores.metric_source import MetricSource, make_point
+from driftline.kit.stores.retry import parse_retry_after, retry_while_busy
 
 RIGHT = "Microsoft.Insights/metrics/read (the role Monitoring Reader)"
-API_VERSION = "2023-10-01"
 STEPS = {60: "PT1M", 300: "PT5M", 900: "PT15M", 1800: "PT30M", 3600: "PT1H", 21600: "PT6H",
          43200: "PT12H", 86400: "P1D"}  # fmt: skip
 """The steps in seconds that Azure Monitor knows, and their names."""
@@ -40,8 +40,8 @@ class AzureMetric(Settings):
     """Splits a metric by dimensions, such as `deployment eq '*'`: a series for each value."""
 
 
-class AzureMonitor(HttpMetricSource):
-    """Reads metrics of a resource of Azure by the REST API of Azure Monitor.
+class AzureMonitor(ClientSource, MetricSource):
+    """Reads metrics of a resource of Azure by the SDK of Azure Monitor.
 
     Each point is a row with `time` (the start of its step), `value` and `name` (the name of the
     metric here), and a column for each dimension of `filter`.
@@ -49,7 +49,6 @@ class AzureMonitor(HttpMetricSource):
 
     type = "azure_monitor"
     extra = "azure"
-    permission = RIGHT
 
     resource: str = Setting(pattern=r"^/?subscriptions/[^/\s]+/.+[^/]$")
     """The id of the resource, such as `/subscriptions/.../onlineEndpoints/churn`."""
@@ -71,10 +70,10 @@ class AzureMonitor(HttpMetricSource):
 
     def stop(self) -> None:
         """Close the connections."""
+        super().stop()
         credential, self._credential = self._credential, None
         if credential is not None:
             credential.close()
-        super().stop()
 
     @property
     def address(self) -> str:
@@ -87,62 +86,104 @@ class AzureMonitor(HttpMetricSource):
 
     def read_points(self, start: datetime, end: datetime) -> Iterator[dict[str, Any]]:
         """Yield the points of every metric, those of one metric after another."""
-        base = f"{self.url.rstrip('/')}/{quote(self.resource.strip('/'))}"
         for name, metric in self.metrics.items():
-            parameters: dict[str, str | list[str]] = {
-                "api-version": API_VERSION,
-                "metricnames": metric.metric,
-                "aggregation": metric.aggregation,
-                "timespan": f"{start:%Y-%m-%dT%H:%M:%SZ}/{end:%Y-%m-%dT%H:%M:%SZ}",
-                "interval": STEPS[self.step // timedelta(seconds=1)],
-            }
-            if metric.namespace is not None:
-                parameters["metricnamespace"] = metric.namespace
-            if metric.filter is not None:
-                parameters |= {"$filter": metric.filter, "top": str(MOST_SERIES)}
-            answer = self.get_json(f"{base}/providers/microsoft.insights/metrics", parameters)
-            try:
-                for result in answer["value"]:
-                    yield from self._points(name, metric, result)
-            except (KeyError, TypeError, ValueError, AttributeError):
-                raise SourceError(
-                    f"{self.address}: {name}: not an answer of Azure Monitor"
-                ) from None
+            for result in retry_while_busy(partial(self._ask, metric, start, end), self._sleep):
+                yield from self._points(name, metric, result)
 
-    def _points(
-        self, name: str, metric: AzureMetric, result: Mapping[str, Any]
-    ) -> Iterator[dict[str, Any]]:
-        if result.get("errorCode", "Success") != "Success":
-            message = str(result.get("errorMessage") or result["errorCode"])[:200]
+    def _ask(self, metric: AzureMetric, start: datetime, end: datetime) -> Sequence[Any]:
+        """Return the results of one metric, as the SDK gives them."""
+        from azure.core import exceptions
+
+        try:
+            answer = self._connect().metrics.list(
+                self.resource.strip("/"),
+                timespan=f"{start:%Y-%m-%dT%H:%M:%SZ}/{end:%Y-%m-%dT%H:%M:%SZ}",
+                interval=STEPS[self.step // timedelta(seconds=1)],
+                metricnames=metric.metric,
+                aggregation=metric.aggregation,
+                metricnamespace=metric.namespace,
+                filter=metric.filter,
+                top=None if metric.filter is None else MOST_SERIES,
+            )
+            return list(answer.value)
+        except exceptions.ClientAuthenticationError as error:
+            self._forget_client()
+            raise self._translate(error) from None
+        except exceptions.HttpResponseError as error:
+            raise self._translate(error) from None
+        except (exceptions.ServiceRequestError, exceptions.ServiceResponseError) as error:
+            raise SourceBusy(f"{self.address}: {_first_words(error)}") from None
+        except (exceptions.AzureError, TypeError, ValueError, AttributeError):
+            raise SourceError(f"{self.address}: not an answer of Azure Monitor") from None
+
+    def _translate(self, error: Any) -> SourceError:
+        """Return driftline's error for an error of the SDK."""
+        status = int(getattr(error, "status_code", None) or 0)
+        if not status:
+            return SourceError(f"{self.address}: no Azure credentials work: {_first_words(error)}")
+        text = f"{self.address}: {status}: {_message(error)}"
+        if status == 429 or status >= 500:
+            headers = getattr(error.response, "headers", {})
+            return SourceBusy(text, pause=parse_retry_after(headers.get("Retry-After")))
+        if status in (401, 403):
+            return SourceError(f"{text}: {RIGHT} is needed")
+        return SourceError(text)
+
+    def _points(self, name: str, metric: AzureMetric, result: Any) -> Iterator[dict[str, Any]]:
+        if (result.error_code or "Success") != "Success":
+            message = str(result.error_message or result.error_code)[:200]
             raise SourceError(f"{self.address}: {name}: {message}")
-        for series in result["timeseries"]:
-            labels = {
-                part["name"]["value"]: part["value"] for part in series.get("metadatavalues", ())
-            }
-            for point in series["data"]:
-                value = point.get(metric.aggregation)
+        for series in result.timeseries or ():
+            labels = {part.name.value: part.value for part in series.metadatavalues or ()}
+            for point in series.data or ():
+                value = getattr(point, metric.aggregation)
                 # A step in which nothing was measured has a time and no value: it is no point.
                 if value is not None:
-                    yield make_point(name, parse_rfc3339(point["timeStamp"]), float(value), labels)
+                    yield make_point(name, point.time_stamp.astimezone(UTC), float(value), labels)
 
-    def request_headers(self) -> dict[str, str]:
-        """Return the token of the account."""
-        if self.anonymous:
-            return {}
+    def _make_client(self) -> Any:
         try:
-            from azure.core.exceptions import AzureError
+            from azure.core.pipeline.policies import SansIOHTTPPolicy
+            from azure.mgmt.monitor import MonitorManagementClient
+        except ImportError:
+            raise SourceError(
+                "azure-mgmt-monitor is not installed: pip install 'driftline[azure]'"
+            ) from None
+        settings: dict[str, Any] = {
+            "base_url": self.url.rstrip("/"),
+            "credential_scopes": [f"{self.url.rstrip('/')}/.default"],
+            "retry_total": 0,
+            "connection_timeout": 10,
+            "read_timeout": 60,
+        }
+        if self.anonymous:
+            settings["authentication_policy"] = SansIOHTTPPolicy()
+        subscription = self.resource.strip("/").split("/")[1]
+        return MonitorManagementClient(self._find_credential(), subscription, **settings)
+
+    def _find_credential(self) -> Any:
+        """Return the credential of the machine, made once; a stand-in for an anonymous client."""
+        if self.anonymous:
+            return object()
+        try:
             from azure.identity import DefaultAzureCredential
         except ImportError:
             raise SourceError(
                 "azure-identity is not installed: pip install 'driftline[azure]'"
             ) from None
         self._credential = self._credential or DefaultAzureCredential()
-        try:
-            token = self._credential.get_token(f"{self.url.rstrip('/')}/.default").token
-        except AzureError as error:
-            reason = " ".join(str(error).split())[:200]
-            raise SourceError(f"{self.address}: no Azure credentials work: {reason}") from None
-        return {"authorization": f"Bearer {token}"}
+        return self._credential
+
+
+def _message(error: Any) -> str:
+    """Return what the service says, on one line."""
+    detail = getattr(error, "error", None)
+    text = getattr(detail, "message", None) or getattr(error, "message", None) or str(error)
+    return " ".join(str(text).split())[:300]
+
+
+def _first_words(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 @hookimpl

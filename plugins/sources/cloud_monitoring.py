@@ -7,22 +7,30 @@ percentile.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
-from typing import Any, Literal
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field as Setting
-from pydantic import PrivateAttr, field_validator
+from pydantic import field_validator, model_validator
 
-from driftline import Rejected, Retryable, Source, SourceBusy, SourceError, hookimpl
+from driftline import Source, SourceBusy, SourceError, hookimpl
 from driftline.kit.clouds import google
 from driftline.kit.settings import Settings
-from driftline.kit.stores.http_metric_source import HttpMetricSource
-from driftline.kit.stores.metric_source import make_point, parse_rfc3339
+from driftline.kit.stores.client_source import ClientSource
+from driftline.kit.stores.metric_source import MetricSource, make_point
+from driftline.kit.stores.retry import retry_while_busy
 
 SCOPE = "https://www.googleapis.com/auth/monitoring.read"
 RIGHT = "monitoring.timeSeries.list (the role Monitoring Viewer)"
 PAGE = 100_000
 """Points of one answer."""
+TIMEOUT = 60.0
+"""Seconds for one answer."""
+NUMBERS = ("double_value", "int64_value", "bool_value")
+"""The kinds of a value that are numbers."""
 Aligner = Literal[
     "ALIGN_MEAN", "ALIGN_SUM", "ALIGN_MIN", "ALIGN_MAX", "ALIGN_COUNT", "ALIGN_RATE", "ALIGN_DELTA",
     "ALIGN_STDDEV", "ALIGN_COUNT_TRUE", "ALIGN_FRACTION_TRUE", "ALIGN_PERCENTILE_99",
@@ -57,8 +65,8 @@ class MonitoringMetric(Settings):
         return text
 
 
-class CloudMonitoring(HttpMetricSource):
-    """Reads time series of Google Cloud Monitoring by `projects.timeSeries.list`.
+class CloudMonitoring(ClientSource, MetricSource):
+    """Reads time series of Google Cloud Monitoring by `projects.timeSeries.list`, over gRPC.
 
     Each point is a row with `time` (the start of its step), `value` and `name` (the name of the
     metric here), and a column for each label of the metric and its resource.
@@ -66,7 +74,6 @@ class CloudMonitoring(HttpMetricSource):
 
     type = "cloud_monitoring"
     extra = "gcp"
-    permission = RIGHT
 
     project: str = Setting(pattern=r"^[a-z0-9.:-]{1,100}$")
     """The id of the project."""
@@ -79,11 +86,15 @@ class CloudMonitoring(HttpMetricSource):
     folder of the configuration file.
     """
     endpoint_url: str = "https://monitoring.googleapis.com"
-    """The address of the API."""
+    """The address of the API; `http` only for a server for tests, without credentials."""
     anonymous: bool = False
     """Send requests without credentials, to a server for tests."""
 
-    _credentials: Any = PrivateAttr(default=None)
+    @model_validator(mode="after")
+    def _keeps_credentials_secret(self) -> Self:
+        if not self.endpoint_url.startswith("https://") and not self.anonymous:
+            raise ValueError("endpoint_url should begin with https:// unless anonymous is true")
+        return self
 
     @field_validator("step")
     @classmethod
@@ -104,81 +115,107 @@ class CloudMonitoring(HttpMetricSource):
     def read_points(self, start: datetime, end: datetime) -> Iterator[dict[str, Any]]:
         """Yield the points of every metric, those of one metric after another."""
         for name, metric in self.metrics.items():
-            parameters = self._parameters(metric, start, end)
+            request = self._request(metric, start, end)
             while True:
-                url = f"{self.endpoint_url.rstrip('/')}/v3/projects/{self.project}/timeSeries"
-                answer = self.get_json(url, parameters)
-                try:
-                    for series in answer.get("timeSeries", ()):
-                        yield from self._points(name, series)
-                    token = answer.get("nextPageToken")
-                except (KeyError, TypeError, ValueError, AttributeError):
-                    raise SourceError(
-                        f"{self.address}: {name}: not an answer of Cloud Monitoring"
-                    ) from None
-                if not token:
+                page = retry_while_busy(partial(self._ask, request), self._sleep)
+                for series in page.time_series:
+                    yield from self._points(name, series)
+                if not page.next_page_token:
                     break
-                parameters["pageToken"] = token
+                request["page_token"] = page.next_page_token
 
-    def _points(self, name: str, series: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        labels = {
-            **series.get("resource", {}).get("labels", {}),
-            **series.get("metric", {}).get("labels", {}),
-        }
-        for point in series.get("points", ()):
+    def _ask(self, request: Mapping[str, Any]) -> Any:
+        """Return one page of the answer."""
+        from google.api_core.exceptions import GoogleAPICallError
+        from google.auth.exceptions import GoogleAuthError, TransportError
+
+        try:
+            pager = self._connect().list_time_series(request, retry=None, timeout=TIMEOUT)
+            return next(iter(pager.pages))
+        except GoogleAPICallError as error:
+            raise self._translate(error) from None
+        except TransportError as error:
+            raise SourceBusy(f"{self.address}: {str(error)[:200]}") from None
+        except GoogleAuthError as error:
+            self._forget_client()
+            raise SourceError(f"{self.address}: {str(error)[:200]}") from None
+
+    def _translate(self, error: Exception) -> SourceError:
+        """Return driftline's error for an error of the SDK."""
+        status, _, message = google.error_details(error)
+        text = f"{self.address}: {status}: {message[:300]}"
+        if status == 429 or status >= 500 or not status:
+            return SourceBusy(text)
+        if status in (401, 403):
+            # Someone may have renewed the credentials: the next request reads them again.
+            self._forget_client()
+            return SourceError(f"{text}: {RIGHT} is needed")
+        return SourceError(text)
+
+    def _points(self, name: str, series: Any) -> Iterator[dict[str, Any]]:
+        labels = {**series.resource.labels, **series.metric.labels}
+        for point in series.points:
             # An aligned point stands at the end of its step; the row has the start.
-            at = parse_rfc3339(point["interval"]["endTime"]) - self.step
-            yield make_point(name, at, self._number(name, point["value"]), labels)
+            at = point.interval.end_time.astimezone(UTC) - self.step
+            yield make_point(name, at, self._number(name, point.value), labels)
 
-    def _number(self, name: str, value: Mapping[str, Any]) -> float | None:
-        for kind in ("doubleValue", "int64Value", "boolValue"):
-            if kind in value:
-                return float(value[kind])
-        if "distributionValue" in value:
+    def _number(self, name: str, value: Any) -> float | None:
+        kind = type(value).pb(value).WhichOneof("value")
+        if kind == "distribution_value":
             raise SourceError(
                 f"{self.address}: {name}: a distribution has no value: "
                 "set aligner to a percentile, such as ALIGN_PERCENTILE_95"
             )
-        return None
+        return float(getattr(value, kind)) if kind in NUMBERS else None
 
-    def _parameters(
-        self, metric: MonitoringMetric, start: datetime, end: datetime
-    ) -> dict[str, str | list[str]]:
-        parameters: dict[str, str | list[str]] = {
-            "filter": metric.filter,
-            "interval.startTime": f"{start:%Y-%m-%dT%H:%M:%SZ}",
-            "interval.endTime": f"{end:%Y-%m-%dT%H:%M:%SZ}",
-            "aggregation.alignmentPeriod": f"{self.step // timedelta(seconds=1)}s",
-            "aggregation.perSeriesAligner": metric.aligner,
-            "pageSize": str(PAGE),
+    def _request(self, metric: MonitoringMetric, start: datetime, end: datetime) -> dict[str, Any]:
+        aggregation: dict[str, Any] = {
+            "alignment_period": {"seconds": self.step // timedelta(seconds=1)},
+            "per_series_aligner": metric.aligner,
+            "group_by_fields": list(metric.group_by),
         }
         if metric.reducer is not None:
-            parameters["aggregation.crossSeriesReducer"] = metric.reducer
-        if metric.group_by:
-            parameters["aggregation.groupByFields"] = list(metric.group_by)
-        return parameters
+            aggregation["cross_series_reducer"] = metric.reducer
+        return {
+            "name": f"projects/{self.project}",
+            "filter": metric.filter,
+            "interval": {"start_time": start, "end_time": end},
+            "aggregation": aggregation,
+            "page_size": PAGE,
+        }
 
-    def request_headers(self) -> dict[str, str]:
-        """Return the token of the account."""
-        if self.anonymous:
-            return {}
-        if self._credentials is None:
-            file = self.credentials_file
-            path = None if file is None else self.context.config_folder / file
-            try:
-                self._credentials = google.load_credentials(SCOPE, path, anonymous=False)
-            except ImportError:
-                raise SourceError(
-                    "google-auth is not installed: pip install 'driftline[gcp]'"
-                ) from None
-        try:
-            token = google.access_token(self._credentials)
-        except Retryable as error:
-            raise SourceBusy(f"{self.address}: {error}") from None
-        except Rejected as error:
-            self._credentials = None
-            raise SourceError(f"{self.address}: {error}") from None
-        return {"authorization": f"Bearer {token}"}
+    def _make_client(self) -> Any:
+        monitoring = google.import_sdk("monitoring_v3", package="monitoring")
+        address = urlsplit(self.endpoint_url)
+        if address.scheme == "http":
+            import grpc  # type: ignore[import-untyped,unused-ignore]
+
+            transport = monitoring.MetricServiceClient.get_transport_class("grpc")
+            return _Client(
+                monitoring.MetricServiceClient(
+                    transport=transport(channel=grpc.insecure_channel(address.netloc))
+                )
+            )
+        file = self.credentials_file
+        path = None if file is None else self.context.config_folder / file
+        credentials = google.load_credentials(SCOPE, path, anonymous=self.anonymous)
+        options = {"api_endpoint": address.netloc}
+        return _Client(
+            monitoring.MetricServiceClient(credentials=credentials, client_options=options)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Client:
+    """The client of the SDK, which closes by its transport."""
+
+    sdk: Any
+
+    def list_time_series(self, request: Mapping[str, Any], **settings: Any) -> Any:
+        return self.sdk.list_time_series(request=request, **settings)
+
+    def close(self) -> None:
+        self.sdk.transport.close()
 
 
 @hookimpl

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import Field as Setting
@@ -41,8 +41,8 @@ class PrometheusServer(HttpMetricSource):
     """
     token: Secret | None = None
     """The token of a server that needs one."""
-    headers: Mapping[str, str] = {}
-    """Further headers, such as `{X-Scope-OrgID: team}`."""
+    headers: Mapping[str, Annotated[Secret | str, Setting(union_mode="left_to_right")]] = {}
+    """Further headers, such as `{X-Scope-OrgID: team}`; one that is a reference is secret."""
 
     @field_validator("url")
     @classmethod
@@ -111,7 +111,11 @@ class PrometheusServer(HttpMetricSource):
     def request_headers(self) -> dict[str, str]:
         """Return the further headers and the token."""
         token = {} if self.token is None else {"authorization": f"Bearer {self.token.reveal()}"}
-        return {**self.headers, **token}
+        headers = {
+            name: value.reveal() if isinstance(value, Secret) else value
+            for name, value in self.headers.items()
+        }
+        return headers | token
 
 
 def _find_problem(query: str) -> str:

@@ -66,7 +66,7 @@ def test_three_of_the_newest_five_windows_open_an_incident(tmp_path, moved, hour
 
 @pytest.mark.parametrize("with_missing", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_drift_counts_only_together_with_another_check(tmp_path, with_missing):
-    """With `unless`, the drift is sent once plans are missing, too; alone it never is."""
+    """With `unless`, the drift opens once plans are missing, too; alone it is never sent."""
     station = Station(tmp_path, BOTH)
     station.config.write_text(station.config.read_text() + UNLESS)
     write(station, set(range(2, 10)), 10, frozenset(range(6, 10)) if with_missing else frozenset())
@@ -74,6 +74,7 @@ def test_drift_counts_only_together_with_another_check(tmp_path, with_missing):
         opened(station, 10)
     notes = [note for note in station.told() if note["cause"] in ("drift", "quality")]
     assert bool(notes) is with_missing
+    assert [note["event"] for note in notes[:1]] == ["opened"] * with_missing
     for note in notes:
         assert note["window"][0] >= "2026-05-01T06:00:00Z"
         assert {alert["cause"] for alert in note["alerts"]} >= {"drift", "quality"}

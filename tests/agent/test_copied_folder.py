@@ -102,6 +102,7 @@ def test_another_file_of_the_same_name_in_a_copy(tmp_path, form):
     assert counted(config) == 60
 
 
+@pytest.mark.slow
 def test_a_new_day_with_the_content_of_the_day_before(tmp_path):
     """It is no copy of a folder: the rows of both count."""
     config = make(tmp_path, "csv")

@@ -24,6 +24,7 @@ pytestmark = [pytest.mark.postgres, pytest.mark.system]
 CONFIG = """\
 version: 1
 agent: {{state: "{state}", http: null, workers: 2, every: 1s}}
+x-windows: &hourly {{length: 1h, backfill: null, notify_within: null}}
 defaults:
   first_report: false
   schema: {{timestamp: t, features: {{age: numeric}}}}
@@ -31,9 +32,9 @@ defaults:
 models:
   "prod-{{endpoint}}":
     source: {{type: local, options: {{path: "captures/{{endpoint}}", format: csv}}}}
-    windows: {{length: 1h, backfill: null, notify_within: null}}
+    windows: *hourly
   prod-e7:
-    windows: {{length: 6h}}
+    windows: {{<<: *hourly, length: 6h}}
 """
 NOW = datetime(2026, 5, 2, tzinfo=UTC)
 
@@ -124,9 +125,58 @@ def test_commands_know_the_models_of_a_pattern(tmp_path):
     assert set(show_status(path)["models"]) == set(report["models"])
     settings = json.loads(run("config", "show", "--json").stdout)
     origins = {setting["name"]: setting["origin"].rpartition(":")[2] for setting in settings}
-    assert origins["models.prod-e8.windows.length"] == "10"
-    assert origins["models.prod-e7.windows.length"] == "12"
-    assert origins["models.prod-e7.schema.timestamp"] == "5"
+    assert origins["models.prod-e8.windows.length"] == "3"
+    assert origins["models.prod-e7.windows.length"] == "13"
+    assert origins["models.prod-e7.windows.notify_within"] == "3"
+    assert origins["models.prod-e7.schema.timestamp"] == "6"
+
+
+@pytest.mark.slow
+def test_fifty_endpoints_are_read_and_shown_with_their_origins(tmp_path):
+    """One more appears, one disappears, and one has its own settings; each row is counted once."""
+    path = configure(tmp_path)
+    _, report = run_once(path)
+    assert set(report["models"]) == {f"prod-e{n}" for n in range(50)}
+    assert {model["rows"] for model in report["models"].values()} == {60}
+    add_endpoint(tmp_path, "new")
+    shutil.rmtree(tmp_path / "captures/e3")
+    run_once(path)
+    status = show_status(path)["models"]
+    assert status["prod-new"]["rows"] == 60
+    assert {model["rows"] for model in status.values()} == {60}
+    shown = CliRunner().invoke(cli, ["config", "show", "--json", "-c", str(path)])
+    lengths = {
+        setting["name"].split(".")[1]: (setting["value"], setting["origin"].rpartition(":")[2])
+        for setting in json.loads(shown.stdout)
+        if setting["name"].endswith(".windows.length")
+    }
+    assert lengths.pop("prod-e7") == ("6h", "13")
+    assert set(lengths.values()) == {("1h", "3")}
+    assert len(lengths) >= 50
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("length: 1h,", "lenght: 1h,", "3:21: "),
+        ("{length: 6h}", "{length: six}", "13:"),
+        ("length: 6h}", "length: 6h, lateness: no}", "13:"),
+        ("{volume: {type: volume}}", "{volume: {type: volum}}", "7:"),
+        ("<<: *hourly", "<<: *daily", "13:"),
+        ("format: csv", "format: cvs", "10:"),
+    ],
+)
+def test_a_mistake_is_named_with_its_place(tmp_path, old, new, message):
+    """In merged settings, in those of one model, in the defaults and in the pattern."""
+    path = configure(tmp_path)
+    text = path.read_text()
+    if old == "{length: 6h}":
+        old, new = "length: 6h", "length: six"
+    assert old in text
+    path.write_text(text.replace(old, new))
+    done = CliRunner().invoke(cli, ["validate", "-c", str(path)], standalone_mode=False)
+    shown = done.output + str(done.exception)
+    assert f"driftline.yaml:{message}" in shown, shown
 
 
 @pytest.mark.slow

@@ -73,6 +73,7 @@ def test_a_live_model_is_reported_once_after_its_first_day(tmp_path):
     ] * 2
 
 
+@pytest.mark.slow
 def test_a_backlog_is_reported_once_at_its_end(tmp_path):
     """Ten days that are read at once bring one report, of all rows; one day later none comes."""
     station = Station(tmp_path, MODEL)
@@ -98,7 +99,11 @@ def test_a_backlog_is_reported_once_at_its_end(tmp_path):
 
 @pytest.mark.parametrize(
     ("kind", "share", "metric"),
-    [("binary", 0.7, "accuracy"), ("binary", 0.9, ""), ("regression", 0.5, "mae")],
+    [
+        ("binary", 0.7, "accuracy"),
+        pytest.param("binary", 0.9, "", marks=pytest.mark.slow),
+        pytest.param("regression", 0.5, "mae", marks=pytest.mark.slow),
+    ],
     ids=["less accurate", "as accurate", "larger errors"],
 )
 def test_a_model_with_labels_is_reported(tmp_path, kind, share, metric):
@@ -183,6 +188,7 @@ def test_a_report_and_its_window_are_one_transaction(tmp_path):
     assert len(reports(station)) == 1
 
 
+@pytest.mark.slow
 def test_a_mute_time_puts_it_off(tmp_path):
     """While all messages are muted none is written; the first window after it brings the report."""
     station = Station(tmp_path, MODEL)

@@ -118,7 +118,7 @@ def test_a_message_leads_to_the_page(station, client):
         title,
         "amount",
         "mean 49.95 → ",
-        "[95%: ",
+        "[95% sure: ",
         "400 rows",
         "reference 1 (3,000 rows)",
         "first alert",

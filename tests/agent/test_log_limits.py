@@ -4,6 +4,8 @@ import io
 import json
 from collections import Counter
 
+import pytest
+
 from driftline.telemetry.logs import make_log
 
 
@@ -71,6 +73,7 @@ class Sizes(io.StringIO):
         return len(text)
 
 
+@pytest.mark.slow
 def test_a_day_of_failing_ticks_stays_below_a_megabyte_a_minute():
     """However long the lines are, and the log says how much it left out."""
     now = [0.0]

@@ -99,6 +99,7 @@ def test_a_refused_opening_is_sent_once_the_receiver_takes_messages(scene):
         assert len(ids) == len(set(ids))
 
 
+@pytest.mark.slow
 def test_a_new_sink_is_told_of_open_incidents(scene):
     """A sink that is added hears of the incident that is open; a removed one is closed."""
     with WebhookReceiver(SIGNING, lambda: scene.now) as server:
@@ -151,6 +152,7 @@ def test_a_pager_hears_nothing_of_an_incident_that_is_over(scene):
         assert [alert for alert in server.accepted if "amount" in alert.summary] == []
 
 
+@pytest.mark.slow
 def test_the_end_of_a_snooze_pages(scene):
     """PagerDuty ignores triggers of an acknowledged alert: when a snooze ends and the incident is
     open, it gets a new alert, and the end of the incident resolves that.

@@ -156,6 +156,7 @@ def micros(hour: int) -> int:
     return int((START + timedelta(hours=hour)).timestamp() * 1_000_000)
 
 
+@pytest.mark.slow
 def test_old_windows_settle_roll_up_and_expire_but_the_ledger_stays(tmp_path):
     """Profiles of hours become profiles of days, and go by age; rows, objects and provenance
     remain.

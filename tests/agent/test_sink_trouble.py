@@ -52,7 +52,7 @@ def test_a_sink_that_is_away_is_told_by_the_others(tmp_path):
         assert timedelta(minutes=5) < station.clock.now - began < timedelta(hours=6)
         told = station.told()[-1]
         assert (
-            "sink pager: connection refused after 10 attempts; the message about inc_"
+            "sink pager: its receiver did not take the message after 10 attempts; the message "
             in told["alerts"][0]["reason"]
         )
         (tmp_path / "back").touch()

@@ -141,6 +141,7 @@ def test_a_source_of_one_byte_a_second_delays_no_other_model(station):
         assert station.sql("select count(*) from windows where model = 'slow'") == [(0,)]
 
 
+@pytest.mark.slow
 def test_a_backfill_of_90_days_delays_no_other_model_and_pages_nobody(station):
     """It stands still in its first third while the other model is judged. Its old windows are
     judged and marked as quiet, drift in them calls nobody.

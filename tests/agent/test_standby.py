@@ -99,6 +99,7 @@ def test_a_database_that_is_away_is_an_error_at_the_start(pair):
     assert "hunter2" not in done.stderr
 
 
+@pytest.mark.slow
 def test_one_that_stands_by_ends_when_told(pair):
     """SIGTERM ends it at once, and the leader never notices."""
     first, second = pair

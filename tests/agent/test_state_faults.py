@@ -106,6 +106,7 @@ def agent(tmp_path):
     return Agent(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_file_that_may_not_grow_is_named_and_left_behind(agent):
     """Writes fail: not ready, one line, one incident; the limit goes, and the agent goes on."""
     with agent.running() as process:

@@ -55,7 +55,7 @@ def test_shares(value, text):
         ),
         (
             told(measurement="missing_rate", value=0.31, was=0.0, unit="share"),
-            "missing in 31% of rows (was 0%)",
+            "missing in 31% of rows (usually 0%)",
         ),
         (
             told(measurement="outside_excess", value=0.03, detail={"low": 0, "high": None}),

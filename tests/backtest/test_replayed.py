@@ -75,6 +75,7 @@ def told_by_backtest(found):
     return sorted(rows, key=lambda row: row[:2])
 
 
+@pytest.mark.slow
 def test_the_alarms_are_those_of_the_agent(station):
     """A shift, few rows by the history of volume, and a missing rate: each opens, says, escalates
     and ends as it did.
@@ -180,6 +181,7 @@ def command(station, capsys):
     return run
 
 
+@pytest.mark.slow
 def test_the_page_shows_days_alarms_and_what_was_known(command, tmp_path):
     """A month a line, the alarms with their begin and length, the table beside never and always,
     and the picture.

@@ -51,7 +51,9 @@ def samples():
     metrics.tick_seconds.labels("churn").observe(1.0)
     metrics.plugin_errors.labels("source").inc()
     metrics.last_event.labels("churn").set(1.0)
-    metrics.set_measurement(model="churn", check="drift", measurement="psi", value=0.1)
+    metrics.set_measurement(
+        model="churn", check="drift", measurement="psi", value=0.1, expected=(0.0, 0.2)
+    )
     metrics.set_alerts("churn", [("drift", "psi", "tenure", "", "", "warning")])
     found: dict[str, list[dict[str, str]]] = {}
     for family in text_string_to_metric_families(generate_latest(metrics.registry).decode()):

@@ -110,9 +110,25 @@ def write_by_http(folder):
     return path
 
 
+def write_by_import(folder):
+    path = configure(folder)
+    file = folder / "records.json"
+    file.write_text(
+        json.dumps(
+            [
+                {"model": "churn", "kind": kind, "name": name, "fields": fields}
+                for kind, name, fields in RECORDS
+            ]
+        )
+    )
+    result = run(path, "records", "import", str(file))
+    assert result.exception is None, result.output
+    return path
+
+
 def test_each_way_to_write_gives_the_same_records(tmp_path):
-    """By configuration, commands, Python and HTTP."""
-    ways = (write_by_config, write_by_command, write_by_python, write_by_http)
+    """By configuration, commands, Python, HTTP and an import."""
+    ways = (write_by_config, write_by_command, write_by_python, write_by_http, write_by_import)
     written = []
     for way in ways:
         (tmp_path / way.__name__).mkdir()
@@ -187,3 +203,22 @@ def test_an_unknown_record_is_not_deleted(tmp_path):
         catalog.write("churn", "version", "v2-final", {})
         with pytest.raises(RecordError, match="did you mean 'v2-final'"):
             catalog.delete("churn", "version", "v2-fnal")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("list", "chrun"), "there is no model 'chrun'; did you mean 'churn'?"),
+        (("list", "zzz"), "there is no model 'zzz'; there are: churn"),
+        (("history", "chrun"), "did you mean 'churn'?"),
+        (("list", "churn", "--kind", "versoin"), "no kind of record 'versoin'; did you mean"),
+        (("history", "churn", "alias", "champoin"), "did you mean 'champion'?"),
+    ],
+)
+def test_an_unknown_name_is_not_an_empty_list(tmp_path, words, message):
+    """The nearest name is suggested."""
+    path = configure(
+        tmp_path, {"churn": {"record": {"versions": {"v3": {}}, "aliases": {"champion": "v3"}}}}
+    )
+    assert message in str(run(path, "records", *words).exception)
+    assert run(path, "records", "list", "churn").exception is None

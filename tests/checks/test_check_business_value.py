@@ -242,7 +242,9 @@ def test_a_message_says_what_the_incident_has_cost(tmp_path):
     amount, low, high = (
         float(part.replace(",", ""))
         for part in re.fullmatch(
-            r"([\d,]+) EUR \(95%: ([\d,]+) to ([\d,]+) EUR\) over [\d,]+ predictions", text
+            r"([\d,]+) EUR less than usual \(95% sure: ([\d,]+) to ([\d,]+) EUR\) "
+            r"over the [\d,]+ predictions since it began",
+            text,
         ).groups()
     )
     days = (datetime.fromisoformat(opening["window"][1]) - START).days - 10
@@ -250,10 +252,11 @@ def test_a_message_says_what_the_incident_has_cost(tmp_path):
     assert low < 3200 * days < high
     assert low < amount < high
     message = Renderer()(Notification.model_validate(opening))
-    first, second = message.lead.split("\n")
-    assert first.startswith("To do: ")
-    assert second == f"Cost so far: {text}"
-    assert "cost so far" not in message.known.lower()
+    lines = message.body.splitlines()
+    assert f"Cost of this incident so far: {text}" in lines
+    cost = lines.index(f"Cost of this incident so far: {text}")
+    assert lines.index("What to do:") < cost < lines.index(message.findings[0])
+    assert message.body.count(text) == 1
 
 
 @pytest.mark.system
@@ -277,23 +280,21 @@ def rows_of_worth(*values: float, rows: int = 100, error: float = 1.0) -> list[W
 @pytest.mark.parametrize(
     ("values", "text"),
     [
-        ((1.0, 1.0), "800 EUR (95%: 522 to 1,080 EUR) over 200 predictions"),
-        ((5.1, 5.1), "none that differs from chance (95%: -298 to 258 EUR) over 200 predictions"),
-        (
-            (9.0, 9.0),
-            "none, but a gain of 800 EUR (95%: 522 to 1,080 EUR) over 200 predictions",
-        ),
+        ((1.0, 1.0), "800 EUR less than usual (95% sure: 522 to 1,080 EUR)"),
+        ((5.1, 5.1), "none that differs from chance (95% sure: -298 to 258 EUR)"),
+        ((9.0, 9.0), "none, but a gain of 800 EUR (95% sure: 522 to 1,080 EUR)"),
     ],
 )
 def test_a_loss_a_gain_and_chance_read_differently(values, text):
     """Two windows of 100 rows that were worth 5 EUR; windows and reference add their errors."""
-    assert describe_cost(rows_of_worth(*values), 200) == text
+    written = describe_cost(rows_of_worth(*values), 200)
+    assert written == f"{text} over the 200 predictions since it began"
 
 
 def test_rows_without_a_value_are_named():
     """Half of the labels are missing: the cost is that of the others, and says so."""
     text = describe_cost(rows_of_worth(1.0, 1.0), 400)
-    assert text.endswith("over 200 of 400 predictions; the others have no value yet")
+    assert text.endswith("over 200 of 400 predictions since it began; others have no value yet")
 
 
 def test_a_window_without_a_known_error_has_that_of_the_others():

@@ -215,11 +215,11 @@ def test_messages_name_the_latency_and_the_errors_of_before():
     # The histogram is within 1%.
     assert sentence == "p95 latency 211 → 478 ms"
     sentence = wordings["error_rate"].sentence(alert(found["error_rate"]))
-    assert sentence == "errors in 10% of calls (was 1%)"
+    assert sentence == "errors in 10% of calls (usually 1%)"
     found = measure(history=past(60 * MINUTES, [0.02] * 5), status=codes)
     assert found["error_rate"].detail["usual"] == 0.02
     sentence = wordings["error_rate"].sentence(alert(found["error_rate"]))
-    assert sentence == "errors in 10% of calls (was 2%)"
+    assert sentence == "errors in 10% of calls (usually 2%)"
 
 
 def test_a_burn_rate_says_when_the_budget_is_used_up():

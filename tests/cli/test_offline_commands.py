@@ -226,11 +226,10 @@ def test_one_plugin(command):
 @pytest.mark.parametrize(
     "kind",
     [
-        "collector",
         "sink",
         *(
             pytest.param(kind, marks=pytest.mark.slow)
-            for kind in ("check", "source", "format", "action")
+            for kind in ("collector", "check", "source", "format", "action")
         ),
     ],
 )

@@ -20,7 +20,8 @@ from run_commands import configure, run_once
 import driftline as dl
 from driftline.types.errors import StateError
 
-START = datetime.combine(datetime.now(UTC), time(), UTC) - timedelta(days=4)
+# The last of the four days has settled, also shortly after midnight.
+START = datetime.combine(datetime.now(UTC) - timedelta(hours=1), time(), UTC) - timedelta(days=4)
 THIRD = START + timedelta(days=2)
 
 
@@ -33,7 +34,7 @@ def folder(tmp_path_factory) -> Path:
     model = {
         "source": {"type": "local", "options": {"path": "log"}},
         "reference": {"type": "local", "options": {"path": "reference.parquet"}},
-        "windows": {"length": "1d"},
+        "windows": {"length": "1d", "notify_within": None},
         "notify": [],
     }
     configuration = configure(folder, {"churn": model})

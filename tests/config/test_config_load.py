@@ -350,7 +350,7 @@ def test_the_effective_configuration(tmp_path):
     assert found["models.m.source.options.depth"] == (3, "default")
     assert found["models.m.windows.length"] == ("1h", "default")
     assert found["sinks.a.options.url"] == ("${env:CHAT}", f"{path}:7")
-    assert found["agent.state"] == ("postgresql://u:…@db/x", f"{path}:5")
+    assert found["agent.state"] == ("postgresql://u:***@db/x", f"{path}:5")
     assert "hunter2" not in repr(found)
 
 

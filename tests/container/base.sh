@@ -8,7 +8,7 @@ trap 'rm -rf "$root"' EXIT
 chmod 755 "$root"
 
 mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | head -n 1)
-debootstrap --variant=minbase --include=python3,python3-venv,python3-pip,ca-certificates bookworm "$root" "$mirror" >/dev/null
+debootstrap --variant=minbase --include=python3,python3-venv,python3-pip,ca-certificates,binutils bookworm "$root" "$mirror" >/dev/null
 # No trace of this machine's mirror stays in the image.
 rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/* "$root"/var/log/*
 : >"$root/etc/apt/sources.list"

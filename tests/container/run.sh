@@ -6,7 +6,10 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
 export CONTAINERS_CONF=${CONTAINERS_CONF:-$here/containers.conf}
-base=docker.io/library/python:3.11-slim-bookworm
+pinned=$(sed -n 's/^ARG BASE=//p' "$top/Dockerfile")
+standin=localhost/python-standin:3.11-bookworm
+requirements=${REQUIREMENTS:-aws}
+case $requirements in aws*) largest=450 ;; *) largest=550 ;; esac
 image=localhost/driftline:test
 name=driftline-test-$$
 port=18080
@@ -33,24 +36,29 @@ if command -v systemd-analyze >/dev/null; then
     say "the systemd unit is clean"
 fi
 
-# 2. The base image: pulled, or made here under the same name.
-if ! podman image exists "$base" && ! podman pull -q "$base" >/dev/null 2>&1; then
-    sh "$here/base.sh" "$base"
-    say "made a stand-in for $base (Debian's own Python, not the official image)"
+# 2. The base image: the pinned one, or one that is made here.
+base=$pinned
+if ! podman image exists "$pinned" && ! podman pull -q "$pinned" >/dev/null 2>&1; then
+    base=$standin
+    podman image exists "$base" || sh "$here/base.sh" "$base"
+    say "$pinned can't be pulled; the base is a stand-in (Debian's own Python, not the official image)"
 fi
 
-# 3. Build without a network: wheels are made out here, where a package index can be reached.
+# 3. Build without a network: packages are downloaded out here, where a package index can be reached.
 mkdir "$work/context"
 tar -C "$top" -c --exclude=__pycache__ --exclude='*.egg-info' \
-    Dockerfile .dockerignore pyproject.toml LICENSE NOTICE README.md src plugins | tar -C "$work/context" -x
+    Dockerfile .dockerignore pyproject.toml LICENSE NOTICE README.md src plugins deploy | tar -C "$work/context" -x
 python3 -m venv "$work/venv"
-"$work/venv/bin/python" -m pip wheel --quiet --disable-pip-version-check -w "$work/context/wheels" "$work/context[aws]" 2>"$work/said" ||
-    { cat "$work/said"; fail "the wheels can't be made"; }
-rm -rf "$work/context/build" "$work/context"/src/*.egg-info
-say "made $(ls "$work/context/wheels" | wc -l) wheels"
-buildah build --pull-never --network none --format docker -q -t "$image" "$work/context" >/dev/null
-say "built the image, $(podman image inspect "$image" --format '{{.Size}}' | awk '{printf "%.0f MB", $1 / 1e6}')"
-
+"$work/venv/bin/python" -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes -d "$work/context/wheels" \
+    --python-version 3.11 --only-binary :all: --no-binary sdnotify --platform manylinux_2_28_x86_64 --platform manylinux2014_x86_64 \
+    -r "$top/deploy/requirements/$requirements.txt" 2>"$work/said" || { cat "$work/said"; fail "the packages can't be downloaded"; }
+"$work/venv/bin/python" -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes -d "$work/context/wheels" \
+    -r "$top/deploy/requirements/build.txt" 2>"$work/said" || { cat "$work/said"; fail "the packages can't be downloaded"; }
+say "downloaded $(ls "$work/context/wheels" | wc -l) packages, each with its hash"
+buildah build --pull-never --network none --format docker -q --build-arg "BASE=$base" --build-arg "REQUIREMENTS=$requirements" \
+    -t "$image" "$work/context" >"$work/said" 2>&1 || { cat "$work/said"; fail "the image can't be built"; }
+size=$(podman image inspect "$image" --format '{{.Size}}' | awk '{printf "%.0f", $1 / 1e6}')
+say "built the image with $requirements, $size MB of at most $largest"
 # 4. Run it on the churn example, reachable from outside of its container.
 sed 's#sqlite:///#sqlite:////var/lib/driftline/#; s#^  http: .*#  http: 0.0.0.0:8080\n  http_token: ${env:DRIFTLINE_HTTP_TOKEN}#' "$top/config.example.yaml" >"$work/config.yaml"
 chmod 755 "$work" && chmod 644 "$work/config.yaml"
@@ -76,6 +84,8 @@ except OSError:
 raise SystemExit("the root can be written")' || fail "the root is not read-only"
 caps=$(podman exec "$name" python -c 'print(*[line.split()[1] for line in open("/proc/1/status") if line.startswith(("CapEff", "NoNewPrivs"))])')
 [ "$caps" = "0000000000000000 1" ] || fail "capabilities and no-new-privileges are $caps"
+say "the bill of materials has $(podman exec "$name" python -c 'import json
+print(len(json.load(open("/opt/driftline/sbom.cdx.json"))["components"]), "packages and", len(open("/opt/driftline/sbom.cdx.json").read()) // 1000, "kB")')"
 say "user 10001, read-only root, no capabilities, no new privileges"
 
 podman healthcheck run "$name" || fail "the health check fails"
@@ -106,6 +116,7 @@ again=$(podman run --rm --no-healthcheck --name "$name-config" "${hardened[@]}" 
 echo "$again" | python3 -c 'import json, sys; churn = json.load(sys.stdin)["models"]["churn"]; sys.exit((churn["rows"], churn["added"]["rows"]) != (37422, 0))' ||
     fail "the second run lost rows or read them again: $again"
 say "the state volume outlives the container"
+[ "$size" -le "$largest" ] || fail "the image has $size MB, more than $largest"
 echo "container test: all passed"
 
 # 6. The unit file under a real systemd, with the same agent.

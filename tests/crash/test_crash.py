@@ -85,7 +85,7 @@ def test_kill_at_every_sync_changes_nothing(tmp_path):
         assert traced.returncode in (0, 1), traced.stderr.decode()
         syncs = len(re.findall(r"(?:fdatasync|fsync)\(", (tmp_path / "trace").read_text()))
         assert syncs > 10
-        stride = 1 if KILLS >= 200 else max(1, syncs // 3)
+        stride = 1 if KILLS >= 200 else max(1, syncs // 2)
         for number in range(1, syncs + 1, stride):
             world.forget()
             inject = ["-e", f"inject=fdatasync,fsync:signal=KILL:when={number}"]

@@ -160,9 +160,11 @@ def test_what_is_known_and_what_to_do_are_told_apart():
         "decision": "roll back",
     }
     message = Renderer()(notification(facts=facts, own_facts=frozenset({"why"})), "html")
-    assert message.known == "<b>likely cause</b>: a deploy"
-    assert message.lead.splitlines()[1:] == ["<b>Cost so far</b>: € 1,200"]
-    assert "<b>Decision</b>: roll back" in message.todo
+    assert message.known.splitlines() == [
+        "<b>Cost of this incident so far</b>: € 1,200",
+        "<b>likely cause</b>: a deploy",
+    ]
+    assert "2. Decision: roll back" in message.todo
     assert '<a href="https://wiki.example/x?a=%3Cb%3E">' in message.todo
     assert "driftline explain churn-1" in message.todo
 
@@ -201,9 +203,9 @@ def test_what_a_check_decides_is_advice():
     told = notification()
     decided = told.alerts[0].model_copy(update={"decision": Decision.ROLL_BACK})
     told = told.model_validate({**told.model_dump(), "alerts": [decided.model_dump()] * 2})
-    assert Renderer()(told).todo.splitlines()[0] == "Recommended: roll back"
+    assert Renderer()(told).todo.splitlines()[2] == "2. Roll back to the version before."
     other = told.model_copy(update={"facts": {"decision": "wait"}})
-    assert Renderer()(other).todo.splitlines()[0] == "Decision: wait"
+    assert Renderer()(other).todo.splitlines()[2] == "2. Decision: wait"
 
 
 @pytest.mark.parametrize("markup", DIALECTS)

@@ -115,6 +115,7 @@ def test_back_off_grows_with_jitter():
     assert max(waits) > 600
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 4000), st.booleans()), min_size=1, max_size=12))
 def test_nothing_is_sent_before_the_time_a_receiver_named(pauses):

@@ -108,6 +108,7 @@ def test_one_hour_that_may_be_chance_or_a_night_is_not_enough(size, rows):
     assert stream.rows[0].verdict == "unsure"
 
 
+@pytest.mark.slow
 def test_hours_add_up_to_days():
     """Five points of 21 rows an hour are told within 14 days, with an hour of the begin near it."""
     begin = 20 * 24 + 9
@@ -119,7 +120,9 @@ def test_hours_add_up_to_days():
     assert abs((stream.rows[first].since - START) / HOUR - begin) < 4 * 24
 
 
-@pytest.mark.parametrize("hour", [2, 9, 17])
+@pytest.mark.parametrize(
+    "hour", [2, *(pytest.param(hour, marks=pytest.mark.slow) for hour in (9, 17))]
+)
 def test_a_loss_begins_in_the_hour_that_shows_it(hour):
     """Thirty points less from one hour of a day on: `since` is that hour, not the begin of the day
     that is judged as a whole.
@@ -138,7 +141,7 @@ def test_a_loss_within_a_day_is_the_mean_of_the_hours_since_it_began():
     assert row.measurement.detail["now"] == pytest.approx(0.39, abs=0.05)
 
 
-@pytest.mark.parametrize("offset", [0.03, 0.045])
+@pytest.mark.parametrize("offset", [pytest.param(0.03, marks=pytest.mark.slow), 0.045])
 def test_a_constant_offset_is_shown_and_never_adds_up(offset):
     """Windows that are as much worse than the reference from the first day on are no loss: the
     detail has the difference.

@@ -68,7 +68,7 @@ def test_the_first_labels_confirm_the_estimate_in_a_restated_window(messages):
     """
     [message] = messages["first_labels"]
     assert message.startswith("CRITICAL churn: also")
-    assert "by labels" in message.splitlines()[0]
+    assert "measured with labels" in message.splitlines()[0]
     assert "since Sat 7 Nov 00:00 UTC" in message.splitlines()[0]
     assert "window 2026-11-07 00:00 to 2026-11-08 00:00 UTC" in message
     usual, low, high = falls(message, "accuracy")["accuracy by labels"]
@@ -80,16 +80,16 @@ def test_the_first_labels_confirm_the_estimate_in_a_restated_window(messages):
 
 def test_the_messages_say_that_labels_confirm_the_estimated_loss(messages):
     """Before labels the advice is to compare with labels; afterwards it says what they show."""
-    assert all("To do: Compare with the labels" in text for text in messages["predictions"])
+    assert all("1. Compare with the labels" in text for text in messages["predictions"])
     for text in (*messages["first_labels"], *messages["other_labels"]):
-        assert "To do: Labels confirm the estimated loss: " in text
+        assert "1. Labels confirm the estimated loss: " in text
         assert "Compare with the labels" not in text
 
 
 def test_all_labels_show_the_fall_of_recall(messages):
     """With the labels of all days the recall is found to have fallen, too."""
     [message] = messages["other_labels"]
-    assert "recall by labels" in message.splitlines()[0]
+    assert "recall" in message.splitlines()[0]
     assert falls(message, "recall by labels")["recall by labels"][2] < 0.6
 
 

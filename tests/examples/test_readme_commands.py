@@ -98,6 +98,7 @@ def test_every_command_is_tried_here() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_the_commands_work_in_their_order(desk: Desk) -> None:
     """`init` writes a file that is valid; with the example's configuration the others follow."""
     init, validate, doctor, run, explain, reproduce = (command[1:] for command in COMMANDS)

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from hostile_names import HOSTILE_NAMES
 from page_client import open_pages
 from PIL import Image
-from station import START, Station
+from station import MODEL, START, Station
 
 from driftline.agent.series_groups import format_value
 from driftline.charts.distribution_chart import distribution_specification
@@ -145,6 +145,21 @@ def test_an_unknown_model_is_an_error_that_names_the_known_ones(station):
     assert "models are: shop" in str(answer.exception)
     with pytest.raises(DriftlineError, match="models are: shop"):
         load_report(station.agent.model_views, "x")
+
+
+def test_an_unknown_segment_is_an_error_that_names_the_nearest(tmp_path):
+    """The report of no rows would only look like a quiet model."""
+    model = MODEL.replace("features:", "segments: [plan]\n      features:")
+    station = Station(tmp_path, model)
+    station.hour(0, 150)
+    station.clock.now = START + timedelta(hours=1, minutes=20)
+    with station.open():
+        station.tick()
+        words = ["shop", "--json", "-c", str(station.config), "--segment"]
+        answer = CliRunner().invoke(report, [*words, "paln=a"], standalone_mode=False)
+        assert "no segment 'paln=a'; did you mean 'plan=a'?" in str(answer.exception)
+        answer = CliRunner().invoke(report, [*words, "plan=a"], standalone_mode=False)
+        assert answer.exception is None
 
 
 def hostile_document(name):

@@ -57,6 +57,7 @@ def means(folder, column):
     ]
 
 
+@pytest.mark.slow
 def test_real_captures_take_the_names_of_the_real_training_data(folder):
     """Each value of the captures is counted under its name in the training data, whose label is no
     input.

@@ -334,6 +334,7 @@ def titanic(folder: Path, **model: Any) -> Path:
     return configure(folder, {"titanic": {"source": source, "reference": reference, **model}})
 
 
+@pytest.mark.slow
 def test_exit_code_0_when_nothing_fires(tmp_path):
     """One JSON object on standard output, and 0."""
     checks = {"fares": {"type": "range", "options": {"columns": ["Age"]}}}

@@ -75,10 +75,11 @@ def test_every_template_name_is_on_the_page():
     """Each name that a template may use is told of."""
     from driftline.delivery.rendering import renderer
     from driftline.delivery.rendering.markup import DIALECTS
+    from driftline.extensions.phrasebook import installed_phrasebook
 
     told = notification()
     names = {
-        *renderer._names(told, "Check the job."),
+        *renderer._names(told, installed_phrasebook()),
         *renderer._functions(DIALECTS["plain"]),
         "subject",
         "figures",

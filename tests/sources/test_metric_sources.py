@@ -10,6 +10,7 @@ import subprocess
 import time
 from datetime import UTC, datetime, timedelta
 
+import grpc
 import httpx
 import pytest
 from driftline_plugins.sources.azure_monitor import AzureMonitor
@@ -17,6 +18,7 @@ from driftline_plugins.sources.cloud_monitoring import CloudMonitoring
 from driftline_plugins.sources.cloudwatch import CloudWatch
 from driftline_plugins.sources.prometheus import PrometheusServer
 from metric_service import metric_service
+from monitoring_server import monitoring_server
 from pydantic import ValidationError
 from run_commands import configure, run_once
 
@@ -533,60 +535,68 @@ def monitoring_answer(*points, token=None):
     return {"timeSeries": [series], "unit": "ms"} | ({"nextPageToken": token} if token else {})
 
 
-def test_cloud_monitoring_points_are_rows(service, start):
+@pytest.fixture
+def monitoring():
+    with monitoring_server() as running:
+        yield running
+
+
+def cloud_monitoring(server):
+    return CloudMonitoring(
+        project="p",
+        metrics={"latency": LATENCY},
+        endpoint_url=server.url,
+        anonymous=True,
+        history="1h",
+    )
+
+
+def test_cloud_monitoring_points_are_rows(monitoring, start):
     """The row has the start of its step, and the labels of metric and resource."""
-    service.answer(monitoring_answer(("2024-05-01T11:00:00Z", {"doubleValue": 2.5}), token="t2"))
-    service.answer(
+    monitoring.answer(monitoring_answer(("2024-05-01T11:00:00Z", {"doubleValue": 2.5}), token="t2"))
+    monitoring.answer(
         monitoring_answer(
             ("2024-05-01T10:01:00Z", {"int64Value": "3"}),
             ("2024-05-01T10:00:00Z", {"doubleValue": 9.0}),
         )
     )
-    source = start(
-        CloudMonitoring(
-            project="p",
-            metrics={"latency": LATENCY},
-            endpoint_url=service.url,
-            anonymous=True,
-            history="1h",
-        )
-    )
+    source = start(cloud_monitoring(monitoring))
     rows = read(source, listed(source)[0])
     labels = {"name": "latency", "error_category": "none", "endpoint_id": "7"}
     assert rows == [
         {"time": "2024-05-01T10:59:00+00:00", "value": 2.5} | labels,
         {"time": "2024-05-01T10:00:00+00:00", "value": 3.0} | labels,
     ]
-    (path, first, _), (_, second, _) = service.requests
-    assert path == "/v3/projects/p/timeSeries"
-    assert first["interval.startTime"] == ["2024-05-01T10:00:00Z"]
-    assert first["interval.endTime"] == ["2024-05-01T11:00:00Z"]
-    assert first["aggregation.alignmentPeriod"] == ["60s"]
-    assert first["aggregation.perSeriesAligner"] == ["ALIGN_PERCENTILE_95"]
-    assert second["pageToken"] == ["t2"]
+    first, second = monitoring.requests
+    assert first.name == "projects/p"
+    assert first.interval.start_time == at("10:00:00")
+    assert first.interval.end_time == at("11:00:00")
+    assert first.aggregation.alignment_period == timedelta(minutes=1)
+    assert first.aggregation.per_series_aligner.name == "ALIGN_PERCENTILE_95"
+    assert second.page_token == "t2"
 
 
-def test_cloud_monitoring_answers_with_a_mistake(service, start):
+def test_cloud_monitoring_answers_with_a_mistake(monitoring, start):
     """A distribution and a denied request say what to do."""
-    service.answer(
+    monitoring.answer(
         monitoring_answer(("2024-05-01T11:00:00Z", {"distributionValue": {"count": "3"}}))
     )
-    service.answer(
-        {"error": {"code": 403, "message": "Permission denied", "status": "PERMISSION_DENIED"}}, 403
-    )
-    source = start(
-        CloudMonitoring(
-            project="p",
-            metrics={"latency": LATENCY},
-            endpoint_url=service.url,
-            anonymous=True,
-            history="1h",
-        )
-    )
+    monitoring.fail(grpc.StatusCode.PERMISSION_DENIED, "Permission denied")
+    source = start(cloud_monitoring(monitoring))
     with pytest.raises(SourceError, match="set aligner to a percentile"):
         read(source, listed(source)[0])
     with pytest.raises(SourceError, match=r"403: Permission denied: monitoring\.timeSeries\.list"):
         read(source, listed(source)[0])
+
+
+def test_cloud_monitoring_is_asked_again_while_it_is_busy(monitoring, start):
+    """A quota that is used up for a moment costs a pause, not the slice."""
+    monitoring.fail(grpc.StatusCode.RESOURCE_EXHAUSTED, "quota")
+    monitoring.fail(grpc.StatusCode.UNAVAILABLE, "restarts")
+    monitoring.answer(monitoring_answer(("2024-05-01T11:00:00Z", {"doubleValue": 2.5})))
+    source = start(cloud_monitoring(monitoring))
+    assert [row["value"] for row in read(source, listed(source)[0])] == [2.5]
+    assert len(monitoring.requests) == 3
 
 
 # --- Azure Monitor -----------------------------------------------------------------------------
@@ -636,7 +646,7 @@ def test_azure_monitor_points_are_rows(service, start):
         }
     ]
     [(path, parameters, _)] = service.requests
-    assert path == f"{RESOURCE}/providers/microsoft.insights/metrics"
+    assert path == f"{RESOURCE}/providers/Microsoft.Insights/metrics"
     assert parameters["timespan"] == ["2024-05-01T10:00:00Z/2024-05-01T11:00:00Z"]
     assert parameters["interval"] == ["PT1M"]
     assert parameters["metricnames"] == ["RequestLatency_P95"]
@@ -650,6 +660,17 @@ def test_azure_monitor_answers_with_a_mistake(service, start):
     with pytest.raises(SourceError, match="latency: no average"):
         read(source, listed(source)[0])
     with pytest.raises(SourceError, match="400: Failed to find metric"):
+        read(source, listed(source)[0])
+
+
+def test_azure_monitor_is_asked_again_while_it_is_busy(service, start):
+    """A request too many costs a pause; a denied one names the right that is missing."""
+    service.answer({"error": {"code": "TooManyRequests", "message": "slow down"}}, 429)
+    service.answer(azure_answer(("2024-05-01T10:00:00Z", {"average": 12.5})))
+    service.answer({"error": {"code": "AuthorizationFailed", "message": "no"}}, 403)
+    source = start(azure(service))
+    assert [row["value"] for row in read(source, listed(source)[0])] == [12.5]
+    with pytest.raises(SourceError, match=r"403: no: Microsoft\.Insights/metrics/read"):
         read(source, listed(source)[0])
 
 
@@ -681,6 +702,11 @@ def test_azure_monitor_answers_with_a_mistake(service, start):
             CloudMonitoring,
             {"project": "p", "metrics": {"a": LATENCY}, "step": "30s"},
             "a minute at least",
+        ),
+        (
+            CloudMonitoring,
+            {"project": "p", "metrics": {"a": LATENCY}, "endpoint_url": "http://127.0.0.1:1"},
+            "begin with https",
         ),
         (CloudMonitoring, {"project": "P/x", "metrics": {"a": LATENCY}}, "pattern"),
     ],

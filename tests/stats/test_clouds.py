@@ -84,7 +84,9 @@ DISTANCES = {
 
 
 @pytest.mark.parametrize("distance", DISTANCES.values(), ids=DISTANCES)
-@pytest.mark.parametrize(("n", "m", "d"), [(200, 200, 8), (200, 50, 40)])
+@pytest.mark.parametrize(
+    ("n", "m", "d"), [pytest.param(200, 200, 8, marks=pytest.mark.slow), (200, 50, 40)]
+)
 def test_without_a_change_the_p_value_is_uniform(distance, n, m, d):
     """Of 120 pairs of samples of one law about 5% have p below 0.05, the interval holds 0, and p is
     0.5 on average.
@@ -99,7 +101,7 @@ def test_without_a_change_the_p_value_is_uniform(distance, n, m, d):
 
 
 @pytest.mark.parametrize("distance", DISTANCES.values(), ids=DISTANCES)
-@pytest.mark.parametrize("shift", [0.4, 1.5])
+@pytest.mark.parametrize("shift", [0.4, pytest.param(1.5, marks=pytest.mark.slow)])
 def test_the_interval_holds_the_true_distance(distance, shift):
     """The distance between 20,000 rows a side lies in the interval of 200 a side in at least 70 of
     80 draws.

@@ -147,7 +147,13 @@ def test_the_interval_of_a_distance_holds_the_true_one(shift, truth):
 
 @pytest.mark.parametrize(
     ("law", "least"),
-    [(ss.norm(), 0.93), (ss.laplace(), 0.9), (ss.uniform(), 0.93), (ss.expon(), 0.86)],
+    [
+        (ss.norm(), 0.93),
+        *(
+            pytest.param(law, least, marks=pytest.mark.slow)
+            for law, least in ((ss.laplace(), 0.9), (ss.uniform(), 0.93), (ss.expon(), 0.86))
+        ),
+    ],
 )
 def test_the_interval_of_a_spread_holds_the_truth(law, least):
     """Twice the spread is held in at least so many of 400 windows: heavy tails hide part of their

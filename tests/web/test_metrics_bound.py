@@ -51,3 +51,25 @@ def test_registries_are_independent():
     one, other = Metrics("0"), Metrics("0")
     one.rows.labels(model="churn").inc()
     assert other.registry.get_sample_value("driftline_rows_total", {"model": "churn"}) is None
+
+
+def test_the_expected_band_has_no_more_series_than_the_measurements():
+    """It goes with its measurement, and where it is not known any more."""
+    metrics = Metrics("0", label_sets=3)
+
+    def columns(name: str) -> set[str]:
+        return {
+            sample.labels["column"]
+            for family in metrics.registry.collect()
+            for sample in family.samples
+            if sample.name == name
+        }
+
+    words = {"model": "m", "check": "drift", "measurement": "psi", "value": 0.1}
+    for number in range(10):
+        metrics.set_measurement(**words, column=f"c{number}", expected=(0.0, 0.2))
+    for end in ("low", "high"):
+        assert columns(f"driftline_measurement_expected_{end}") == {"c7", "c8", "c9"}
+    metrics.set_measurement(**words, column="c8")
+    assert columns("driftline_measurement_expected_low") == {"c7", "c9"}
+    assert columns("driftline_measurement") == {"c7", "c8", "c9"}

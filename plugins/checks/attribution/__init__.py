@@ -1,6 +1,7 @@
 """Compares how important each feature is to the model with the reference.
 
-Attributions such as SHAP values come with the records, or are computed with the file of the model.
+Attributions such as SHAP values come with the records, or are computed with the file or the
+endpoint of the model.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from driftline import (
     stats,
 )
 from driftline.kit.checks import ColumnName, Wording
+from driftline.kit.checks.model_endpoint import ModelEndpoint
 
 from .correlations import measure_correlations
 from .shift import FeatureUse, FeatureUses, measure_shift, use_of_values
@@ -44,9 +46,10 @@ class Attribution(Check):
     score now less what it added in the reference. These add up to the change of the mean score,
     where a model has one output.
 
-    With `model_file` the attributions are SHAP values of sampled rows: the exact ones of trees for
-    XGBoost and LightGBM, and else Shapley values against 50 rows of the reference. They are in the
-    unit of the model's output: log odds of boosters, else probabilities.
+    With `model_file` or `endpoint` the attributions are SHAP values of sampled rows: the exact ones
+    of trees for XGBoost and LightGBM, and else Shapley values against 50 rows of the reference, 20
+    for an endpoint. They are in the unit of the model's output: log odds of boosters, else
+    probabilities.
 
     Without attribution columns and file the check measures score_correlation instead. It is the
     rank correlation of each numeric feature with the score (or a numeric prediction) on the sampled
@@ -56,6 +59,7 @@ class Attribution(Check):
     | input | answer |
     | --- | --- |
     | no model file, no library, an input that the log lacks | no value, with the reason |
+    | an endpoint that can't be reached, or answers otherwise | no value, with the reason |
     | no reference | attribution_*: no value, with the reason; score_correlation has one |
     | an attribution column absent or without values on a side | no value, with the reason |
     | fewer than two attribution columns | no value, with the reason |
@@ -90,6 +94,12 @@ class Attribution(Check):
     `allow_pickle`, scikit-learn (`.joblib`, `.pkl`). A relative path starts at the folder where the
     agent runs. Its libraries come with the extra `explain`.
     """
+    endpoint: ModelEndpoint | None = None
+    """The endpoint of the model, to compute SHAP values without its file; an alternative to it.
+
+    It gets up to 50 rows of a side with 20 rows of the reference in place of the features that are
+    left out: about 2,000 predictions for each feature and window.
+    """
     inputs: tuple[ColumnName, ...] = ()
     """The inputs of the model in their order; when empty, those of its file, or all features."""
     categories: Mapping[ColumnName, tuple[str, ...]] = {}
@@ -101,9 +111,9 @@ class Attribution(Check):
 
     @model_validator(mode="after")
     def _has_one_origin(self) -> Self:
-        origins = [bool(self.columns), bool(self.prefix), bool(self.model_file)]
-        if sum(origins) > 1:
-            raise ValueError("give columns, prefix or model_file, not several")
+        origins = (self.columns, self.prefix, self.model_file, self.endpoint)
+        if sum(map(bool, origins)) > 1:
+            raise ValueError("give columns, prefix, model_file or endpoint, not several")
         if self.model_file:
             from driftline.kit.checks.model_files import find_problem
 
@@ -117,7 +127,7 @@ class Attribution(Check):
 
         Without attributions, yield one for each feature.
         """
-        if self.model_file:
+        if self.model_file or self.endpoint:
             yield from self._measure_computed(ctx)
         elif self.columns or self.prefix:
             yield from self._measure_logged(ctx)
@@ -129,7 +139,7 @@ class Attribution(Check):
 
         values = compute_attributions(
             ctx,
-            self.model_file,
+            self.endpoint or self.model_file,
             names=self.inputs,
             categories=self.categories,
             rows=self.explained_rows,

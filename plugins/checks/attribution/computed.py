@@ -1,4 +1,4 @@
-"""SHAP values of sampled rows, computed with the file of the model."""
+"""SHAP values of sampled rows, computed with the file or the endpoint of the model."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftline import CheckContext, Kind, stats
+from driftline.kit.checks.model_endpoint import ModelEndpoint
 from driftline.kit.checks.model_files import (
     BOOSTERS,
     LoadedModel,
@@ -20,12 +21,25 @@ from driftline.kit.checks.model_files import (
 )
 from driftline.kit.checks.sampled_rows import Columns
 
-BACKGROUND = 50
-"""Rows of the reference that stand for absent features, where the model is no tree ensemble."""
 MOST_KEPT = 8
 """References whose values are kept."""
 
 Values = NDArray[np.float64]
+
+
+class Effort(NamedTuple):
+    """How much is computed for one side."""
+
+    rows: int
+    """The most rows that are explained."""
+    background: int
+    """Rows of the reference that stand for absent features, where the model is no tree ensemble."""
+    predictions: int
+    """The predictions that are made at most, where one pair of orders takes no more."""
+
+
+OF_FILES = Effort(rows=10_000, background=50, predictions=2_000_000)
+OF_ENDPOINTS = Effort(rows=50, background=20, predictions=20_000)
 
 
 class Attributions(NamedTuple):
@@ -42,7 +56,7 @@ _values_by_key: dict[bytes, Values] = {}
 
 def compute_attributions(
     ctx: CheckContext,
-    file: str,
+    origin: str | ModelEndpoint,
     *,
     names: Sequence[str],
     categories: Mapping[str, tuple[str, ...]],
@@ -51,6 +65,7 @@ def compute_attributions(
 ) -> Attributions:
     """Return the SHAP values of up to `rows` sampled rows of each side.
 
+    `origin` is the file of the model, or its endpoint, which explains fewer rows.
     `names` are the inputs in order; when empty, those of the file, or else all features.
     """
     now = ctx.current.summaries.get("sample", {})
@@ -58,15 +73,20 @@ def compute_attributions(
     if ctx.reference is None:
         return Attributions(reason="no reference yet")
     try:
-        model = load_model_file(Path(file), allow_pickle=allow_pickle)
+        if isinstance(origin, ModelEndpoint):
+            model: LoadedModel = origin
+            file, effort, rows = "endpoint", OF_ENDPOINTS, min(rows, OF_ENDPOINTS.rows)
+        else:
+            model = load_model_file(Path(origin), allow_pickle=allow_pickle)
+            file, effort = origin, OF_FILES
         inputs = _find_inputs(ctx, model, names, categories, file, (before, now))
         sides = [_encode(sample, inputs, rows) for sample in (before, now)]
         if not all(len(side) for side in sides):
             side = "window" if len(sides[0]) else "reference"
             return Attributions(reason=f"no sample of the {side}")
         # The same order of draws for both sides, so that equal rows have equal values.
-        reference = _kept_values(model, file, inputs, sides[0])
-        current = _explain(model, inputs, sides[1], sides[0])
+        reference = _kept_values(model, file, inputs, sides[0], effort)
+        current = _explain(model, inputs, sides[1], sides[0], effort)
     except ModelFileError as error:
         return Attributions(reason=str(error)[:300])
     return Attributions(inputs.names, reference, current)
@@ -120,20 +140,34 @@ def _number(value: object) -> float:
     return float(value) if isinstance(value, (int, float)) else float("nan")
 
 
-def _kept_values(model: LoadedModel, file: str, inputs: ModelInputs, rows: Values) -> Values:
+def _kept_values(
+    model: LoadedModel, file: str, inputs: ModelInputs, rows: Values, effort: Effort
+) -> Values:
     """Return the values of the reference, which are computed once for a model and its rows."""
-    stamp = f"{file} {id(model)} {inputs}".encode()
+    stamp = f"{file} {inputs}".encode()
+    # Another model behind the same endpoint answers the same rows differently.
+    if effort is OF_ENDPOINTS:
+        stamp += _predict(model, inputs, rows[: effort.background]).tobytes()
+    else:
+        stamp += str(id(model)).encode()
     key = blake2b(rows.tobytes() + stamp, digest_size=16).digest()
     values = _values_by_key.get(key)
     if values is None:
-        values = _explain(model, inputs, rows, rows)
+        values = _explain(model, inputs, rows, rows, effort)
         while len(_values_by_key) >= MOST_KEPT:
             _values_by_key.pop(next(iter(_values_by_key)), None)
         _values_by_key[key] = values
     return values
 
 
-def _explain(model: LoadedModel, inputs: ModelInputs, rows: Values, reference: Values) -> Values:
+def _predict(model: LoadedModel, inputs: ModelInputs, rows: Values) -> Values:
+    values: Values = model.predict(rows, inputs)
+    return values
+
+
+def _explain(
+    model: LoadedModel, inputs: ModelInputs, rows: Values, reference: Values, effort: Effort
+) -> Values:
     """Return the SHAP values of rows. Raises ModelFileError where the model fails on them."""
     try:
         values = model.contributions(rows, inputs)
@@ -141,9 +175,12 @@ def _explain(model: LoadedModel, inputs: ModelInputs, rows: Values, reference: V
             values = stats.shapley_values(
                 lambda table: model.predict(table, inputs),
                 rows,
-                reference[:BACKGROUND],
+                reference[: effort.background],
                 np.random.default_rng(0),
+                effort.predictions,
             )
+    except ModelFileError:
+        raise
     except ImportError as error:
         raise ModelFileError(f"{error.name} is not installed") from None
     except Exception as error:

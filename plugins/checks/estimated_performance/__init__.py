@@ -48,9 +48,12 @@ from .metric_table import (
     EstimatedMetric,
 )
 from .sentences import (
+    correction_headline,
     correction_sentence,
     drift_advice,
     error_correction_sentence,
+    estimate_extent,
+    estimate_headline,
     estimate_sentence,
     label_advice,
     past_correction,
@@ -149,6 +152,8 @@ class EstimatedPerformance(Check):
             f"estimated_{metric}": Wording(
                 noun=f"estimated {NOUNS.get(metric, metric)}",
                 sentence=estimate_sentence(metric),
+                headline=estimate_headline(metric),
+                extent=estimate_extent(metric),
                 hides_value=True,
                 advice=label_advice,
             )
@@ -157,6 +162,7 @@ class EstimatedPerformance(Check):
         "correction": Wording(
             noun="accuracy of labels less its estimate",
             sentence=correction_sentence,
+            headline=correction_headline,
             past=past_correction,
             hides_value=True,
             advice=drift_advice,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from driftline import AlertFact
-from driftline.kit.checks import phrasing
+from driftline.kit.checks import phrasing, plain_words
 
 from .metric_table import ERRORS, NOUNS, EstimatedMetric
 
@@ -26,6 +26,54 @@ def estimate_sentence(metric: EstimatedMetric) -> Callable[[AlertFact], str]:
         return text + _label_remark(alert, figure)
 
     return say
+
+
+def estimate_headline(metric: EstimatedMetric) -> Callable[[AlertFact], str]:
+    """Return a function that says how the estimate moved, and what labels say of it."""
+
+    def say(alert: AlertFact) -> str:
+        if (values := _usual_and_now(alert)) is None:
+            return ""
+        usual, now = values
+        figure = _size if metric in ERRORS else _share
+        noun = f"estimated {NOUNS.get(metric, metric)}"
+        move = plain_words.describe_move(noun, figure(usual), figure(now), rises=now > usual)
+        return move + (_label_remark(alert, figure) or " (no labels yet)")
+
+    return say
+
+
+def estimate_extent(metric: EstimatedMetric) -> Callable[[AlertFact], str]:
+    """Return a function that says how many predictions are expected to be wrong."""
+
+    def say(alert: AlertFact) -> str:
+        if (values := _usual_and_now(alert)) is None:
+            return ""
+        usual, now = values
+        if metric == "accuracy":
+            return (
+                f"of 100 predictions about {100 * (1 - now):.0f} are expected to be wrong, usually "
+                f"{100 * (1 - usual):.0f}"
+            )
+        return plain_words.compare_size(now, usual) if metric in ERRORS else ""
+
+    return say
+
+
+def _usual_and_now(alert: AlertFact) -> tuple[float, float] | None:
+    usual, now = alert.detail.get("usual", alert.was), alert.detail.get("now", alert.value)
+    if not isinstance(usual, (int, float)) or not isinstance(now, (int, float)):
+        return None
+    return usual, now
+
+
+def correction_headline(alert: AlertFact) -> str:
+    """Return how far labels are from the estimate, now and usually."""
+    values = _usual_and_now(alert)
+    if values is None or "now" not in alert.detail:
+        return ""
+    usual, now = values
+    return f"labels show {_points(now)} than the scores promise, usually {100 * usual:+.1f}"
 
 
 def _label_remark(alert: AlertFact, figure: Callable[[float], str]) -> str:

@@ -69,6 +69,34 @@ def _sentence(alert: AlertFact) -> str:
     return f"{phrase.format(phrasing.share(rate))}, the others in {phrasing.share(others)}"
 
 
+def _headline(alert: AlertFact) -> str:
+    """Return both rates, and how far apart they are, now and usually."""
+    text = _sentence(alert)
+    if not text or alert.value is None:
+        return text
+    usual = "" if alert.was is None else f", usually {_gap(alert.was)}"
+    return f"{text} ({_gap(alert.value)} points apart{usual})"
+
+
+def _gap(difference: float) -> str:
+    return phrasing.number(float(f"{100 * abs(difference):.0f}"))
+
+
+def _extent(alert: AlertFact) -> str:
+    """Return how many rows of the group it is, and how many at the rate of the others."""
+    rate, others = alert.detail.get("rate"), alert.detail.get("rate_others")
+    rows, group = alert.detail.get("rate_rows", alert.rows), alert.labels.get("group", "")
+    if alert.measurement != "demographic_parity_difference" or not isinstance(rows, int):
+        return f"{alert.rows:,} rows of the group {phrasing.clean(group, 40)}" if group else ""
+    if not isinstance(rate, float) or not isinstance(others, float) or not group:
+        return ""
+    return (
+        f"{round(rate * rows):,} of the {rows:,} rows of group {phrasing.clean(group, 40)} in the "
+        f"newest window were predicted positive, about {round(others * rows):,} would be at the "
+        "rate of the others"
+    )
+
+
 def _change(weight: float) -> Rule:
     return loss(side="both", margins=(0.03, 0.1), obvious=0.1, weight=weight)
 
@@ -116,6 +144,8 @@ class Fairness(Check):
     wordings: ClassVar = {
         name: Wording(
             sentence=_sentence,
+            headline=_headline,
+            extent=_extent,
             advice=lambda alert: (
                 "Compare what the model decides for this group with the decisions for others; look "
                 "at the columns that changed for the group."

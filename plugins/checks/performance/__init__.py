@@ -47,11 +47,10 @@ from .metric_table import (
     usual_metrics,
 )
 from .sentences import (
+    DROP_WORDING,
     MEANINGS,
-    drop_sentence,
     loss_wording,
     noun_of,
-    past_drop_sentence,
 )
 
 __all__ = [
@@ -144,7 +143,7 @@ class Performance(Check):
             f"{metric}{OF_BASELINE}": Wording(noun=f"{noun_of(metric)} without a model")
             for metric in BASELINES
         },
-        "drop": Wording(sentence=drop_sentence, past=past_drop_sentence, hides_value=True),
+        "drop": DROP_WORDING,
     }
 
     metrics: tuple[MetricName, ...] = ()

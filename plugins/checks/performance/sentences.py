@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from driftline import AlertFact
-from driftline.kit.checks import Wording, phrasing
+from driftline.kit.checks import Wording, phrasing, plain_words
 
 from .metric_baselines import BASELINES
 from .metric_table import NOUNS
@@ -85,11 +85,108 @@ def _figure(value: float) -> str:
     return f"{value:.2f}" if 0.1 <= abs(value) < 1 else phrasing.number(float(f"{value:.2g}"))
 
 
+PLAIN_NOUNS: Mapping[str, str] = {
+    "log_loss": "error of the probabilities (log loss)",
+    "brier": "error of the probabilities (Brier score)",
+    "expected_calibration_error": "error of the probabilities (ECE)",
+    "debiased_calibration_error": "error of the probabilities (ECE, debiased)",
+    "recall": "recall (share of positive cases that are found)",
+    "precision": "precision (share of positive predictions that are right)",
+}
+"""What the first line of a message calls a metric whose name does not say what it is."""
+WRONG: Mapping[str, str] = {
+    "accuracy": "of 100 predictions about {now} are wrong, usually {usual}",
+    "recall": "of 100 positive cases about {now} are missed, usually {usual}",
+    "precision": "of 100 positive predictions about {now} are wrong, usually {usual}",
+}
+"""How bad the complement of a metric is, in cases."""
+LABELLED = "measured with labels"
+
+
+def headline_noun(metric: str) -> str:
+    """Return what the first line of a message calls a metric."""
+    return PLAIN_NOUNS.get(metric) or noun_of(metric)
+
+
+def describe_loss(metric: str, usual: float, now: float) -> str:
+    """Return how many cases are wrong; empty for a metric that does not count cases."""
+    if form := WRONG.get(metric):
+        return form.format(now=_hundredths(1 - now), usual=_hundredths(1 - usual))
+    if metric == "calibration_gap":
+        word = "more" if now > 0 else "fewer"
+        return (
+            f"of 100 rows about {_hundredths(abs(now))} {word} are positive than the model "
+            f"predicts, usually {_hundredths(abs(usual))}"
+        )
+    return ""
+
+
+def _hundredths(share: float) -> str:
+    return f"{100 * share:.0f}"
+
+
+def _points(difference: float) -> str:
+    return phrasing.number(float(f"{100 * abs(difference):.2g}"))
+
+
+def _values(alert: AlertFact) -> tuple[str, float, float] | None:
+    """The metric, its value now and the usual one."""
+    if alert.measurement == "drop":
+        metric = alert.detail.get("metric")
+        if (numbers := _drop_numbers(alert)) is None or not isinstance(metric, str):
+            return None
+        return metric, numbers[1], numbers[2]
+    now = alert.detail.get("now", alert.value)
+    usual = alert.detail.get("usual", alert.was)
+    if not isinstance(now, (int, float)) or not isinstance(usual, (int, float)):
+        return None
+    return alert.measurement, now, usual
+
+
+def _headline(alert: AlertFact) -> str:
+    """Return the metric now and usually, and that labels show it."""
+    if (values := _values(alert)) is None:
+        return ""
+    metric, now, usual = values
+    if metric == "calibration_gap":
+        word = "too low" if now > 0 else "too high"
+        return (
+            f"predicted probabilities are {_points(now)} points {word} (usually {_points(usual)})"
+        )
+    move = plain_words.describe_move(
+        headline_noun(metric), _figure(usual), _figure(now), rises=now > usual
+    )
+    return f"{move} ({LABELLED})"
+
+
+def _extent(alert: AlertFact) -> str:
+    if (values := _values(alert)) is None:
+        return ""
+    metric, now, usual = values
+    text = describe_loss(metric, usual, now)
+    baseline = alert.detail.get("baseline")
+    if not text or not isinstance(baseline, (int, float)):
+        return text
+    return f"{text}; this is no better than {_baseline_text(metric)}"
+
+
 def loss_wording(metric: str) -> Wording:
     """Return how alerts about the loss of a metric read."""
     return Wording(
         noun=NOUNS.get(metric, ""),
         meaning=MEANINGS.get(metric, ""),
         sentence=_loss_sentence,
+        headline=_headline,
+        extent=_extent,
         hides_value=True,
     )
+
+
+DROP_WORDING = Wording(
+    sentence=drop_sentence,
+    headline=_headline,
+    extent=_extent,
+    past=past_drop_sentence,
+    hides_value=True,
+)
+"""How an alert about the difference of the headline metric reads."""

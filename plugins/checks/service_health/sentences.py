@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from driftline import AlertFact
-from driftline.kit.checks import Wording, phrasing
+from driftline.kit.checks import Wording, phrasing, plain_words
 from driftline.kit.checks.burn_rates import TABLE
 from driftline.kit.checks.service_calls import FAULTS
+
+SLOWEST = {
+    "latency_p50": "half",
+    "latency_p95": "the slowest 5%",
+    "latency_p99": "the slowest 1%",
+}
+"""The calls that a quantile of latency is about."""
 
 
 def _describe_latency(alert: AlertFact) -> str:
@@ -18,6 +25,17 @@ def _describe_latency(alert: AlertFact) -> str:
     was = "" if before is None else f"{phrasing.number(_short(before))} → "
     name = alert.measurement.removeprefix("latency_")
     return f"{name} latency {was}{phrasing.number(_short(alert.value))} {alert.unit}".rstrip()
+
+
+def _latency_headline(alert: AlertFact) -> str:
+    """Return `the slowest 5% of calls take 480 ms or more, usually 210 ms`."""
+    part = SLOWEST.get(alert.measurement)
+    if not isinstance(alert.value, (int, float)) or part is None:
+        return ""
+    before = _before(alert)
+    usual = "" if before is None else f", usually {phrasing.number(_short(before))} {alert.unit}"
+    now = f"{phrasing.number(_short(alert.value))} {alert.unit}"
+    return f"{part} of calls take {now} or more{usual}".rstrip()
 
 
 def _before(alert: AlertFact) -> float | None:
@@ -40,6 +58,9 @@ def _word_rate(noun: str) -> Wording:
     return Wording(
         noun=f"share of {noun}",
         sentence=text,
+        extent=lambda alert: plain_words.count_rows(
+            alert.value, alert.rows, _before(alert), "call"
+        ),
         advice=lambda alert: "Look at these calls in the log of the service.",
     )
 
@@ -86,6 +107,8 @@ WORDINGS: Mapping[str, Wording] = {
         name: Wording(
             noun=f"{name[-3:]} latency",
             sentence=_describe_latency,
+            headline=_latency_headline,
+            extent=lambda alert: plain_words.compare_size(alert.value, _before(alert)),
             advice=lambda alert: "Check the load and the newest deployment of the service.",
         )
         for name in ("latency_p50", "latency_p95", "latency_p99")

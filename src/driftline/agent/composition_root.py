@@ -30,6 +30,8 @@ from driftline.state.factory import open_store
 from driftline.state.link_keys import add_first_key
 from driftline.state.store import Store
 from driftline.state.tables import records
+from driftline.telemetry.logs import scrub_log
+from driftline.types.scrubbing import Scrubber
 from driftline.types.secret import read_secret
 
 if TYPE_CHECKING:
@@ -73,18 +75,23 @@ def read_current_config(path: Path, config: Config, store: Store, log: Any) -> C
     return read_config(path)
 
 
-def make_guard(clock: Clock, metrics: Metrics | None = None) -> Guard:
-    """Return what calls plugins; with `metrics` it counts their errors."""
+def make_guard(
+    clock: Clock, metrics: Metrics | None = None, scrub: Callable[[str], str] = lambda text: text
+) -> Guard:
+    """Return what calls plugins; with `metrics` it counts their errors.
+
+    `scrub` takes secrets out of the texts of errors.
+    """
     if metrics is None:
-        return Guard(clock)
-    return Guard(clock, lambda key, text: metrics.plugin_errors.labels(key).inc())
+        return Guard(clock, scrub=scrub)
+    return Guard(clock, lambda key, text: metrics.plugin_errors.labels(key).inc(), scrub)
 
 
-def make_http(allow_private: bool) -> HttpClient:
-    """Return a client for requests of the agent itself."""
+def make_http(allow_private: bool, scrub: Callable[[str], str]) -> HttpClient:
+    """Return a client for requests of the agent itself; `scrub` takes secrets out of its errors."""
     from driftline.delivery.network.http import HttpClient
 
-    return HttpClient(system_clock, allow_private=allow_private)
+    return HttpClient(system_clock, allow_private=allow_private, scrub=scrub)
 
 
 def make_metrics() -> Metrics:
@@ -105,10 +112,12 @@ def make_services(
     timeouts: Timeouts | None = None,
 ) -> Services:
     """Return the shared parts of an agent."""
+    scrub = Scrubber(config).scrub
     return Services(
         store=store,
         registry=config.registry,
-        guard=make_guard(clock, metrics),
+        guard=make_guard(clock, metrics, scrub),
+        scrub=scrub,
         clock=clock,
         monotonic=time.monotonic,
         log=log,
@@ -172,11 +181,13 @@ def open_agent(
     try:
         metrics = None if once else make_metrics()
         services = make_services(config, store, clock, log, metrics=metrics, timeouts=timeouts)
+        scrub_log(log, services.scrub)
         contexts = ContextFactory(
             console=console or sys.stdout,
             clock=clock,
             base=services.base,
             permit=ask_unless_direct(store.confirm),
+            scrub=services.scrub,
             phrasebook=phrasebook_for(config),
         )
         agent = Agent(

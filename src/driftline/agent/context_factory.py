@@ -32,6 +32,8 @@ class ContextFactory:
     """The folder of the configuration."""
     permit: Callable[[], None] = lambda: None
     """Called right before a request leaves; raises when this agent must no longer send."""
+    scrub: Callable[[str], str] = lambda text: text
+    """Takes the secrets of the configuration out of a text."""
     phrasebook: Phrasebook | None = None
     """How alerts read in messages; as the installed plugins declare it when None."""
     _clients: dict[tuple[bool, Path | None], HttpClient] = field(default_factory=dict)
@@ -44,7 +46,11 @@ class ContextFactory:
         key = allow_private, ca_file
         if key not in self._clients:
             self._clients[key] = HttpClient(
-                self.clock, allow_private=allow_private, ca_file=ca_file, permit=self.permit
+                self.clock,
+                allow_private=allow_private,
+                ca_file=ca_file,
+                permit=self.permit,
+                scrub=self.scrub,
             )
         return self._clients[key]
 

@@ -234,6 +234,7 @@ class DeliveryWorkers:
             rng=self._make_rng(lane),
             report=partial(self._process_action_report, name),
             log=services.log,
+            scrub=services.scrub,
             policy=DeliveryPolicy(overdue=action.plugin.patience, give_up=GIVE_UP_AFTER),
             on_round=loop.end_round,
         )
@@ -296,7 +297,7 @@ class DeliveryWorkers:
             state = "is given up" if report.is_dead_letter else "waits"
             self._report_sink(
                 report,
-                f"sink {report.sink}: {report.error} after {attempts}; "
+                f"sink {report.sink}: {report.summary} after {attempts}; "
                 f"the message about {notification.incident} {state}",
             )
 

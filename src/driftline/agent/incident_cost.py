@@ -107,13 +107,13 @@ def describe_cost(rows: Sequence[WorthRow], total: int) -> str:
         return f"not known: none of {total:,} predictions has a value yet"
     unit = f" {rows[0].unit}" if rows[0].unit else ""
     low, high = (number(float(f"{end:.3g}")) for end in sorted(map(abs, cost.interval)))
-    basis = f"{cost.n:,} predictions"
+    basis = f"over the {cost.n:,} predictions since it began"
     if cost.n < total:
-        basis = f"{cost.n:,} of {total:,} predictions; the others have no value yet"
+        basis = f"over {cost.n:,} of {total:,} predictions since it began; others have no value yet"
     size = f"{number(float(f'{abs(cost.value):.3g}'))}{unit}"
     if cost.interval[0] > 0:
-        return f"{size} (95%: {low} to {high}{unit}) over {basis}"
+        return f"{size} less than usual (95% sure: {low} to {high}{unit}) {basis}"
     if cost.interval[1] < 0:
-        return f"none, but a gain of {size} (95%: {low} to {high}{unit}) over {basis}"
+        return f"none, but a gain of {size} (95% sure: {low} to {high}{unit}) {basis}"
     low, high = (number(float(f"{end:.3g}")) for end in cost.interval)
-    return f"none that differs from chance (95%: {low} to {high}{unit}) over {basis}"
+    return f"none that differs from chance (95% sure: {low} to {high}{unit}) {basis}"

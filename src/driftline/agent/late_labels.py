@@ -5,7 +5,7 @@ When the labels can't be read, the windows of the model are judged on time and r
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy.engine import Connection
@@ -16,13 +16,11 @@ from driftline.agent.reference_state import ReferenceState
 from driftline.ingest.labels.join_labels import JoinCounts, JoinTerms, join_labels
 from driftline.ingest.read.job import Job
 from driftline.ingest.read.read_pass import ReadCounts
-from driftline.profiles.spec import ProfileSpec
 from driftline.state import models, waiting
 from driftline.state.waiting import LABEL, PREDICTION
 from driftline.types.errors import DriftlineError, StateError
 from driftline.types.loss_reasons import LOSS_SHARE
 from driftline.types.monitoring_kind import MonitoringKind
-from driftline.types.time_form import TimeForm
 from driftline.types.times import as_micros, from_micros
 
 LABEL_PROBLEMS = (
@@ -147,37 +145,10 @@ class LateLabels:
             report.dropped_before = from_micros(before)
 
     def _read(self, job: Job, options: ListingOptions) -> ReadCounts:
-        feed, result, label_job = self.feed, ReadCounts(), self._job(job)
+        feed, result, label_job = self.feed, ReadCounts(), self.labels.make_job(job)
         feed.reader.start(self.labels.config.plugin)
         listing = feed.list_objects(label_job, options)
         feed.read(label_job, listing.work, result, len(listing.work))
         if not feed.callbacks.stopping():
             result.gone += feed.finish(label_job, listing, options.now)
         return result
-
-    def _job(self, job: Job) -> Job:
-        """Return how labels are read; `job` is how the predictions are."""
-        schema = self.labels.schema
-        assert schema.label is not None
-        assert schema.joins is not None
-        timestamp = schema.timestamp.path if schema.timestamp else ""
-        form = schema.time_form
-        spelling = "" if form == TimeForm() else f" {form.format} {form.zone}"
-        # Its digest changes with all that decides what is kept of a label, as that of predictions
-        # does.
-        spec = ProfileSpec(
-            columns={},
-            task=schema.task,
-            label=f"{schema.label.path} {timestamp}{spelling}",
-            joins=schema.joins.path,
-            collectors=(),
-        )
-        return replace(
-            job,
-            source=self.labels.config.plugin,
-            formats=self.labels.formats,
-            schema=schema,
-            spec=spec,
-            transform=None,
-            labels=True,
-        )

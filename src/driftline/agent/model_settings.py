@@ -73,6 +73,33 @@ class LabelSettings:
     schema: Schema
     """Of a label's record: its id (`joins`), label and timestamp."""
 
+    def make_job(self, job: Job) -> Job:
+        """Return how labels are read; `job` is how the predictions are."""
+        schema = self.schema
+        assert schema.label is not None
+        assert schema.joins is not None
+        timestamp = schema.timestamp.path if schema.timestamp else ""
+        form = schema.time_form
+        spelling = "" if form == TimeForm() else f" {form.format} {form.zone}"
+        # Its digest changes with all that decides what is kept of a label, as that of predictions
+        # does.
+        spec = ProfileSpec(
+            columns={},
+            task=schema.task,
+            label=f"{schema.label.path} {timestamp}{spelling}",
+            joins=schema.joins.path,
+            collectors=(),
+        )
+        return replace(
+            job,
+            source=self.config.plugin,
+            formats=self.formats,
+            schema=schema,
+            spec=spec,
+            transform=None,
+            labels=True,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSettings:

@@ -26,6 +26,7 @@ from driftline.profiles.profile import Collectors, Profile
 from driftline.profiles.spec import ProfileSpec
 from driftline.profiles.window import Window
 from driftline.state import models
+from driftline.state.models import Reference
 from driftline.state.store import Store
 from driftline.types.errors import SourceError
 from driftline.types.model import LogObject, Schema
@@ -94,6 +95,37 @@ def load_reference(
         return None
     if model.config_digest != settings.reference_digest:
         return None
+    return _make_state(
+        replace(
+            reference,
+            spec=model.spec,
+            schema_json=model.schema_json,
+            columns_json=model.columns_json,
+        ),
+        settings,
+        collectors,
+    )
+
+
+def load_earlier_reference(
+    store: Store, settings: ModelSettings, collectors: Collectors, reference_id: int
+) -> ReferenceState | None:
+    """Return a reference that windows were compared with, also where another one has replaced it.
+
+    The result is None when what its rows were counted with is not stored.
+    """
+    with store.read() as connection:
+        reference = models.load_reference_by_id(connection, reference_id)
+    if reference is None or reference.spec is None:
+        return None
+    if reference.profile is None and settings.origin.trailing is None:
+        return None
+    return _make_state(reference, settings, collectors)
+
+
+def _make_state(
+    reference: Reference, settings: ModelSettings, collectors: Collectors
+) -> ReferenceState:
     profiles: dict[str, bytes] = {}
     if reference.profile is not None:
         profiles = msgspec.msgpack.decode(reference.profile)
@@ -107,17 +139,18 @@ def load_reference(
         origin = Origin(
             span=(datetime.fromisoformat(note["from"]), datetime.fromisoformat(note["to"]))
         )
+    assert reference.spec is not None
     return ReferenceState(
-        schema=schema_from_json(model.schema_json),
-        spec=ProfileSpec.from_bytes(model.spec),
+        schema=schema_from_json(reference.schema_json),
+        spec=ProfileSpec.from_bytes(reference.spec),
         reference_id=reference.id,
         name=_name(origin, reference.number, reference.rows),
-        trailing=origin.trailing,
+        trailing=origin.trailing if reference.profile is None else None,
         profiles=profiles,
         span_profiles=span_profiles,
         losses=losses_from_origin(reference.origin, reference.rows),
         collectors=collectors,
-        input_columns=tuple(msgspec.json.decode(model.columns_json)),
+        input_columns=tuple(msgspec.json.decode(reference.columns_json)),
     )
 
 

@@ -58,6 +58,8 @@ class Services:
     """None for a single pass: it ends before anyone could read them."""
     base: Path
     """The folder of the configuration."""
+    scrub: Callable[[str], str] = lambda text: text
+    """Takes the secrets of the configuration out of a text."""
     workers: int = 2
     executor: ExecutorFactory | None = None
     """Where objects are read; None for threads of this process."""

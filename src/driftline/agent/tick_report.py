@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from driftline.agent.services import Services
 from driftline.agent.tick import Tick
 from driftline.alerting.step import firing_alerts
+from driftline.evaluate.expected_band import expected_band
 from driftline.state import models, outbox
 from driftline.state.incident_store import load_alerting_state
 from driftline.state.store import Store
@@ -97,6 +98,7 @@ def count_tick(model: str, report: Tick, metrics: Metrics) -> None:
                 value=row.measurement.value,
                 column=row.measurement.labels.get("column", ""),
                 version=key.version,
+                expected=expected_band(row.measurement),
             )
 
 

@@ -31,6 +31,7 @@ PAGING = frozenset(
     }
 )
 """Reasons of a message that wakes people when it is critical."""
+UNTOLD = Hold(HoldKind.UNTOLD, "nobody was told that it is open")
 
 
 def hold_back(previous: Step, silencing: Silencing, now: datetime) -> Step:
@@ -76,9 +77,12 @@ class HoldPass:
         incident = work.newest(change.incident)
         if change.event in ALWAYS:
             unannounced = change.event is Event.RESOLVED and incident.unannounced
-            reason = "nobody was told that it is open"
-            return replace(change, hold=Hold(HoldKind.UNTOLD, reason) if unannounced else None)
+            return replace(change, hold=UNTOLD if unannounced else None)
         hold = self._find_hold(change.incident, change.reason)
+        is_update = change.event is Event.UPDATED and incident.resolved_at is None
+        if hold is None and is_update and incident.unannounced and incident.hold_reason:
+            # `release` sends the opening, which says this too.
+            return replace(change, hold=UNTOLD)
         is_owed = hold is not None and hold.kind is not HoldKind.ACKNOWLEDGED
         hold = hold or self._find_digest_hold(change, incident)
         if incident.resolved_at is None:
@@ -115,7 +119,9 @@ class HoldPass:
         if incident.hold_reason and fires and not self._find_hold(incident, Reason.RELEASED):
             occasion = Occasion(window=(now, now), phrasebook=work.phrasebook)
             incident = replace(incident, hold_reason="")
-            change = make_change(incident, Event.UPDATED, Reason.RELEASED, members, occasion)
+            # For whoever was not told that it opened, this is the opening.
+            event = Event.OPENED if incident.unannounced else Event.UPDATED
+            change = make_change(incident, event, Reason.RELEASED, members, occasion)
             work.put(change.incident)
             work.changes.append(self.apply_hold(change))
 

@@ -71,7 +71,7 @@ class Change:
     @property
     def history_event(self) -> str:
         """How the history calls it."""
-        if self.event is not Event.UPDATED:
+        if self.event is not Event.UPDATED and self.reason is not Reason.RELEASED:
             return self.event.value
         return HISTORY_EVENTS.get(self.reason, self.event.value)
 

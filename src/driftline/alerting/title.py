@@ -39,8 +39,8 @@ PREFIXES = {
     Reason.RELEASED: "still: ",
 }
 """What a title begins with, by the reason of the message."""
-LENGTH = 150
-"""Characters of a title."""
+LENGTH = 140
+"""Characters of a title: with the severity before it, it fits into the header of a chat message."""
 MOST_EXAMPLES = 3
 """Findings that a title names; the others are counted."""
 NAME_LENGTH = 40
@@ -136,16 +136,12 @@ def _open_headline(
     since = min((alert.since for alert in alerts), default=story.since)
     # What is worse now was not as bad when it began.
     is_graded = reason in (Reason.MORE_SEVERE, Reason.LESS_SEVERE, Reason.DOUBLED)
-    is_graded = reason in (Reason.MORE_SEVERE, Reason.LESS_SEVERE, Reason.DOUBLED)
     begin = day_and_time(since)
     when = f", began {begin}" if is_graded else f" since {begin}"
     groups = group_by_subject(alerts, NAME_LENGTH)
     if len(groups) == 1:
         [group] = groups
-        sure = phrasebook.interval(group[0]) if group[0].cause == Family.PERFORMANCE else ""
-        tail = f"{when} ({sure})" if sure else when
-        text = _one_finding(group, phrasebook)
-        return _fit(head, [text], tail, room)
+        return _fit(head, [_one_finding(group, phrasebook)], when, room)
     examples = [_example(group, phrasebook) for group in groups]
     causes = {alert.cause for alert in alerts}
     columns = [alert.labels.get("column", "") for alert in alerts]
@@ -161,7 +157,7 @@ def _one_finding(group: Sequence[AlertFact], phrasebook: Phrasebook) -> str:
     if group[0].cause == Family.MONITORING:
         return _trouble(group[0], phrasebook)
     name = quoted(subject(group[0], NAME_LENGTH))
-    finding = phrasebook.finding(group)
+    finding = phrasebook.headline(group)
     return f"{name}: {finding}" if name else finding
 
 
@@ -170,12 +166,14 @@ def _example(group: Sequence[AlertFact], phrasebook: Phrasebook) -> str:
     if group[0].cause == Family.MONITORING:
         return _trouble(group[0], phrasebook)
     name = quoted(subject(group[0], NAME_LENGTH))
+    if not name:
+        return phrasebook.headline(group)
     movement = next((move for move in map(find_movement, group) if move), None)
     if group[0].cause != Family.DRIFT or movement is None:
         # Limits of several subjects leave no room for their names.
         short = group[0].model_copy(update={"bound": None})
         return f"{name} {phrasebook.figure(short)}".strip()
-    return f"{name} {movement.factor or movement.text}"
+    return f"{name} {movement.short_text}"
 
 
 def _count(columns: Sequence[str], story: Story) -> str:

@@ -33,13 +33,14 @@ from driftline.agent.state_trouble import StateTrouble
 from driftline.cli.reloading import Reloads
 from driftline.state.factory import open_store
 from driftline.state.store import Store
-from driftline.telemetry.logs import make_log
+from driftline.telemetry.logs import make_log, scrub_log
 from driftline.types.errors import (
     AnotherAgentLeads,
     DriftlineError,
     LeadershipLost,
     Unreachable,
 )
+from driftline.types.scrubbing import Scrubber
 
 LAST_WORDS = 3.0
 """Seconds that a stop waits for messages about the state."""
@@ -61,6 +62,7 @@ def daemon(path: Path, verbose: bool) -> int:
 
     config = read_config(path)
     log = make_log(verbose=verbose)
+    scrub_log(log, Scrubber(config).scrub)
     systemd = sdnotify.SystemdNotifier()
     signals = _Signals()
     opened_state = None
@@ -292,7 +294,7 @@ def _beat(agent: Agent, config: Any, log: Any) -> Heartbeat | None:
         return None
     from driftline.agent.heartbeat import Heartbeat
 
-    http = make_http(heartbeat.allow_private)
+    http = make_http(heartbeat.allow_private, Scrubber(config).scrub)
 
     def find_reasons() -> list[str]:
         return [loop.reason for loop in agent.ready()[1] if loop.stuck]

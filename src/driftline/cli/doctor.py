@@ -67,13 +67,17 @@ def _examine(path: Path, send: bool, as_json: bool) -> list[Examination]:
     from driftline.contracts.context import StartContext
     from driftline.contracts.plugin import Plugin
     from driftline.telemetry.logs import make_log
+    from driftline.types.scrubbing import Scrubber
 
     config = read_config(path)
-    log, guard, now = make_log(), make_guard(system_clock), system_clock()
+    scrub = Scrubber(config).scrub
+    log, guard, now = make_log(), make_guard(system_clock, scrub=scrub), system_clock()
+    log.scrub_with(scrub)
     contexts = ContextFactory(
         console=sys.stderr if as_json else sys.stdout,
         clock=system_clock,
         base=config.origin.parent,
+        scrub=scrub,
         phrasebook=phrasebook_for(config),
     )
     examinations: list[Examination] = [_examine_state(config)]
@@ -124,7 +128,7 @@ def _examine(path: Path, send: bool, as_json: bool) -> list[Examination]:
     for name, action in config.actions.items():
         context = contexts.action_context(name, action, log)
         attempt(f"actions.{name}", action.plugin, context, False)
-    return examinations
+    return [replace(examination, text=scrub(examination.text)) for examination in examinations]
 
 
 def _examine_state(config: Config) -> Examination:

@@ -57,6 +57,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "records:records_group",
         "List and write what is known of models: versions, aliases, datasets, events.",
     ),
+    "audit": ("audit:audit", "List what people changed: who, what, when and why."),
     "versions": ("versions:versions_group", "Compare two versions of a model."),
     "search": ("query:search_group", "Search models by tags, parameters and metrics."),
     "query": ("query:query", "Show stored values of a metric, by version, column or segment."),

@@ -137,12 +137,15 @@ def _send(config: Config, name: str, scenario: str, as_json: bool) -> list[TestD
     from driftline.delivery.rendering.scenarios import scenario as messages
     from driftline.telemetry.logs import make_log
     from driftline.types.phrasing import clean
+    from driftline.types.scrubbing import Scrubber
 
-    sink, now, guard = config.sinks[name], system_clock(), make_guard(system_clock)
+    scrub = Scrubber(config).scrub
+    sink, now, guard = config.sinks[name], system_clock(), make_guard(system_clock, scrub=scrub)
     contexts = ContextFactory(
         console=sys.stderr if as_json else sys.stdout,
         clock=system_clock,
         base=config.origin.parent,
+        scrub=scrub,
         phrasebook=phrasebook_for(config),
     )
     http, reference = RecordingHttp(contexts.http_client(sink.allow_private)), ""

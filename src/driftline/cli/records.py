@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from driftline.cli.known_names import require_name
 from driftline.cli.options import author_options, config_option, json_option
 from driftline.cli.state import open_state
 
@@ -19,15 +20,28 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def open_record_catalog(config: Path) -> Iterator[Catalog]:
-    """Open the records of a configuration. Raises click.UsageError for one that can't be."""
+def open_record_catalog(
+    config: Path, model: str | None = None, kind: str | None = None
+) -> Iterator[Catalog]:
+    """Open the records of a configuration.
+
+    Raises click.UsageError for one that can't be, and for an unknown `model` or `kind`.
+    """
     from driftline.agent.composition_root import system_clock
     from driftline.agent.discovery import load_known_config
     from driftline.catalog.catalog import Catalog, RecordError
+    from driftline.types.record_fields import KINDS
 
-    with open_state(load_known_config(config)) as store:
+    settings = load_known_config(config)
+    with open_state(settings) as store:
         try:
-            yield Catalog(store=store, clock=system_clock, way="cli")
+            catalog = Catalog(store=store, clock=system_clock, way="cli")
+            if model is not None and model not in settings.models and not catalog.history(model):
+                others = {row.model for row in catalog.records()}
+                require_name(model, {*settings.models, *others}, "model")
+            if kind is not None:
+                require_name(kind, KINDS, "kind of record")
+            yield catalog
         except RecordError as error:
             raise click.UsageError(str(error)) from None
 
@@ -44,7 +58,7 @@ def records_group() -> None:
 @config_option
 def list_records(model: str | None, kind: str | None, as_json: bool, config: Path) -> None:
     """List the records of MODEL, or of all models."""
-    with open_record_catalog(config) as catalog:
+    with open_record_catalog(config, model, kind) as catalog:
         rows = catalog.records(model, kind)
     if as_json:
         click.echo(json.dumps([row.as_json() for row in rows], ensure_ascii=False, indent=2))
@@ -158,8 +172,11 @@ def show_history(
     model: str | None, kind: str | None, name: str | None, limit: int, as_json: bool, config: Path
 ) -> None:
     """Show changes of records, the newest first: when, by whom, by which way and why."""
-    with open_record_catalog(config) as catalog:
+    with open_record_catalog(config, model, kind) as catalog:
         rows = catalog.history(model, kind, name, limit=limit)
+        if name is not None and not rows:
+            names = [row.name for row in catalog.history(model, kind)]
+            require_name(name, set(names), f"{kind} of {model}")
     if as_json:
         click.echo(json.dumps([row.as_json() for row in rows], ensure_ascii=False, indent=2))
         return

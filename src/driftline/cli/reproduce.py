@@ -1,4 +1,4 @@
-"""`driftline reproduce`: compute the numbers of an incident again from its log objects.
+"""`driftline reproduce`: compute stored numbers again from the log objects.
 
 Does not write anything: the state is opened for reading, so an agent may be at work on it.
 """
@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from driftline.cli.known_names import require_name
 from driftline.cli.options import config_option, json_option, parse_time
 from driftline.cli.state import open_state, pick_incident
 
@@ -30,16 +32,22 @@ MOST_PRINTED = 20
     "--window",
     "start",
     metavar="START",
-    help="The start of the window, UTC. Default: the newest window with a message.",
+    help="The start of the window, UTC. Default: the newest window that has numbers.",
+)
+@click.option(
+    "--check", "checks", multiple=True, help="Only this check of a model; may be repeated."
 )
 @config_option
 @json_option
-def reproduce(incident: str, start: str | None, config: Path, as_json: bool) -> None:
+def reproduce(
+    incident: str, start: str | None, checks: tuple[str, ...], config: Path, as_json: bool
+) -> None:
     """Compute the numbers of INCIDENT, an id or the beginning of one, again and compare them.
 
-    Reads the log objects of its window again, measures them against the same reference, and
-    compares the numbers with the stored ones. Exits with 0 when all numbers are the same, 1 when a
-    number differs, 3 when an object or the reference is gone.
+    With the name of a model instead, all numbers of a window are compared. Reads the log objects
+    of the window again, with the labels that came later, measures them against the same reference,
+    and compares the numbers with the stored ones. Exits with 0 when all numbers are the same, 1
+    when a number differs, 3 when an object or the reference is gone.
     """
     from driftline.agent import composition_root as root
     from driftline.cli.progress import bar
@@ -58,14 +66,31 @@ def reproduce(incident: str, start: str | None, config: Path, as_json: bool) -> 
         clock=root.system_clock,
         config_folder=settings.origin.parent,
     )
-    with open_state(settings) as store:
-        with store.read() as connection:
-            name = pick_incident(incidents.find_incident_ids(connection, incident), incident)
+    is_model = incident in settings.models
+    if checks and not is_model:
+        raise click.UsageError("--check chooses among the numbers of a model, not of an incident")
+    for check in checks:
+        require_name(check, settings.models[incident].checks or (), "check")
+    with open_state(settings) as store, TemporaryDirectory(prefix="driftline-") as folder:
+        name = incident
+        if not is_model:
+            with store.read() as connection:
+                ids = incidents.find_incident_ids(connection, incident)
+            name = pick_incident(ids, incident, tuple(settings.models))
         try:
             with bar(rows=True) as progress:
-                report = Reproducer(
-                    config=settings, store=store, guard=guard, context=context, progress=progress
-                ).reproduce(name, start_time)
+                reproducer = Reproducer(
+                    config=settings,
+                    store=store,
+                    guard=guard,
+                    context=context,
+                    folder=Path(folder),
+                    progress=progress,
+                )
+                if is_model:
+                    report = reproducer.reproduce_window(name, start_time, checks)
+                else:
+                    report = reproducer.reproduce(name, start_time)
         except NoNumbersError as error:
             raise click.UsageError(str(error)) from None
     if as_json:
@@ -88,9 +113,12 @@ def _show(report: dict[str, Any]) -> None:
     incident, window = report["incident"], report["window"]
     objects, numbers = report["objects"], report["numbers"]
     when = span(datetime.fromisoformat(window["start"]), datetime.fromisoformat(window["end"]))
-    sent_at = utc(datetime.fromisoformat(incident["told"]))
-    console.print(f"[bold]{escape(clean(incident['title']))}[/]")
-    console.print(f"{incident['id']}, sent {sent_at}, window {when}")
+    if incident is None:
+        console.print(f"[bold]{escape(clean(report['model']))}[/], window {when}")
+    else:
+        sent_at = utc(datetime.fromisoformat(incident["told"]))
+        console.print(f"[bold]{escape(clean(incident['title']))}[/]")
+        console.print(f"{incident['id']}, sent {sent_at}, window {when}")
     stored_rows, rows = (sum(obj[name] for obj in objects) for name in ("rows", "rows_now"))
     note = "as they were counted" if rows == stored_rows else f"where {stored_rows:,} were counted"
     console.print(

@@ -17,7 +17,8 @@ from driftline.agent.composition_root import open_agent, read_config, read_curre
 from driftline.cli.options import config_option
 from driftline.cli.progress import bar
 from driftline.state.factory import open_store
-from driftline.telemetry.logs import make_log
+from driftline.telemetry.logs import make_log, scrub_log
+from driftline.types.scrubbing import Scrubber
 
 DRAIN_SECONDS = 30.0
 """The longest time that a single pass waits for its messages to be delivered."""
@@ -57,6 +58,7 @@ def _once(path: Path, as_json: bool, verbose: bool) -> int:
         if sys.stderr.isatty() or not as_json
         else make_log(human=False)
     )
+    scrub_log(log, Scrubber(config).scrub)
     stopping = threading.Event()
 
     def stop(number: int, frame: FrameType | None) -> None:

@@ -15,8 +15,11 @@ from urllib.parse import urlsplit
 import click
 
 from driftline.cli.options import config_option, json_option
+from driftline.config.document import dotted_name
+from driftline.types.scrubbing import find_password
 
 if TYPE_CHECKING:
+    from driftline.config.document import Document
     from driftline.config.models import ModelConfig
 
 
@@ -56,6 +59,7 @@ def validate(config: Path, as_json: bool) -> int:
     public_hints = find_public_hints(settings.agent.public_url)
     hints = [
         *public_hints,
+        *find_password_hints(read_document(config)),
         *(hint for name, model in settings.models.items() for hint in find_hints(name, model)),
     ]
     if as_json:
@@ -93,6 +97,20 @@ def find_public_hints(public_url: str | None) -> Iterator[str]:
             f"agent.public_url: {public_url} is not encrypted, and its links let people act on "
             "incidents; use https"
         )
+
+
+def find_password_hints(document: Document) -> Iterator[str]:
+    """Yield a sentence for each password that stands in a URL of the file."""
+    for loc, place in document.values.items():
+        try:
+            value = document.get(loc)
+        except (KeyError, IndexError, TypeError):
+            continue
+        if isinstance(value, str) and find_password(value):
+            yield (
+                f"{document.path}:{place.line}: {dotted_name(loc)}: a password stands in this "
+                "address; name it by a reference, as in ://user:${env:PASSWORD}@ or ${file:/path}"
+            )
 
 
 def find_hints(name: str, model: ModelConfig) -> Iterator[str]:

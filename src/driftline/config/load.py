@@ -6,6 +6,7 @@ Without `secrets` it reads only the file and the plugins, and references stay un
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from driftline.config.references import Resolver, Secrets
 from driftline.contracts.check import Check
 from driftline.extensions.registry import Registry
 from driftline.types.errors import ConfigError, Problem
+from driftline.types.scrubbing import mask_passwords
 
 
 def load_config(
@@ -139,18 +141,14 @@ def _validate(
 
 
 def _tidy(problems: list[Problem], resolver: Resolver | None) -> list[Problem]:
-    """Sort the mistakes by position, drop repeated ones, and hide the values of references."""
-    if resolver:
-        problems = [
-            Problem(
-                path=problem.path,
-                line=problem.line,
-                column=problem.column,
-                name=problem.name,
-                message=resolver.mask(problem.message),
-            )
-            for problem in problems
-        ]
+    """Sort the mistakes by position, drop repeated ones, and hide passwords and secrets."""
+    problems = [
+        replace(
+            problem,
+            message=mask_passwords(resolver.mask(problem.message) if resolver else problem.message),
+        )
+        for problem in problems
+    ]
     # The models of a pattern have its mistakes too: the first one stands for all.
     once = {
         (problem.line, problem.column, problem.message): problem for problem in reversed(problems)

@@ -5,7 +5,6 @@ Does not show a secret: references stay references, and passwords within URLs ar
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,8 +20,8 @@ from driftline.config.models import INTERNAL
 from driftline.contracts.plugin import Plugin
 from driftline.extensions.registry import Registry
 from driftline.types.scalars import Bytes, Persistence, format_scalar
+from driftline.types.scrubbing import mask_passwords
 
-_PASSWORD = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
 DEFAULT = "default"
 
 
@@ -102,7 +101,7 @@ def _setting(value: Any, loc: Loc, document: Document) -> Setting:
 
 def _mask_passwords(value: Any) -> Any:
     if isinstance(value, str):
-        return _PASSWORD.sub(r"\1…@", value)
+        return mask_passwords(value)
     if isinstance(value, dict):
         return {key: _mask_passwords(item) for key, item in value.items()}
     return [_mask_passwords(item) for item in value] if isinstance(value, list) else value

@@ -21,6 +21,19 @@ class Wording:
 
     If it returns an empty text, or raises, the usual sentence stays.
     """
+    headline: Callable[[AlertFact], str] | None = None
+    """Returns the finding for the first line of a message: what broke, now and usually.
+
+    It is plain text without the name of the column, in words of someone who does not know the
+    check, and both numbers have the same unit: `missing in 36% of rows (usually 0%)`. If it returns
+    an empty text, or raises, the sentence stands there, else `noun fell from 0.85 to 0.73`.
+    """
+    extent: Callable[[AlertFact], str] | None = None
+    """Returns how much is affected: `about 140 of 400 rows, usually none`.
+
+    It stands behind the severity. If it returns an empty text, or raises, the rows behind a share
+    are counted, and other numbers are compared with the usual one in percent.
+    """
     past: Callable[[AlertFact], str] | None = None
     """Returns what was wrong, for the message at the end: `it was missing in 36% of rows`.
 

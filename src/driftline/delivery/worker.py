@@ -49,6 +49,8 @@ class DeliveryReport:
     outcome: DeliveryOutcome
     error: str
     """Empty when it was sent; secrets are redacted."""
+    summary: str = ""
+    """What happened, for other receivers: without a word of this receiver's answer."""
     attempts: int
     at: datetime
 
@@ -139,12 +141,16 @@ class SinkWorker:
         store: Store,
         clock: Callable[[], datetime],
         rng: Random,
+        scrub: Callable[[str], str] = lambda text: text,
         report: Callable[[DeliveryReport], None] = lambda report: None,
         log: Logger | None = None,
         policy: DeliveryPolicy | None = None,
         on_round: Callable[[str], None] = lambda failure: None,
     ) -> None:
-        """`on_round` is called at each round of the thread, with why the last one failed."""
+        """`on_round` is called at each round of the thread, with why the last one failed.
+
+        `scrub` takes secrets out of texts, beside those of the sink itself.
+        """
         self.name = name
         self.policy = policy or DeliveryPolicy()
         self.beat: datetime | None = None
@@ -153,6 +159,7 @@ class SinkWorker:
         self._store = store
         self._clock = clock
         self._rng = rng
+        self._scrub = scrub
         self._report = report
         self._log = log
         self._on_round = on_round
@@ -220,7 +227,7 @@ class SinkWorker:
         result = sending.result()
         if not isinstance(result, Exception):
             return ""
-        return clean(redact_secrets(str(result) or type(result).__name__, self._sink), 400)
+        return self._describe(result)
 
     def next_due(self, now: datetime) -> datetime | None:
         """When the next message is due; None when no message waits."""
@@ -316,11 +323,9 @@ class SinkWorker:
         outcome, error = DeliveryOutcome.SENT, ""
         with self._store.write() as connection:
             if not isinstance(result, Exception):
-                outbox.mark_sent(
-                    connection, message.id, now, redact_secrets(str(result or ""), self._sink)
-                )
+                outbox.mark_sent(connection, message.id, now, self._redact(str(result or "")))
             else:
-                error = clean(redact_secrets(str(result) or type(result).__name__, self._sink), 400)
+                error = self._describe(result)
                 if not isinstance(result, (Retryable, Rejected)):
                     error = f"{type(result).__name__}: {error}"
                 outcome = _classify(result, overdue)
@@ -353,6 +358,7 @@ class SinkWorker:
                     notification=message.notification,
                     outcome=outcome,
                     error=error,
+                    summary=_summarise(result, outcome) if error else "",
                     attempts=message.attempts,
                     at=now,
                 )
@@ -362,6 +368,13 @@ class SinkWorker:
                 self._log.warning(
                     "delivery report failed", sink=self.name, error=type(failure).__name__
                 )
+
+    def _redact(self, text: str) -> str:
+        return self._scrub(redact_secrets(text, self._sink))
+
+    def _describe(self, error: Exception) -> str:
+        """The text of an error on one line; secrets are taken out before it is cut."""
+        return clean(self._redact(str(error) or type(error).__name__), 400)
 
     def _put_off(
         self,
@@ -394,6 +407,24 @@ class SinkWorker:
             self.policy.longest_delay, self.policy.first_delay * 2 ** min(attempts - 1, 20)
         ).total_seconds()
         return timedelta(seconds=self._rng.uniform(longest / 2, longest))
+
+
+def _summarise(result: str | Exception | None, outcome: DeliveryOutcome) -> str:
+    """What happened, from the kind of the error: its text may quote the receiver's answer."""
+    summary = result.summary if isinstance(result, (Rejected, Retryable)) else ""
+    if summary:
+        return summary
+    if outcome is DeliveryOutcome.GAVE_UP:
+        return "no attempt succeeded"
+    if isinstance(result, Throttled):
+        return "its receiver asks for a pause"
+    if isinstance(result, Rejected):
+        return "its receiver refused the message"
+    if isinstance(result, OutcomeUnknown):
+        return "its receiver gave no usable answer"
+    if isinstance(result, Retryable):
+        return "its receiver did not take the message"
+    return f"it raised {type(result).__name__}"
 
 
 def _classify(error: Exception, overdue: bool) -> DeliveryOutcome:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from driftline.types.family import Family
 from driftline.types.incident import UpstreamKind
+from driftline.types.model import Decision
 from driftline.types.monitoring_kind import MonitoringKind
 from driftline.types.notification import AlertFact, Notification
 from driftline.types.phrasing import clean, quoted
@@ -59,6 +60,29 @@ BY_KIND: Mapping[str, str] = {
     ),
 }
 """The advice for trouble of the agent itself."""
+EXTENT_BY_KIND: Mapping[str, str] = {
+    MonitoringKind.READING: "no prediction is checked until the log can be read again",
+    MonitoringKind.UNREADABLE: "the records that can't be decoded are not checked, all others are",
+    MonitoringKind.UNUSABLE_TIMES: "the rows without a usable time are not checked, all others are",
+    MonitoringKind.REFERENCE_LOSSES: "windows are compared with fewer records than they should be",
+    MonitoringKind.UNPAIRED: "requests without a response are not checked",
+    MonitoringKind.LABELS: "how good the predictions are is not measured until labels can be read",
+    MonitoringKind.UNUSABLE_LABELS: "these predictions count as having no label",
+    MonitoringKind.WAITING_PREDICTIONS: "how good these predictions are is not measured",
+    MonitoringKind.CHECK_FAILED: "what this check looks for is not found; the other checks run",
+    MonitoringKind.DELIVERY_FAILED: "people do not get the messages of this receiver",
+    MonitoringKind.UNSURE: "nothing is known to be wrong",
+}
+"""What trouble of the agent itself means for the watch on the model."""
+DECISIONS: Mapping[Decision, str] = {
+    Decision.KEEP: "Keep the model as it is.",
+    Decision.WATCH: "Keep watching: nothing else is needed yet.",
+    Decision.RECALIBRATE: "If the labels are right, recalibrate the scores of the model.",
+    Decision.RETRAIN: "If labels and inputs are right, retrain the model on new labels.",
+    Decision.ROLL_BACK: "Roll back to the version before.",
+    Decision.PROMOTE: "Promote the challenger.",
+}
+"""What a check recommends, as a step of what to do."""
 DIGEST = "Look at the list of incidents: driftline incidents."
 
 

@@ -72,9 +72,12 @@ class Guard:
         self,
         clock: Callable[[], datetime],
         on_error: Callable[[str, str], None] = lambda key, text: None,
+        scrub: Callable[[str], str] = lambda text: text,
     ) -> None:
+        """`scrub` takes secrets out of the texts of errors."""
         self._clock = clock
         self._on_error = on_error
+        self._scrub = scrub
         self._stats: dict[str, CallStats] = {}
         self._late: dict[str, _Call] = {}
         self._lock = threading.Lock()
@@ -222,11 +225,14 @@ class Guard:
             call.end.set()
 
     def _record(self, key: str, error: DriftlineError) -> DriftlineError:
+        text = self._scrub(str(error))
+        if text != str(error):
+            error.args = (text, *error.args[1:])
         with self._lock:
             stats = self._stats[key]
             stats.errors += 1
-            stats.last_error = str(error)
-        self._on_error(key, str(error))
+            stats.last_error = text
+        self._on_error(key, text)
         return error
 
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from driftline.contracts.check import Check
 from driftline.contracts.wording import Wording
-from driftline.extensions.advice import default_advice, upstream_advice
+from driftline.extensions.advice import EXTENT_BY_KIND, default_advice, upstream_advice
 from driftline.extensions.registry import Registry
 from driftline.types.family import Family
 from driftline.types.notification import AlertFact, Notification
@@ -24,10 +24,12 @@ from driftline.types.phrasing import (
     interval,
     is_share,
     number,
+    quoted,
     share,
     shown_interval,
     subject,
 )
+from driftline.types.plain_words import describe_extent, describe_move
 
 PLAIN = Wording()
 UNSURE = Wording(noun="too little data")
@@ -125,18 +127,67 @@ class Phrasebook:
         limit = None if alert.bound is None or is_resolved else alert.bound.value
         return f"{noun} {now} (limit {number(limit)})" if limit is not None else f"{noun} {now}"
 
-    def finding(self, group: Sequence[AlertFact]) -> str:
+    def headline(self, group: Sequence[AlertFact]) -> str:
         """Return what is wrong with one subject, for a title, without its name.
 
-        That is how its values moved where a check of drift knows it, else its first number.
+        That is what its check says in plain words, or how its values moved where a check of drift
+        knows it, else its first number, with the usual one in the same unit.
         """
         first = group[0]
-        if first.cause != Family.DRIFT or first.value is None or self.wording(first).sentence:
+        wording = self.wording(first)
+        if text := _call(wording.headline, first):
+            return text
+        if first.value is None or _call(wording.sentence, first):
             return self.figure(first)
-        movement = next((move for move in map(find_movement, group) if move), None)
-        if movement is not None:
-            return movement.sentence
-        return f"{'values changed: ' if 'column' in first.labels else ''}{self.figure(first)}"
+        if first.cause == Family.DRIFT:
+            movement = next((move for move in map(find_movement, group) if move), None)
+            if movement is not None:
+                return movement.sentence
+            is_column = "column" in first.labels
+            return f"{'values changed: ' if is_column else ''}{self.figure(first)}"
+        return self._move(first)
+
+    def _move(self, alert: AlertFact) -> str:
+        """The number of an alert and what it is compared with, as a sentence."""
+        noun, value, usual = self.noun(alert), alert.value, alert.was
+        if value is None:
+            return self.figure(alert)
+        as_share = is_share(alert) and (usual is None or 0 <= usual <= 1)
+        form = share if as_share else number
+        after = f"{form(value)}{'' if as_share else _unit(alert)}"
+        if usual is not None:
+            return describe_move(noun, form(usual), after, rises=value > usual)
+        if alert.bound is not None:
+            return f"{noun} is {after}, {alert.bound.side} the limit of {form(alert.bound.value)}"
+        return f"{noun} is {after}"
+
+    def _extent(self, alert: AlertFact) -> str:
+        """How much one alert affects; the check decides it where it declares the words."""
+        declared = self.wording(alert).extent
+        return describe_extent(alert) if declared is None else _call(declared, alert)
+
+    def extent(self, notification: Notification) -> str:
+        """Return how much the first alert affects that can say it in plain words; may be empty.
+
+        Labels know more than an estimate, so they count first.
+        """
+        firing = [alert for alert in notification.alerts if alert.state != "resolved"]
+        if not firing:
+            return ""
+        first = firing[0]
+        firing.sort(key=lambda alert: self._estimated(alert) is not None)
+        if first.cause == Family.MONITORING:
+            return EXTENT_BY_KIND.get(first.measurement, "")
+        shown, text = next(
+            ((alert, text) for alert in firing if (text := self._extent(alert))),
+            (first, describe_extent(first)),
+        )
+        others = len(group_by_subject(firing)) - 1
+        name = subject(shown)
+        if not others or not text:
+            return text
+        more = f"and {others} more finding{'' if others == 1 else 's'}"
+        return f"{f'{quoted(name)}: ' if name else ''}{text}; {more}"
 
     def past_finding(self, group: Sequence[AlertFact]) -> str:
         """Return what was wrong with one subject, for the end: `it was missing in 36% of rows`.

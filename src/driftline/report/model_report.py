@@ -18,6 +18,7 @@ from driftline.charts.distribution_chart import distribution_specification
 from driftline.charts.histogram import Histogram
 from driftline.charts.series_chart import series_specification
 from driftline.charts.series_points import REPORT_POINTS
+from driftline.config.mistakes import unknown_name
 from driftline.documents.document import Figure, ReportDocument, Section, Table
 from driftline.documents.save import save_document
 from driftline.state.incidents import IncidentRow
@@ -200,13 +201,16 @@ def load_report(
 ) -> ModelReport:
     """Load the report of a model at the window that holds `start`, or at the newest with rows.
 
-    Raises DriftlineError where there is no such model or window.
+    Raises DriftlineError where there is no such model, segment or window.
     """
     until = None if start is None else as_micros(start) + 1
     view = views.model(model, count=PAST_WINDOWS, segment=segment, until=until, is_brief=True)
     if view is None:
         raise DriftlineError(f"there is no model {model!r}; models are: {', '.join(views.names)}")
     filled = [row for row in view.windows if row.rows]
+    if segment and segment not in view.segments:
+        text = f"{model} has no segment {segment!r}"
+        raise DriftlineError(unknown_name(segment, view.segments, text))
     window = filled[-1] if start is None and filled else None
     if start is not None and view.windows and as_micros(start) < view.windows[-1].end:
         window = view.windows[-1]

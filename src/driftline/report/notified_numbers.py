@@ -1,4 +1,4 @@
-"""Loads the stored numbers behind an incident's message: of its newest window, or of another one.
+"""Loads stored numbers of one window: those behind an incident's message, or all of a model.
 
 Incidents about the agent itself and digests of other incidents have no such numbers.
 """
@@ -40,22 +40,47 @@ class NoNumbersError(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NotifiedNumbers:
-    """The numbers of one message in one window, most important first."""
+class StoredNumbers:
+    """Stored numbers of the windows of a model with one start."""
+
+    model: str
+    rows: Sequence[StoredMeasurement]
+    """Those of a message have the most important first."""
+    windows: Mapping[WindowKey, Row[Any]]
+    """The windows that were measured, by version and segment."""
+    message: NotifiedMessage | None = None
+    """None where the numbers were not asked for by an incident."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotifiedMessage:
+    """The message that had the numbers."""
 
     incident: Row[Any]
     notified_at: datetime
     """When the message was made."""
-    rows: Sequence[StoredMeasurement]
-    windows: Mapping[WindowKey, Row[Any]]
-    """The windows that were measured, by version and segment; all have one start."""
     missing_numbers: int
     """Numbers of the message that were not measured in that window."""
 
 
-def load_notified_numbers(
-    connection: Connection, name: str, at: datetime | None
-) -> NotifiedNumbers:
+def load_window_numbers(
+    connection: Connection, model: str, at: datetime | None, checks: Sequence[str] = ()
+) -> StoredNumbers:
+    """All numbers of the windows of a model that start at `at`; None stands for the newest ones.
+
+    `checks` chooses the checks; all without any. Raises NoNumbersError.
+    """
+    selection = Selection(model=model, checks=checks or None)
+    start = find_newest_start(connection, selection) if at is None else as_micros(at)
+    rows = [] if start is None else read_measurements(connection, at_window(selection, start))
+    if not rows:
+        where = "" if at is None else f" in a window from {at:%Y-%m-%d %H:%M} UTC"
+        what = f" of {', '.join(checks)}" if checks else ""
+        raise NoNumbersError(f"{model}: no number{what} is kept{where}")
+    return StoredNumbers(model=model, rows=rows, windows=_load_windows(connection, rows))
+
+
+def load_notified_numbers(connection: Connection, name: str, at: datetime | None) -> StoredNumbers:
     """The numbers that the incident `name` notified, in the window that starts at `at`.
 
     None stands for the newest window of its message. Raises NoNumbersError.
@@ -85,14 +110,23 @@ def load_notified_numbers(
         raise NoNumbersError(
             f"{name}: none of its numbers is kept{where}; `driftline explain {name}` shows what is"
         )
-    keys = dict.fromkeys(WindowKey(row.model, row.start, row.version, row.segment) for row in rows)
-    return NotifiedNumbers(
-        incident=incident,
-        notified_at=from_micros(event.at),
+    return StoredNumbers(
+        model=incident.model,
         rows=rows,
-        windows={key: _load_window(connection, key) for key in keys},
-        missing_numbers=len(series) - len(rows),
+        windows=_load_windows(connection, rows),
+        message=NotifiedMessage(
+            incident=incident,
+            notified_at=from_micros(event.at),
+            missing_numbers=len(series) - len(rows),
+        ),
     )
+
+
+def _load_windows(
+    connection: Connection, rows: Sequence[StoredMeasurement]
+) -> dict[WindowKey, Row[Any]]:
+    keys = dict.fromkeys(WindowKey(row.model, row.start, row.version, row.segment) for row in rows)
+    return {key: _load_window(connection, key) for key in keys}
 
 
 def _load_message(

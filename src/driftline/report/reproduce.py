@@ -1,4 +1,4 @@
-"""Computes the numbers of an incident again from its log objects, and compares both.
+"""Computes stored numbers again from their log objects, and compares both.
 
 Does not write. Does not judge: a verdict may rest on all earlier windows, so only measurements are
 compared.
@@ -6,87 +6,94 @@ compared.
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from driftline.agent.closing import ModelEvaluation
-from driftline.agent.model_settings import ModelSettings, make_settings
-from driftline.agent.reference_state import ReferenceState, load_reference
+from driftline.agent.label_ledger import label_ledger
+from driftline.agent.model_settings import ModelSettings, make_settings, microseconds
+from driftline.agent.reference_state import (
+    ReferenceState,
+    load_earlier_reference,
+    load_reference,
+)
 from driftline.agent.services import Timeouts
 from driftline.config import Config
 from driftline.contracts.context import StartContext
+from driftline.contracts.plugin import Plugin
 from driftline.evaluate.judge_windows import measure_window
 from driftline.extensions.guard import Guard
 from driftline.extensions.hooks import transformer
+from driftline.ingest.labels.join_labels import JoinTerms
 from driftline.ingest.read.job import Job
 from driftline.ingest.read.recount_windows import (
     LocatedObject,
     RecountedObject,
     locate_objects,
-    recount_windows,
+    locate_remaining_objects,
 )
+from driftline.ingest.read.replay_windows import Replay
 from driftline.ingest.read.window_rows import read_window_rows
-from driftline.profiles.profile import Profile
-from driftline.report.notified_numbers import NoNumbersError, NotifiedNumbers, load_notified_numbers
-from driftline.state.measurement_block import QUIET_PRECISION
-from driftline.state.provenance import load_counted_objects
+from driftline.report.compare_numbers import (
+    NOT_CONFIGURED,
+    NotReproducible,
+    Results,
+    SeriesKey,
+    Values,
+    compare_number,
+)
+from driftline.report.notified_numbers import (
+    NoNumbersError,
+    StoredNumbers,
+    load_notified_numbers,
+    load_window_numbers,
+)
+from driftline.state.factory import open_store
+from driftline.state.provenance import CountedObject, load_counted_objects, load_ledger_objects
 from driftline.state.store import Store
 from driftline.state.stored_measurement import StoredMeasurement
-from driftline.state.tables import references
+from driftline.state.tables import references, windows
 from driftline.types.errors import StateError
 from driftline.types.labels import labels_json
-from driftline.types.model import Verdict
 from driftline.types.records import DueWindow, JudgedMeasurement, WindowKey
 from driftline.types.times import from_micros
 
-Values = dict[str, Any]
-SeriesKey = tuple[str, str, str]
-"""Check, name and labels (JSON) of a measurement."""
 ReportRows = Callable[[str, int, int, int], None]
 """Takes the stage, the objects that are read, all objects, and the rows so far."""
-RELATIVE_TOLERANCE = 1e-12
-"""Relative difference up to which two numbers are the same, unless both are whole."""
-JUDGEMENT_DETAILS = frozenset(
-    {"usual", "offset", "smallest_seen", "now", "now_low", "now_high", "odds"}
-)
-"""Details of a measurement that its judgement adds, not the check."""
-JOINED = "rests on several windows that were joined (windows.rows)"
-LATE_LABELS = "rests on labels that came later; only the joined result is kept"
-NOT_CONFIGURED = "is not in the configuration any more"
 
 
-@dataclass(frozen=True, slots=True)
-class NotReproducible:
-    """A number that cannot be computed again."""
-
-    reason: str
-    """For people."""
-
-
-Results = Mapping[SeriesKey, JudgedMeasurement | NotReproducible]
-"""What the checks measure now, or why a number cannot be computed again."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class _Rerun:
-    """One run that computes the numbers of a message again."""
+    """One run that computes numbers again."""
 
     settings: ModelSettings
     reference: ReferenceState
     job: Job
-    objects: Sequence[LocatedObject]
-    numbers: NotifiedNumbers
+    numbers: StoredNumbers
+    contributions: Sequence[CountedObject]
+    ends: Mapping[WindowKey, int]
+    """The ends of all windows of the model that start when the measured ones do, microseconds."""
+    objects: list[LocatedObject] = field(default_factory=list)
+    recounts: list[RecountedObject] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    """URIs of labels, and of responses logged apart, that are not there any more."""
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """Start of the measured windows, and the latest end of one, microseconds."""
+        return next(iter(self.ends)).start, max(self.ends.values())
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reproducer:
-    """Computes the numbers of an incident again from its log objects.
+    """Computes stored numbers again from their log objects.
 
     Does not write to the store.
     """
@@ -95,7 +102,9 @@ class Reproducer:
     store: Store
     guard: Guard
     context: StartContext
-    """Starts the source."""
+    """Starts the sources."""
+    folder: Path
+    """An empty folder, for rows while they are counted."""
     progress: ReportRows = lambda stage, count, total, rows: None
 
     def reproduce(self, incident: str, at: datetime | None = None) -> Values:
@@ -107,95 +116,106 @@ class Reproducer:
         """
         with self.store.read() as connection:
             numbers = load_notified_numbers(connection, incident, at)
-            # An object contributes rows to whole windows, whatever segments the numbers are of.
-            whole_windows = [replace(key, segment="") for key in numbers.windows]
-            keys = list(dict.fromkeys([*numbers.windows, *whole_windows]))
-            contributions = load_counted_objects(connection, keys)
-        model = numbers.incident.model
-        if model not in self.config.models:
+        if numbers.model not in self.config.models:
             raise NoNumbersError(
-                f"{incident} is of the model {model}, "
+                f"{incident} is of the model {numbers.model}, "
                 "which the configuration does not have any more"
             )
-        settings = make_settings(self.config, model, self.config.registry, patience_ticks=1)
-        reference_ids = {row.reference_id for row in numbers.rows}
-        reference = self._load_reference(settings, model, reference_ids)
-        job = self._make_job(settings, reference, model)
-        timeouts, guard, source = Timeouts(), self.guard, settings.config.source
+        return self._reproduce(numbers, incident)
+
+    def reproduce_window(
+        self, model: str, at: datetime | None = None, checks: Sequence[str] = ()
+    ) -> Values:
+        """Compute all numbers of the windows of a model that start at `at` again.
+
+        None stands for the newest ones. `checks` chooses the checks; all without any. Returns and
+        raises as `reproduce` does.
+        """
+        with self.store.read() as connection:
+            numbers = load_window_numbers(connection, model, at, checks)
+        return self._reproduce(numbers, f"{model} at {from_micros(numbers.rows[0].start):%F %H:%M}")
+
+    def _reproduce(self, numbers: StoredNumbers, name: str) -> Values:
+        settings = make_settings(self.config, numbers.model, self.config.registry, patience_ticks=1)
+        with self.store.read() as connection:
+            ends = _load_ends(connection, numbers)
+            # An object contributes rows to whole windows, whatever segments the numbers are of.
+            contributions = load_counted_objects(
+                connection, _load_base_keys(connection, numbers.model, ends)
+            )
+        reference = self._load_reference(settings, numbers)
+        rerun = _Rerun(
+            settings=settings,
+            reference=reference,
+            job=self._make_job(settings, reference),
+            numbers=numbers,
+            contributions=contributions,
+            ends=ends,
+        )
+        store = open_store(f"sqlite:///{self.folder / 'replay.db'}")
+        sources: list[Plugin] = [settings.config.source]
+        if settings.labels is not None:
+            sources.append(settings.labels.config.plugin)
         try:
-            guard.call(f"{model}.start", source.start, self.context, timeout=timeouts.probe)
-            objects = guard.call(
-                f"{model}.source",
-                locate_objects,
-                job,
-                contributions,
-                self.context.clock(),
-                timeout=timeouts.listing,
-            )
-            profiles, recounts = recount_windows(
-                job,
-                objects,
-                keys,
-                lambda count, rows: self.progress("read", count, len(objects), rows),
-            )
-            rerun = _Rerun(
-                settings=settings, reference=reference, job=job, objects=objects, numbers=numbers
-            )
-            results = {key: self._measure(rerun, key, profiles) for key in numbers.windows}
+            for source in sources:
+                self.guard.call(
+                    f"{numbers.model}.start", source.start, self.context, timeout=Timeouts().probe
+                )
+            replay = self._replay(rerun, store)
+            results = {key: self._measure(rerun, key, replay) for key in numbers.windows}
         finally:
-            guard.call(f"{model}.stop", source.stop, timeout=1.0)
-        comparisons = [_compare(row, results[_key(row)]) for row in numbers.rows]
+            for source in sources:
+                self.guard.call(f"{numbers.model}.stop", source.stop, timeout=1.0)
+            store.close()
+        comparisons = [compare_number(row, results[_key(row)]) for row in numbers.rows]
         if all(comparison["same"] is None for comparison in comparisons):
             first = comparisons[0]
-            raise StateError(f"{incident} can't be computed again: {first['check']} {first['why']}")
-        [window, *_] = numbers.windows.values()
+            raise StateError(f"{name} can't be computed again: {first['check']} {first['why']}")
         return {
-            "incident": {
-                "id": incident,
-                "model": model,
-                "title": numbers.incident.title,
-                "told": numbers.notified_at.isoformat(),
-            },
+            "incident": _incident_values(numbers),
+            "model": numbers.model,
             "window": {
-                "start": from_micros(window.start).isoformat(),
-                "end": from_micros(window.end).isoformat(),
+                "start": from_micros(rerun.span[0]).isoformat(),
+                "end": from_micros(next(iter(numbers.windows.values())).end).isoformat(),
             },
             "reference": reference.name,
             "same": all(comparison["same"] is not False for comparison in comparisons),
             "numbers": comparisons,
-            "objects": [_object_values(recount) for recount in recounts],
+            "objects": [_object_values(recount) for recount in rerun.recounts],
             "notes": _notes(rerun),
         }
 
-    def _load_reference(
-        self, settings: ModelSettings, model: str, reference_ids: set[int | None]
-    ) -> ReferenceState:
-        """Load the reference that the numbers were measured against.
+    def _load_reference(self, settings: ModelSettings, numbers: StoredNumbers) -> ReferenceState:
+        """Load the reference that the numbers were measured against, also an earlier one.
 
-        Of an earlier reference the grid is not stored any more. Raises StateError then.
+        Raises StateError when what it counts rows with is not stored.
         """
-        reference = load_reference(self.store, settings, self.config.registry.collectors())
-        if reference is None:
+        collectors = self.config.registry.collectors()
+        ids = {row.reference_id for row in numbers.rows if row.reference_id is not None}
+        current = load_reference(self.store, settings, collectors)
+        if current is not None and ids <= {current.reference_id}:
+            return current
+        if len(ids) == 1:
+            [reference_id] = ids
+            earlier = load_earlier_reference(self.store, settings, collectors, reference_id)
+            if earlier is not None:
+                return earlier
+        if current is None:
             raise StateError(
-                f"{model}: the configuration asks for another reference, schema or set of "
+                f"{settings.name}: the configuration asks for another reference, schema or set of "
                 "collectors than these numbers rest on"
             )
-        if earlier_ids := reference_ids - {reference.reference_id}:
-            c = references.c
-            with self.store.read() as connection:
-                query = sa.select(c.number).where(
-                    c.id.in_([id for id in earlier_ids if id is not None])
-                )
-                numbers = connection.execute(query).scalars().all()
-            earlier = ", ".join(str(number) for number in numbers) or "that is not kept"
-            raise StateError(
-                f"{model}: these numbers were measured against reference {earlier}, and another "
-                "one has taken its place since (`driftline reference list`); rows can't be counted "
-                "on its grid again"
-            )
-        return reference
+        query = sa.select(references.c.number).where(references.c.id.in_(sorted(ids)))
+        with self.store.read() as connection:
+            stored = connection.execute(query).scalars().all()
+        earlier_numbers = ", ".join(str(number) for number in stored) or "that is not kept"
+        raise StateError(
+            f"{settings.name}: these numbers were measured against reference {earlier_numbers}, "
+            "and another one has taken its place since (`driftline reference list`); what its rows "
+            "were counted with is not kept"
+        )
 
-    def _make_job(self, settings: ModelSettings, reference: ReferenceState, model: str) -> Job:
+    def _make_job(self, settings: ModelSettings, reference: ReferenceState) -> Job:
         registry = self.config.registry
         return settings.make_job(
             reference.schema,
@@ -203,18 +223,97 @@ class Reproducer:
             self.context.clock(),
             collectors=registry.collectors(),
             base=self.context.config_folder,
-            transform=transformer(registry, model),
+            transform=transformer(registry, settings.name),
             input_columns=reference.input_columns,
         )
 
-    def _measure(
-        self, rerun: _Rerun, key: WindowKey, profiles: Mapping[WindowKey, Profile]
-    ) -> Results:
-        """Measure one window again, with the checks that have numbers of it in the message."""
+    def _replay(self, rerun: _Rerun, store: Store) -> Replay:
+        """Count the windows again in `store`; adds the objects to `rerun`."""
+        replay = Replay(
+            store=store,
+            model=rerun.numbers.model,
+            job=rerun.job,
+            progress=lambda count, rows: self.progress("read", count, len(rerun.objects), rows),
+        )
+        rerun.objects += self._locate(rerun, rerun.job, locate_objects, rerun.contributions)
+        replay.read(rerun.objects)
+        if replay.has_halves:
+            self._read_other_halves(rerun, replay)
+        replay.pair()
+        rerun.recounts += replay.recounted(rerun.objects)
+        if rerun.settings.labels is not None:
+            self._label(rerun, replay)
+        return replay
+
+    def _read_other_halves(self, rerun: _Rerun, replay: Replay) -> None:
+        """Read the objects that may hold the other halves of what was read."""
+        settings, (start, end) = rerun.settings.config.windows, rerun.span
+        reach = microseconds(settings.reopen_for + settings.lateness) + rerun.job.length
+        read = {item.object.uri for item in rerun.objects}
+        with self.store.read() as connection:
+            others = [
+                item
+                for item in load_ledger_objects(
+                    connection, rerun.numbers.model, start - reach, end + reach
+                )
+                if item.object.uri not in read
+            ]
+        located, missing = self._locate(rerun, rerun.job, locate_remaining_objects, others)
+        rerun.objects += located
+        rerun.missing += missing
+        replay.read(located)
+
+    def _label(self, rerun: _Rerun, replay: Replay) -> None:
+        """Read the labels that may be of the measured windows, and join them."""
+        labels, (start, end) = rerun.settings.labels, rerun.span
+        assert labels is not None
+        job, ledger = labels.make_job(rerun.job), label_ledger(rerun.numbers.model)
+        wait = microseconds(labels.config.wait_for)
+        has_own_times = labels.schema.timestamp is not None
+        since, until = start - wait, end + wait + rerun.job.length
+        with self.store.read() as connection:
+            contributions = load_ledger_objects(
+                connection,
+                ledger,
+                since if has_own_times else None,
+                until if has_own_times else None,
+            )
+        located, missing = self._locate(rerun, job, locate_remaining_objects, contributions)
+        rerun.missing += missing
+        terms = JoinTerms(
+            model=rerun.numbers.model,
+            labels=ledger,
+            schema=rerun.reference.schema,
+            spec=rerun.reference.spec,
+            collectors=rerun.job.collectors,
+            length=rerun.job.length,
+            wait=wait,
+            has_own_times=has_own_times,
+        )
+        rerun.recounts += replay.label(job, located, terms)
+
+    def _locate(
+        self,
+        rerun: _Rerun,
+        job: Job,
+        locate: Callable[[Job, Sequence[CountedObject], datetime], Any],
+        contributions: Sequence[CountedObject],
+    ) -> Any:
+        return self.guard.call(
+            f"{rerun.numbers.model}.source",
+            locate,
+            job,
+            contributions,
+            self.context.clock(),
+            timeout=Timeouts().listing,
+        )
+
+    def _measure(self, rerun: _Rerun, key: WindowKey, replay: Replay) -> Results:
+        """Measure one window again, with the checks that have numbers of it."""
         rows = [row for row in rerun.numbers.rows if _key(row) == key]
         checks = {row.check for row in rows}
         plans = [plan for plan in rerun.settings.plans if plan.name in checks]
-        objects = [item.object for item in rerun.objects]
+        joins_windows = rerun.settings.config.windows.rows is not None
         evaluation = ModelEvaluation(
             model=key.model,
             reference=rerun.reference,
@@ -223,16 +322,35 @@ class Reproducer:
             collect=lambda plan, ctx: self.guard.collect_inline(
                 f"{key.model}.{plan.name}", plan.check.evaluate, ctx
             ),
+            length=rerun.settings.window_length if joins_windows else 0,
         )
         window = rerun.numbers.windows[key]
+
+        def read_rows(key: WindowKey) -> Iterator[pa.RecordBatch]:
+            for start in range(key.start, rerun.ends.get(key, window.end), rerun.job.length):
+                objects = [
+                    item.object
+                    for item in rerun.objects
+                    if any(
+                        counted.start == start
+                        for piece in item.contribution.pieces
+                        for counted in piece.rows
+                    )
+                ]
+                base = replace(key, start=start)
+                yield from read_window_rows(rerun.job, replay.store, base, objects)
+
         with self.store.read() as connection:
             inputs = evaluation.inputs(
                 connection,
-                read_rows=lambda key: read_window_rows(rerun.job, self.store, key, objects),
-                profiles=profiles.__getitem__,
+                read_rows=read_rows,
+                profiles=lambda key: replay.profile(key, rerun.ends.get(key, window.end)),
             )
             due = DueWindow(
-                key=key, end=window.end, rows=profiles[key].rows, revision=window.revision
+                key=key,
+                end=window.end,
+                rows=replay.profile(key, window.end).rows,
+                revision=window.revision,
             )
             rows_now = measure_window(due, inputs).judged
         results: dict[SeriesKey, JudgedMeasurement | NotReproducible] = {
@@ -240,18 +358,9 @@ class Reproducer:
             for row in rows_now
         }
         plan_names = {plan.name for plan in plans}
-        with_late_labels = {
-            plan.name
-            for plan in plans
-            if plan.check.collectors & inputs.label_collectors and window.labelled is not None
-        }
         for row in rows:
             if row.check not in plan_names:
                 results[row.check, row.name, row.labels] = NotReproducible(NOT_CONFIGURED)
-            elif window.end - key.start > rerun.settings.window_length:
-                results[row.check, row.name, row.labels] = NotReproducible(JOINED)
-            elif row.check in with_late_labels:
-                results[row.check, row.name, row.labels] = NotReproducible(LATE_LABELS)
         return results
 
 
@@ -259,95 +368,43 @@ def _key(row: StoredMeasurement) -> WindowKey:
     return WindowKey(row.model, row.start, row.version, row.segment)
 
 
-def _compare(row: StoredMeasurement, results: Results) -> Values:
-    """A stored number beside what is measured now; `same` is None where it cannot be measured."""
-    stored_values = _number_values(
-        value=row.value,
-        was=row.was,
-        interval=(row.low, row.high),
-        rows=row.rows,
-        detail=json.loads(row.detail),
-    )
-    comparison: Values = {
-        "check": row.check,
-        "measurement": row.name,
-        "labels": json.loads(row.labels),
-        "version": row.version,
-        "segment": row.segment,
-        "verdict": row.verdict,
-        "unit": row.unit,
-        "stored": stored_values,
-        "now": None,
-        "same": False,
-        "why": "",
+def _load_ends(connection: Connection, numbers: StoredNumbers) -> dict[WindowKey, int]:
+    """The ends of all windows that start when the measured ones do; checks may compare them."""
+    start = next(iter(numbers.windows)).start
+    c = windows.c
+    query = sa.select(c.version, c.segment, c.end).where(c.model == numbers.model, c.start == start)
+    return {
+        WindowKey(numbers.model, start, row.version, row.segment): int(row.end)
+        for row in connection.execute(query)
     }
-    result = results.get((row.check, row.name, row.labels))
-    if isinstance(result, NotReproducible):
-        return comparison | {"same": None, "why": result.reason}
-    if result is None:
-        return comparison | {"why": _missing_reason(row.check, results)}
-    measurement = result.measurement
-    now = _number_values(
-        value=measurement.value,
-        was=measurement.was,
-        interval=measurement.interval or (None, None),
-        rows=result.rows,
-        detail=measurement.detail,
+
+
+def _load_base_keys(
+    connection: Connection, model: str, ends: Mapping[WindowKey, int]
+) -> list[WindowKey]:
+    """The keys of all base windows that the windows with these ends consist of."""
+    c = windows.c
+    query = sa.select(c.start, c.version, c.segment).where(
+        c.model == model,
+        c.start >= min(key.start for key in ends),
+        c.start < max(ends.values()),
     )
-    differences = [
-        name
-        for name, value in stored_values.items()
-        if not is_same_value(value, now.get(name), _tolerance(name, row))
+    return [
+        WindowKey(model, int(row.start), row.version, row.segment)
+        for row in connection.execute(query)
     ]
-    return comparison | {"now": now, "same": not differences, "why": ", ".join(differences)}
 
 
-def _missing_reason(check: str, results: Results) -> str:
-    """Why a check measures a number no more: it failed, or it measures other ones now."""
-    for result in results.values():
-        if (
-            isinstance(result, JudgedMeasurement)
-            and result.verdict == Verdict.ERROR
-            and result.check == check
-        ):
-            return f"could not run: {result.reason}"
-    return "is not measured now"
-
-
-def _number_values(
-    *,
-    value: float | None,
-    was: float | None,
-    interval: tuple[float | None, float | None],
-    rows: int,
-    detail: Mapping[str, Any],
-) -> Values:
-    """The numbers of a measurement, by name, without what its judgement added."""
-    low, high = interval
-    details = {
-        f"detail {name}": value for name, value in detail.items() if name not in JUDGEMENT_DETAILS
+def _incident_values(numbers: StoredNumbers) -> Values | None:
+    message = numbers.message
+    if message is None:
+        return None
+    return {
+        "id": message.incident.id,
+        "model": numbers.model,
+        "title": message.incident.title,
+        "told": message.notified_at.isoformat(),
     }
-    return {"value": value, "was": was, "low": low, "high": high, "rows": rows, **details}
-
-
-def _tolerance(name: str, row: StoredMeasurement) -> float:
-    """The relative difference up to which a number of a measurement is the same."""
-    is_rounded = row.is_quiet and name.startswith("detail ")
-    return QUIET_PRECISION if is_rounded else RELATIVE_TOLERANCE
-
-
-def is_same_value(
-    first: object, second: object, relative_tolerance: float = RELATIVE_TOLERANCE
-) -> bool:
-    """Whether two values are the same.
-
-    Floats may differ by `relative_tolerance`, unless both are whole; all else must be equal.
-    """
-    if not (isinstance(first, (int, float)) and isinstance(second, (int, float))):
-        return first == second
-    if float(first).is_integer() and float(second).is_integer():
-        return first == second
-    return math.isclose(first, second, rel_tol=relative_tolerance, abs_tol=0.0)
 
 
 def _object_values(recount: RecountedObject) -> Values:
@@ -357,7 +414,7 @@ def _object_values(recount: RecountedObject) -> Values:
         "version": contribution.object.version,
         "version_now": current.version,
         "replaced": recount.located.is_replaced,
-        "rows": contribution.rows,
+        "rows": recount.rows_then,
         "rows_now": recount.rows,
         "error": recount.error,
     }
@@ -381,11 +438,12 @@ def _notes(rerun: _Rerun) -> list[str]:
             "what it is compared with is made of the stored windows before, of older ones by whole "
             "days"
         )
-    if numbers.missing_numbers:
+    if numbers.message is not None and numbers.message.missing_numbers:
         notes.append(
-            f"{numbers.missing_numbers} more numbers of the message are of other windows: "
+            f"{numbers.message.missing_numbers} more numbers of the message are of other windows: "
             "see --window"
         )
+    notes += [f"{uri} is not there any more: its rows are missing" for uri in rerun.missing]
     if not rerun.objects:
         notes.append("the window had no rows, so that there was nothing to read")
     return notes

@@ -57,6 +57,11 @@ class Reference:
     """None for a trailing reference: its profile is computed for each window."""
     spans: bytes | None
     """Profiles of its weeks or months; None where its rows have no times."""
+    spec: bytes | None
+    """What windows are counted with; None for an earlier reference of an old state."""
+    schema_json: str
+    columns_json: str
+    """The names of the inputs in the reference, in order."""
 
 
 _MODEL_COLUMNS = [models.c[name] for name in ModelRow.__dataclass_fields__]
@@ -138,6 +143,13 @@ def load_current_reference(connection: Connection, model: str) -> Reference | No
     return None if row is None else Reference(**row._mapping)
 
 
+def load_reference_by_id(connection: Connection, reference_id: int) -> Reference | None:
+    """Load a reference, also one that another has replaced; None when there is none."""
+    query = sa.select(*_REFERENCE_COLUMNS).where(references.c.id == reference_id)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else Reference(**row._mapping)
+
+
 def load_references(connection: Connection, model: str) -> list[dict[str, Any]]:
     """List all references of a model, the newest first, as JSON values."""
     current = sa.select(models.c.reference_id).where(models.c.name == model).scalar_subquery()
@@ -196,6 +208,9 @@ def adopt_reference(
             profile=profile,
             spans=spans,
             accepted=acceptance,
+            spec=spec,
+            schema_json=schema_json,
+            columns_json=columns_json,
         )
     )
     before = load_model(connection, model)

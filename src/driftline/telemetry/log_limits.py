@@ -18,14 +18,23 @@ MOST_KINDS = 1000
 class LogStream:
     """Writes to a stream as long as that works: a reader that went away must not end a loop."""
 
-    def __init__(self, out: TextIO, clock: Callable[[], float]) -> None:
-        """`clock` returns seconds, in a time that never goes back."""
-        self._out, self._clock = out, clock
+    def __init__(
+        self,
+        out: TextIO,
+        clock: Callable[[], float],
+        scrub: Callable[[str], str] = lambda text: text,
+    ) -> None:
+        """`clock` returns seconds, in a time that never goes back.
+
+        `scrub` takes secrets out of a line.
+        """
+        self._out, self._clock, self._scrub = out, clock, scrub
         self._start, self._written, self._omitted = clock(), 0, 0
 
     def write(self, text: str) -> int:
         """Write a line; leave it out when the stream fails or has enough for this minute."""
-        now = self._clock()
+        now, length = self._clock(), len(text)
+        text = self._scrub(text)
         if now - self._start >= SPAN:
             if self._omitted:
                 self._try_write(f"{self._omitted} characters of the log were left out\n")
@@ -35,7 +44,7 @@ class LogStream:
         else:
             self._written += len(text)
             self._try_write(text)
-        return len(text)
+        return length
 
     def flush(self) -> None:
         """Flush the stream, if it still works."""

@@ -34,35 +34,65 @@ def make_log(
     out = stream or sys.stderr
     is_terminal = not out.closed and out.isatty()
     writes_lines = is_terminal if human is None else human
+    scrubbing = LogScrubbing()
     return _LateLog(
         cache(
             lambda: _make_logger(
                 out,
+                scrubbing,
                 is_terminal=is_terminal,
                 writes_lines=writes_lines,
                 verbose=verbose,
                 clock=clock,
             )
-        )
+        ),
+        scrubbing,
     )
 
 
 class _LateLog:
     """A logger that is made for its first event: most passes with nothing new log none."""
 
-    def __init__(self, make: Callable[[], Any], values: Mapping[str, Any] | None = None) -> None:
-        self._make, self._values = make, dict(values or {})
+    def __init__(
+        self,
+        make: Callable[[], Any],
+        scrubbing: LogScrubbing,
+        values: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._make, self._scrubbing, self._values = make, scrubbing, dict(values or {})
 
     def bind(self, **values: Any) -> _LateLog:
         """The same logger, with values that each event gets."""
-        return _LateLog(self._make, {**self._values, **values})
+        return _LateLog(self._make, self._scrubbing, {**self._values, **values})
+
+    def scrub_with(self, scrub: Callable[[str], str]) -> None:
+        """Let `scrub` take secrets out of every line from now on."""
+        self._scrubbing.scrub = scrub
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._make().bind(**self._values), name)
 
 
+def scrub_log(log: Any, scrub: Callable[[str], str]) -> None:
+    """Let `scrub` take secrets out of every line of a logger from `make_log` from now on."""
+    if isinstance(log, _LateLog):
+        log.scrub_with(scrub)
+
+
+class LogScrubbing:
+    """What takes secrets out of each line; nothing before the configuration is known."""
+
+    def __init__(self) -> None:
+        self.scrub: Callable[[str], str] = lambda text: text
+
+    def __call__(self, text: str) -> str:
+        """Return a line without secrets."""
+        return self.scrub(text)
+
+
 def _make_logger(
     out: TextIO,
+    scrubbing: LogScrubbing,
     *,
     is_terminal: bool,
     writes_lines: bool,
@@ -87,7 +117,9 @@ def _make_logger(
         ]
     )
     return structlog.wrap_logger(
-        structlog.PrintLogger(cast(TextIO, LogStream(out, clock))),
+        structlog.PrintLogger(
+            cast(TextIO, LogStream(out, clock, lambda text: scrubbing.scrub(text)))
+        ),
         processors=[
             structlog.processors.add_log_level,
             RepeatedExceptions(clock),

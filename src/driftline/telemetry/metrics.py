@@ -121,6 +121,15 @@ class Metrics:
             ["model", "check", "measurement", "column", "version"],
             registry=registry,
         )
+        self._expected = tuple(
+            Gauge(
+                f"driftline_measurement_expected_{end}",
+                f"The {name} value of a measurement that counts as usual, where that is known.",
+                ["model", "check", "measurement", "column", "version"],
+                registry=registry,
+            )
+            for end, name in (("low", "lowest"), ("high", "highest"))
+        )
         self._alert = Gauge(
             "driftline_alert",
             "1 for each alert that fires now; as many as `driftline_measurement` has at most.",
@@ -142,6 +151,7 @@ class Metrics:
         ProcessCollector(namespace="driftline", registry=registry)
         self._label_sets = label_sets
         self._measurement_keys: OrderedDict[tuple[str, ...], None] = OrderedDict()
+        self._expected_keys: set[tuple[str, ...]] = set()
         self._alerts: dict[str, set[tuple[str, ...]]] = {}
         self._lock = Lock()
 
@@ -154,13 +164,16 @@ class Metrics:
         value: float | None,
         column: str = "",
         version: str = "",
+        expected: tuple[float, float] | None = None,
     ) -> None:
-        """Show the newest value of a measurement; None removes it.
+        """Show the newest value of a measurement, and its `expected` band; None removes either.
 
         When there are too many measurements, the one that was set longest ago is removed.
         """
         key = tuple(_text(label) for label in (model, check, measurement, column, version))
         with self._lock:
+            if value is None or expected is None:
+                self._remove_expected(key)
             if value is None:
                 if key in self._measurement_keys:
                     del self._measurement_keys[key]
@@ -169,10 +182,21 @@ class Metrics:
             self._measurement_keys[key] = None
             self._measurement_keys.move_to_end(key)
             self._measurement.labels(*key).set(value)
+            if expected is not None:
+                self._expected_keys.add(key)
+                for gauge, end in zip(self._expected, expected, strict=True):
+                    gauge.labels(*key).set(end)
             if len(self._measurement_keys) > self._label_sets:
                 oldest, _ = self._measurement_keys.popitem(last=False)
                 self._measurement.remove(*oldest)
+                self._remove_expected(oldest)
                 self._dropped.inc()
+
+    def _remove_expected(self, key: tuple[str, ...]) -> None:
+        if key in self._expected_keys:
+            self._expected_keys.remove(key)
+            for gauge in self._expected:
+                gauge.remove(*key)
 
     def set_alerts(self, model: str, alerts: Iterable[tuple[str, ...]]) -> None:
         """Show exactly these firing alerts of a model.

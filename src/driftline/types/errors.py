@@ -118,6 +118,8 @@ class Rejected(DriftlineError):
         """The HTTP status; 0 if there was none."""
         self.answer = answer
         """The beginning of the receiver's answer."""
+        self.summary = ""
+        """What happened, without a word of the answer; empty where that is not known."""
 
 
 class Retryable(DriftlineError):
@@ -127,6 +129,8 @@ class Retryable(DriftlineError):
         super().__init__(message)
         self.not_before = not_before
         """The earliest time of any further request, UTC, if the receiver named one."""
+        self.summary = ""
+        """What happened, without a word of the answer; empty where that is not known."""
 
 
 class OutcomeUnknown(Retryable):

@@ -18,7 +18,7 @@ LIMITS: Mapping[str, int] = {
     "finding": 600,
     "more": 80,
     "known": 1500,
-    "todo": 1000,
+    "todo": 1500,
     "links": 2000,
     "context": 600,
     "body": 8000,
@@ -44,15 +44,15 @@ class Message:
     title: str
     """The line for a lock screen: severity, model, what changed, how much, since when."""
     lead: str
-    """What to do and, where that is known, what the incident has cost; a line each."""
+    """Since when, whether it goes on, and how bad it is; a line each."""
     findings: tuple[str, ...]
-    """One line for each finding, most important first."""
+    """One line for each finding, most important first: the numbers with their intervals."""
     more: Callable[[int], str] = field(repr=False)
     """Gives `and 12 more` for a number of shown findings; empty if these are all."""
     known: str
-    """Likely cause, owners and other facts from plugins, a line each."""
+    """What it has cost, likely cause, owners and other facts from plugins, a line each."""
     todo: str
-    """What to do: the decision if there is one, the runbook, how to look closer; a line each."""
+    """What to do, as one numbered list: first the advice, at the end how to see the numbers."""
     links: str
     """Links to more details, a line each."""
     context: str
@@ -70,12 +70,12 @@ class Message:
     def parts(
         self, limit: int, size: Callable[[str], int] = len, bullet: str = ""
     ) -> dict[str, str]:
-        """Return lead, findings, known, todo and context within `limit` in all, measured by `size`.
+        """Return lead, todo, known, findings and context within `limit` in all, measured by `size`.
 
         For services with one limit for a message. A third of it is reserved for the findings. A
         piece without room is empty.
         """
-        pieces, room = dict.fromkeys(("lead", "findings", "known", "todo", "context"), ""), limit
+        pieces, room = dict.fromkeys(("lead", "todo", "known", "findings", "context"), ""), limit
         for name in ("lead", "todo", "known", "context"):
             text = getattr(self, name)
             if room - size(text) >= limit // 3:

@@ -215,6 +215,11 @@ class Movement:
         return f"{self.label} {self.before} → {self.after}{unit}" + (f" ({size})" if size else "")
 
     @property
+    def short_text(self) -> str:
+        """Plain text without the size, for a title: `mean 180 → 10,790`."""
+        return replace(self, factor="", deviations="").text
+
+    @property
     def calm_text(self) -> str:
         """Plain text for a subject that is back to normal: `mean 181 now (usually 180)`."""
         unit = " of rows" if self.is_share else ""
@@ -317,13 +322,13 @@ def deviations(shift: str | float | None) -> str:
 
 
 def interval(alert: AlertFact) -> str:
-    """Format the interval of an alert: `95%: 0.68 to 0.74`; empty if it has none."""
+    """Format the interval of an alert: `95% sure: 0.68 to 0.74`; empty if it has none."""
     if alert.interval is None:
         return ""
     low, high = (
         share(end) if is_share(alert) and end >= 0 else number(end) for end in alert.interval
     )
-    return f"95%: {low} to {high}"
+    return f"95% sure: {low} to {high}"
 
 
 def shown_interval(alert: AlertFact) -> str:
@@ -334,15 +339,15 @@ def shown_interval(alert: AlertFact) -> str:
     low, high = alert.detail.get("shown_low"), alert.detail.get("shown_high")
     if not isinstance(low, (int, float)) or not isinstance(high, (int, float)):
         return ""
-    return f"95%: {number(low)} to {number(high)}"
+    return f"95% sure: {number(low)} to {number(high)}"
 
 
 def share_of_rows(noun: str, now: Scalar, previous: Scalar = None) -> str:
-    """Format `missing in 31% of rows (was 0%)`; empty if `now` is no share from 0 to 1."""
+    """Format `missing in 31% of rows (usually 0%)`; empty if `now` is no share from 0 to 1."""
     if not isinstance(now, (int, float)) or not 0 <= now <= 1:
         return ""
     before = (
-        f" (was {share(previous)})"
+        f" (usually {share(previous)})"
         if isinstance(previous, (int, float)) and 0 <= previous <= 1
         else ""
     )

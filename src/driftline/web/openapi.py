@@ -79,6 +79,12 @@ OPERATIONS: Mapping[tuple[str, str], Description] = {
         None,
         OBJECTS,
     ),
+    ("GET", "/api/audit"): (
+        "List what people changed, the newest first.",
+        ("model", "author", "kind", "since", "limit"),
+        None,
+        OBJECTS,
+    ),
     ("GET", "/api/search/models"): (
         "Search versions of models by an expression.",
         ("where",),

@@ -12,9 +12,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from driftline.catalog.catalog import Catalog, RecordError
+from driftline.config.mistakes import unknown_name
+from driftline.state.audit import KINDS as AUDIT_KINDS
+from driftline.state.audit import ChangeFilter, load_changes
 from driftline.web.access import Access
 from driftline.web.pages import STANDBY
 from driftline.web.query import read_number
+from driftline.web.query_api import read_time
 from driftline.web.request_body import read_body
 from driftline.web.status import StatusSource
 
@@ -51,6 +55,27 @@ def record_routes(agent: StatusSource, access: Access, deny: Callable[[], Respon
             ]
         )
 
+    def list_audit(request: HttpRequest) -> Response:
+        if not access.can_act(request):
+            return deny()
+        query = request.query_params
+        limit = read_number(request, "limit", 100, most=MOST_CHANGES)
+        try:
+            since = read_time("since", query.get("since"), access.clock())
+        except ValueError as error:
+            return JSONResponse({"error": str(error)}, 400)
+        names = {name: query.get(name, "") for name in ("model", "author", "kind")}
+        if names["kind"] and names["kind"] not in AUDIT_KINDS:
+            text = unknown_name(names["kind"], AUDIT_KINDS, "kind is unknown")
+            return JSONResponse({"error": text}, 400)
+
+        def load(catalog: Catalog) -> list[dict[str, Any]]:
+            with catalog.store.read() as connection:
+                changes = load_changes(connection, ChangeFilter(**names, since=since), limit)
+            return [change.as_json() for change in changes]
+
+        return answer(load)
+
     async def write_record(request: HttpRequest) -> Response:
         if not access.can_act(request):
             return deny()
@@ -64,6 +89,7 @@ def record_routes(agent: StatusSource, access: Access, deny: Callable[[], Respon
         Route("/api/records", list_records, methods=["GET"]),
         Route("/api/records", write_record, methods=["POST"]),
         Route("/api/records/history", list_changes),
+        Route("/api/audit", list_audit),
     ]
 
 

@@ -56,12 +56,14 @@ class HttpClient:
         monotonic: Callable[[], float] = time.monotonic,
         agent: str = "driftline",
         permit: Callable[[], None] = lambda: None,
+        scrub: Callable[[str], str] = lambda text: text,
     ) -> None:
         """`allow_private` also allows private addresses.
 
         `ca_file` holds the certificates of the authorities to trust, in place of the public ones.
         `permit` is called right before a request leaves, and raises when it must not.
-        `transport` takes the place of the network, in tests.
+        `scrub` takes secrets out of answers before errors quote them. `transport` takes the place
+        of the network, in tests.
         """
         self._clock = clock
         self._allow = allow_private
@@ -72,6 +74,7 @@ class HttpClient:
         self._monotonic = monotonic
         self._agent = agent
         self._permit = permit
+        self._scrub = scrub
         self._tls: ssl.SSLContext | None = None
 
     def post(
@@ -127,15 +130,23 @@ class HttpClient:
             ):
                 text = self._read(answer, deadline)
                 summary = f"HTTP {answer.status_code} from {place}"
-                quote = clean(_hide_address_parts(text, address), SHOWN)
+                quote = clean(self._scrub(_hide_address_parts(text, address)), SHOWN)
                 now, status = self._clock(), answer.status_code
                 until = read_pause(status, answer.headers, text, now)
-                raise_for_status(status, f"{summary}: {quote}" if quote else summary, until, text)
+                try:
+                    raise_for_status(
+                        status, f"{summary}: {quote}" if quote else summary, until, text
+                    )
+                except (Rejected, Retryable) as error:
+                    error.summary = summary
+                    raise
                 return HttpAnswer(status, text)
         except DriftlineError:
             raise
         except Exception as error:
-            raise _failure(error, place) from None
+            failure = _failure(error, place)
+            failure.summary = str(failure)
+            raise failure from None
 
     def _network(self, deadline: float) -> httpx.BaseTransport:
         from driftline.delivery.network.address import resolve
@@ -202,7 +213,7 @@ def _hide_address_parts(text: str, url: httpx.URL) -> str:
     return text
 
 
-def _failure(error: Exception, place: str) -> DriftlineError:
+def _failure(error: Exception, place: str) -> Rejected | Retryable:
     import httpx
 
     from driftline.delivery.network.address import PrivateAddressError

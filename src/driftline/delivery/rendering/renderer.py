@@ -5,7 +5,7 @@ A template of the user that fails is replaced by the one that ships, with a warn
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from importlib.resources import files
@@ -14,10 +14,11 @@ from typing import Any
 from driftline.contracts.context import Logger
 from driftline.delivery.links import ACCEPT, possible_acts
 from driftline.delivery.rendering.markup import DIALECTS, Dialect, Safe
-from driftline.extensions.advice import column_names
+from driftline.extensions.advice import DECISIONS, column_names
 from driftline.extensions.phrasebook import Line, Phrasebook, installed_phrasebook
 from driftline.types import phrasing
 from driftline.types.message import LIMITS, Markup, Message, Piece
+from driftline.types.model import Decision
 from driftline.types.notification import COST, AlertFact, Event, Notification
 
 RECOMMENDED = "recommended"
@@ -101,7 +102,7 @@ class _MessageWriter:
         self._sandbox = Sandbox(dialect, _functions(dialect))
 
     def message(self, notification: Notification) -> Message:
-        names = _names(notification, self._phrasebook.advice(notification))
+        names = _names(notification, self._phrasebook)
 
         def more(count: int) -> str:
             left = phrasing.count_hidden(notification, count)
@@ -201,18 +202,22 @@ def _functions(dialect: Dialect) -> dict[str, Any]:
     }
 
 
-def _names(notification: Notification, next_step: str) -> dict[str, Any]:
-    """The names that every template may use; `next_step` is the advice of the phrasebook."""
+def _names(notification: Notification, phrasebook: Phrasebook) -> dict[str, Any]:
+    """The names that every template may use."""
+    next_step = phrasebook.advice(notification)
     facts = phrasing.plugin_facts(notification)
     low = {name.lower(): name for name in facts}
     decisions = {
-        alert.decision.value.replace("_", " "): None
+        alert.decision: None
         for alert in notification.alerts
         if alert.decision is not None and alert.state != "resolved"
     }
     # A decision that a plugin has made replaces what checks recommend.
-    advice = {RECOMMENDED: ", ".join(decisions)} if decisions and "decision" not in low else {}
+    recommended = [] if "decision" in low else list(decisions)
+    words = ", ".join(decision.value.replace("_", " ") for decision in recommended)
+    advice = {RECOMMENDED: words} if words else {}
     advice |= {word: facts[low[word]] for word in ADVICE if word in low}
+    can_accept = "accept" in possible_acts(notification).values()
     return {
         "word": {Event.RESOLVED: "OK", Event.TEST: "TEST", Event.REPORT: "REPORT"}.get(
             notification.event, notification.severity.value.upper()
@@ -226,8 +231,12 @@ def _names(notification: Notification, next_step: str) -> dict[str, Any]:
         "why": phrasing.clean(notification.reason_text, 80),
         "act": _act(notification),
         "next_step": next_step,
+        "steps": _list_steps(next_step, recommended, advice, can_accept=can_accept),
+        "extent": phrasebook.extent(notification),
+        "level": notification.severity.rank + 1,
+        "so_far": _so_far(notification),
         "columns": tuple(column_names(notification.alerts)),
-        "can_accept": "accept" in possible_acts(notification).values(),
+        "can_accept": can_accept,
         "accept_url": phrasing.links(notification).get(ACCEPT, ""),
         "since": notification.since,
         "resolved_at": notification.resolved_at,
@@ -247,6 +256,31 @@ def _names(notification: Notification, next_step: str) -> dict[str, Any]:
         "rests_on": phrasing.context(notification),
         "incident": phrasing.clean(notification.incident, 80),
     }
+
+
+def _list_steps(
+    next_step: str,
+    recommended: Sequence[Decision],
+    advice: Mapping[str, str],
+    *,
+    can_accept: bool,
+) -> tuple[tuple[str, str], ...]:
+    """What to do, in order, as pairs of kind and text.
+
+    The kinds are `advice`, a fact that is advice (`decision`, `runbook`), `accept` and `numbers`.
+    """
+    sentences = dict.fromkeys([next_step, *(DECISIONS[decision] for decision in recommended)])
+    steps = [("advice", text) for text in sentences if text]
+    steps += [(name, text) for name, text in advice.items() if name != RECOMMENDED]
+    steps += [("accept", "")] if can_accept else []
+    return (*steps, ("numbers", ""))
+
+
+def _so_far(notification: Notification) -> str:
+    """How long the incident has lasted at the end of the newest window; empty if not known."""
+    if notification.window is None or notification.window[1] <= notification.since:
+        return ""
+    return phrasing.format_span_length(notification.since, notification.window[1])
 
 
 def _act(notification: Notification) -> str:

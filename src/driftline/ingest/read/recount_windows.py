@@ -1,4 +1,4 @@
-"""Profiles windows once more, from the objects that were counted in them, piece by piece.
+"""Finds the objects that were counted in windows, and reads their pieces again.
 
 Does not write to the database. Raises an error when an object is gone, because profiles without its
 rows would only look like other numbers.
@@ -6,7 +6,7 @@ rows would only look like other numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -16,12 +16,10 @@ from driftline.ingest.read.decode_object import discover_objects
 from driftline.ingest.read.job import Job
 from driftline.ingest.read.plan import Work
 from driftline.ingest.read.read_object import read_object
-from driftline.profiles.profile import Profile
 from driftline.state.provenance import CountedObject, Piece
-from driftline.state.waiting import HALVES
 from driftline.types.errors import ObjectGone, SourceError
 from driftline.types.model import LogObject
-from driftline.types.records import GONE, QUARANTINED, WAITING, ReadOutcome, WindowKey
+from driftline.types.records import GONE, QUARANTINED, WAITING, ReadOutcome
 
 URIS_SHOWN = 3
 """Missing objects that an error names."""
@@ -44,7 +42,9 @@ class RecountedObject:
 
     located: LocatedObject
     rows: int
-    """Its rows in the given windows, as `CountedObject.rows`."""
+    """Its rows in the given windows, as `CountedObject.rows`; of labels all rows."""
+    rows_then: int
+    """The same, when it was counted."""
     error: str = ""
     """Why it could not be read to its end."""
 
@@ -56,6 +56,22 @@ def locate_objects(
 
     Raises ObjectGone when some are missing, and SourceError when the store can't be listed.
     """
+    located, missing = locate_remaining_objects(job, contributions, now)
+    if missing:
+        more = f" and {len(missing) - URIS_SHOWN} more" if len(missing) > URIS_SHOWN else ""
+        raise ObjectGone(
+            f"what was counted is not there any more: {', '.join(missing[:URIS_SHOWN])}{more}"
+        )
+    return located
+
+
+def locate_remaining_objects(
+    job: Job, contributions: Sequence[CountedObject], now: datetime
+) -> tuple[list[LocatedObject], list[str]]:
+    """Find those objects that are still there, and the URIs of those that are not.
+
+    Raises SourceError when the store can't be listed.
+    """
     pending = {item.object.uri: item for item in contributions}
     located: dict[str, LocatedObject] = {}
     # Only a whole listing names old objects: listing by time or by queue shows new ones only.
@@ -64,12 +80,8 @@ def locate_objects(
             located[obj.uri] = _locate(job, pending[obj.uri], obj)
             if len(located) == len(pending):
                 break
-    if missing := [uri for uri in pending if uri not in located]:
-        more = f" and {len(missing) - URIS_SHOWN} more" if len(missing) > URIS_SHOWN else ""
-        raise ObjectGone(
-            f"what was counted is not there any more: {', '.join(missing[:URIS_SHOWN])}{more}"
-        )
-    return [located[uri] for uri in pending]
+    missing = [uri for uri in pending if uri not in located]
+    return [located[uri] for uri in pending if uri in located], missing
 
 
 def _locate(job: Job, contribution: CountedObject, obj: LogObject) -> LocatedObject:
@@ -91,58 +103,27 @@ def _locate(job: Job, contribution: CountedObject, obj: LogObject) -> LocatedObj
     return LocatedObject(contribution, unchanged, is_replaced=False)
 
 
-def recount_windows(
-    job: Job,
-    located: Sequence[LocatedObject],
-    keys: Sequence[WindowKey],
-    progress: Callable[[int, int], None] = lambda objects, rows: None,
-) -> tuple[dict[WindowKey, Profile], list[RecountedObject]]:
-    """New profiles of the windows `keys`, and the result of each object.
-
-    `progress` is called with objects read and rows so far. Raises SourceError, with the object's
-    name, when an object can't be reached, vanished, changed while it was read, or holds requests
-    and responses apart.
-    """
-    profiles = {key: Profile(job.spec, job.collectors) for key in keys}
-    results, total = list[RecountedObject](), 0
-    for number, item in enumerate(located, 1):
-        rows, error = 0, ""
-        for piece in _pieces(item):
-            outcome = _read_piece(job, item, piece)
-            error = outcome.error or error
-            for share in outcome.shares:
-                key = WindowKey(keys[0].model, share.start, share.version, share.segment)
-                # Rows that the piece did not count then, such as those that came after the window
-                # was settled, are not counted now.
-                if key in piece.rows:
-                    profiles[key].merge(Profile.from_bytes(share.profile, job.spec, job.collectors))
-                    rows += 0 if key.segment else share.rows
-        total += rows
-        results.append(RecountedObject(item, rows, error))
-        progress(number, total)
-    return profiles, results
-
-
-def _pieces(located: LocatedObject) -> Sequence[Piece]:
+def pieces_now(located: LocatedObject) -> Sequence[Piece]:
+    """The pieces to read; of an object that was replaced it is the whole."""
     pieces = located.contribution.pieces
     if not located.is_replaced:
         return pieces
-    # The pieces mean nothing in another version: it is read as a whole.
+    # The pieces mean nothing in another version.
     return [Piece(0, located.object.size, {key: 0 for piece in pieces for key in piece.rows})]
 
 
-def _read_piece(job: Job, located: LocatedObject, piece: Piece) -> ReadOutcome:
+def read_piece(job: Job, located: LocatedObject, piece: Piece) -> ReadOutcome:
+    """Read a piece, as far as it was counted.
+
+    Raises SourceError, with the object's name, when it can't be reached, vanished or changed while
+    it was read.
+    """
     obj = located.object
     if not located.is_replaced and piece.end:
         obj = replace(obj, size=piece.end)
     outcome = read_object(job, Work(object=obj, start=piece.start, is_complete=True))
     if outcome.state in (GONE, WAITING):
         raise SourceError(f"{obj.uri}: {outcome.error or 'gone since it was listed'}")
-    if any(stub.role in HALVES for stub in outcome.stubs):
-        raise SourceError(
-            f"{obj.uri} holds requests and responses apart: which of them made a row is kept, "
-            "but not which objects held its other half, so that its numbers can't be computed again"
-        )
     if outcome.state != QUARANTINED:
         outcome.error = ""
     return outcome

@@ -10,7 +10,7 @@ from driftline.contracts.wording import Wording
 from driftline.profiles.canonical_value import canonical_value
 from driftline.profiles.spec import ProfileSpec
 from driftline.profiles.window import Labels, RegressionSums, Scores
-from driftline.types import phrasing
+from driftline.types import phrasing, plain_words
 from driftline.types.model import Decision, Judgement, Task
 from driftline.types.settings import Settings
 
@@ -41,4 +41,5 @@ __all__ = [
     "Worth",
     "canonical_value",
     "phrasing",
+    "plain_words",
 ]

@@ -33,8 +33,10 @@ class LoadedModel(Protocol):
     The value of a category is its place among the texts of `ModelInputs`.
     """
 
-    names: tuple[str, ...]
-    """Its inputs in order, as the file names them; empty where it does not."""
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its inputs in order, as the file names them; empty where it does not."""
+        ...
 
     def predict(self, rows: Floats, inputs: ModelInputs) -> Floats:
         """Return the outputs, shape (n, C)."""

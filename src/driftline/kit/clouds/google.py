@@ -20,13 +20,16 @@ NO_CREDENTIALS = (
 )
 
 
-def import_sdk(service: str) -> Any:
-    """Import the module `google.cloud.SERVICE`. Raises SourceError where it is not installed."""
+def import_sdk(service: str, package: str = "") -> Any:
+    """Import the module `google.cloud.SERVICE` of `google-cloud-PACKAGE`, by default of its name.
+
+    Raises SourceError where it is not installed.
+    """
     try:
         return import_module(f"google.cloud.{service}")
     except ImportError:
         raise SourceError(
-            f"google-cloud-{service} is not installed: pip install 'driftline[gcp]'"
+            f"google-cloud-{package or service} is not installed: pip install 'driftline[gcp]'"
         ) from None
 
 
@@ -104,7 +107,9 @@ def error_details(error: Exception) -> tuple[int, str, str]:
 
     The status is 0 for an error that is no answer of a service.
     """
-    details = (getattr(error, "errors", None) or [{}])[0]
+    first = (getattr(error, "errors", None) or [{}])[0]
+    # An error of gRPC has the error of the call there, no description.
+    details = first if isinstance(first, dict) else {}
     message = details.get("message") or getattr(error, "message", "")
     message = str(message or f"{type(error).__name__}: {error}")
     status = int(getattr(error, "code", None) or 0)

@@ -49,7 +49,7 @@ def message_blocks(
 
     `header` is the title as plain text of at most 150 characters.
     """
-    parts = (message.lead, message.list_findings(2900, bullet="• "), message.known, message.todo)
+    parts = (message.lead, message.todo, message.known, message.list_findings(2900, bullet="• "))
     blocks: list[dict[str, Any]] = [
         {"type": "header", "text": {"type": "plain_text", "text": header}}
     ]
