@@ -14,6 +14,8 @@ pytestmark = pytest.mark.postgres
     "jump",
     [
         timedelta(days=1),
+        pytest.param(-timedelta(days=1), marks=pytest.mark.slow),
+        pytest.param(-timedelta(hours=1), marks=pytest.mark.slow),
         pytest.param(timedelta(hours=1), marks=pytest.mark.slow),
         pytest.param(timedelta(hours=9), marks=pytest.mark.slow),
     ],

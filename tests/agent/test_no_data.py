@@ -42,3 +42,20 @@ def test_a_schema_beside_the_data(tmp_path):
         [(uri, reason)] = report.skipped_objects
         assert uri.endswith("schema.1.log")
         assert "no data" in reason
+
+
+def test_the_title_of_silence_follows_its_age(tmp_path):
+    """While no record comes, the title says the age as of the newest window, without a message."""
+    station = Station(tmp_path)
+    titles = []
+    with station.open():
+        for hour in range(15):
+            if hour < 10:
+                station.hour(hour)
+            station.clock.now = START + timedelta(hours=hour + 1, minutes=20)
+            station.tick()
+            titles += [title for (title,) in station.sql("SELECT title FROM incidents")]
+        assert len(station.told()) == 2
+    assert [title.split(";")[0] for title in titles[1:]] == [
+        f"shop: no new record for {age} h" for age in (2, 3, 4, 5)
+    ]

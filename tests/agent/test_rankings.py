@@ -66,4 +66,4 @@ def test_a_worse_ranking_is_told_with_its_numbers(tmp_path):
     messages = [json.loads(line) for line in (tmp_path / "diary.jsonl").read_text().splitlines()]
     titles = [message["title"] for message in messages if message["cause"] == "performance"]
     assert titles
-    assert "NDCG by labels 0." in titles[0] or "hit rate by labels 0." in titles[0]
+    assert "NDCG fell from 0." in titles[0] or "hit rate fell from 0." in titles[0]

@@ -33,7 +33,7 @@ def test_a_median_beyond_a_bound_is_reported_with_its_number(tmp_path):
         [alert] = opening["alerts"]
         assert (alert["measurement"], alert["labels"]) == ("median_value", {"column": "amount"})
         assert alert["value"] == pytest.approx(90, abs=3)
-        assert "“amount”: median" in opening["title"]
+        assert "“amount”: the median" in opening["title"]
         station.clock.now = START + timedelta(hours=5, minutes=20)
         station.tick()
         assert len(station.sql("select value from measurements where name = 'median_value'")) == 5

@@ -23,7 +23,7 @@ def connect(*places, family=socket.AF_INET) -> list[bool]:
     done = [False] * len(places)
     for turn, place in enumerate(places):
         with socket.socket(family) as made, suppress(OSError):
-            made.settimeout(0.05)
+            made.settimeout(60)
             made.connect(place)
             done[turn] = True
     return done

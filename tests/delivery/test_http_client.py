@@ -9,6 +9,7 @@ from receivers import Fault, Receiver
 
 from driftline import OutcomeUnknown, Rejected, Retryable, Throttled
 from driftline.delivery.network.address import is_public
+from driftline.delivery.network.dial import Dial
 from driftline.delivery.network.http import HttpClient
 
 
@@ -21,7 +22,7 @@ class Anything(Receiver):
 
 
 def client(**given) -> HttpClient:
-    return HttpClient(lambda: NOW, **{"allow_private": True, "timeout": 5.0, **given})
+    return HttpClient(lambda: NOW, **{"allow_private": True, "timeout": 60.0, **given})
 
 
 def test_posts_json_and_bytes():
@@ -123,9 +124,9 @@ def test_a_dripping_answer_does_not_outlast_the_deadline():
                 yield b"."
 
     with pytest.raises(OutcomeUnknown):
-        client(transport=httpx.MockTransport(drip), monotonic=lambda: float(next(ticks))).post(
-            "https://a.example/", json={}
-        )
+        client(
+            transport=httpx.MockTransport(drip), timeout=5.0, monotonic=lambda: float(next(ticks))
+        ).post("https://a.example/", json={})
 
 
 def test_answers_are_read_to_a_bound():
@@ -164,6 +165,16 @@ def test_private_addresses_are_refused(address):
     with pytest.raises(Rejected, match="private address"):
         guarded.post("http://in.example/", json={})
     assert not is_public(address)
+
+
+def test_the_refusal_names_the_setting_that_allows_it():
+    """Each part of the configuration that connects has an `allow_private` of its own."""
+    inside = {"allow_private": False, "resolve": lambda host, _: ["10.0.0.1"]}
+    for part, name in (("sinks.chat", "sinks.chat.allow_private"), ("", "allow_private")):
+        with pytest.raises(Rejected, match=f"set `{name}: true`"):
+            client(**inside, part=part).post("http://in.example/", json={})
+        with pytest.raises(Rejected, match=f"set `{name}: true`"):
+            Dial(**inside, part=part)("in.example", 25)
 
 
 @pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946"])

@@ -53,7 +53,7 @@ class Kept:
     def __init__(self, name, server, chart=None, url=CHART):
         self.kept = ""
         self.sink = KINDS[name][1](server)
-        http = HttpClient(lambda: START, allow_private=True, timeout=5)
+        http = HttpClient(lambda: START, allow_private=True, timeout=60)
         given = {"render": Renderer(), "find_earlier_result": lambda told: self.kept}
         given |= {"chart": lambda told: chart, "chart_url": lambda told: url if chart else None}
         self.sink.start(

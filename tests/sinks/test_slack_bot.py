@@ -40,7 +40,7 @@ class Bot:
 
     def __init__(self, server, chart=None, **options):
         self.log, self.kept, self.now = FakeLog(), "", START
-        http = HttpClient(lambda: self.now, allow_private=True, timeout=5)
+        http = HttpClient(lambda: self.now, allow_private=True, timeout=60)
         self.sink = SlackBot(
             token=Secret("${env:T}", options.pop("token", TOKEN)), channel=options.pop("channel", server.channel),
             url=server.url, **options,

@@ -81,7 +81,7 @@ class Api(Served):
         if not token:
             self.arrived.set()
         if fault.hold is not None:
-            fault.hold.wait(20)
+            fault.hold.wait(90)
         if fault.drop == "after":
             return _reset(handler)
         try:

@@ -117,7 +117,7 @@ class Desk:
         self.store, self.action, self.plan, self.now = store, action, plan, NOW
         self.log, self.reports, self.state = FakeLog(), [], AlertingState()
         self.acting = ActionDispatcher([(plan, action)], Guard(lambda: self.now), self.log)
-        http = HttpClient(lambda: self.now, allow_private=True, timeout=5)
+        http = HttpClient(lambda: self.now, allow_private=True, timeout=60)
         action.start(
             StartContext(
                 name=plan.name, log=self.log, clock=lambda: self.now, http=http, config_folder=base

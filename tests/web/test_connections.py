@@ -147,39 +147,3 @@ def test_a_certificate_that_is_none_is_named(tmp_path: Path) -> None:
     (tmp_path / "c.pem").write_text("none")
     with pytest.raises(DriftlineError, match=r"agent\.http_certificate: .*c\.pem"):
         serve(APP, "127.0.0.1", 0, certificate=(tmp_path / "c.pem", tmp_path / "c.pem"))
-
-
-@pytest.mark.slow
-def test_ten_thousand_idle_and_a_thousand_dripping_connections(server: WebServer) -> None:
-    """For a minute `/healthz` answers each time, and the server holds a bounded number of them."""
-    clients: list[socket.socket] = []
-    end = time.monotonic() + 60
-    answers = []
-    address = (server.address.host, server.address.port)
-
-    def keep_open() -> None:
-        for number in range(11_000):
-            client = socket.create_connection(address, timeout=30)
-            clients.append(client)
-            if number % 11 == 0:
-                client.sendall(b"GET /healthz HTTP/1.1\r\nx: ")
-        while time.monotonic() < end:
-            for client in clients[::11]:
-                try:
-                    client.sendall(b"a")
-                except OSError:
-                    continue
-            time.sleep(1)
-
-    crowd = threading.Thread(target=keep_open)
-    crowd.start()
-    try:
-        while crowd.is_alive():
-            answers.append(is_healthy(server))
-    finally:
-        crowd.join()
-        for client in clients:
-            client.close()
-    assert len(clients) == 11_000
-    assert len(answers) > 20
-    assert all(answers)

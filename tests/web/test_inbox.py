@@ -184,5 +184,5 @@ def test_points_over_http_and_files_of_points_give_the_same_windows_and_incident
     assert len(windows) == 60
     [(event, title, since)] = told
     assert event == "opened"
-    assert "“value”: mean" in title
+    assert "“value”: the mean rose from " in title
     assert since.startswith(("2026-06-14", "2026-06-15", "2026-06-16"))

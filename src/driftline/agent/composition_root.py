@@ -88,10 +88,12 @@ def make_guard(
 
 
 def make_http(allow_private: bool, scrub: Callable[[str], str]) -> HttpClient:
-    """Return a client for requests of the agent itself; `scrub` takes secrets out of its errors."""
+    """Return a client for heartbeats; `scrub` takes secrets out of its errors."""
     from driftline.delivery.network.http import HttpClient
 
-    return HttpClient(system_clock, allow_private=allow_private, scrub=scrub)
+    return HttpClient(
+        system_clock, allow_private=allow_private, scrub=scrub, part="agent.heartbeat"
+    )
 
 
 def make_metrics() -> Metrics:

@@ -36,14 +36,15 @@ class ContextFactory:
     """Takes the secrets of the configuration out of a text."""
     phrasebook: Phrasebook | None = None
     """How alerts read in messages; as the installed plugins declare it when None."""
-    _clients: dict[tuple[bool, Path | None], HttpClient] = field(default_factory=dict)
+    _clients: dict[tuple[bool, Path | None, str], HttpClient] = field(default_factory=dict)
 
-    def http_client(self, allow_private: bool, ca_file: Path | None = None) -> Http:
+    def http_client(self, allow_private: bool, ca_file: Path | None = None, part: str = "") -> Http:
         """Return the client; with `allow_private` it may reach loopback and private addresses.
 
         `ca_file` holds the certificates of the authorities to trust, in place of the public ones.
+        `part` is the part of the configuration that it works for, such as `sinks.chat`.
         """
-        key = allow_private, ca_file
+        key = allow_private, ca_file, part
         if key not in self._clients:
             self._clients[key] = HttpClient(
                 self.clock,
@@ -51,6 +52,7 @@ class ContextFactory:
                 ca_file=ca_file,
                 permit=self.permit,
                 scrub=self.scrub,
+                part=part,
             )
         return self._clients[key]
 
@@ -73,12 +75,13 @@ class ContextFactory:
             piece: template if isinstance(template, str) else template.text(self.base)
             for piece, template in sink.templates.items()
         }
-        dial = Dial(sink.allow_private, self.permit)
+        part = f"sinks.{name}"
+        dial = Dial(sink.allow_private, self.permit, part=part)
         return StartContext(
             name=name,
             log=log,
             clock=self.clock,
-            http=self.http_client(sink.allow_private),
+            http=self.http_client(sink.allow_private, part=part),
             console=self.console,
             config_folder=self.base,
             render=Renderer(templates, log, self.phrasebook),
@@ -90,13 +93,13 @@ class ContextFactory:
         )
 
     def action_context(self, name: str, action: ActionConfig, log: Logger) -> StartContext:
-        """Return the start context of an action; `name` names its part of the log."""
+        """Return the start context of an action; `name` is its part, such as `actions.retrain`."""
         ca_file = self.base / action.trusted if action.trusted else None
         return StartContext(
             name=name,
             log=log,
             clock=self.clock,
-            http=self.http_client(action.allow_private, ca_file),
+            http=self.http_client(action.allow_private, ca_file, name),
             console=self.console,
             config_folder=self.base,
         )

@@ -17,7 +17,7 @@ from driftline.alerting.work import Work
 from driftline.types.incident import Incident, Reason
 from driftline.types.model import Severity
 from driftline.types.notification import WHY, Event, Notification
-from driftline.types.phrasing import clean
+from driftline.types.phrasing import clean, count
 
 CAUSE = "digest"
 MOST_LINES = 20
@@ -46,8 +46,8 @@ def add_to_digest(
     headlines = [
         incident.headline or incident.title for incident in work.open if incident.id in digest.keys
     ]
-    count = f"{len(headlines)} more critical incidents than the {max_pages} sent in 24 hours"
-    headline = headlines[0] if len(headlines) == 1 else f"{count}: {'; '.join(headlines)}"
+    excess = f"{len(headlines)} more critical incidents than the {max_pages} sent in 24 hours"
+    headline = headlines[0] if len(headlines) == 1 else f"{excess}: {'; '.join(headlines)}"
     facts = {
         f"incident {place}": clean(text, LONGEST)
         for place, text in enumerate(headlines[:MOST_LINES], 1)
@@ -63,11 +63,17 @@ def _describe_incident(change: Change, message: Notification) -> Change:
     return replace(change, notification=change.notification.model_copy(update=content))
 
 
-def resolve_digest(digest: Incident, now: datetime) -> Change:
-    """End the digest: every incident in it is over."""
-    headline = f"all {len(digest.keys)} critical incidents of the list are over"
-    digest = replace(digest, resolved_at=now)
-    return _change(digest, Event.RESOLVED, Reason.DIGEST_OVER, headline, now, facts={})
+def resolve_digest(digest: Incident, ends: Sequence[Change], now: datetime) -> Change:
+    """End the digest: every incident in it is over. `ends` are the ends of this step."""
+    own_ends = [change for change in ends if change.incident.id in digest.keys]
+    ended = replace(digest, resolved_at=now)
+    if len(digest.keys) == 1 and own_ends:
+        end = own_ends[-1]
+        headline = end.incident.headline or end.incident.title
+        change = _change(ended, Event.RESOLVED, Reason.DIGEST_OVER, headline, now, facts={})
+        return _describe_incident(change, end.notification)
+    headline = f"the {count(len(digest.keys), 'critical incident')} of the list ended"
+    return _change(ended, Event.RESOLVED, Reason.DIGEST_OVER, headline, now, facts={})
 
 
 def _change(

@@ -56,7 +56,8 @@ def hold_back(previous: Step, silencing: Silencing, now: datetime) -> Step:
     if hold_pass.excess_pages:
         work.record(add_to_digest(work, digest, hold_pass.excess_pages, silencing.max_pages, now))
     elif digest is not None and not any(incident.id in digest.keys for incident in work.open):
-        work.record(resolve_digest(digest, now))
+        ends = [change for change in work.changes if change.event is Event.RESOLVED]
+        work.record(resolve_digest(digest, ends, now))
     return work.step(previous.notes, now)
 
 

@@ -226,11 +226,12 @@ def update_incident(
 
 
 def _restate(incident: Incident, members: Sequence[Alert], occasion: Occasion) -> Incident:
-    """Return an incident about the agent itself with the newest reason in its title.
+    """Return an incident about the agent itself or about traffic with the newest title.
 
-    Nobody gets a message: the trouble is the same, and whoever looks should see what it is now.
+    Nobody gets a message: the trouble is the same, and whoever looks should see what it is now,
+    such as the reason of an error, or the age of the newest record.
     """
-    if incident.cause != Family.MONITORING:
+    if incident.cause not in (Family.MONITORING, Family.SERVICE):
         return incident
     story = _make_story(incident, Event.UPDATED, members, occasion)
     return _with_headline(incident, story, Event.UPDATED, Reason.FIRST_ALERT, occasion)
@@ -389,6 +390,7 @@ def make_change(
         own_facts=frozenset(message_facts),
         upstream=tuple(sorted(incident.upstream)),
         sent_before=event is not Event.OPENED,
+        is_acknowledged=bool(incident.acknowledged_by),
     )
     return Change(
         incident=incident,

@@ -126,7 +126,7 @@ def _examine(path: Path, send: bool, as_json: bool) -> list[Examination]:
         context = contexts.sink_context(name, sink, log)
         attempt(f"sinks.{name}", sink.plugin, context, send)
     for name, action in config.actions.items():
-        context = contexts.action_context(name, action, log)
+        context = contexts.action_context(f"actions.{name}", action, log)
         attempt(f"actions.{name}", action.plugin, context, False)
     return [replace(examination, text=scrub(examination.text)) for examination in examinations]
 

@@ -45,6 +45,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "silences": ("silences:silences_group", "List the silences, or end one."),
     "explain": ("explain:explain", "Explain an incident, or the verdicts of a window."),
     "report": ("report:report", "Write a report of a model: HTML, PDF, PNG, JSON or Markdown."),
+    "card": ("card:card", "Write the card of a model: records and live numbers, as one file."),
     "reproduce": (
         "reproduce:reproduce",
         "Compute an incident's numbers again from the logs, and compare.",

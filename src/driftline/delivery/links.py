@@ -65,7 +65,9 @@ def possible_acts(notification: Notification) -> dict[str, str]:
     is_drifting = any(
         alert.cause == Family.DRIFT and alert.state == "firing" for alert in notification.alerts
     )
-    return {label: act for label, act in ACTS.items() if act != "accept" or is_drifting}
+    impossible = {"ack"} if notification.is_acknowledged else set()
+    impossible |= set() if is_drifting else {"accept"}
+    return {label: act for label, act in ACTS.items() if act not in impossible}
 
 
 def expiry(now: datetime) -> int:

@@ -45,6 +45,8 @@ def dump_notification(notification: Notification) -> str:
         state["reason"] = notification.reason.value
     if notification.upstream:
         state["upstream"] = [asdict(upstream) for upstream in notification.upstream]
+    if notification.is_acknowledged:
+        state["is_acknowledged"] = True
     state["reason_text"] = notification.reason_text
     state["alert_count"] = notification.alert_count
     state["own_facts"] = sorted(notification.own_facts)

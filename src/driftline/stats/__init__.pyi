@@ -457,6 +457,7 @@ from .sequential.season import (
     nan_mean as nan_mean,
     nan_variance as nan_variance,
     season_effects as season_effects,
+    subtract_effects as subtract_effects,
 )
 from .sequential.sequences import (
     Centred as Centred,

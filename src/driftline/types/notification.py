@@ -144,6 +144,8 @@ class Notification(PublicModel):
     """When the message was written, which can be long before it is sent."""
     is_late: SkipJsonSchema[bool] = Field(default=False, exclude=True)
     """Whether it is sent long after it was written. Not public: a repeat has the same JSON."""
+    is_acknowledged: SkipJsonSchema[bool] = Field(default=False, exclude=True)
+    """Whether a person has acknowledged the incident."""
     reason: SkipJsonSchema[Reason | None] = Field(default=None, exclude=True)
     """Why the message is sent; None in messages that an older version stored.
 

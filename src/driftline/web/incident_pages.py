@@ -200,9 +200,7 @@ def _incident(
         "acts": {
             label: f"{place}/{act}{access.sign_query(id, act, until) if signs else ''}"
             for label, act in {**possible_acts(notification), "silence": "silence"}.items()
-            if access.token is not None
-            and firing
-            and not (act == "ack" and incident["acknowledged_by"])
+            if access.token is not None and firing
         },
         "runs": runs,
         "values": values,

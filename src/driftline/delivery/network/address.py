@@ -29,6 +29,13 @@ class PrivateAddressError(Exception):
     """A name resolves to an address that isn't public."""
 
 
+def explain_setting(part: str) -> str:
+    """Return what allows private addresses; `part` is a part of the configuration, or empty."""
+    if not part:
+        return "set `allow_private: true` on the sink or action to allow it"
+    return f"set `{part}.allow_private: true` to allow it"
+
+
 def resolve(host: str, port: int) -> list[str]:
     """Every address of `host`. Raises OSError."""
     entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from driftline.delivery.network.address import (
     PrivateAddressError,
     Resolve,
+    explain_setting,
     resolve,
     resolve_allowed,
 )
@@ -31,6 +32,8 @@ class Dial:
     permit: Callable[[], None] = lambda: None
     """Called when connected, before the first byte is sent; raises when it must not be sent."""
     resolve: Resolve = resolve
+    part: str = ""
+    """The part of the configuration that decides this, such as `sinks.chat`."""
 
     def __call__(self, host: str, port: int) -> socket.socket:
         """Connect to the first address that answers. Raises Rejected or Retryable."""
@@ -40,8 +43,7 @@ class Dial:
             addresses = resolve_allowed(host, port, self.allow_private, self.resolve)
         except PrivateAddressError as error:
             raise Rejected(
-                f"{place} is a private address ({error}): "
-                "set `allow_private: true` on the sink or action to allow it"
+                f"{place} is a private address ({error}): {explain_setting(self.part)}"
             ) from None
         except (OSError, UnicodeError) as error:
             raise Retryable(

@@ -13,7 +13,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from driftline.delivery.network.address import PrivateAddressError, Resolve, resolve_allowed
+from driftline.delivery.network.address import (
+    PrivateAddressError,
+    Resolve,
+    explain_setting,
+    resolve_allowed,
+)
 from driftline.delivery.network.dial import Dial
 from driftline.types.errors import Rejected
 from driftline.types.phrasing import clean
@@ -87,6 +92,5 @@ class Fence:
             _WATCH.reset(before)
             if watch.blocked_host:
                 raise Rejected(
-                    f"{watch.blocked_host} is no public address: "
-                    "set `allow_private: true` on the sink or action to allow it"
+                    f"{watch.blocked_host} is no public address: {explain_setting(self.dial.part)}"
                 )

@@ -57,10 +57,12 @@ class HttpClient:
         agent: str = "driftline",
         permit: Callable[[], None] = lambda: None,
         scrub: Callable[[str], str] = lambda text: text,
+        part: str = "",
     ) -> None:
         """`allow_private` also allows private addresses.
 
         `ca_file` holds the certificates of the authorities to trust, in place of the public ones.
+        `part` is the part of the configuration that the client works for, such as `sinks.chat`.
         `permit` is called right before a request leaves, and raises when it must not.
         `scrub` takes secrets out of answers before errors quote them. `transport` takes the place
         of the network, in tests.
@@ -75,6 +77,7 @@ class HttpClient:
         self._agent = agent
         self._permit = permit
         self._scrub = scrub
+        self._part = part
         self._tls: ssl.SSLContext | None = None
 
     def post(
@@ -144,7 +147,7 @@ class HttpClient:
         except DriftlineError:
             raise
         except Exception as error:
-            failure = _failure(error, place)
+            failure = _failure(error, place, self._part)
             failure.summary = str(failure)
             raise failure from None
 
@@ -213,16 +216,13 @@ def _hide_address_parts(text: str, url: httpx.URL) -> str:
     return text
 
 
-def _failure(error: Exception, place: str) -> Rejected | Retryable:
+def _failure(error: Exception, place: str, part: str) -> Rejected | Retryable:
     import httpx
 
-    from driftline.delivery.network.address import PrivateAddressError
+    from driftline.delivery.network.address import PrivateAddressError, explain_setting
 
     if isinstance(error, PrivateAddressError):
-        return Rejected(
-            f"{place} is a private address ({error}): "
-            "set `allow_private: true` on the sink or action to allow it"
-        )
+        return Rejected(f"{place} is a private address ({error}): {explain_setting(part)}")
     if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)):
         return Retryable(f"{place} can't be reached: {_kind(error)}")
     if isinstance(error, (httpx.LocalProtocolError, httpx.UnsupportedProtocol, UnicodeError)):

@@ -21,7 +21,7 @@ from driftline.evaluate.evidence.blocks import WHOLE_DAY, clear_evidence
 from driftline.evaluate.evidence.missing import zero_missing
 from driftline.evaluate.evidence.observation import Panel, StreamNumbers
 from driftline.evaluate.evidence.odds import share_of
-from driftline.evaluate.evidence.trail import Trail, WindowSizes
+from driftline.evaluate.evidence.trail import Trail, WindowSizes, WindowTraces
 from driftline.types.arrays import Floats
 from driftline.types.times import DAY_MICROS
 
@@ -78,16 +78,17 @@ class RecentWindows:
         earlier = self._trail.effects_before(self._start, self._columns, count - 1)
         return np.vstack((self._traces["effect"][None], earlier))
 
-    def windows(self, count: int, stream: int) -> NDArray[np.void]:
-        """The traces of the newest `count` windows of one stream, shape (count,)."""
-        column = self._columns[stream : stream + 1]
+    def windows(self, count: int, stream: int) -> WindowTraces:
+        """The newest `count` windows of one stream, each field of shape (count,)."""
+        column, now = self._columns[stream : stream + 1], self._traces[stream : stream + 1]
         earlier = self._trail.windows_before(self._start, column, count - 1)
-        return np.concatenate((self._traces[stream : stream + 1], earlier[:, 0]))
+        fields = zip(WindowTraces._fields, earlier, strict=True)
+        return WindowTraces(*(np.concatenate((now[name], field[:, 0])) for name, field in fields))
 
     def first_start(self, since: float, stream: int) -> float:
         """The start of the first window of a stream with a size, `since` or later, microseconds."""
         rows = self.windows(2 * self._policy.day_windows, stream)
-        starts = rows["start"][np.isfinite(rows["size"])]
+        starts = rows.start[np.isfinite(rows.size)]
         return float(starts[starts >= since].min(initial=self._start))
 
     def day_mean(self, days_ago: int) -> DayMean:
@@ -110,11 +111,11 @@ class RecentWindows:
             since = self._start + self._policy.length - DAY_MICROS
             earlier = self._trail.sizes_since(since, self._start, self._columns)
             return WindowSizes(*map(np.concatenate, zip(earlier, now, strict=True)))
-        traces = self._trail.windows_before(self._start, self._columns, NEWEST - 1)
-        is_finite = np.isfinite(traces["size"])
+        earlier = self._trail.sizes_before(self._start, self._columns, NEWEST - 1)
+        is_finite = np.isfinite(earlier.size)
         rows = (
-            np.concatenate((present, np.where(is_finite, traces[name], present)))
-            for name, present in zip(WindowSizes._fields, now, strict=True)
+            np.concatenate((present, np.where(is_finite, values, present)))
+            for values, present in zip(earlier, now, strict=True)
         )
         return WindowSizes(*rows)
 
@@ -263,8 +264,8 @@ def _is_nearer_to_end(
     day = policy.day_windows
     first = 1 if policy.has_day_blocks else NEWEST
     rows = recent.windows(2 * END_BLOCKS * day, stream)
-    effects = sign * rows["effect"] - end
-    is_in_change = rows["start"] >= since
+    effects = sign * rows.effect - end
+    is_in_change = rows.start >= since
     for blocks in range(first, END_BLOCKS + 1):
         count = blocks * day
         before = effects[count : count + END_BLOCKS * day]
@@ -325,6 +326,11 @@ def material_sides(
         # What is over already is no change: the newest three hours show it, too.
         newest = _mean(effects[: policy.short_windows])
         material &= _both_sides(newest) >= panel.tolerance
+        # A day of its own kind, such as the last of a month, is no change: what is below `obvious`
+        # must show a day earlier, too.
+        day_before = _mean(effects[policy.day_windows :][: policy.short_windows])
+        lasts = _both_sides(day_before) >= panel.tolerance
+        material &= lasts | ~np.isfinite(panel.obvious)
     return material
 
 
@@ -335,9 +341,9 @@ def estimate_begin(recent: RecentWindows, policy: AlarmPolicy, stream: int, side
     is taken backwards from now (Page 1954).
     """
     rows = recent.windows(SPANS[-1] * policy.day_windows, stream)
-    effects = rows["effect"] if side == 0 else -rows["effect"]
+    effects = rows.effect if side == 0 else -rows.effect
     is_finite = np.isfinite(effects)
-    effects, starts = effects[is_finite], rows["start"][is_finite]
+    effects, starts = effects[is_finite], rows.start[is_finite]
     if len(effects) < 2:
         return math.nan
     newest = float(np.median(effects[: max(NEWEST, policy.short_windows)]))

@@ -115,7 +115,7 @@ def add_window(
     if policy.has_day_blocks:
         previous_offset = traces["previous_offset"]
     else:
-        previous_offset = trail.window_before(start, columns)["offset"]
+        previous_offset = trail.offset_before(start, columns)
     comparison = baseline.compare(start, level, size, previous_offset, least_sd)
     is_judged = np.isfinite(level) & np.isfinite(size) & (baseline.windows >= policy.min_windows)
     # Without a baseline, the reference says what to expect.

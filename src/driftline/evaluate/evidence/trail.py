@@ -65,6 +65,7 @@ TRACE = np.dtype(
 )
 """One stream in one window: little-endian floats, the same on every machine."""
 NO_TRACE = np.full((), np.nan, TRACE)
+FIELDS = TRACE.names or ()
 FIRST_TRACE = np.dtype(TRACE.descr[:13])
 """The trace that versions before 0.2 wrote: the first fields only."""
 OUTLYING = 10.0
@@ -84,6 +85,14 @@ class WindowSizes(NamedTuple):
     effect: Floats
     size_error: Floats
     rows: Floats
+
+
+class WindowTraces(NamedTuple):
+    """What judging reads of J streams in several windows, each of shape (windows, J)."""
+
+    start: Floats
+    size: Floats
+    effect: Floats
 
 
 class Stream(NamedTuple):
@@ -117,10 +126,14 @@ class Trail:
         self._columns: dict[Stream, int] = {}
         self._columns_of_series: dict[tuple[str, ...], list[int]] = {}
         """The columns of the streams that differ in nothing but the version."""
-        self._rows = np.full((64, 8), np.nan, TRACE)
+        self._fields = {name: _missing(64, 8, name) for name in FIELDS}
+        """Windows by streams, field by field: a field of many windows is read in one piece."""
         self._newest = np.full(8, -1, np.int64)
         """The row of each column's newest trace; -1 without one."""
+        self._newest_traces = np.full(8, np.nan, TRACE)
+        """The newest trace of each column."""
         self._columns_cache: tuple[object, Ints] = ((), np.empty(0, np.int64))
+        self._selection_cache: tuple[object, slice | Ints] = (None, slice(0))
         self._baseline_cache: tuple[object, Baseline] | None = None
         self._revisions = 0
 
@@ -133,9 +146,17 @@ class Trail:
         """Write the traces of one window, shape (J,); streams without a level are left out."""
         row, columns = self._row(start), self.columns_of(streams)
         has_level = np.isfinite(traces["level"])
-        columns = columns[has_level]
-        self._rows[row, columns] = traces[has_level]
-        self._newest[columns] = np.maximum(self._newest[columns], row)
+        if not has_level.all():
+            columns, traces = columns[has_level], traces[has_level]
+        selection = self._selection(columns)
+        for name, values in self._fields.items():
+            values[row, selection] = traces[name]
+        is_newest = self._newest[selection] <= row
+        if is_newest.all():
+            self._newest[selection], self._newest_traces[selection] = row, traces
+        else:
+            columns = columns[is_newest]
+            self._newest[columns], self._newest_traces[columns] = row, traces[is_newest]
         if row + 1 < len(self._starts):
             self._revisions += 1
         if len(self._starts) > self.capacity + SPARE:
@@ -177,13 +198,16 @@ class Trail:
         if self._columns_cache[0] is not streams:
             columns = [self._column_of(stream) for stream in streams]
             self._columns_cache = (streams, np.array(columns, np.int64))
-            more = len(self._columns) - self._rows.shape[1]
+            more = len(self._columns) - len(self._newest)
             if more > 0:
                 more += more // 4
-                self._rows = np.concatenate(
-                    (self._rows, np.full((len(self._rows), more), np.nan, TRACE)), axis=1
-                )
+                for name, values in self._fields.items():
+                    added = _missing(len(values), more, name)
+                    self._fields[name] = np.concatenate((values, added), axis=1)
                 self._newest = np.concatenate((self._newest, np.full(more, -1)))
+                self._newest_traces = np.concatenate(
+                    (self._newest_traces, np.full(more, np.nan, TRACE))
+                )
         return self._columns_cache[1]
 
     def _column_of(self, stream: Stream) -> int:
@@ -193,47 +217,78 @@ class Trail:
             self._columns_of_series.setdefault(stream[1:], []).append(column)
         return column
 
+    def _selection(self, columns: Ints) -> slice | Ints:
+        """An index of these columns: a slice where they are neighbours, which copies nothing."""
+        if self._selection_cache[0] is not columns:
+            first = int(columns[0]) if len(columns) else 0
+            span = np.arange(first, first + len(columns))
+            is_span = np.array_equal(columns, span)
+            selection = slice(first, first + len(columns)) if is_span else columns
+            self._selection_cache = (columns, selection)
+        return self._selection_cache[1]
+
     def newest_before(self, start: int, columns: Ints) -> NDArray[np.void]:
         """The newest trace of each column before the window at `start`; NaN without one."""
         end, newest = bisect_left(self._starts, start), self._newest[columns]
-        traces = self._rows[newest, columns]
+        traces = self._newest_traces[columns]
         traces[newest < 0] = NO_TRACE
         # A restated window has newer ones behind it.
         for place in np.flatnonzero(newest >= end):
-            column = columns[place]
-            rows = np.flatnonzero(np.isfinite(self._rows["level"][:end, column]))
-            traces[place] = self._rows[rows[-1], column] if len(rows) else NO_TRACE
+            column = columns[place : place + 1]
+            rows = np.flatnonzero(np.isfinite(self._fields["level"][:end, column[0]]))
+            traces[place] = self._traces(rows[-1], column)[0] if len(rows) else NO_TRACE
+        return traces
+
+    def _traces(self, row: int, columns: Ints) -> NDArray[np.void]:
+        """The traces of one window, shape (J,)."""
+        traces = np.empty(len(columns), TRACE)
+        for name, values in self._fields.items():
+            traces[name] = values[row, columns]
         return traces
 
     def window_before(self, start: int, columns: Ints) -> NDArray[np.void]:
         """The traces of the window that ends at `start`; NaN where there is none."""
         row = bisect_left(self._starts, start - self.length)
         if row < len(self._starts) and self._starts[row] == start - self.length:
-            traces: NDArray[np.void] = self._rows[row, columns]
-            return traces
+            return self._traces(row, columns)
         return np.full(len(columns), np.nan, TRACE)
 
-    def windows_before(self, start: int, columns: Ints, count: int) -> NDArray[np.void]:
-        """The traces of the newest `count` windows before `start`, newest first.
+    def offset_before(self, start: int, columns: Ints) -> Floats:
+        """The offsets of the window that ends at `start`, shape (J,); NaN where there is none."""
+        row = bisect_left(self._starts, start - self.length)
+        if row < len(self._starts) and self._starts[row] == start - self.length:
+            offset: Floats = self._fields["offset"][row, columns]
+            return offset
+        return np.full(len(columns), np.nan)
 
-        Shape (count, J); NaN where there is none.
+    def windows_before(self, start: int, columns: Ints, count: int) -> WindowTraces:
+        """What is known of the newest `count` windows before `start`, newest first.
+
+        Each field has shape (count, J); NaN where there is none.
         """
-        end = bisect_left(self._starts, start)
-        traces = np.full((count, len(columns)), np.nan, TRACE)
-        rows = self._rows[max(0, end - count) : end, columns]
-        traces[: len(rows)] = rows[::-1]
-        return traces
+        return WindowTraces(
+            *(self._before(name, start, columns, count) for name in WindowTraces._fields)
+        )
+
+    def sizes_before(self, start: int, columns: Ints, count: int) -> WindowSizes:
+        """The sizes of the newest `count` windows before `start`, newest first; NaN where none."""
+        return WindowSizes(
+            *(self._before(name, start, columns, count) for name in WindowSizes._fields)
+        )
 
     def effects_before(self, start: int, columns: Ints, count: int) -> Floats:
         """The effects of the `count` windows before `start`, newest first, shape (count, J).
 
         NaN where there is none.
         """
+        return self._before("effect", start, columns, count)
+
+    def _before(self, name: str, start: int, columns: Ints, count: int) -> Floats:
         end = bisect_left(self._starts, start)
-        effects = np.full((count, len(columns)), np.nan)
-        rows = self._rows["effect"][max(0, end - count) : end, columns]
-        effects[: len(rows)] = rows[::-1]
-        return effects
+        rows = self._fields[name][max(0, end - count) : end, self._selection(columns)]
+        values = np.empty((count, len(columns)))
+        values[: len(rows)], values[len(rows) :] = rows[::-1], np.nan
+        return values
 
     def first_start(self, since: int, start: int) -> int:
         """The start of the first window in [since, start); `start` where there is none."""
@@ -243,8 +298,10 @@ class Trail:
     def sizes_since(self, since: int, start: int, columns: Ints) -> WindowSizes:
         """The sizes of the windows in [since, start), oldest first."""
         first, end = bisect_left(self._starts, since), bisect_left(self._starts, start)
-        # Field by field: whole traces would be many times as much to copy.
-        return WindowSizes(*(self._rows[name][first:end, columns] for name in WindowSizes._fields))
+        selection = self._selection(columns)
+        return WindowSizes(
+            *(self._fields[name][first:end, selection] for name in WindowSizes._fields)
+        )
 
     def baseline(
         self,
@@ -267,12 +324,19 @@ class Trail:
             return self._baseline_cache[1]
         lag_start = bisect_left(self._starts, cut - self.lag * self.length)
         begin = max(0, lag_start - self.baseline_windows - SUBSTITUTES)
-        if not np.isfinite(self._rows["since"][begin:lag_start]).any():
+        end, known = bisect_left(self._starts, cut), len(self._columns)
+        if not np.isfinite(self._fields["since"][begin:lag_start, :known]).any():
             begin = max(begin, lag_start - self.baseline_windows)
         columns = self.columns_of(streams)
-        rows = self._rows[begin : bisect_left(self._starts, cut)]
-        starts = np.array(self._starts[begin : begin + len(rows)], np.int64)
-        good = np.isfinite(rows["level"]) & ~_quarantined_windows(rows, starts)
+        starts = np.array(self._starts[begin:end], np.int64)
+        since, deviation, level, size = (
+            self._fields[name][begin:end, :known]
+            for name in ("since", "deviation", "level", "size")
+        )
+        good = np.isfinite(level)
+        is_on = np.isfinite(since)
+        if is_on.any():
+            good &= ~_quarantined_windows(since, deviation, starts, is_on)
         old = lag_start - begin
         good[old:] &= good[:old].sum(axis=0) + np.cumsum(good[old:], axis=0) <= min_windows
         if (good.sum(axis=0) > self.baseline_windows).any():
@@ -280,11 +344,13 @@ class Trail:
         columns = self._baseline_columns(
             streams, shared_by_versions, columns, good.sum(axis=0), min_windows
         )
-        good_rows = np.flatnonzero(good[:, columns].any(axis=1))
-        first = good_rows[0] if len(good_rows) else len(rows)
-        good = good[first:, columns]
+        selection = self._selection(columns)
+        good = good[:, selection]
+        good_rows = np.flatnonzero(good.any(axis=1))
+        first = good_rows[0] if len(good_rows) else len(good)
+        good = good[first:]
         levels, sizes = (
-            np.where(good, rows[name][first:, columns], np.nan) for name in ("level", "size")
+            np.where(good, values[first:, selection], np.nan) for values in (level, size)
         )
         baseline = Baseline.estimate(levels, sizes, starts[first:], self.length)
         self._baseline_cache = (key, baseline)
@@ -317,43 +383,51 @@ class Trail:
         row = bisect_left(self._starts, start)
         if row < len(self._starts) and self._starts[row] == start:
             return row
-        if len(self._starts) == len(self._rows):
-            more = min(len(self._rows), SPARE)
-            self._rows = np.concatenate(
-                (self._rows, np.full((more, self._rows.shape[1]), np.nan, TRACE))
-            )
+        count = len(self._starts)
+        if count == len(self._fields["level"]):
+            more = min(count, SPARE)
+            for name, values in self._fields.items():
+                added = _missing(more, values.shape[1], name)
+                self._fields[name] = np.concatenate((values, added))
         self._starts.insert(row, start)
-        if row + 1 < len(self._starts):
-            self._rows[row + 1 : len(self._starts)] = self._rows[row : len(self._starts) - 1].copy()
-            self._rows[row] = np.full(self._rows.shape[1], np.nan, TRACE)
+        if row < count:
+            for values in self._fields.values():
+                values[row + 1 : count + 1] = values[row:count].copy()
+                values[row] = np.nan
             self._newest[self._newest >= row] += 1
         return row
 
     def _forget_oldest(self) -> None:
         count = len(self._starts) - self.capacity
         self._starts = self._starts[count:]
-        self._rows = np.concatenate(
-            (self._rows[count:], np.full((count, self._rows.shape[1]), np.nan, TRACE))
-        )
+        for values in self._fields.values():
+            values[: len(self._starts)] = values[count : count + len(self._starts)]
+            values[len(self._starts) :] = np.nan
         self._newest = np.maximum(self._newest - count, -1)
 
 
-def _quarantined_windows(rows: NDArray[np.void], starts: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _missing(windows: int, streams: int, name: str) -> Floats:
+    """Missing values of one field of traces, shape (windows, streams, ...)."""
+    return np.full((windows, streams, *TRACE[name].shape), np.nan)
+
+
+def _quarantined_windows(
+    since: Floats, deviation: Floats, starts: Ints, is_on: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
     """Whether each window of each stream belongs to a change, from its estimated begin on.
 
-    A short change that went away by itself keeps only the windows that lie far out. The result has
-    the shape of `rows`.
+    A short change that went away by itself keeps only the windows that lie far out. `since` and
+    `deviation` are fields of traces, `is_on` says where a change is on; all have the shape of the
+    result.
     """
-    since = rows["since"]
     in_quarantine = np.zeros(since.shape, np.bool_)
-    for column in np.flatnonzero(np.isfinite(since).any(axis=0)):
-        is_on = np.isfinite(since[:, column])
-        edges = np.flatnonzero(np.diff(np.concatenate(([False], is_on, [False]))))
+    for column in np.flatnonzero(is_on.any(axis=0)):
+        edges = np.flatnonzero(np.diff(np.concatenate(([False], is_on[:, column], [False]))))
         for first, end in zip(edges[::2], edges[1::2], strict=True):
             begin = min(int(np.searchsorted(starts, since[first, column])), first)
             span = slice(begin, end)
-            is_short = end < len(is_on) and end - begin <= SHORT_CHANGE + 1
+            is_short = end < len(starts) and end - begin <= SHORT_CHANGE + 1
             in_quarantine[span, column] |= (
-                np.abs(rows["deviation"][span, column]) > OUTLYING if is_short else True
+                np.abs(deviation[span, column]) > OUTLYING if is_short else True
             )
     return in_quarantine

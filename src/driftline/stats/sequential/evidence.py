@@ -7,8 +7,6 @@ memory, and decides when the total is enough.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -109,17 +107,15 @@ class Ranks:
         mask = np.isfinite(values)
         self.k = mask.sum(axis=0)
         """How many there are, shape () or (J,)."""
-        ascending = np.full((len(values) + 1, *values.shape[1:]), np.inf)
-        ascending[:-1][mask] = values[mask]
-        ascending.sort(axis=0)
-        last = np.take_along_axis(ascending, np.maximum(self.k - 1, 0)[None], axis=0)[0]
-        self._low, self._high = ascending[0], np.where(self.k > 0, last, -np.inf)
-        # Complex numbers are ordered by their real part first: one search finds the places in all
-        # columns.
-        self._column = np.arange(self.k.size).reshape(self.k.shape)
-        self._keys = np.empty(ascending.shape[::-1], np.complex128)
-        self._keys.real, self._keys.imag = self._column[..., None], ascending.T
-        self._starts = self._column * len(ascending)
+        # A row a column, filled up with infinity to a power of two: the search needs no bounds.
+        length = 1 << len(values).bit_length()
+        ascending = np.full((*values.shape[1:], length), np.inf)
+        ascending[..., : len(values)] = np.where(mask, values, np.inf).T
+        ascending[..., : len(values)].sort(axis=-1)
+        last = np.take_along_axis(ascending, np.maximum(self.k - 1, 0)[..., None], axis=-1)
+        self._low, self._high = ascending[..., 0], np.where(self.k > 0, last[..., 0], -np.inf)
+        self._scores, self._length = ascending.ravel(), length
+        self._starts = np.arange(self.k.size).reshape(self.k.shape) * length
 
     def tails(self, t: ArrayLike, index: float = 4.0) -> tuple[Floats, Floats]:
         """`tail_p` on the upper side, and on the lower side (of -scores and -t).
@@ -128,28 +124,35 @@ class Ranks:
         """
         at = np.asarray(t, dtype=np.float64)
         k = np.broadcast_to(self.k, at.shape)
-        below, upto = self._place(at, "left"), self._place(at, "right")
         same = _score_within(at, k)
         margin = 1e-12 + 1e-9 * np.abs(same)
-        first, end = self._place(same - margin, "left"), self._place(same + margin, "right")
+        below, first = self._place(np.stack([at, same - margin]), np.less)
+        upto, end = self._place(np.stack([at, same + margin]), np.less_equal)
         ties = end - first
         ties_mask = ties >= 2
-        above = (
-            k
-            - upto
-            - np.where(ties_mask, np.maximum(end - np.maximum(first, upto), 0) - ties / 2, 0)
-        )
-        under = below - np.where(
-            ties_mask, np.maximum(np.minimum(end, below) - first, 0) - ties / 2, 0
-        )
+        above, under = k - upto, below
+        if ties_mask.any():
+            half = ties / 2
+            above = above - np.where(
+                ties_mask, np.maximum(end - np.maximum(first, upto), 0) - half, 0
+            )
+            under = under - np.where(
+                ties_mask, np.maximum(np.minimum(end, below) - first, 0) - half, 0
+            )
         return _tail(at, self._high, above, k, index), _tail(-at, -self._low, under, k, index)
 
-    def _place(self, t: Floats, side: Literal["left", "right"]) -> Ints:
-        """How many scores lie below t, or up to and with it, in its column."""
-        keys = np.empty(t.shape, np.complex128)
-        keys.real, keys.imag = self._column, np.where(np.isnan(t), np.inf, t)
-        place: Ints = np.searchsorted(self._keys.ravel(), keys, side)
-        ranks: Ints = np.minimum(place - self._starts, self.k)
+    def _place(self, t: Floats, compare: np.ufunc) -> Ints:
+        """How many scores of its column compare so with each t, by halves of the column.
+
+        0 for NaN.
+        """
+        place = np.zeros(t.shape, np.int64)
+        step = self._length // 2
+        while step:
+            scores = self._scores.take(place + (self._starts + (step - 1)))
+            place += step * compare(scores, t)
+            step //= 2
+        ranks: Ints = np.minimum(place, self.k)
         return ranks
 
 
