@@ -205,10 +205,31 @@ class Drift(Check):
     default_for: ClassVar = frozenset()
     default_place = 20
     wordings: ClassVar = {
-        "psi": Wording(noun="PSI"),
-        "js": Wording(noun="Jensen-Shannon"),
-        "ks": Wording(noun="KS"),
-        "wasserstein": Wording(noun="Wasserstein"),
+        "psi": Wording(
+            noun="PSI",
+            meaning="Population stability index: how far the shares of the values moved in all. "
+            "0 is no difference; from 0.25 on it counts as large.",
+        ),
+        "mean_shift": Wording(
+            meaning="How far the mean moved, in standard deviations (sd) of the reference."
+        ),
+        "spread": Wording(
+            meaning="How much wider or narrower the values lie: the logarithm of the standard "
+            "deviation over that of the reference, so 0.4 is 1.5 times as wide."
+        ),
+        "js": Wording(
+            noun="Jensen-Shannon",
+            meaning="How far the shares of the values moved in all, from 0 for none to 1.",
+        ),
+        "ks": Wording(
+            noun="KS",
+            meaning="Kolmogorov-Smirnov distance: the largest difference of the shares of rows up "
+            "to some value, from 0 to 1.",
+        ),
+        "wasserstein": Wording(
+            noun="Wasserstein",
+            meaning="How far the values would have to move on average to be as in the reference.",
+        ),
         "chi_square": Wording(noun="chi-square"),
         "g_test": Wording(noun="G"),
         "tvd": Wording(noun="share of rows moved"),

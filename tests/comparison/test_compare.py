@@ -130,6 +130,17 @@ def test_columns_of_one_side_are_listed():
     assert result.removed == ("x2",)
     assert result.added == ("extra",)
     assert result.is_changed
+    assert "x2" not in [record.name for record in result.columns]
+
+
+def test_a_reference_with_labels_and_a_log_without():
+    """The metrics are not compared, one sentence says so, and the features are."""
+    reference = REFERENCE.append_column("label", pa.array([0, 1] * 1000))
+    reference = reference.append_column("score", pa.array([0.2, 0.7] * 1000))
+    result = driftline.compare(reference, SAME)
+    assert result.headline == "0 of 6 columns changed, 2 removed"
+    assert not result.model
+    assert "the metrics of the model are not compared: only the reference has" in str(result)
 
 
 def test_a_constant_that_has_other_values_now_is_changed():

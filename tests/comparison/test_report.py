@@ -127,3 +127,18 @@ def test_tables_without_a_common_column_are_a_usage_error(files, tmp_path):
     done = call(files["reference"], str(tmp_path / "other.parquet"))
     assert done.exception.exit_code == 2
     assert "no column in common" in str(done.exception)
+
+
+def test_a_report_names_what_changed_most_and_explains_its_words(files, tmp_path):
+    """A reader finds the largest change first, with its size, and the meaning of each number."""
+    path = tmp_path / "report.html"
+    call(files["reference"], files["drifted"], "--html", str(path))
+    page = path.read_text()
+    document = json.loads(call(files["reference"], files["drifted"], "--json").stdout)
+    sizes = [column["size"] for column in document["columns"] if column["verdict"] == "changed"]
+    assert sizes == sorted(sizes, reverse=True)
+    assert "Column that changed most: age (size " in page
+    guide = page[page.index("How to read this") :]
+    words = ["changed", "unsure", "[95%: a to b]", "Size", *document["terms"]]
+    assert all(f"<dt>{word}</dt>" in guide for word in words)
+    assert "PSI" in document["terms"]

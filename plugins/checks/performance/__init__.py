@@ -48,6 +48,7 @@ from .metric_table import (
 )
 from .sentences import (
     DROP_WORDING,
+    MEANINGS,
     loss_wording,
     noun_of,
 )
@@ -133,7 +134,10 @@ class Performance(Check):
         metric: Chart(beside=f"estimated_{metric}") for metric in PERFORMANCE_METRICS
     }
     wordings: ClassVar = {
-        **{metric: Wording(noun=noun) for metric, noun in NOUNS.items()},
+        **{
+            metric: Wording(noun=NOUNS.get(metric, ""), meaning=MEANINGS.get(metric, ""))
+            for metric in {**NOUNS, **MEANINGS}
+        },
         **{metric: loss_wording(metric) for metric in PERFORMANCE_METRICS if metric != "bias"},
         **{
             f"{metric}{OF_BASELINE}": Wording(noun=f"{noun_of(metric)} without a model")

@@ -10,6 +10,23 @@ from driftline.kit.checks import Wording, phrasing, plain_words
 from .metric_baselines import BASELINES
 from .metric_table import NOUNS
 
+MEANINGS: Mapping[str, str] = {
+    "accuracy": "Share of the predictions that are right: higher is better.",
+    "precision": "Share of the predicted positives that are positive: higher is better.",
+    "recall": "Share of the positives that are predicted as such: higher is better.",
+    "f1": "Harmonic mean of precision and recall: higher is better.",
+    "roc_auc": "How well the scores tell positives from negatives: 1 is perfect, 0.5 is chance.",
+    "brier": "Mean squared error of the predicted probabilities: lower is better, 0 is perfect.",
+    "log_loss": "How much the predicted probabilities miss the outcomes: lower is better.",
+    "calibration_gap": "Share of positives less the mean predicted probability: 0 is best; below 0 "
+    "the scores are too high.",
+    "mae": "Mean absolute error of the predictions: lower is better.",
+    "rmse": "Root of the mean squared error of the predictions: lower is better.",
+    "r2": "Share of the variance that the predictions explain: higher is better, 1 is perfect.",
+    "bias": "Mean of prediction less outcome: 0 is best.",
+}
+"""What the usual metrics say, for people who do not know them."""
+
 
 def noun_of(metric: str) -> str:
     """Return what people call a metric."""
@@ -157,6 +174,7 @@ def loss_wording(metric: str) -> Wording:
     """Return how alerts about the loss of a metric read."""
     return Wording(
         noun=NOUNS.get(metric, ""),
+        meaning=MEANINGS.get(metric, ""),
         sentence=_loss_sentence,
         headline=_headline,
         extent=_extent,

@@ -92,27 +92,26 @@ def compare_tables(
         for segment, segment_rows in rows.items()
         for record in _segment_records(writer, segment, windows[segment][1].rows, segment_rows)
     ]
+    metrics = [
+        writer.write_record(name, "", pairs)
+        for name, pairs in model.items()
+        if name not in _without_numbers(model)
+    ]
+    pairs = [pair for group in (*model.values(), *by_column.values()) for pair in group]
+    shown = (record for record in (*records, *metrics, *segments) if record.text)
     return Comparison(
         reference=reference.name,
         current=current.name,
         reference_rows=first.profile.rows,
         current_rows=second.profile.rows,
         columns=tuple(sorted(records, key=record_key)),
-        model=tuple(
-            sorted(
-                (
-                    writer.write_record(name, "", pairs)
-                    for name, pairs in model.items()
-                    if name not in _without_numbers(model)
-                ),
-                key=record_key,
-            )
-        ),
+        model=tuple(sorted(metrics, key=record_key)),
         segments=tuple(sorted(segments, key=record_key)),
         added=columns.added,
         removed=columns.removed,
         left_out=columns.left_out,
         notes=tuple(_notes(columns, first, second, current.name)),
+        terms=writer.terms(pairs, (f"{record.name} {record.text}" for record in shown)),
     )
 
 

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from driftline.charts.distribution_chart import distribution_specification
 from driftline.comparison.records import NO_PAST, ColumnComparison, ComparisonRecords
-from driftline.comparison.text_report import heading, name_list, shown_records
+from driftline.comparison.text_report import (
+    RecordGroup,
+    heading,
+    largest_changes,
+    name_list,
+    reading_guide,
+    record_groups,
+    size_text,
+)
 from driftline.documents.document import Figure, ReportDocument, Section, Table
 from driftline.types.model import Verdict
-from driftline.types.phrasing import number, share
+from driftline.types.phrasing import share
 
 MOST_ROWS, MOST_CHARTS, CHART_WIDTH = 500, 24, 430
 """Rows of the table, charts, and pixels of a chart."""
@@ -16,18 +24,11 @@ MOST_ROWS, MOST_CHARTS, CHART_WIDTH = 500, 24, 430
 def comparison_document(comparison: ComparisonRecords) -> ReportDocument:
     """Return what a comparison found as titles, tables and charts."""
     names, headline, _ = heading(comparison)
-    rows = shown_records(comparison)
-    table = Table(
-        head=("Column", "Verdict", "How much, with 95% intervals", "Size"),
-        rows=[
-            (row.name, row.verdict, row.text, f"{number(round(row.size, 2))} ×" if row.size else "")
-            for row in rows[:MOST_ROWS]
-        ],
-        widths=(4, 2, 12, 2),
-    )
     charts = [row for row in comparison.columns if row.bars and row.verdict == Verdict.CHANGED]
     same = [row.name for row in comparison.columns if row.verdict == Verdict.OK]
-    sections = [Section(title="What differs, the most important first", table=table)]
+    sections = [
+        Section(title=group.title, table=_table(group)) for group in record_groups(comparison)
+    ]
     if charts:
         text = "Share of the rows with a value: narrow bars are the current table, wide bars the "
         sections.append(
@@ -47,11 +48,21 @@ def comparison_document(comparison: ComparisonRecords) -> ReportDocument:
         )
         if part
     ]
+    guide = Table(head=("Word", "What it means"), rows=reading_guide(comparison), widths=(4, 16))
+    sections.append(Section(title="How to read this", table=guide))
     return ReportDocument(
         title=headline,
         subject=names,
-        lines=[NO_PAST, *comparison.notes],
-        sections=sections if rows else sections[1:],
+        lines=[NO_PAST, *largest_changes(comparison), *comparison.notes],
+        sections=sections,
+    )
+
+
+def _table(group: RecordGroup) -> Table:
+    return Table(
+        head=(group.head, "Verdict", "How much: reference → current", "Size"),
+        rows=[(row.name, row.verdict, row.text, size_text(row)) for row in group.rows[:MOST_ROWS]],
+        widths=(4, 2, 12, 2),
     )
 
 

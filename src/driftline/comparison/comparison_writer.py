@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -67,6 +68,19 @@ class ComparisonWriter:
         )
         return finding, alert
 
+    def terms(self, pairs: Iterable[FindingPair], texts: Iterable[str]) -> dict[str, str]:
+        """Return what the names of numbers mean that stand in some texts, by name."""
+        whole = "\n".join(texts)
+        meanings = {
+            self.phrasebook.noun(alert): self.phrasebook.wording(alert).meaning
+            for _, alert in pairs
+        }
+        return {
+            noun: meaning
+            for noun, meaning in sorted(meanings.items())
+            if meaning and re.search(rf"(?<!\w){re.escape(noun)}(?!\w)", whole)
+        }
+
     def write_record(
         self,
         name: str,
@@ -110,17 +124,17 @@ def _place(finding: Finding) -> int:
     return VERDICT_ORDER.index(Verdict(finding.verdict))
 
 
-def record_key(record: ColumnComparison) -> tuple[int, int, float, str]:
-    """Return the key to sort records by: changed first, then the most severe, then the largest."""
-    severities = ("critical", "warning", "info", "")
-    severity = min((severities.index(f.severity) for f in record.findings), default=3)
-    return VERDICT_ORDER.index(Verdict(record.verdict)), severity, -record.size, record.name
+def record_key(record: ColumnComparison) -> tuple[int, float, str]:
+    """Return the key to sort records by: changed first, then the largest."""
+    return VERDICT_ORDER.index(Verdict(record.verdict)), -record.size, record.name
 
 
 def _parts(name: str, line: Line) -> Iterable[str]:
     """Yield the parts of a line; those of one category, group or second column name it."""
     subject = line.subject.removeprefix(name).removesuffix(f" of {name}").strip()
-    rest = "" if line.subject == name else subject
+    in_name = line.subject == name or name.endswith(f" {line.subject}")
+    rest = "" if in_name else subject
+    noun = name.removesuffix(line.subject).strip()
     for place, part in enumerate(line.parts):
-        text = part.removeprefix(f"{name} ")
+        text = part.removeprefix(f"{name} ").removeprefix(f"{noun} ")
         yield f"{rest}: {text}" if rest and place == 0 else text

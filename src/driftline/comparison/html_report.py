@@ -9,9 +9,17 @@ from collections.abc import Iterator
 from html import escape
 
 from driftline.comparison.records import NO_PAST, Bar, ColumnComparison, ComparisonRecords
-from driftline.comparison.text_report import heading, name_list, shown_records
+from driftline.comparison.text_report import (
+    RecordGroup,
+    heading,
+    largest_changes,
+    name_list,
+    reading_guide,
+    record_groups,
+    size_text,
+)
 from driftline.types.model import Verdict
-from driftline.types.phrasing import clean, number, share
+from driftline.types.phrasing import clean, share
 
 MOST_CHARTS = 60
 """Columns with a chart; a page stays small however many columns there are."""
@@ -33,10 +41,13 @@ padding:1.5rem;box-sizing:border-box}
 .dl .scroll{overflow-x:auto}.dl table{border-collapse:collapse;width:100%;color:inherit}
 .dl th,.dl td{padding:.35rem .7rem .35rem 0;border-bottom:1px solid var(--line);
 vertical-align:top;background:none}
-.dl td:first-child{min-width:8rem}.dl td:nth-child(3){min-width:16rem}
+.dl td:first-child{width:13rem;min-width:8rem}.dl td:nth-child(2){width:5rem}
+.dl td:nth-child(3){min-width:16rem}.dl td:nth-child(4){width:4rem}
 .dl .size{white-space:nowrap}
 .dl .mark{font-weight:600;white-space:nowrap}.dl .changed{color:var(--changed)}
 .dl .unsure,.dl .error{color:var(--unsure)}.dl .ok{color:var(--ok)}
+.dl dl{display:grid;grid-template-columns:minmax(7rem,auto) 1fr;gap:.3rem 1rem}
+.dl dt{font-weight:600;overflow-wrap:anywhere}.dl dd{margin:0;color:var(--quiet)}
 .dl section{margin:1.2rem 0;padding-top:1rem;border-top:1px solid var(--line)}
 .dl svg{max-width:100%;height:auto;display:block;margin-top:.6rem}
 .dl svg text{fill:var(--ink);font:12px system-ui,-apple-system,"Segoe UI",sans-serif}
@@ -73,25 +84,11 @@ def _content(comparison: ComparisonRecords) -> Iterator[str]:
     names, headline, _ = heading(comparison)
     yield f'<p class="quiet">{_text(names, 460)}</p><h1>{_text(headline)}</h1>'
     yield f'<p class="quiet">{escape(NO_PAST)}</p>'
-    rows = shown_records(comparison)
-    if rows:
-        yield "<h2>What differs, the most important first</h2>"
-        yield '<div class="scroll"><table><thead><tr><th scope="col">Column</th>'
-        yield '<th scope="col">Verdict</th><th scope="col">How much, with 95% intervals</th>'
-        yield '<th scope="col">Size</th></tr></thead><tbody>'
-        for row in rows[:MOST_ROWS]:
-            size = f"{number(round(row.size, 2))} ×" if row.size else ""
-            yield (
-                f"<tr><td>{_text(row.name, 80)}</td><td>{_mark(row)}</td>"
-                f'<td>{_text(row.text, 600)}</td><td class="size">{size}</td></tr>'
-            )
-        yield "</tbody></table></div>"
-        if len(rows) > MOST_ROWS:
-            yield f"<p>and {len(rows) - MOST_ROWS:,} more, see the JSON</p>"
-        yield (
-            '<p class="quiet">Size is the difference as a multiple of the smallest one that counts '
-            "as a change.</p>"
-        )
+    yield from (
+        f"<p><strong>{_text(line, 300)}</strong></p>" for line in largest_changes(comparison)
+    )
+    for group in record_groups(comparison):
+        yield from _table(group)
     charts = [row for row in comparison.columns if row.bars and row.verdict == Verdict.CHANGED]
     if charts:
         yield "<h2>How the values are spread</h2>"
@@ -105,6 +102,27 @@ def _content(comparison: ComparisonRecords) -> Iterator[str]:
     if len(charts) > MOST_CHARTS:
         yield f"<p>Charts of {len(charts) - MOST_CHARTS:,} more columns are left out.</p>"
     yield from _rest(comparison)
+    yield "<h2>How to read this</h2><dl>"
+    yield from (
+        f"<dt>{_text(word, 80)}</dt><dd>{_text(meaning, 400)}</dd>"
+        for word, meaning in reading_guide(comparison)
+    )
+    yield "</dl>"
+
+
+def _table(group: RecordGroup) -> Iterator[str]:
+    yield f"<h2>{escape(group.title)}</h2>"
+    yield f'<div class="scroll"><table><thead><tr><th scope="col">{escape(group.head)}</th>'
+    yield '<th scope="col">Verdict</th><th scope="col">How much: reference → current</th>'
+    yield '<th scope="col">Size</th></tr></thead><tbody>'
+    for row in group.rows[:MOST_ROWS]:
+        yield (
+            f"<tr><td>{_text(row.name, 80)}</td><td>{_mark(row)}</td>"
+            f'<td>{_text(row.text, 600)}</td><td class="size">{size_text(row)}</td></tr>'
+        )
+    yield "</tbody></table></div>"
+    if len(group.rows) > MOST_ROWS:
+        yield f"<p>and {len(group.rows) - MOST_ROWS:,} more, see the JSON</p>"
 
 
 def _rest(comparison: ComparisonRecords) -> Iterator[str]:

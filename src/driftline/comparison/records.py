@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from driftline.types.model import Verdict
@@ -94,6 +94,9 @@ class ComparisonRecords:
     """Columns of both that were not compared, such as ids and times."""
     notes: tuple[str, ...] = ()
     """What a person should know or check: guesses, records that could not be read."""
+
+    terms: Mapping[str, str] = field(default_factory=dict)
+    """What the names of the numbers in the texts mean, by name."""
 
     @property
     def changed(self) -> tuple[ColumnComparison, ...]:

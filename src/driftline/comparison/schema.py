@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +17,7 @@ from driftline.ingest.reference.from_profiles import header_schema
 from driftline.kit.decoding.repeated_columns import repeated_columns
 from driftline.profiles.label_classes import listing
 from driftline.types.errors import ComparisonError
-from driftline.types.model import Kind, Schema
+from driftline.types.model import Field, Kind, Schema
 
 SAMPLE = 500
 """Rows at the start of a batch, and rows all over it, that the schema is inferred from."""
@@ -69,6 +69,8 @@ def find_compared_columns(
     schema, doubts = _profiled_schema(reference, current, roles), list[str]()
     if schema is None:
         schema, doubts = infer_compared_schema(reference.batches, roles)
+        schema, lost = _without_removed(schema, common)
+        doubts = [*doubts, *lost]
     input_columns = {
         path
         for part in schema.fields
@@ -133,6 +135,31 @@ def infer_compared_schema(
         segments=roles.segments,
     )
     return schema, inference.doubts
+
+
+def _without_removed(schema: Schema, common: Set[str]) -> tuple[Schema, list[str]]:
+    """Leave out the columns that only the reference has: they are listed as removed.
+
+    Also returns a sentence where the metrics of the model can't be compared without them.
+    """
+
+    def stays(part: Field | None) -> bool:
+        return part is not None and any(field.path in common for field in part.input_fields)
+
+    roles = (schema.label, schema.prediction, schema.score)
+    label, prediction, score = (part if stays(part) else None for part in roles)
+    lost = [part.path for part in roles if part is not None and not stays(part)]
+    had_metrics = schema.label is not None and (schema.prediction or schema.score)
+    sentences = [
+        f"the metrics of the model are not compared: only the reference has {listing(lost)}"
+    ]
+    return replace(
+        schema,
+        features={name: part for name, part in schema.features.items() if stays(part)},
+        label=label,
+        prediction=prediction,
+        score=score,
+    ), sentences if had_metrics and lost else []
 
 
 def _profiled_schema(reference: OpenTable, current: OpenTable, roles: ColumnRoles) -> Schema | None:

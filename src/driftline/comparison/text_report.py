@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from driftline.comparison.records import NO_PAST, ColumnComparison, ComparisonRecords
 from driftline.types.model import Verdict
-from driftline.types.phrasing import clean, count
+from driftline.types.phrasing import clean, count, number
 
 MOST_NAMES = 30
 """Names that a list of columns shows."""
@@ -36,14 +37,80 @@ def heading(comparison: ComparisonRecords) -> Iterator[str]:
     yield NO_PAST
 
 
-def shown_records(comparison: ComparisonRecords) -> list[ColumnComparison]:
-    """Return the records that a person reads: all that are not `ok`, the most important first."""
-    rows = (*comparison.model, *comparison.columns, *comparison.segments)
-    order = {Verdict.CHANGED: 0}
+@dataclass(frozen=True, slots=True)
+class RecordGroup:
+    """The records of one table of a report: those that are not `ok`, changes first."""
+
+    title: str
+    head: str
+    """What its first column names."""
+    rows: list[ColumnComparison]
+
+
+def record_groups(comparison: ComparisonRecords) -> list[RecordGroup]:
+    """Return what a person reads, by what it is about; groups without records are left out."""
+    groups = [
+        RecordGroup(f"{title}, the largest difference first", head, _not_ok(rows))
+        for title, head, rows in (
+            ("The model", "Metric", comparison.model),
+            ("Columns that differ", "Column", comparison.columns),
+            ("Within groups of rows", "What", comparison.segments),
+        )
+    ]
+    return [group for group in groups if group.rows]
+
+
+def largest_changes(comparison: ComparisonRecords) -> list[str]:
+    """Return a sentence that names the metric, and the column, that changed most."""
+    return [
+        f"{kind} that changed most: {clean(row.name, MOST_NAME)} (size {size_text(row)}): "
+        f"{row.text.split(' · ', 1)[0]}"
+        for kind, rows in (("Metric", comparison.model), ("Column", comparison.columns))
+        for row in [row for row in rows if row.verdict == Verdict.CHANGED][:1]
+        if row.size
+    ]
+
+
+def size_text(row: ColumnComparison) -> str:
+    """Return the size of a difference: `1.8 ×`; empty where there is none."""
+    return f"{number(float(f'{row.size:.2g}'))} ×" if row.size else ""
+
+
+def reading_guide(comparison: ComparisonRecords) -> list[tuple[str, str]]:
+    """Return words of a report, each with what it means: how sure, how much, and the numbers."""
+    words = [
+        ("changed", "The difference is larger than the limit, and so is all of its 95% interval."),
+        (
+            "unsure",
+            "There is a difference that is not surely beyond the limit; without a past nobody can "
+            "say whether it is usual. Or there are too few rows.",
+        ),
+        ("ok", "No difference that counts."),
+        (
+            "a → b",
+            "The number in the reference, then in the current table.",
+        ),
+        (
+            "[95%: a to b]",
+            "How sure: with 95% confidence the true number lies from a to b. Narrow is sure.",
+        ),
+        ("limit", "The smallest difference that counts as a change, whatever the past was."),
+        ("Size", "The largest difference as a multiple of its limit: 2 × is twice the limit."),
+        ("sd", "Standard deviations of the reference."),
+    ]
+    return [*words, *comparison.terms.items()]
+
+
+def _not_ok(rows: Iterable[ColumnComparison]) -> list[ColumnComparison]:
     return sorted(
         (row for row in rows if row.verdict != Verdict.OK),
-        key=lambda row: order.get(Verdict(row.verdict), 1),
+        key=lambda row: row.verdict != Verdict.CHANGED,
     )
+
+
+def shown_records(comparison: ComparisonRecords) -> list[ColumnComparison]:
+    """Return the records that a person reads: all that are not `ok`, the most important first."""
+    return _not_ok((*comparison.model, *comparison.columns, *comparison.segments))
 
 
 def other_lines(comparison: ComparisonRecords) -> Iterator[str]:

@@ -14,6 +14,8 @@ class Wording:
 
     noun: str = ""
     """What people call the number, such as `PSI`; the measurement's name with spaces when empty."""
+    meaning: str = ""
+    """What the number says, in one sentence for people who do not know it: reports explain it."""
     sentence: Callable[[AlertFact], str] | None = None
     """Returns a sentence, as plain text, that replaces `noun value (was value)`.
 
