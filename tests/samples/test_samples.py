@@ -112,9 +112,10 @@ NO_LOGS = {
     "constraints.json",
     "constraints_too_strict.json",
     "analysis.json",
+    "answers.json",
 }
 """A list of files, a document over several lines that a record of another file refers to,
-baselines of a monitor, and a report on bias.
+baselines of a monitor, a report on bias, and the answers of a model registry.
 """
 FORMATS: dict[str, Any] = {"headerless": {"type": "csv", "options": {"header": False}}}
 
