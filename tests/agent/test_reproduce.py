@@ -248,7 +248,7 @@ def test_nothing_is_written(station):
 
 def test_what_is_no_number_of_a_window_is_a_mistake(station):
     """No incident of that name, and trouble of the agent, end with 2."""
-    assert "there is no incident 'inc_none'" in reproduce(station, "inc_none", code=2)
+    assert "there is no incident or model 'inc_none'" in reproduce(station, "inc_none", code=2)
     (station.folder / "log/0005.jsonl").write_bytes(b"\xff\xfe")
     (station.folder / "log/0006.jsonl").write_bytes(b"not json\n" * 50)
     station.clock.now += timedelta(hours=1)
