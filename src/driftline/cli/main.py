@@ -94,7 +94,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "incidents", "explain", "report", "reproduce", "ack", "snooze", "silence", "silences",
         "actions",
     ),
-    "Records": ("records", "versions", "search", "query"),
+    "Records": ("records", "versions", "search", "query", "card", "audit"),
     "Messages": ("notify", "routes", "rotate-key"),
     "Without a configuration": ("compare", "challenge", "detect", "changepoints"),
     "Extend": ("plugins", "new-plugin"),
