@@ -1,5 +1,6 @@
 """Whoever should know of an open incident knows it: after a refusal, an outage, in a new sink."""
 
+import json
 from datetime import timedelta
 from random import Random
 
@@ -228,3 +229,17 @@ def test_72_days_with_random_faults_leave_nothing_unknown_or_repeated(scene, see
         assert newest[incident]["revision"] == max(
             revision for name, revision in events if name == incident
         )
+
+
+def test_a_page_has_fields_that_event_rules_can_use(scene):
+    """`custom_details` has columns, values, limits and rows as values of their own."""
+    with PagerDutyReceiver() as server:
+        scene.use_pager(server)
+        scene.hours(0, 3)
+        scene.hours(3, 6, amount=shift)
+        details = json.loads(server.requests[0].body)["payload"]["custom_details"]
+    assert (details["model"], details["family"], details["rows"]) == ("shop", "drift", 400)
+    assert details["columns"] == ["amount"]
+    [alert] = [alert for alert in details["alerts"] if alert["measurement"] == "psi"]
+    assert alert["value"] > alert["limit"] == 0.25
+    assert alert["interval"][0] <= alert["value"] <= alert["interval"][1]
