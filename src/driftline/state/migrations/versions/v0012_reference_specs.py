@@ -18,7 +18,8 @@ FIELDS = ("spec", "schema_json", "columns_json")
 
 def upgrade() -> None:
     """Add three columns, and fill them for the current references."""
-    op.add_column("reference_profiles", sa.Column("spec", sa.LargeBinary()))
+    comment = "what its windows are counted with; null before 0012"
+    op.add_column("reference_profiles", sa.Column("spec", sa.LargeBinary(), comment=comment))
     for name, default in (("schema_json", ""), ("columns_json", "[]")):
         op.add_column(
             "reference_profiles",
