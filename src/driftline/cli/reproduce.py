@@ -27,7 +27,7 @@ MOST_PRINTED = 20
 
 
 @click.command()
-@click.argument("incident")
+@click.argument("subject", metavar="INCIDENT|MODEL")
 @click.option(
     "--window",
     "start",
@@ -40,14 +40,14 @@ MOST_PRINTED = 20
 @config_option
 @json_option
 def reproduce(
-    incident: str, start: str | None, checks: tuple[str, ...], config: Path, as_json: bool
+    subject: str, start: str | None, checks: tuple[str, ...], config: Path, as_json: bool
 ) -> None:
-    """Compute the numbers of INCIDENT, an id or the beginning of one, again and compare them.
+    """Compute the numbers of INCIDENT, or of a window of MODEL, again and compare them.
 
-    With the name of a model instead, all numbers of a window are compared. Reads the log objects
-    of the window again, with the labels that came later, measures them against the same reference,
-    and compares the numbers with the stored ones. Exits with 0 when all numbers are the same, 1
-    when a number differs, 3 when an object or the reference is gone.
+    INCIDENT is an id or the beginning of one. Reads the log objects of the window again, with the
+    labels that came later, measures them against the same reference, and compares the numbers with
+    the stored ones. Exits with 0 when all numbers are the same, 1 when a number differs, 3 when an
+    object or the reference is gone.
     """
     from driftline.agent import composition_root as root
     from driftline.cli.progress import bar
@@ -66,17 +66,17 @@ def reproduce(
         clock=root.system_clock,
         config_folder=settings.origin.parent,
     )
-    is_model = incident in settings.models
+    is_model = subject in settings.models
     if checks and not is_model:
         raise click.UsageError("--check chooses among the numbers of a model, not of an incident")
     for check in checks:
-        require_name(check, settings.models[incident].checks or (), "check")
+        require_name(check, settings.models[subject].checks or (), "check")
     with open_state(settings) as store, TemporaryDirectory(prefix="driftline-") as folder:
-        name = incident
+        name = subject
         if not is_model:
             with store.read() as connection:
-                ids = incidents.find_incident_ids(connection, incident)
-            name = pick_incident(ids, incident, tuple(settings.models))
+                ids = incidents.find_incident_ids(connection, subject)
+            name = pick_incident(ids, subject, tuple(settings.models))
         try:
             with bar(rows=True) as progress:
                 reproducer = Reproducer(
