@@ -95,7 +95,11 @@ def reading_guide(comparison: ComparisonRecords) -> list[tuple[str, str]]:
             "How sure: with 95% confidence the true number lies from a to b. Narrow is sure.",
         ),
         ("limit", "The smallest difference that counts as a change, whatever the past was."),
-        ("Size", "The largest difference as a multiple of its limit: 2 × is twice the limit."),
+        (
+            "Size",
+            "The largest difference as a multiple of its limit: 2 × is twice the limit. Distances "
+            "such as PSI count by their square roots.",
+        ),
         ("sd", "Standard deviations of the reference."),
     ]
     return [*words, *comparison.terms.items()]
