@@ -12,6 +12,7 @@ from station import MODEL, START, Station
 
 from driftline.agent import composition_root
 from driftline.cli.main import cli
+from driftline.state.audit import Change, ChangeFilter
 from driftline.types.secret import Secret
 from driftline.web import create_app
 
@@ -80,6 +81,31 @@ def test_each_change_by_a_person_is_listed(tmp_path, monkeypatch):
     assert audit(station, "--author", "Bob") == []
     assert "did you mean 'shop'" in run(station, "audit", "--model", "shpo", code=2)
     assert " by Ada" in run(station, "audit", "--kind", "silence")
+
+
+@pytest.mark.parametrize(
+    ("matchers", "is_listed"),
+    [
+        ("model=shop", True),
+        ("model=sh*", True),
+        ("model=other|shop", True),
+        ("column=model_age", True),
+        ("model=shop-eu", False),
+        ("model=workshop,column=shop", False),
+    ],
+)
+def test_a_silence_is_listed_for_the_models_that_it_matches(matchers, is_listed):
+    """Its matchers decide, not whether the name of the model stands somewhere in their text."""
+    silence = Change(
+        at=START,
+        kind="silence",
+        act="add",
+        model="",
+        subject=matchers,
+        author="Ada",
+        reason="",
+    )
+    assert ChangeFilter(model="shop").admits(silence) is is_listed
 
 
 def run(station: Station, *words: str, code: int = 0) -> str:

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from driftline.state.tables import action_runs, acts, configurations, records, silences
+from driftline.types.matchers import Matchers
 from driftline.types.times import as_micros, from_micros
 
 KINDS = ("acknowledge", "snooze", "accept", "silence", "action", "record", "configuration")
@@ -55,7 +56,7 @@ class ChangeFilter:
     since: datetime | None = None
 
     def admits(self, change: Change) -> bool:
-        """Whether a change is listed; a silence is one of the models that its matchers name."""
+        """Whether a change is listed; a silence is one of each model that its matchers match."""
         return (
             (not self.author or change.author == self.author)
             and (not self.kind or change.kind == self.kind)
@@ -64,8 +65,10 @@ class ChangeFilter:
         )
 
     def _may_silence(self, change: Change) -> bool:
-        matchers = change.subject
-        return change.kind == "silence" and ("model" not in matchers or self.model in matchers)
+        if change.kind != "silence":
+            return False
+        of_model = Matchers.parse(change.subject).restricted_to(frozenset({"model"}))
+        return of_model.match({"model": self.model})
 
 
 def load_changes(connection: Connection, selection: ChangeFilter, limit: int) -> list[Change]:
