@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
+from driftline.cli.document_output import (
+    check_paths,
+    make_model_views,
+    paths_option,
+    write_document,
+)
 from driftline.cli.known_names import require_name
 from driftline.cli.options import config_option, json_option
 from driftline.cli.state import open_state
@@ -17,14 +22,7 @@ from driftline.cli.state import open_state
 @click.option(
     "--version", default="", metavar="NAME", help="A version or an alias. Default: the newest."
 )
-@click.option(
-    "--to",
-    "paths",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="PATH",
-    help="A file that ends in .html, .md, .json, .pdf or .png, or a folder. Repeatable.",
-)
+@paths_option
 @config_option
 @json_option
 def card(model: str, version: str, paths: tuple[Path, ...], config: Path, as_json: bool) -> None:
@@ -34,40 +32,19 @@ def card(model: str, version: str, paths: tuple[Path, ...], config: Path, as_jso
     """
     from driftline.agent.composition_root import system_clock
     from driftline.agent.discovery import load_known_config
-    from driftline.agent.model_settings import make_settings, phrasebook_for
-    from driftline.agent.model_views import ModelViews
     from driftline.catalog.catalog import Catalog
-    from driftline.documents.save import check_form, file_name
+    from driftline.documents.save import file_name
     from driftline.report.model_card import load_card
     from driftline.types.errors import DriftlineError
 
     settings = load_known_config(config)
     require_name(model, tuple(settings.models), "model")
     try:
-        for path in paths:
-            if not path.is_dir():
-                check_form(path)
+        check_paths(paths)
         with open_state(settings) as store:
-            views = ModelViews(
-                store=store,
-                settings={
-                    model: make_settings(settings, model, settings.registry, patience_ticks=1)
-                },
-                collectors=settings.registry.collectors,
-                phrasebook=phrasebook_for(settings),
-                clock=system_clock,
-            )
+            views = make_model_views(settings, store, model)
             catalog = Catalog(store=store, clock=system_clock, way="cli")
             result = load_card(views, catalog, model, version=version)
-            if as_json:
-                click.echo(json.dumps(result.to_dict(), ensure_ascii=True, indent=2))
-            for path in paths or (() if as_json else (Path(),)):
-                target = path / f"card-{file_name(model)}.html" if path.is_dir() else path
-                try:
-                    result.save(target)
-                except OSError as error:
-                    raise click.FileError(str(target), error.strerror or str(error)) from None
-                if not as_json:
-                    click.echo(f"{result.headline}: {target}")
+            write_document(result, paths, f"card-{file_name(model)}.html", as_json=as_json)
     except DriftlineError as error:
         raise click.UsageError(str(error)) from None

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from driftline.cli.document_output import (
+    check_paths,
+    make_model_views,
+    paths_option,
+    write_document,
+)
 from driftline.cli.options import config_option, json_option, parse_time
 from driftline.cli.state import open_state
-
-if TYPE_CHECKING:
-    from driftline.report.model_report import ModelReport
 
 
 @click.command()
@@ -26,14 +27,7 @@ if TYPE_CHECKING:
 @click.option(
     "--segment", default="", metavar="SEGMENT", help="Rows of this segment only: plan=gold."
 )
-@click.option(
-    "--to",
-    "paths",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="PATH",
-    help="A file that ends in .html, .pdf, .png, .json or .md, or a folder. Repeatable.",
-)
+@paths_option
 @config_option
 @json_option
 def report(
@@ -49,9 +43,10 @@ def report(
     Reads the stored state. Without --to the file is report-MODEL-WINDOW.html in this folder.
     """
     from driftline.agent.discovery import load_known_config
-    from driftline.documents.save import check_form
+    from driftline.documents.save import file_name
     from driftline.report.model_report import load_report
     from driftline.types.errors import DriftlineError
+    from driftline.types.times import from_micros
 
     settings = load_known_config(config)
     if model not in settings.models:
@@ -59,44 +54,12 @@ def report(
         raise click.UsageError(f"there is no model {model!r}; models are: {names}")
     at = None if start is None else parse_time("--window", start)
     try:
-        for path in paths:
-            if not path.is_dir():
-                check_form(path)
+        check_paths(paths)
         with open_state(settings) as store:
-            from driftline.agent.composition_root import system_clock
-            from driftline.agent.model_settings import make_settings, phrasebook_for
-            from driftline.agent.model_views import ModelViews
-
-            views = ModelViews(
-                store=store,
-                settings={
-                    model: make_settings(settings, model, settings.registry, patience_ticks=1)
-                },
-                collectors=settings.registry.collectors,
-                phrasebook=phrasebook_for(settings),
-                clock=system_clock,
-            )
+            views = make_model_views(settings, store, model)
             result = load_report(views, model, start=at, segment=segment)
-            if as_json:
-                click.echo(json.dumps(result.to_dict(), ensure_ascii=True, indent=2))
-            if not as_json or paths:
-                for path in paths or (Path(),):
-                    _save(result, path, quiet=as_json)
+            when = f"{from_micros(result.window.start):%Y-%m-%dT%H%MZ}"
+            name = f"report-{file_name(result.view.name)}-{when}.html"
+            write_document(result, paths, name, as_json=as_json)
     except DriftlineError as error:
         raise click.UsageError(str(error)) from None
-
-
-def _save(result: ModelReport, path: Path, *, quiet: bool) -> None:
-    """Write one file; a folder gets one whose name has the model and the window."""
-    from driftline.documents.save import file_name
-    from driftline.types.times import from_micros
-
-    if path.is_dir():
-        when = f"{from_micros(result.window.start):%Y-%m-%dT%H%MZ}"
-        path = path / f"report-{file_name(result.view.name)}-{when}.html"
-    try:
-        result.save(path)
-    except OSError as error:
-        raise click.FileError(str(path), error.strerror or str(error)) from None
-    if not quiet:
-        click.echo(f"{result.headline}: {path}")
