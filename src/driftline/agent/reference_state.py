@@ -178,7 +178,7 @@ def build_reference(
     from driftline.ingest.reference.build import (
         GRID_ROWS,
         list_reference_objects,
-        make_reference,
+        make_grid,
     )
     from driftline.ingest.reference.from_profiles import profiled_schema
 
@@ -210,7 +210,7 @@ def build_reference(
                 "set its dimension in the schema"
             )
     reference_job = replace(reference_job, schema=schema, latest=latest_event_time(now))
-    reference = make_reference(
+    reference = make_grid(
         reference_job,
         objects,
         now,
@@ -220,7 +220,7 @@ def build_reference(
         else (as_micros(origin.span[0]), as_micros(origin.span[1])),
         limit=GRID_ROWS if origin.trailing is not None else None,
         options=settings.collector_options,
-    )
+    ).count()
     frozen_profiles = frozen_spans = None
     if origin.trailing is None:
         if reference.spans:

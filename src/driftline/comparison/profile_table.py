@@ -20,7 +20,7 @@ from driftline.evaluate.check_plan import CheckPlan, collector_requests
 from driftline.extensions.registry import Registry
 from driftline.ingest.read.plan import whole_object
 from driftline.ingest.read.read_object import read_object
-from driftline.ingest.reference.build import make_reference
+from driftline.ingest.reference.build import make_grid
 from driftline.kit.decoding.profile_records import profile_header, profile_records
 from driftline.profiles.label_classes import listing
 from driftline.profiles.profile import Profile
@@ -173,7 +173,7 @@ def _make_grid(
         )
     plans = _plans(registry, schema)
     collectors = registry.collectors()
-    reference = make_reference(
+    reference = make_grid(
         table.job(schema, ProfileSpec(columns={}), now, collectors),
         table.objects,
         now,

@@ -130,23 +130,6 @@ class ReferenceGrid:
     """Counts the rows, once: reads them again where there are too many to be held."""
 
 
-def make_reference(
-    job: Job,
-    objects: list[LogObject],
-    now: datetime,
-    collectors: tuple[str, ...],
-    span: tuple[int, int] | None = None,
-    limit: int | None = None,
-    options: Mapping[str, tuple[str, ...]] | None = None,
-) -> NewReference:
-    """Read `objects`, as they are at `now`, and build spec and profiles from their rows.
-
-    `span` (microseconds, half-open) selects rows by event time. With `limit`, reading stops after
-    so many rows. `options` are those of `ProfileSpec`. Raises SourceError when no row can be read.
-    """
-    return make_grid(job, objects, now, collectors, span, limit, options).count()
-
-
 def make_grid(
     job: Job,
     objects: list[LogObject],
@@ -158,9 +141,11 @@ def make_grid(
     *,
     memory: int = 0,
 ) -> ReferenceGrid:
-    """Read `objects` for their grid. The arguments are those of `make_reference`.
+    """Read `objects`, as they are at `now`, for the grid of a reference; `count` builds the rest.
 
-    Rows of up to `memory` bytes are held until they are counted, so that they are read once.
+    `span` (microseconds, half-open) selects rows by event time. With `limit`, reading stops after
+    so many rows. `options` are those of `ProfileSpec`. Rows of up to `memory` bytes are held until
+    they are counted, so that they are read once. Raises SourceError when no row can be read.
     """
     rows_by_uri: dict[str, int] = {}
     data = _GridData(naive_errors=NaiveErrors(job.schema), memory=memory)
