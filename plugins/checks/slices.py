@@ -6,7 +6,7 @@ Needs labels in the records. Does not judge all rows: the check `performance` do
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 from pydantic import PositiveInt
@@ -253,34 +253,55 @@ def _likely_cause(drivers: Sequence[stats.Driver], search: Measurement, *, is_sh
     return f"{noun} rose in all segments alike: no column explains it"
 
 
-def _sentence(alert: AlertFact) -> str:
+class _SliceNumbers(NamedTuple):
+    """What an alert says of a slice, as texts."""
+
+    place: str
+    """Its conditions."""
+    share: str
+    """Its share of the rows."""
+    before: str
+    now: str
+    rises: bool
+    is_errors: bool
+
+
+def _slice_numbers(alert: AlertFact) -> _SliceNumbers | None:
+    """Return the numbers of the slice of an alert; None where one of them is missing."""
     before, now, name, part = (
         alert.detail.get(key) for key in ("loss_was", "loss", "slice", "share")
     )
     if not isinstance(before, (int, float)) or not isinstance(now, (int, float)):
-        return ""
+        return None
     if not isinstance(part, (int, float)):
+        return None
+    is_errors = alert.detail.get("kind") == "errors"
+    figure = phrasing.share if is_errors else phrasing.number
+    return _SliceNumbers(
+        place=f"where {name}",
+        share=f"({phrasing.share(part)} of rows)",
+        before=figure(before),
+        now=figure(now),
+        rises=now > before,
+        is_errors=is_errors,
+    )
+
+
+def _sentence(alert: AlertFact) -> str:
+    if (numbers := _slice_numbers(alert)) is None:
         return ""
-    figure = phrasing.share if alert.detail.get("kind") == "errors" else phrasing.number
-    noun = "errors" if alert.detail.get("kind") == "errors" else "mean error"
-    return f"{noun} where {name}: {figure(before)} → {figure(now)} ({phrasing.share(part)} of rows)"
+    noun = "errors" if numbers.is_errors else "mean error"
+    return f"{noun} {numbers.place}: {numbers.before} → {numbers.now} {numbers.share}"
 
 
 def _headline(alert: AlertFact) -> str:
     """Return how the errors of the slice moved, and how large it is."""
-    before, now, name, part = (
-        alert.detail.get(key) for key in ("loss_was", "loss", "slice", "share")
-    )
-    if not isinstance(before, (int, float)) or not isinstance(now, (int, float)):
+    if (numbers := _slice_numbers(alert)) is None:
         return ""
-    if not isinstance(part, (int, float)):
-        return ""
-    is_errors = alert.detail.get("kind") == "errors"
-    figure = phrasing.share if is_errors else phrasing.number
-    noun = "errors" if is_errors else "the mean error"
-    verb = "rose" if now > before else "fell"
-    move = f"{noun} {verb} from {figure(before)} to {figure(now)}"
-    return f"{move} where {name} ({phrasing.share(part)} of rows)"
+    noun = "errors" if numbers.is_errors else "the mean error"
+    verb = "rose" if numbers.rises else "fell"
+    move = f"{noun} {verb} from {numbers.before} to {numbers.now}"
+    return f"{move} {numbers.place} {numbers.share}"
 
 
 def _extent(alert: AlertFact) -> str:
