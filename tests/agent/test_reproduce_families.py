@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from station import DIARY, START, Station
+from test_pairs import MODEL as PAIRED
 
 from driftline.agent import composition_root
 from driftline.cli.main import cli
@@ -66,18 +67,7 @@ EVERY_CHECK = """
       value: {{type: business_value, options: {{values: {{tp: 5.0, fp: -1.0}}}}}}
       challenger: {{type: challenger, options: {{champion: v1, challenger: v2}}}}
 """
-PAIRS = """
-    source: {{type: local, options: {{path: {folder}/log, format: azureml}}}}
-    schema:
-      timestamp: event_time
-      id: event_id
-      version: model_version
-      features: {{amount: numeric}}
-      prediction: {{column: churned, kind: binary}}
-    reference: {{type: local, options: {{path: {folder}/reference.jsonl}}}}
-    windows: {{length: 1h, lateness: 15m, reopen_for: 6h}}
-    checks: {{missing: {{type: missing}}, drift: {{type: drift}}, volume: {{type: volume}}}}
-"""
+PAIRS = PAIRED + "      drift: {{type: drift}}\n      volume: {{type: volume}}\n"
 
 
 def reproduce(station: Station, *args: str) -> dict:

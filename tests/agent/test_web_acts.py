@@ -5,13 +5,11 @@ in messages.
 from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
 import pytest
+from page_client import open_pages
 from station import MODEL, START, Station
 
 from driftline.agent import composition_root
-from driftline.types.secret import Secret
-from driftline.web import create_app, serve
 
 pytestmark = [pytest.mark.postgres, pytest.mark.system]
 
@@ -41,11 +39,8 @@ def station(tmp_path, monkeypatch):
 
 @pytest.fixture
 def client(station):
-    app = create_app(station.agent, None, Secret("${env:T}", TOKEN), clock=station.clock)
-    server = serve(app, "127.0.0.1", 0)
-    with httpx.Client(base_url=f"http://{server.address}", trust_env=False) as client:
+    with open_pages(station, TOKEN) as client:
         yield client
-    server.stop()
 
 
 def state(station: Station) -> list[tuple]:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 import yaml
+from agent_metrics import fill_metrics
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from question_scene import START
@@ -41,20 +42,10 @@ TOKEN = "a-token-of-24-characters"
 def samples():
     """The samples of `/metrics` by name, each as its labels."""
     metrics = Metrics("0.1.0")
-    metrics.leading.set(1)
-    for counter in (metrics.rows, metrics.rejected, metrics.windows_closed):
-        counter.labels("churn").inc()
-    metrics.verdicts.labels("churn", "ok").inc()
-    metrics.alerts_firing.labels("churn", "warning").set(1)
-    metrics.notifications.labels("team", "delivered").inc()
-    metrics.outbox_pending.labels("team").set(1)
-    metrics.tick_seconds.labels("churn").observe(1.0)
-    metrics.plugin_errors.labels("source").inc()
-    metrics.last_event.labels("churn").set(1.0)
+    fill_metrics(metrics, leads=True, tick_seconds=1.0)
     metrics.set_measurement(
         model="churn", check="drift", measurement="psi", value=0.1, expected=(0.0, 0.2)
     )
-    metrics.set_alerts("churn", [("drift", "psi", "tenure", "", "", "warning")])
     found: dict[str, list[dict[str, str]]] = {}
     for family in text_string_to_metric_families(generate_latest(metrics.registry).decode()):
         for sample in family.samples:

@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 import yaml
+from agent_metrics import fill_metrics
 from prometheus_client.exposition import generate_latest
 
 from driftline.telemetry.metrics import Metrics
@@ -43,21 +44,11 @@ class Agent:
 
     def scrape(self) -> bytes:
         metrics = self.metrics
-        metrics.leading.set(0)
-        for counter in (metrics.rows, metrics.rejected, metrics.windows_closed):
-            counter.labels("churn").inc()
-        metrics.verdicts.labels("churn", "ok").inc()
-        metrics.alerts_firing.labels("churn", "warning").set(1)
-        metrics.notifications.labels("team", "delivered").inc()
-        metrics.outbox_pending.labels("team").set(1)
-        metrics.tick_seconds.labels("churn").observe(500.0)
-        metrics.plugin_errors.labels("source").inc()
-        metrics.last_event.labels("churn").set(1.0)
+        fill_metrics(metrics, leads=False, tick_seconds=500.0)
         for name in ("outside", "psi"):  # there is room for one of them
             metrics.set_measurement(
                 model="churn", check="drift", measurement=name, value=0.1, expected=(0.0, 0.2)
             )
-        metrics.set_alerts("churn", [("drift", "psi", "tenure", "", "", "warning")])
         return generate_latest(metrics.registry)
 
 

@@ -2,11 +2,11 @@
 
 from datetime import timedelta
 
-import httpx
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
 from databases import opened
+from page_client import open_pages
 from station import MODEL, START, Station
 
 from driftline.agent import composition_root
@@ -14,8 +14,6 @@ from driftline.cli.main import cli
 from driftline.delivery.links import expiry, sign_query
 from driftline.state.link_keys import add_first_key, load_keys, rotate_key
 from driftline.state.tables import link_keys
-from driftline.types.secret import Secret
-from driftline.web import create_app, serve
 
 pytestmark = [pytest.mark.postgres, pytest.mark.system]
 
@@ -40,11 +38,8 @@ def station(tmp_path, monkeypatch):
 
 @pytest.fixture
 def client(station):
-    app = create_app(station.agent, None, Secret("${env:T}", TOKEN), clock=station.clock)
-    server = serve(app, "127.0.0.1", 0)
-    with httpx.Client(base_url=f"http://{server.address}", trust_env=False, timeout=60) as client:
+    with open_pages(station, TOKEN) as client:
         yield client
-    server.stop()
 
 
 def link(station: Station) -> str:
