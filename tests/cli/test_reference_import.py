@@ -167,7 +167,7 @@ def test_from_the_files_of_a_monitor_to_the_constraint_of_an_alert(folder):
         folder, "explain", quality.removeprefix("inc_")[:8], "--check", "model_monitor"
     ).stdout
     assert "model_monitor: completeness of _c2" in said
-    assert "completeness 75% (was 100%), at least 100% asked, 95%: 66% to 82%, " in said
+    assert "completeness 75% (was 100%), at least 100% asked, 95% sure: 66% to 82%, " in said
     assert '"completeness": 1.0' in said
     assert "checks.model_monitor.options.features._c2" in said
     assert "before: 2026-03-02 09:00 1 ok" in said

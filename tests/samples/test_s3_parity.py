@@ -6,11 +6,13 @@ import io
 import json
 import logging
 import random
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import boto3
+import measurement_sql
 import pytest
 from botocore.config import Config
 from run_commands import configure
@@ -113,11 +115,16 @@ def run(folder: Path, log: dict[str, Any], reference: dict[str, Any]) -> dict[st
         summary = summarise(agent.store, agent.config)["models"]["shop"]
         with agent.store.read() as connection:
 
-            def table(name: str, without: tuple[str, ...] = ()) -> list[dict[str, Any]]:
-                rows = connection.exec_driver_sql(f'select * from "{name}"').mappings()
+            def compared(
+                rows: Iterable[Mapping[str, Any]], without: tuple[str, ...] = ()
+            ) -> list[dict[str, Any]]:
                 return sorted(
                     ({k: v for k, v in row.items() if k not in without} for row in rows), key=repr
                 )
+
+            def table(name: str, without: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+                rows = connection.exec_driver_sql(f'select * from "{name}"').mappings()
+                return compared([dict(row) for row in rows], without)
 
             names = {
                 row.id: row.uri.rpartition("/")[2]
@@ -131,7 +138,7 @@ def run(folder: Path, log: dict[str, Any], reference: dict[str, Any]) -> dict[st
                     (row["state"], row["severity"], row["title"], row["since"])
                     for row in summary["incidents"]
                 ],
-                "measurements": table("measurements", ("reference_id",)),
+                "measurements": compared(measurement_sql.load_all(connection), ("reference_id",)),
                 "windows": table("windows", ("config_digest",)),
                 "shares": sorted(shares, key=repr),
                 "last_event": [row["last_event"] for row in table("models")],
