@@ -91,7 +91,7 @@ def reading_guide(comparison: ComparisonRecords) -> list[tuple[str, str]]:
             "The number in the reference, then in the current table.",
         ),
         (
-            "[95%: a to b]",
+            "[95% sure: a to b]",
             "How sure: with 95% confidence the true number lies from a to b. Narrow is sure.",
         ),
         ("limit", "The smallest difference that counts as a change, whatever the past was."),
