@@ -139,6 +139,6 @@ def test_a_report_names_what_changed_most_and_explains_its_words(files, tmp_path
     assert sizes == sorted(sizes, reverse=True)
     assert "Column that changed most: age (size " in page
     guide = page[page.index("How to read this") :]
-    words = ["changed", "unsure", "[95%: a to b]", "Size", *document["terms"]]
+    words = ["changed", "unsure", "[95% sure: a to b]", "Size", *document["terms"]]
     assert all(f"<dt>{word}</dt>" in guide for word in words)
     assert "PSI" in document["terms"]
